@@ -1,0 +1,1 @@
+//! Panics and errors become responses with a traceback.

@@ -1,0 +1,1 @@
+//! Files as a tower Service and as a Layer.

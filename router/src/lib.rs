@@ -1,0 +1,1 @@
+//! Regular-expression URL map: find, build, and a tower Service on top.
