@@ -1,0 +1,114 @@
+use std::fmt;
+use std::sync::Arc;
+
+use crate::{Environ, Error, IntoReply, Response};
+
+/// A blocking application: called on a thread that may block, once per request.
+///
+/// Functions and closures `fn(&mut Environ) -> impl IntoReply` are applications:
+///
+/// ```
+/// use gateway_core::{Application, Environ, Reply};
+///
+/// fn hello(_: &mut Environ) -> Reply {
+///     Reply::text("hello\n")
+/// }
+///
+/// let response = hello.respond(&mut Environ::builder().build()).unwrap();
+/// assert_eq!(response.status(), 200);
+/// ```
+///
+/// A middleware is an application that has one. This one measures:
+///
+/// ```
+/// use gateway_core::{Application, Environ, Error, Response};
+/// use std::time::Instant;
+///
+/// struct Timed<A>(A);
+///
+/// impl<A: Application> Application for Timed<A> {
+///     fn respond(&self, environ: &mut Environ) -> Result<Response, Error> {
+///         let start = Instant::now();
+///         let mut response = self.0.respond(environ)?;
+///         let took = format!("app;dur={}", start.elapsed().as_millis());
+///         response.headers_mut().insert("server-timing", took.try_into()?);
+///         Ok(response)
+///     }
+/// }
+/// ```
+///
+/// The method is not named `call`, which on function types would collide with `Fn::call`.
+pub trait Application: Send + Sync + 'static {
+    /// Answers one request.
+    ///
+    /// # Errors
+    ///
+    /// What the application fails with. Whoever is outside decides how that looks: a bare status
+    /// without middleware, a page or a traceback with `middleware-exceptions`.
+    fn respond(&self, environ: &mut Environ) -> Result<Response, Error>;
+}
+
+impl<F, R> Application for F
+where
+    F: Fn(&mut Environ) -> R + Send + Sync + 'static,
+    R: IntoReply,
+{
+    fn respond(&self, environ: &mut Environ) -> Result<Response, Error> {
+        self(environ).into_reply()
+    }
+}
+
+/// Says that a closure is an application: without it the compiler cannot infer that the closure
+/// takes an [`Environ`] of any lifetime.
+///
+/// ```
+/// use gateway_core::{Application, Environ, application};
+///
+/// let greeting = String::from("hello\n");
+/// let app = application(move |_| greeting.clone());
+/// assert_eq!(app.respond(&mut Environ::builder().build()).unwrap().status(), 200);
+/// ```
+pub fn application<F, R>(f: F) -> F
+where
+    F: Fn(&mut Environ) -> R + Send + Sync + 'static,
+    R: IntoReply,
+{
+    f
+}
+
+/// An application of any type, shared: for tables that hold several.
+///
+/// ```
+/// use gateway_core::{AnyApplication, application};
+///
+/// let table = [
+///     ("hello", AnyApplication::new(application(|_| "hello\n"))),
+///     ("bye", AnyApplication::new(application(|_| "bye\n"))),
+/// ];
+/// # let _ = table;
+/// ```
+#[derive(Clone)]
+pub struct AnyApplication {
+    inner: Arc<dyn Application>,
+}
+
+impl AnyApplication {
+    /// Shares `application`.
+    pub fn new(application: impl Application) -> Self {
+        Self {
+            inner: Arc::new(application),
+        }
+    }
+}
+
+impl Application for AnyApplication {
+    fn respond(&self, environ: &mut Environ) -> Result<Response, Error> {
+        self.inner.respond(environ)
+    }
+}
+
+impl fmt::Debug for AnyApplication {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AnyApplication").finish_non_exhaustive()
+    }
+}

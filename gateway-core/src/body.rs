@@ -1,0 +1,448 @@
+use std::fmt;
+use std::io::{self, Read, Write};
+use std::mem;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http_body::{Body as HttpBody, Frame, SizeHint};
+
+use crate::BoxError;
+use crate::block_on::block_on;
+use crate::handoff::Pushed;
+
+/// The body of a request or of a response: nothing, one piece, an iterator of pieces, a function
+/// that writes, or any [`http_body::Body`].
+///
+/// Dropping it is PEP 3333's `close()`: exactly once, on every path, the client's going away
+/// included. Below a blocking [`Application`](crate::Application) that is served by
+/// [`into_service`](crate::Application::into_service), iterators run and are dropped on threads
+/// that may block; polled directly, they run where they are polled.
+///
+/// ```
+/// use gateway_core::Body;
+///
+/// let count = Body::chunks((1..=3).map(|n| format!("{n}\n")));
+/// assert_eq!(count.into_bytes().unwrap(), "1\n2\n3\n");
+///
+/// let report = Body::from_writer(|out| {
+///     use std::io::Write;
+///     writeln!(out, "name,amount")
+/// });
+/// assert_eq!(report.into_bytes().unwrap(), "name,amount\n");
+/// ```
+#[derive(Default)]
+pub struct Body {
+    pub(crate) kind: Kind,
+}
+
+pub(crate) type Chunks = Box<dyn Iterator<Item = Result<Bytes, BoxError>> + Send>;
+pub(crate) type Writing = Box<dyn FnOnce(&mut BodyWriter<'_>) -> Result<(), BoxError> + Send>;
+type Wrapped = Pin<Box<dyn HttpBody<Data = Bytes, Error = BoxError> + Send>>;
+
+#[derive(Default)]
+pub(crate) enum Kind {
+    #[default]
+    Empty,
+    Once(Bytes),
+    // Boxed once per streamed body: one type has to hold whatever the application iterates.
+    Chunks(Chunks),
+    Writing(Writing),
+    Pushed(Pushed),
+    #[cfg(any())]
+    Parked(crate::adapt::Parked),
+    Http(Wrapped),
+}
+
+impl Body {
+    /// Nothing.
+    #[must_use]
+    pub const fn empty() -> Self {
+        Self { kind: Kind::Empty }
+    }
+
+    /// The pieces of an iterator, each delivered when it is produced and never joined with the
+    /// next. Empty pieces are skipped (they would end a chunked message).
+    pub fn chunks<I>(chunks: I) -> Self
+    where
+        I: IntoIterator<Item: Into<Bytes>, IntoIter: Send + 'static>,
+    {
+        let chunks = chunks.into_iter().map(|chunk| Ok(chunk.into()));
+        Self {
+            kind: Kind::Chunks(Box::new(chunks)),
+        }
+    }
+
+    /// As [`chunks`](Self::chunks), for an iterator that may fail. The first error ends the body:
+    /// the client sees that it is cut short.
+    pub fn try_chunks<I, T, E>(chunks: I) -> Self
+    where
+        I: IntoIterator<Item = Result<T, E>, IntoIter: Send + 'static>,
+        T: Into<Bytes>,
+        E: Into<BoxError>,
+    {
+        let chunks = chunks.into_iter();
+        let chunks = chunks.map(|chunk| chunk.map(Into::into).map_err(Into::into));
+        Self {
+            kind: Kind::Chunks(Box::new(chunks)),
+        }
+    }
+
+    /// All that `reader` yields, in pieces of up to 64 KiB.
+    pub fn from_reader(reader: impl Read + Send + 'static) -> Self {
+        Self::try_chunks(ReadChunks {
+            reader: Some(reader),
+        })
+    }
+
+    /// What `write` writes: for code that wants an [`io::Write`] to push into, such as archive
+    /// and CSV writers.
+    ///
+    /// The writer is unbuffered, as a `File` is: every `write` can be on its way at once. Wrap it
+    /// in a [`BufWriter`](io::BufWriter) where pieces are small. Writing blocks while the client
+    /// is slow (so it holds a thread; an iterator does not), and fails with
+    /// [`BrokenPipe`](io::ErrorKind::BrokenPipe) once the client is gone, or with
+    /// [`TimedOut`](io::ErrorKind::TimedOut) when it takes nothing for too long. An error that
+    /// `write` returns cuts the body short.
+    pub fn from_writer<F, E>(write: F) -> Self
+    where
+        F: FnOnce(&mut BodyWriter<'_>) -> Result<(), E> + Send + 'static,
+        E: Into<BoxError>,
+    {
+        Self {
+            kind: Kind::Writing(Box::new(|out| write(out).map_err(Into::into))),
+        }
+    }
+
+    /// Any body. One that is a `Body` already is taken as it is.
+    pub fn new<B>(body: B) -> Self
+    where
+        B: HttpBody<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
+    {
+        let mut body = Some(body);
+        // Not to box a box: bodies pass through several layers that call this.
+        if let Some(ours) = (&mut body as &mut dyn std::any::Any).downcast_mut::<Option<Self>>() {
+            return ours.take().unwrap_or_default();
+        }
+        match body {
+            Some(body) => Self {
+                kind: Kind::Http(Box::pin(ErrorBoxed { body })),
+            },
+            None => Self::empty(),
+        }
+    }
+
+    /// Whether nothing at all will come. `false` is no promise that something will.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.is_end_stream()
+    }
+
+    /// Writes the whole body into `out`, on this thread, each piece as it comes. Returns the
+    /// number of bytes. Blocks where the body waits for somebody else.
+    ///
+    /// # Errors
+    ///
+    /// What the body fails with, or what `out` fails with.
+    pub fn write_to(mut self, out: &mut dyn Write) -> Result<u64, BoxError> {
+        if let Kind::Writing(_) = self.kind
+            && let Kind::Writing(write) = mem::take(&mut self.kind)
+        {
+            let mut out = BodyWriter::direct(out);
+            write(&mut out)?;
+            return Ok(out.written());
+        }
+        let mut written = 0;
+        while let Some(chunk) = self.next_chunk() {
+            let chunk = chunk?;
+            out.write_all(&chunk)?;
+            written += chunk.len() as u64;
+        }
+        Ok(written)
+    }
+
+    /// The whole body in memory, read on this thread.
+    ///
+    /// # Errors
+    ///
+    /// What the body fails with.
+    pub fn into_bytes(mut self) -> Result<Bytes, BoxError> {
+        if let Kind::Once(bytes) = &mut self.kind {
+            return Ok(mem::take(bytes));
+        }
+        let mut whole = Vec::new();
+        self.write_to(&mut whole)?;
+        Ok(whole.into())
+    }
+
+    /// The next piece, waited for on this thread. Trailers are passed over.
+    pub(crate) fn next_chunk(&mut self) -> Option<Result<Bytes, BoxError>> {
+        loop {
+            let frame = block_on(None, |context| Pin::new(&mut *self).poll_frame(context))??;
+            match frame.map(Frame::into_data) {
+                Ok(Ok(data)) => return Some(Ok(data)),
+                Ok(Err(_trailers)) => {}
+                Err(error) => return Some(Err(error)),
+            }
+        }
+    }
+
+    fn poll_chunks(&mut self, mut chunks: Chunks) -> Option<Result<Bytes, BoxError>> {
+        // Taken out of `self` while it runs: after a panic the body has ended and the iterator
+        // was dropped, once.
+        let chunk = loop {
+            match chunks.next() {
+                Some(Ok(chunk)) if chunk.is_empty() => {}
+                other => break other,
+            }
+        };
+        if let Some(Ok(_)) = chunk {
+            self.kind = Kind::Chunks(chunks);
+        }
+        chunk
+    }
+}
+
+impl HttpBody for Body {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        let this = &mut *self;
+        match &mut this.kind {
+            Kind::Http(body) => return body.as_mut().poll_frame(context),
+            Kind::Pushed(pushed) => return pushed.poll_data(context).map_ok(Frame::data),
+            #[cfg(any())]
+            Kind::Parked(parked) => return parked.poll_data(context).map_ok(Frame::data),
+            Kind::Empty | Kind::Once(_) | Kind::Chunks(_) | Kind::Writing(_) => {}
+        }
+        let chunk = match mem::take(&mut this.kind) {
+            Kind::Once(bytes) if !bytes.is_empty() => Some(Ok(bytes)),
+            Kind::Chunks(chunks) => this.poll_chunks(chunks),
+            Kind::Writing(write) => {
+                // Polled where nobody adapted it: writing blocks, so it needs a thread.
+                this.kind = Kind::Pushed(Pushed::start(write));
+                return self.poll_frame(context);
+            }
+            _ => None,
+        };
+        Poll::Ready(chunk.map(|chunk| chunk.map(Frame::data)))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.kind {
+            Kind::Empty => true,
+            Kind::Once(bytes) => bytes.is_empty(),
+            Kind::Http(body) => body.is_end_stream(),
+            Kind::Chunks(_) | Kind::Writing(_) | Kind::Pushed(_) => false,
+            #[cfg(any())]
+            Kind::Parked(_) => false,
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.kind {
+            Kind::Empty => SizeHint::with_exact(0),
+            Kind::Once(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Kind::Http(body) => body.size_hint(),
+            Kind::Chunks(_) | Kind::Writing(_) | Kind::Pushed(_) => SizeHint::default(),
+            #[cfg(any())]
+            Kind::Parked(_) => SizeHint::default(),
+        }
+    }
+}
+
+impl fmt::Debug for Body {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = match &self.kind {
+            Kind::Empty => "Empty",
+            Kind::Once(bytes) => return write!(f, "Body::Once({} bytes)", bytes.len()),
+            Kind::Chunks(_) => "Chunks",
+            Kind::Writing(_) | Kind::Pushed(_) => "Writer",
+            #[cfg(any())]
+            Kind::Parked(_) => "Chunks",
+            Kind::Http(_) => "Http",
+        };
+        write!(f, "Body::{kind}")
+    }
+}
+
+impl From<()> for Body {
+    fn from((): ()) -> Self {
+        Self::empty()
+    }
+}
+
+impl From<Bytes> for Body {
+    fn from(bytes: Bytes) -> Self {
+        Self {
+            kind: Kind::Once(bytes),
+        }
+    }
+}
+
+macro_rules! from_bytes {
+    ($($type:ty),*) => {$(
+        impl From<$type> for Body {
+            fn from(whole: $type) -> Self {
+                Bytes::from(whole).into()
+            }
+        }
+    )*};
+}
+from_bytes!(&'static str, String, &'static [u8], Vec<u8>);
+
+/// The pieces of a reader. The reader is let go at its end or first error.
+struct ReadChunks<R> {
+    reader: Option<R>,
+}
+
+impl<R: Read> Iterator for ReadChunks<R> {
+    type Item = io::Result<Vec<u8>>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        const CHUNK: usize = 64 * 1024;
+        let reader = self.reader.as_mut()?;
+        // One `read` a piece: a pipe's line must not wait for the rest of 64 KiB.
+        let mut chunk = vec![0; CHUNK];
+        let read = loop {
+            match reader.read(&mut chunk) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                other => break other,
+            }
+        };
+        match read {
+            Ok(0) => {
+                self.reader = None;
+                None
+            }
+            Ok(length) => {
+                chunk.truncate(length);
+                Some(Ok(chunk))
+            }
+            Err(error) => {
+                self.reader = None;
+                Some(Err(error))
+            }
+        }
+    }
+}
+
+/// Where [`Body::from_writer`] writes to.
+#[derive(Debug)]
+pub struct BodyWriter<'a> {
+    target: Target<'a>,
+    written: u64,
+}
+
+enum Target<'a> {
+    Direct(&'a mut dyn Write),
+    Handoff(&'a crate::handoff::Pusher),
+}
+
+impl fmt::Debug for Target<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Direct(_) => "Direct",
+            Self::Handoff(_) => "Handoff",
+        })
+    }
+}
+
+impl<'a> BodyWriter<'a> {
+    fn direct(out: &'a mut dyn Write) -> Self {
+        Self {
+            target: Target::Direct(out),
+            written: 0,
+        }
+    }
+
+    pub(crate) fn handoff(pusher: &'a crate::handoff::Pusher) -> Self {
+        Self {
+            target: Target::Handoff(pusher),
+            written: 0,
+        }
+    }
+
+    /// The number of bytes written so far.
+    #[must_use]
+    pub fn written(&self) -> u64 {
+        self.written
+    }
+
+    /// Sends a piece without copying it.
+    ///
+    /// # Errors
+    ///
+    /// The client is gone, or takes nothing for too long.
+    pub fn send(&mut self, piece: impl Into<Bytes>) -> io::Result<()> {
+        let piece = piece.into();
+        let length = piece.len() as u64;
+        match &mut self.target {
+            Target::Direct(out) => out.write_all(&piece)?,
+            Target::Handoff(pusher) => pusher.push(piece)?,
+        }
+        self.written += length;
+        Ok(())
+    }
+}
+
+/// How much one `write` takes.
+const MOST: usize = 64 * 1024;
+
+impl Write for BodyWriter<'_> {
+    fn write(&mut self, piece: &[u8]) -> io::Result<usize> {
+        let length = match &mut self.target {
+            Target::Direct(out) => out.write(piece)?,
+            Target::Handoff(pusher) => {
+                // A huge `write` must wait its turn like many small ones.
+                let (piece, _) = piece.split_at_checked(MOST).unwrap_or((piece, &[]));
+                pusher.push(Bytes::copy_from_slice(piece))?;
+                piece.len()
+            }
+        };
+        self.written += length as u64;
+        Ok(length)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match &mut self.target {
+            Target::Direct(out) => out.flush(),
+            // Every piece is on its way already.
+            Target::Handoff(_) => Ok(()),
+        }
+    }
+}
+
+pin_project_lite::pin_project! {
+    pub(crate) struct ErrorBoxed<B> {
+        #[pin]
+        pub(crate) body: B,
+    }
+}
+
+impl<B> HttpBody for ErrorBoxed<B>
+where
+    B: HttpBody<Data = Bytes, Error: Into<BoxError>>,
+{
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        self.project().body.poll_frame(context).map_err(Into::into)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}

@@ -1,0 +1,153 @@
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use http::uri::Scheme;
+
+/// The connection a request came over: who is at the other end, which of our addresses it
+/// reached, and whether it is `http` or `https`.
+///
+/// Set by the server, never from headers; a [proxy layer](crate#behind-a-proxy) that trusts the
+/// peer by name replaces it. Cheap to clone: one allocation per connection, shared.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConnInfo {
+    inner: Arc<Inner>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Inner {
+    peer: Addr,
+    local: Addr,
+    scheme: Scheme,
+    proxy: Option<Addr>,
+}
+
+impl ConnInfo {
+    /// A plain (`http`) connection from `peer` to our address `local`.
+    #[must_use]
+    pub fn new(peer: impl Into<Addr>, local: impl Into<Addr>) -> Self {
+        Self {
+            inner: Arc::new(Inner {
+                peer: peer.into(),
+                local: local.into(),
+                scheme: Scheme::HTTP,
+                proxy: None,
+            }),
+        }
+    }
+
+    /// The same connection, spoken to as `scheme`. Default: `http`.
+    #[must_use]
+    pub fn with_scheme(mut self, scheme: Scheme) -> Self {
+        Arc::make_mut(&mut self.inner).scheme = scheme;
+        self
+    }
+
+    /// The same connection on behalf of `client`, which a trusted proxy named; the peer of before
+    /// is remembered as [`proxy`](Self::proxy).
+    #[must_use]
+    pub fn on_behalf_of(mut self, client: impl Into<Addr>) -> Self {
+        let inner = Arc::make_mut(&mut self.inner);
+        let peer = std::mem::replace(&mut inner.peer, client.into());
+        inner.proxy.get_or_insert(peer);
+        self
+    }
+
+    /// Who sent the request.
+    #[must_use]
+    pub fn peer(&self) -> &Addr {
+        &self.inner.peer
+    }
+
+    /// The address of ours that was connected to.
+    #[must_use]
+    pub fn local(&self) -> &Addr {
+        &self.inner.local
+    }
+
+    /// `http` or `https`.
+    #[must_use]
+    pub fn scheme(&self) -> &Scheme {
+        &self.inner.scheme
+    }
+
+    /// The trusted proxy the connection really comes from, if a proxy layer replaced the peer.
+    #[must_use]
+    pub fn proxy(&self) -> Option<&Addr> {
+        self.inner.proxy.as_ref()
+    }
+}
+
+/// One end of a connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Addr {
+    /// A TCP (or QUIC) address.
+    Ip(SocketAddr),
+    /// A Unix socket: its path, where it has one. Peers are mostly unnamed.
+    Unix(Option<PathBuf>),
+    /// Nobody said.
+    Unknown,
+}
+
+impl Addr {
+    /// The IP address, IPv4-mapped IPv6 (`::ffff:127.0.0.1`) as the IPv4 address it is.
+    #[must_use]
+    pub fn ip(&self) -> Option<IpAddr> {
+        match self {
+            Self::Ip(addr) => Some(addr.ip().to_canonical()),
+            Self::Unix(_) | Self::Unknown => None,
+        }
+    }
+
+    /// The port of an IP address.
+    #[must_use]
+    pub fn port(&self) -> Option<u16> {
+        match self {
+            Self::Ip(addr) => Some(addr.port()),
+            Self::Unix(_) | Self::Unknown => None,
+        }
+    }
+
+    /// The path of a Unix socket that has one.
+    #[must_use]
+    pub fn path(&self) -> Option<&Path> {
+        match self {
+            Self::Unix(path) => path.as_deref(),
+            Self::Ip(_) | Self::Unknown => None,
+        }
+    }
+
+    /// Whether this is an address of the loopback interface. A Unix socket is not: what speaks
+    /// over it is mostly a proxy.
+    #[must_use]
+    pub fn is_loopback(&self) -> bool {
+        self.ip().is_some_and(|ip| ip.is_loopback())
+    }
+}
+
+impl From<SocketAddr> for Addr {
+    fn from(addr: SocketAddr) -> Self {
+        Self::Ip(addr)
+    }
+}
+
+impl From<IpAddr> for Addr {
+    /// An address whose port nobody said: port 0.
+    fn from(ip: IpAddr) -> Self {
+        Self::Ip(SocketAddr::new(ip, 0))
+    }
+}
+
+/// `127.0.0.1:4242`, `unix:/run/app.sock`, `unix:` for an unnamed one, `-` for unknown.
+impl fmt::Display for Addr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ip(addr) => addr.fmt(f),
+            Self::Unix(Some(path)) => write!(f, "unix:{}", path.display()),
+            Self::Unix(None) => f.write_str("unix:"),
+            Self::Unknown => f.write_str("-"),
+        }
+    }
+}
