@@ -75,7 +75,7 @@ fn frames_run_from_the_panic_to_the_guard_and_no_further() {
 
 #[test]
 fn the_place_of_unwrap_is_its_caller() {
-    let caught = caught(|| None::<u8>.unwrap());
+    let caught = caught(|| black_box(None::<u8>).unwrap());
     assert_eq!(line(&caught), Some(line!() - 1));
     let capture = caught.capture.unwrap();
     assert!(capture.place().unwrap().file.ends_with("tests/claims.rs"));
@@ -90,7 +90,7 @@ fn every_kind_of_payload_is_claimed_on_its_own_thread() {
         ("any", || panic_any(42_i32)),
         ("empty string", || panic_any(String::new())),
         ("unwrap on Err", || {
-            assert_eq!("x".parse::<u8>().unwrap(), 1)
+            assert_eq!("x".parse::<u8>().unwrap(), 1);
         }),
         ("index", || assert_eq!([1, 2, 3][black_box(3)], 1)),
     ];
@@ -115,7 +115,7 @@ fn of_two_panics_with_one_literal_neither_is_shown() {
     }
     let caught = caught(|| {
         _ = catch_unwind(|| take(None));
-        None::<u8>.unwrap()
+        black_box(None::<u8>).unwrap()
     });
     assert_eq!(caught.capture.unwrap_err(), Missing::Ambiguous);
 }
