@@ -1,0 +1,134 @@
+//! What the hook wrote down about one panic.
+
+use std::{any::Any, fmt, time::Instant};
+
+use crate::identity::Identity;
+
+/// At most so many frames are kept, the innermost ones.
+pub const MAX_FRAMES: usize = 192;
+
+/// What was seen of one panic while its stack still stood.
+///
+/// One pointer wide. Symbolicate its [`frames`](Self::frames) off the path that must be fast.
+pub struct Capture(Box<Seen>);
+
+pub(crate) struct Seen {
+    pub(crate) identity: Identity,
+    pub(crate) place: Option<Place>,
+    pub(crate) frames: Box<[usize]>,
+    pub(crate) truncated: bool,
+    pub(crate) thread: Option<Box<str>>,
+    pub(crate) context: Option<Box<dyn Any + Send>>,
+    /// The contexts of captures that this one displaced: foreign code runs when they are
+    /// dropped, and in a panic hook that must not happen. Few: with no room left none is taken.
+    #[cfg_attr(
+        not(feature = "hook"),
+        expect(dead_code, reason = "only the hook parks")
+    )]
+    pub(crate) parked: Vec<Box<dyn Any + Send>>,
+    pub(crate) at: Instant,
+}
+
+/// A place in a source file, as [`std::panic::Location`] has it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Place {
+    /// The file as the compiler was given it: often relative to the workspace root.
+    pub file: Box<str>,
+    /// Counted from 1.
+    pub line: u32,
+    /// Counted from 1, in characters.
+    pub column: u32,
+}
+
+/// Why a caught panic comes without a [`Capture`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Missing {
+    /// Our hook did not see this panic: it was raised by `resume_unwind` alone,
+    /// [`install`](crate::install) was never called, a hook set later does not call the one before
+    /// it, or too many others have come since.
+    Unseen,
+    /// More than one panic could be meant, so none is shown.
+    Ambiguous,
+}
+
+impl Capture {
+    #[cfg(feature = "hook")]
+    pub(crate) fn new(seen: Seen) -> Self {
+        Self(Box::new(seen))
+    }
+
+    pub(crate) fn seen(&self) -> &Seen {
+        &self.0
+    }
+
+    #[cfg(feature = "hook")]
+    pub(crate) fn seen_mut(&mut self) -> &mut Seen {
+        &mut self.0
+    }
+
+    /// The `panic!` itself, or for `#[track_caller]` functions such as `unwrap` their caller.
+    #[must_use]
+    pub fn place(&self) -> Option<&Place> {
+        self.0.place.as_ref()
+    }
+
+    /// Raw return addresses, innermost first.
+    ///
+    /// The first few are the hook and the panic machinery itself. Below a guard the last one is
+    /// the function the guard was inlined into; without one they go on to the start of the thread.
+    #[must_use]
+    pub fn frames(&self) -> &[usize] {
+        &self.0.frames
+    }
+
+    /// Whether the stack was deeper than [`MAX_FRAMES`], so that its outermost frames are missing.
+    #[must_use]
+    pub fn is_truncated(&self) -> bool {
+        self.0.truncated
+    }
+
+    /// The name of the thread that panicked, if it has one.
+    #[must_use]
+    pub fn thread(&self) -> Option<&str> {
+        self.0.thread.as_deref()
+    }
+
+    /// What the function given to [`set_context`](crate::set_context) returned in the hook.
+    #[must_use]
+    pub fn context(&self) -> Option<&(dyn Any + Send)> {
+        self.0.context.as_deref()
+    }
+
+    /// As [`context`](Self::context), by value.
+    pub fn take_context(&mut self) -> Option<Box<dyn Any + Send>> {
+        self.0.context.take()
+    }
+}
+
+impl fmt::Debug for Capture {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Capture")
+            .field("place", &self.0.place)
+            .field("thread", &self.0.thread)
+            .field("frames", &self.0.frames.len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}:{}", self.file, self.line, self.column)
+    }
+}
+
+impl fmt::Display for Missing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Unseen => "the panic hook did not see this panic",
+            Self::Ambiguous => "more than one panic could be meant",
+        })
+    }
+}
+
+impl std::error::Error for Missing {}
