@@ -2,6 +2,7 @@ use std::any::type_name;
 use std::error::Error as StdError;
 use std::fmt;
 use std::panic::Location;
+use std::sync::Arc;
 
 use http::StatusCode;
 
@@ -200,6 +201,30 @@ impl Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.cause.fmt(f)
+    }
+}
+
+/// What a middleware knows of the failure behind a 5xx, as text for the developer: a response
+/// extension, which no gateway sends and [`testing::Client`](crate::testing::Client) prints.
+#[derive(Clone)]
+pub struct FailureText(Arc<dyn fmt::Display + Send + Sync>);
+
+impl FailureText {
+    /// The text is made when somebody asks for it.
+    pub fn new(text: impl fmt::Display + Send + Sync + 'static) -> Self {
+        Self(Arc::new(text))
+    }
+}
+
+impl fmt::Display for FailureText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl fmt::Debug for FailureText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("FailureText")
     }
 }
 

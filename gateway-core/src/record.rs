@@ -22,6 +22,12 @@ impl RecordPathLayer {
     pub const fn new() -> Self {
         Self
     }
+
+    /// Records the path of `request` as the layer does.
+    pub(crate) fn record<B>(request: &mut Request<B>) {
+        let uri = request.uri().clone();
+        record_path(request.extensions_mut(), &uri);
+    }
 }
 
 impl<S> Layer<S> for RecordPathLayer {
@@ -51,8 +57,7 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> S::Future {
-        let uri = request.uri().clone();
-        record_path(request.extensions_mut(), &uri);
+        RecordPathLayer::record(&mut request);
         self.inner.call(request)
     }
 }

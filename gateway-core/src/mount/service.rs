@@ -5,8 +5,7 @@ use http::{Request, Response, StatusCode};
 use tower_service::Service;
 
 use super::{MountBody, ResponseFuture, below};
-use crate::arrival::record_path;
-use crate::{Body, InvalidPrefix, Prefix};
+use crate::{Body, InvalidPrefix, Prefix, RecordPathLayer};
 
 /// Serves `mounted` below `prefix`; every other request is answered with 404 unless
 /// [`otherwise`](Mount::otherwise) names a service for it.
@@ -73,8 +72,7 @@ where
             return ResponseFuture::otherwise(self.otherwise.call(request));
         };
         let uri = below(request.uri(), rest);
-        let present = request.uri().clone();
-        record_path(request.extensions_mut(), &present);
+        RecordPathLayer::record(&mut request);
         *request.uri_mut() = uri;
         ResponseFuture::mounted(self.mounted.call(request))
     }
