@@ -16,6 +16,7 @@ mod record;
 mod reply;
 mod script_name;
 pub mod testing;
+pub mod validator;
 mod vars;
 mod view;
 
