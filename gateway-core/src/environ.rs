@@ -11,7 +11,7 @@ use http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method, Request, Stat
 use percent_encoding::percent_decode_str;
 
 use crate::arrival::{self, Arrival, ErrorSink};
-use crate::script_name::{ScriptName, Split};
+use crate::script_name::{Prefix, ScriptName, Split};
 use crate::view::{Form, View, accessors};
 use crate::{Body, ConnInfo, Error, Input};
 
@@ -170,6 +170,28 @@ impl Environ {
                 }
             }
         }
+    }
+
+    /// Moves `prefix` from PATH_INFO to the end of SCRIPT_NAME, if PATH_INFO begins with it: a
+    /// mount inside an application. Says whether it did; where not, nothing changed.
+    ///
+    /// ```
+    /// use gateway_core::{Environ, Prefix};
+    ///
+    /// let mut environ = Environ::builder().uri("/wiki/Page").build();
+    /// assert!(environ.shift_prefix(&Prefix::new("/wiki").unwrap()));
+    /// assert_eq!((environ.raw_script_name(), environ.raw_path_info()), ("/wiki", "/Page"));
+    /// ```
+    pub fn shift_prefix(&mut self, prefix: &Prefix) -> bool {
+        let Split {
+            script_name,
+            path_info,
+        } = self.position.split();
+        let Some(length) = prefix.matched_in(path_info) else {
+            return false;
+        };
+        self.position.script_end = script_name.len() + length;
+        true
     }
 
     /// The request's body, to read.

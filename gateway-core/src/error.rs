@@ -129,14 +129,14 @@ impl From<Error> for BoxError {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.failure.fmt(f)
+        fmt::Display::fmt(&self.failure, f)
     }
 }
 
 /// The error, its causes and its place, one a line: what `fn main() -> Result<(), Error>` prints.
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.failure.fmt(f)?;
+        fmt::Display::fmt(&self.failure, f)?;
         let mut source = self.failure.cause.source();
         // A cycle of sources is possible; a person does not read past a few dozen.
         for _ in 0..32 {
@@ -200,7 +200,7 @@ impl Failure {
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.cause.fmt(f)
+        fmt::Display::fmt(&self.cause, f)
     }
 }
 
@@ -218,7 +218,7 @@ impl FailureText {
 
 impl fmt::Display for FailureText {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
+        fmt::Display::fmt(&self.0, f)
     }
 }
 
