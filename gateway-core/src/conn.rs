@@ -144,7 +144,7 @@ impl From<IpAddr> for Addr {
 impl fmt::Display for Addr {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Ip(addr) => addr.fmt(f),
+            Self::Ip(addr) => fmt::Display::fmt(addr, f),
             Self::Unix(Some(path)) => write!(f, "unix:{}", path.display()),
             Self::Unix(None) => f.write_str("unix:"),
             Self::Unknown => f.write_str("-"),

@@ -7,7 +7,7 @@ use percent_encoding::percent_decode_str;
 /// The path the client asked for, recorded once, so that SCRIPT_NAME can be told at any depth.
 ///
 /// Tower services see in `request.uri().path()` only what is *below the present mount*: axum's
-/// `nest`, tower-http's `ServeDir` and our own [`mount`](crate::mount) agree on that. What stands
+/// `nest`, tower-http's `ServeDir` and our own [`mount`](crate::mount()) agree on that. What stands
 /// in front of it is the SCRIPT_NAME of RFC 3875 section 4.1.13, and it is derived: the present
 /// path is a suffix of the recorded one, and SCRIPT_NAME is the rest. So nobody has to keep two
 /// values in step, and any mount, in any order, ours or not, comes out right.
