@@ -16,7 +16,7 @@ mod sockets;
 mod unix;
 
 #[cfg(feature = "listen")]
-pub use listener::Listener;
+pub use listener::{Both, Either, EitherHandshake, Listener};
 #[cfg(feature = "listen")]
 pub use shutdown::{Outcome, Signal};
 #[cfg(feature = "listen")]

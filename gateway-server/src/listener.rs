@@ -1,8 +1,11 @@
 use std::future::Future;
-use std::io;
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::task::{Context, Poll};
 
 use gateway_core::{Addr, ConnInfo};
-use tokio::io::{AsyncRead, AsyncWrite};
+use pin_project_lite::pin_project;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// Where connections come from.
 ///
@@ -65,5 +68,155 @@ pub trait Listener: Send + 'static {
     /// the send buffer has room again. Default: not known.
     fn unacknowledged(_io: &Self::Io) -> Option<usize> {
         None
+    }
+}
+
+/// Two listeners that are served as one.
+#[derive(Debug)]
+pub struct Both<L, M> {
+    first: L,
+    second: M,
+    // Whose turn it is to be asked first, so that none starves the other.
+    second_first: bool,
+}
+
+impl<L, M> Both<L, M> {
+    pub(crate) fn new(first: L, second: M) -> Self {
+        Self {
+            first,
+            second,
+            second_first: false,
+        }
+    }
+}
+
+impl<L: Listener, M: Listener> Listener for Both<L, M> {
+    type Io = Either<L::Io, M::Io>;
+    type Handshake = EitherHandshake<L::Handshake, M::Handshake>;
+
+    async fn accept(&mut self) -> io::Result<Self::Handshake> {
+        self.second_first = !self.second_first;
+        let first = async {
+            self.first
+                .accept()
+                .await
+                .map(|first| EitherHandshake::First { first })
+        };
+        let second = async {
+            self.second
+                .accept()
+                .await
+                .map(|second| EitherHandshake::Second { second })
+        };
+        if self.second_first {
+            tokio::select! { biased; accepted = second => accepted, accepted = first => accepted }
+        } else {
+            tokio::select! { biased; accepted = first => accepted, accepted = second => accepted }
+        }
+    }
+
+    fn local_addr(&self) -> io::Result<Addr> {
+        self.first
+            .local_addr()
+            .or_else(|_| self.second.local_addr())
+    }
+
+    fn unacknowledged(io: &Self::Io) -> Option<usize> {
+        match io {
+            Either::First(io) => L::unacknowledged(io),
+            Either::Second(io) => M::unacknowledged(io),
+        }
+    }
+}
+
+pin_project! {
+    /// The handshake of a connection from [`Both`].
+    #[project = EitherHandshakeProj]
+    #[derive(Debug)]
+    #[expect(missing_docs, reason = "the variants say it")]
+    pub enum EitherHandshake<F, G> {
+        First { #[pin] first: F },
+        Second { #[pin] second: G },
+    }
+}
+
+impl<F, G, T, U> Future for EitherHandshake<F, G>
+where
+    F: Future<Output = io::Result<(T, ConnInfo)>>,
+    G: Future<Output = io::Result<(U, ConnInfo)>>,
+{
+    type Output = io::Result<(Either<T, U>, ConnInfo)>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        match self.project() {
+            EitherHandshakeProj::First { first } => first
+                .poll(cx)
+                .map_ok(|(io, conn)| (Either::First(io), conn)),
+            EitherHandshakeProj::Second { second } => second
+                .poll(cx)
+                .map_ok(|(io, conn)| (Either::Second(io), conn)),
+        }
+    }
+}
+
+/// The stream of a connection from [`Both`].
+#[derive(Debug)]
+pub enum Either<T, U> {
+    /// Of the first listener.
+    First(T),
+    /// Of the second listener.
+    Second(U),
+}
+
+/// Calls the method of whichever stream it is.
+macro_rules! either {
+    ($stream:expr, $method:ident $(, $argument:expr)*) => {
+        match $stream.get_mut() {
+            Either::First(stream) => Pin::new(stream).$method($($argument),*),
+            Either::Second(stream) => Pin::new(stream).$method($($argument),*),
+        }
+    };
+}
+
+impl<T: AsyncRead + Unpin, U: AsyncRead + Unpin> AsyncRead for Either<T, U> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        either!(self, poll_read, cx, buf)
+    }
+}
+
+impl<T: AsyncWrite + Unpin, U: AsyncWrite + Unpin> AsyncWrite for Either<T, U> {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        either!(self, poll_write, cx, buf)
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        either!(self, poll_write_vectored, cx, bufs)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        match self {
+            Self::First(stream) => stream.is_write_vectored(),
+            Self::Second(stream) => stream.is_write_vectored(),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        either!(self, poll_flush, cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        either!(self, poll_shutdown, cx)
     }
 }

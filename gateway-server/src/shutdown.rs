@@ -15,7 +15,7 @@ use std::pin::{Pin, pin};
 use std::process::{ExitCode, Termination};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use tokio::sync::Notify;
@@ -88,6 +88,7 @@ impl Shutdown {
         Watch {
             seen: Phase::Serving,
             notified: Box::pin(Arc::clone(&self.inner.advanced).notified_owned()),
+            registered: None,
             shutdown: self.clone(),
         }
     }
@@ -156,31 +157,34 @@ pub(crate) struct Watch {
     shutdown: Shutdown,
     seen: Phase,
     notified: Pin<Box<OwnedNotified>>,
+    // Whom `notified` will wake.
+    registered: Option<Waker>,
 }
 
 impl Watch {
-    /// The phase, without asking to be woken.
-    pub(crate) fn phase(&self) -> Phase {
-        self.shutdown.phase()
-    }
-
     /// Ready at each change of phase with the new one.
     pub(crate) fn poll_advanced(&mut self, cx: &mut Context<'_>) -> Poll<Phase> {
         loop {
             let phase = self.shutdown.phase();
             if phase > self.seen {
                 self.seen = phase;
-                return Poll::Ready(phase);
-            }
-            // Once registered it stays so; looking again at the phase after registering closes
-            // the gap between the two.
-            if self.notified.as_mut().poll(cx).is_ready() {
+                self.registered = None;
                 let advanced = Arc::clone(&self.shutdown.inner.advanced);
                 self.notified.set(advanced.notified_owned());
-                continue;
+                return Poll::Ready(phase);
             }
-            if self.shutdown.phase() == self.seen {
+            // Registering takes a lock that all connections share, so it is done once, and not
+            // at every request.
+            let waker = self.registered.as_ref();
+            if waker.is_some_and(|waker| waker.will_wake(cx.waker())) {
                 return Poll::Pending;
+            }
+            // Look again at the phase after registering: it may have changed in between.
+            if self.notified.as_mut().poll(cx).is_pending() {
+                self.registered = Some(cx.waker().clone());
+            } else {
+                let advanced = Arc::clone(&self.shutdown.inner.advanced);
+                self.notified.set(advanced.notified_owned());
             }
         }
     }
@@ -358,7 +362,11 @@ impl Outcome {
 
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} connections finished, {} cut", self.finished, self.cut)?;
+        write!(
+            f,
+            "{} connections finished, {} cut",
+            self.finished, self.cut
+        )?;
         match self.hurried {
             Some(signal) => write!(f, " by a second signal ({signal})"),
             None if self.cut > 0 => f.write_str(" at the deadline"),
