@@ -1,0 +1,162 @@
+//! The accept loop, for every protocol: a limit that waits, errors that do not spin.
+
+use std::future::Future;
+use std::io::{self, ErrorKind};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time;
+use tracing::{debug, warn};
+
+use crate::Listener;
+use crate::shutdown::{Shutdown, Tracked};
+
+/// The pause after the first error of the listening socket.
+const FIRST_PAUSE: Duration = Duration::from_millis(10);
+/// The pause that a row of errors grows to.
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
+/// What a connection holds for as long as it lives: its place under the limit, and its place in
+/// the count of what a shutdown waits for.
+#[derive(Debug)]
+pub(crate) struct Admission {
+    permit: OwnedSemaphorePermit,
+    tracked: Tracked,
+}
+
+impl Admission {
+    /// Apart, for a connection that goes on (upgraded) when no shutdown waits for it any more.
+    pub(crate) fn into_parts(self) -> (OwnedSemaphorePermit, Tracked) {
+        (self.permit, self.tracked)
+    }
+}
+
+/// Accepts until `stop` is ready, never more than `limit` connections at a time: those beyond it
+/// wait in the kernel's queue. Each is run by `serve` in a task of its own.
+///
+/// At the end what the kernel holds already is accepted, as far as the limit goes: those clients
+/// have connected, and closing the socket would reset them.
+pub(crate) async fn accept<L, S, F>(
+    listener: &mut L,
+    limit: &Arc<Semaphore>,
+    shutdown: &Shutdown,
+    stop: impl Future<Output = ()>,
+    mut serve: S,
+) where
+    L: Listener,
+    S: FnMut(L::Handshake, Admission) -> F,
+    F: Future<Output = ()> + Send + 'static,
+{
+    let mut start = |handshake, permit| {
+        let tracked = shutdown.track();
+        // A task of its own, so that connections use every core and a panic ends only one.
+        tokio::spawn(serve(handshake, Admission { permit, tracked }));
+    };
+    let going_on = async {
+        let mut pause = Pause::new();
+        let mut full = false;
+        loop {
+            if limit.available_permits() == 0 && !full {
+                full = true;
+                warn!("connection limit reached, new connections wait");
+            }
+            let Ok(permit) = Arc::clone(limit).acquire_owned().await else {
+                return; // closed: nobody does
+            };
+            match listener.accept().await {
+                Ok(handshake) => {
+                    pause.reset();
+                    full &= limit.available_permits() == 0;
+                    start(handshake, permit);
+                }
+                Err(error) if of_one_connection(&error) => {
+                    debug!(%error, "connection gone before it was accepted");
+                }
+                Err(error) => {
+                    let pause = pause.next();
+                    warn!(%error, ?pause, "accepting paused");
+                    time::sleep(pause).await;
+                }
+            }
+        }
+    };
+    tokio::select! {
+        biased;
+        () = stop => {}
+        () = going_on => {}
+    }
+    while let Ok(permit) = Arc::clone(limit).try_acquire_owned() {
+        // Ready at once or not at all. A budget: a flood must not keep us here.
+        let accepted = tokio::task::unconstrained(time::timeout(Duration::ZERO, listener.accept()));
+        match accepted.await {
+            Ok(Ok(handshake)) => start(handshake, permit),
+            Ok(Err(error)) if of_one_connection(&error) => {}
+            Ok(Err(_)) | Err(_) => break,
+        }
+    }
+}
+
+/// Whether the error says nothing about the listening socket: accept(2) also reports what became
+/// of the connection at the head of the queue.
+fn of_one_connection(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::ConnectionAborted
+            | ErrorKind::ConnectionReset
+            | ErrorKind::ConnectionRefused
+            | ErrorKind::Interrupted
+    )
+}
+
+/// Doubling pauses: out of descriptors (EMFILE, ENFILE) or memory, the socket stays readable, and
+/// asking again at once would burn a core without freeing anything.
+#[derive(Debug)]
+struct Pause {
+    next: Duration,
+}
+
+impl Pause {
+    fn new() -> Self {
+        Self { next: FIRST_PAUSE }
+    }
+
+    fn next(&mut self) -> Duration {
+        let pause = self.next;
+        self.next = (pause * 2).min(LONGEST_PAUSE);
+        pause
+    }
+
+    fn reset(&mut self) {
+        self.next = FIRST_PAUSE;
+    }
+}
+
+/// The number of connections that may be open at a time where nobody says: nine tenths of the
+/// files this process may open (so that it can still open some), and 65,536 at most.
+pub(crate) fn default_limit() -> usize {
+    const MOST: usize = 65_536;
+    #[cfg(unix)]
+    {
+        use rustix::process::{Resource, getrlimit};
+        let files = getrlimit(Resource::Nofile).current;
+        let files = files.and_then(|files| usize::try_from(files).ok());
+        files.map_or(MOST, |files| (files / 10 * 9).clamp(1, MOST))
+    }
+    #[cfg(not(unix))]
+    MOST
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_double_up_to_a_second_and_start_over() {
+        let mut pause = Pause::new();
+        let millis: Vec<_> = (0..9).map(|_| pause.next().as_millis()).collect();
+        assert_eq!(millis, [10, 20, 40, 80, 160, 320, 640, 1000, 1000]);
+        pause.reset();
+        assert_eq!(pause.next().as_millis(), 10);
+    }
+}

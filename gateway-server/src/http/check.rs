@@ -1,0 +1,175 @@
+//! Which request heads are answered without asking the service: the rules that hyper leaves to
+//! its user.
+
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue, StatusCode, Version, header};
+
+/// The status a head is refused with, if it is.
+pub(crate) fn refusal(head: &Parts, most_fields: usize) -> Option<StatusCode> {
+    // hyper counts the fields of HTTP/1 itself, with the same answer.
+    if head.version == Version::HTTP_2 && head.headers.len() > most_fields {
+        return Some(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
+    }
+    if !host_is_valid(head) {
+        return Some(StatusCode::BAD_REQUEST);
+    }
+    transfer_coding_refusal(&head.headers)
+}
+
+/// RFC 9112 section 3.2: a server answers 400 to an HTTP/1.1 request without Host, and to any
+/// request with more than one or an invalid one. RFC 9113 section 8.3.1 adds that a Host that
+/// contradicts `:authority` makes a request malformed.
+fn host_is_valid(head: &Parts) -> bool {
+    let mut hosts = head.headers.get_all(header::HOST).iter();
+    match (hosts.next(), hosts.next()) {
+        (Some(_), Some(_)) => false,
+        (Some(host), None) => {
+            let host = host.as_bytes();
+            let agrees = || match head.uri.authority() {
+                // HTTP/1.1: the target wins and Host is ignored (RFC 9112 section 3.2.2).
+                Some(authority) if head.version == Version::HTTP_2 => {
+                    host.eq_ignore_ascii_case(authority.as_str().as_bytes())
+                }
+                Some(_) | None => true,
+            };
+            is_authority(host) && agrees()
+        }
+        (None, _) => match head.version {
+            Version::HTTP_09 | Version::HTTP_10 => true,
+            Version::HTTP_2 | Version::HTTP_3 => head.uri.authority().is_some(),
+            _ => false,
+        },
+    }
+}
+
+/// `uri-host [ ":" port ]` (RFC 9110 section 7.2, RFC 3986 section 3.2.2). Both parts may be
+/// empty: a target without an authority is sent with an empty Host (RFC 9112 section 3.2).
+fn is_authority(value: &[u8]) -> bool {
+    let (host, port) = match value.strip_prefix(b"[") {
+        Some(rest) => {
+            let Some(end) = rest.iter().position(|byte| *byte == b']') else {
+                return false;
+            };
+            let (literal, after) = rest.split_at(end);
+            if !is_ip_literal(literal) {
+                return false;
+            }
+            (&[][..], after.get(1..).unwrap_or_default())
+        }
+        None => {
+            let end = value.iter().position(|byte| *byte == b':');
+            value.split_at(end.unwrap_or(value.len()))
+        }
+    };
+    let port_is_valid = match port.split_first() {
+        None => true,
+        Some((b':', digits)) => digits.iter().all(u8::is_ascii_digit),
+        Some(_) => false,
+    };
+    port_is_valid && is_reg_name(host)
+}
+
+/// What stands between brackets: an IPv6 address, or `v1.something` (RFC 3986's IPvFuture).
+fn is_ip_literal(literal: &[u8]) -> bool {
+    let Ok(text) = std::str::from_utf8(literal) else {
+        return false;
+    };
+    match text.strip_prefix(['v', 'V']) {
+        Some(future) => future.split_once('.').is_some_and(|(version, rest)| {
+            !version.is_empty()
+                && version.bytes().all(|byte| byte.is_ascii_hexdigit())
+                && !rest.is_empty()
+                && rest
+                    .bytes()
+                    .all(|byte| is_unreserved_or_sub_delim(byte) || byte == b':')
+        }),
+        None => text.parse::<std::net::Ipv6Addr>().is_ok(),
+    }
+}
+
+/// RFC 3986 section 3.2.2: `reg-name`, of which an IPv4 address is one.
+fn is_reg_name(mut name: &[u8]) -> bool {
+    while let Some((byte, rest)) = name.split_first() {
+        name = match (byte, rest) {
+            (b'%', [high, low, rest @ ..])
+                if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() =>
+            {
+                rest
+            }
+            (byte, rest) if is_unreserved_or_sub_delim(*byte) => rest,
+            _ => return false,
+        };
+    }
+    true
+}
+
+fn is_unreserved_or_sub_delim(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=".contains(&byte)
+}
+
+/// hyper has seen that `chunked` comes last, and where Content-Length came too it has dropped that
+/// and closes afterwards, as RFC 9112 section 6.1 says. Left to us: a coding that we do not know is
+/// 501 (section 6.1), and `chunked` twice is no message (section 7).
+fn transfer_coding_refusal(headers: &HeaderMap<HeaderValue>) -> Option<StatusCode> {
+    let mut chunked = 0;
+    for value in headers.get_all(header::TRANSFER_ENCODING) {
+        for coding in value.as_bytes().split(|byte| *byte == b',') {
+            match coding.trim_ascii() {
+                // An empty element means nothing (RFC 9110 section 5.6.1.2).
+                b"" => {}
+                coding if coding.eq_ignore_ascii_case(b"chunked") => chunked += 1,
+                _ => return Some(StatusCode::NOT_IMPLEMENTED),
+            }
+        }
+    }
+    (chunked > 1).then_some(StatusCode::BAD_REQUEST)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_is_a_name_or_an_address_and_perhaps_a_port() {
+        for valid in [
+            "",
+            "a",
+            "a.example",
+            "a.example:80",
+            "a.example:",
+            "127.0.0.1:8080",
+            "[::1]",
+            "[::1]:80",
+            "[v1.a:b]",
+            "xn--bcher-kva.example",
+            "a_b",
+            "%41",
+            "sub!delims",
+        ] {
+            assert!(is_authority(valid.as_bytes()), "{valid:?}");
+        }
+        for invalid in [
+            "a b",
+            "a/b",
+            "user@a",
+            "a:80:80",
+            "a:b",
+            "[::1",
+            "[::1]x",
+            "[1.2.3.4]",
+            "[v.x]",
+            "::1",
+            "%4",
+            "%zz",
+            "a?b",
+            "a#b",
+            "a\\b",
+            "\u{e9}",
+            "<a>",
+            "a\tb",
+            "[]",
+        ] {
+            assert!(!is_authority(invalid.as_bytes()), "{invalid:?}");
+        }
+    }
+}

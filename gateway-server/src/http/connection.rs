@@ -1,0 +1,407 @@
+//! One connection from its first byte to its last: which protocol it speaks, which timeout runs,
+//! and how it ends.
+
+use std::future::Future;
+use std::marker::PhantomData;
+use std::mem;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker, ready};
+use std::time::Duration;
+
+use bytes::Bytes;
+use gateway_core::ConnInfo;
+use hyper::server::conn::{http1, http2};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use pin_project_lite::pin_project;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::{Instant, Sleep, sleep};
+use tracing::debug;
+
+use super::exchange::{Exchange, Exchanges};
+use super::io::{Io, Version};
+use super::pulse::{Pulse, Stage, Timeout};
+use super::service::sealed::Serve;
+use super::settings::Settings;
+use crate::shutdown::{Phase, Watch};
+
+/// What an HTTP/2 connection begins with (RFC 9113 section 3.4).
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/// More than most first requests need, so that one read takes all of it.
+const FIRST_READ: usize = 4096;
+
+/// What is sent to a client that takes too long over the head of a request (RFC 9110 section
+/// 15.5.9). Nobody was asked, so nobody else can answer.
+const TOO_SLOW: &[u8] =
+    b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+
+/// Everything connections of one server have in common.
+#[derive(Debug)]
+pub(crate) struct Protocols {
+    pub(crate) settings: Arc<Settings>,
+    one: http1::Builder,
+    two: http2::Builder<TokioExecutor>,
+    tick: Duration,
+}
+
+impl Protocols {
+    pub(crate) fn new(settings: Settings) -> Arc<Self> {
+        // hyper gathers this much before it answers 431, and never less than 8 KiB.
+        let buffer = settings.write_buffer.max(settings.head_bytes).max(8192);
+        let mut one = http1::Builder::new();
+        one.max_buf_size(buffer)
+            .max_header_size(settings.head_bytes)
+            // The timeouts are ours: hyper's knows neither the first byte nor an idle connection.
+            .header_read_timeout(None);
+        // Its own count of 100 is kept on the stack.
+        if settings.head_fields != 100 {
+            one.max_headers(settings.head_fields);
+        }
+        let mut two = http2::Builder::new(TokioExecutor::new());
+        two.timer(TokioTimer::new())
+            .max_concurrent_streams(settings.streams)
+            .max_header_list_size(u32::try_from(settings.head_bytes).unwrap_or(u32::MAX))
+            .max_send_buf_size(settings.write_buffer)
+            // A peer that is gone without a word is noticed although it is not idle.
+            .keep_alive_interval(settings.timeouts.write)
+            .keep_alive_timeout(Duration::from_secs(20))
+            // WebSockets over HTTP/2 (RFC 8441).
+            .enable_connect_protocol();
+        Arc::new(Self {
+            tick: settings.timeouts.tick(),
+            settings: Arc::new(settings),
+            one,
+            two,
+        })
+    }
+}
+
+pin_project! {
+    /// Serves one connection until it is closed.
+    pub(crate) struct Connection<T, G, S: Serve<K>, K> {
+        protocol: Protocol<T, G, S, K>,
+        protocols: Arc<Protocols>,
+        pulse: Arc<Pulse>,
+        shutdown: Option<Watch>,
+        phase: Phase,
+        timer: Timer,
+        #[pin]
+        sleep: Sleep,
+    }
+}
+
+enum Protocol<T, G, S: Serve<K>, K> {
+    /// Nothing came yet, or nothing for a while: no buffers are held.
+    Quiet {
+        io: Io<T, G>,
+        exchange: Exchange<S>,
+        // A beginning of the preface of HTTP/2.
+        seen: Vec<u8>,
+    },
+    One(Box<One<T, G, S, K>>),
+    Two(Pin<Box<Two<T, G, S, K>>>),
+    /// A last word, and then nothing more.
+    Farewell {
+        io: Io<T, G>,
+        unsent: &'static [u8],
+    },
+    Over,
+}
+
+type One<T, G, S, K> = http1::UpgradeableConnection<TokioIo<Io<T, G>>, Exchanges<S, K>>;
+type Two<T, G, S, K> = http2::Connection<TokioIo<Io<T, G>>, Exchanges<S, K>, TokioExecutor>;
+
+/// When the running timeout is over, and when to look again.
+#[derive(Debug)]
+struct Timer {
+    running: Option<(Timeout, u32)>,
+    since: Option<Instant>,
+    wakes: Option<(Instant, Waker)>,
+    // The kernel was asked whether a blocked client has moved after all.
+    asked: bool,
+}
+
+impl<T, G, S, K> Connection<T, G, S, K>
+where
+    T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    G: Unpin + Send + 'static,
+    S: Serve<K>,
+    K: 'static,
+{
+    pub(crate) fn new(
+        stream: T,
+        conn: ConnInfo,
+        service: S,
+        protocols: Arc<Protocols>,
+        unacknowledged: fn(&T) -> Option<usize>,
+        admission: G,
+        shutdown: Option<Watch>,
+    ) -> Self {
+        let pulse = Arc::new(Pulse::default());
+        let settings = Arc::clone(&protocols.settings);
+        Self {
+            protocol: Protocol::Quiet {
+                io: Io::new(stream, Arc::clone(&pulse), unacknowledged, admission),
+                exchange: Exchange::new(service, conn, Arc::clone(&pulse), settings),
+                seen: Vec::new(),
+            },
+            // Not in the wheel before it is polled.
+            sleep: sleep(protocols.tick),
+            protocols,
+            pulse,
+            shutdown,
+            phase: Phase::Serving,
+            timer: Timer {
+                running: None,
+                since: None,
+                wakes: None,
+                asked: false,
+            },
+        }
+    }
+}
+
+impl<T, G, S, K> Future for Connection<T, G, S, K>
+where
+    T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    G: Unpin + Send + 'static,
+    S: Serve<K>,
+    K: 'static,
+{
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let mut this = self.project();
+        while let Some(watch) = this.shutdown.as_mut()
+            && let Poll::Ready(phase) = watch.poll_advanced(cx)
+        {
+            *this.phase = phase;
+            match phase {
+                Phase::Serving => {}
+                Phase::Draining | Phase::Closing => {
+                    this.pulse.drain();
+                    this.protocol.say_goodbye();
+                }
+                Phase::Cut => return Poll::Ready(()),
+            }
+        }
+        loop {
+            ready!(this.protocol.poll(this.protocols, this.pulse, cx));
+            let is_idle = matches!(this.pulse.stage(), Stage::Quiet | Stage::Idle);
+            // Everything readable has just been read, so nothing is on its way that we know of.
+            if is_idle && *this.phase >= Phase::Closing {
+                return Poll::Ready(());
+            }
+            if is_idle && this.pulse.end_reading_if_half_closed() {
+                // The answer is out; now HTTP may see that there is nothing more.
+                continue;
+            }
+            let Some(timeout) = this
+                .timer
+                .due(this.pulse, this.protocols, this.sleep.as_mut(), cx)
+            else {
+                return Poll::Pending;
+            };
+            match timeout {
+                Due::Look => this.protocol.park(this.pulse),
+                Due::Over(Timeout::Body) => this.pulse.stall(),
+                Due::Over(Timeout::HalfClose) => this.pulse.end_reading(),
+                Due::Over(Timeout::Head) if this.protocol.turn_away() => {
+                    debug!("request head took too long");
+                }
+                Due::Over(Timeout::Write) if !mem::replace(&mut this.timer.asked, true) => {}
+                Due::Over(timeout) => {
+                    debug!(?timeout, "connection closed");
+                    return Poll::Ready(());
+                }
+            }
+        }
+    }
+}
+
+impl<T, G, S, K> Protocol<T, G, S, K>
+where
+    T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    G: Unpin + Send + 'static,
+    S: Serve<K>,
+    K: 'static,
+{
+    /// Ready when the connection is over.
+    fn poll(&mut self, protocols: &Protocols, pulse: &Pulse, cx: &mut Context<'_>) -> Poll<()> {
+        loop {
+            match self {
+                Self::Quiet { io, seen, .. } => {
+                    let mut first = [0; FIRST_READ];
+                    let mut buf = ReadBuf::new(&mut first);
+                    let read = ready!(Pin::new(io.stream()).poll_read(cx, &mut buf));
+                    if read.is_err() || buf.filled().is_empty() {
+                        return Poll::Ready(());
+                    }
+                    pulse.received();
+                    seen.extend_from_slice(buf.filled());
+                    if PREFACE.len() > seen.len() && PREFACE.starts_with(seen) {
+                        continue;
+                    }
+                    self.begin(protocols);
+                }
+                Self::One(conn) => {
+                    let ended = ready!(Pin::new(&mut **conn).poll(cx));
+                    log(&ended);
+                    return Poll::Ready(());
+                }
+                Self::Two(conn) => {
+                    let ended = ready!(conn.as_mut().poll(cx));
+                    log(&ended);
+                    return Poll::Ready(());
+                }
+                Self::Farewell { io, unsent } => {
+                    while !unsent.is_empty() {
+                        match ready!(Pin::new(&mut *io).poll_write(cx, unsent)) {
+                            Ok(written) if written > 0 => {
+                                *unsent = unsent.get(written..).unwrap_or_default();
+                            }
+                            Ok(_) | Err(_) => return Poll::Ready(()),
+                        }
+                    }
+                    return Pin::new(io).poll_shutdown(cx).map(|_| ());
+                }
+                Self::Over => return Poll::Ready(()),
+            }
+        }
+    }
+
+    /// Goes from quiet to the protocol that the first bytes are of.
+    fn begin(&mut self, protocols: &Protocols) {
+        let Self::Quiet {
+            mut io,
+            exchange,
+            seen,
+        } = mem::replace(self, Self::Over)
+        else {
+            return;
+        };
+        let is_two = seen.starts_with(PREFACE);
+        let version = if is_two { Version::Two } else { Version::One };
+        io.begin(version, Bytes::from(seen));
+        let service = Exchanges {
+            exchange,
+            kind: PhantomData,
+        };
+        let io = TokioIo::new(io);
+        *self = if is_two {
+            Self::Two(Box::pin(protocols.two.serve_connection(io, service)))
+        } else {
+            let conn = protocols.one.serve_connection(io, service);
+            Self::One(Box::new(conn.with_upgrades()))
+        };
+    }
+
+    /// A shutdown has begun. HTTP/1 says so in its next answer.
+    fn say_goodbye(&mut self) {
+        if let Self::Two(conn) = self {
+            conn.as_mut().graceful_shutdown();
+        }
+    }
+
+    /// Answers 408 to a client whose request nobody has seen. False where that is not so.
+    fn turn_away(&mut self) -> bool {
+        let io = match mem::replace(self, Self::Over) {
+            Self::One(conn) => conn.into_parts().map(|parts| parts.io.into_inner()),
+            Self::Quiet { io, .. } => Some(io),
+            other => {
+                *self = other;
+                return false;
+            }
+        };
+        let Some(io) = io else {
+            return false;
+        };
+        *self = Self::Farewell {
+            io,
+            unsent: TOO_SLOW,
+        };
+        true
+    }
+
+    /// Gives hyper's buffers back while a connection is idle: ten thousand of them would hold a
+    /// hundred megabytes for nothing.
+    fn park(&mut self, pulse: &Pulse) {
+        if pulse.stage() != Stage::Idle || pulse.expects_more() {
+            return;
+        }
+        match mem::replace(self, Self::Over) {
+            Self::One(conn) => {
+                if let Some(parts) = conn.into_parts() {
+                    *self = Self::Quiet {
+                        io: parts.io.into_inner(),
+                        exchange: parts.service.exchange,
+                        seen: parts.read_buf.into(),
+                    };
+                }
+            }
+            other => *self = other,
+        }
+    }
+}
+
+/// What went wrong on a connection is mostly the client's doing, and never news to the service.
+fn log(ended: &hyper::Result<()>) {
+    if let Err(error) = ended {
+        debug!(error = error as &dyn std::error::Error, "connection failed");
+    }
+}
+
+/// Why the timer calls.
+#[derive(Debug)]
+enum Due {
+    Over(Timeout),
+    /// Nothing is over; this is the moment for what need not be done at every request.
+    Look,
+}
+
+impl Timer {
+    /// What is due now, if anything. The timer of the runtime is armed so seldom that a request
+    /// costs one look at the clock: at the earliest deadline that any timeout could have, and from
+    /// there again to the one that really runs.
+    fn due(
+        &mut self,
+        pulse: &Pulse,
+        protocols: &Protocols,
+        mut sleep: Pin<&mut Sleep>,
+        cx: &mut Context<'_>,
+    ) -> Option<Due> {
+        let running = pulse.running();
+        if running != self.running {
+            self.running = running;
+            self.since = None;
+            self.asked = false;
+        }
+        let (timeout, _) = running?;
+        let length = timeout.length(&protocols.settings.timeouts)?;
+        let mut now = None;
+        let since = *self
+            .since
+            .get_or_insert_with(|| *now.insert(Instant::now()));
+        let deadline = since + length;
+        if let Some((wakes, waker)) = &self.wakes
+            && *wakes <= deadline
+            && !sleep.is_elapsed()
+            && waker.will_wake(cx.waker())
+        {
+            return None;
+        }
+        let now = now.unwrap_or_else(Instant::now);
+        if now >= deadline {
+            return Some(Due::Over(timeout));
+        }
+        let looked = self.wakes.take().is_some_and(|(wakes, _)| wakes <= now);
+        let next = deadline.min(now + protocols.tick);
+        sleep.as_mut().reset(next);
+        self.wakes = Some((next, cx.waker().clone()));
+        if sleep.poll(cx).is_ready() {
+            cx.waker().wake_by_ref();
+        }
+        looked.then_some(Due::Look)
+    }
+}

@@ -1,0 +1,290 @@
+//! One request and its answer: what happens around the service.
+
+use std::any::Any;
+use std::convert::Infallible;
+use std::future::Future;
+use std::panic::{self, AssertUnwindSafe};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use gateway_core::{Arrival, Body, BoxError, ConnInfo};
+use http::header::{CONNECTION, CONTENT_LENGTH};
+use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
+use http_body::Body as _;
+use hyper::body::Incoming;
+use pin_project_lite::pin_project;
+use tracing::error;
+
+use super::access::Record;
+use super::check;
+use super::pulse::Pulse;
+use super::request_body::{RequestBody, Upload};
+use super::response_body::ResponseBody;
+use super::service::sealed::{Bodies, Serve};
+use super::settings::Settings;
+
+/// A connection's service, as hyper calls it.
+pub(crate) struct Exchange<S> {
+    service: S,
+    conn: ConnInfo,
+    pulse: Arc<Pulse>,
+    settings: Arc<Settings>,
+}
+
+impl<S> Exchange<S> {
+    pub(crate) fn new(
+        service: S,
+        conn: ConnInfo,
+        pulse: Arc<Pulse>,
+        settings: Arc<Settings>,
+    ) -> Self {
+        Self {
+            service,
+            conn,
+            pulse,
+            settings,
+        }
+    }
+
+    /// The status the request is refused with before anybody is asked.
+    fn refusal<K>(&self, request: &http::request::Parts, body: &Incoming) -> Option<StatusCode>
+    where
+        S: Serve<K>,
+    {
+        if let Some(status) = check::refusal(request, self.settings.head_fields) {
+            return Some(status);
+        }
+        let most = self.settings.body_bytes?;
+        match body.size_hint().exact() {
+            Some(length) if length > most => Some(StatusCode::PAYLOAD_TOO_LARGE),
+            // Nobody would count it.
+            None if S::BODIES == Bodies::Raw => Some(StatusCode::LENGTH_REQUIRED),
+            Some(_) | None => None,
+        }
+    }
+
+    fn start<K>(&self, request: Request<Incoming>) -> ResponseFuture<S::Future>
+    where
+        S: Serve<K>,
+    {
+        self.pulse.request_began();
+        let guard = ResponseGuard {
+            pulse: Arc::clone(&self.pulse),
+            ended: false,
+        };
+        let (mut head, incoming) = request.into_parts();
+        let mut around = Around {
+            record: Record::begin(&head, &self.conn),
+            version: head.version,
+            is_connect: head.method == Method::CONNECT,
+            upload: None,
+            guard,
+        };
+        if let Some(status) = self.refusal(&head, &incoming) {
+            if !incoming.is_end_stream() {
+                self.pulse.upload_refused();
+            }
+            return ResponseFuture {
+                state: State::Refused { status },
+                around: Some(around),
+            };
+        }
+        let arrival = Arrival::over(self.conn.clone()).recorded(&head.uri);
+        head.extensions.insert(arrival);
+        let upload = &mut around.upload;
+        let wrap = |incoming: Incoming| {
+            // Mostly there is no body, and then nothing is allocated for it.
+            if incoming.is_end_stream() {
+                return Body::empty();
+            }
+            let begun = Upload::new(Arc::clone(&self.pulse));
+            let timeout = (head_is_two(around.version)).then_some(self.settings.timeouts.body);
+            let most = self.settings.body_bytes;
+            let body = RequestBody::new(incoming, Arc::clone(&begun), most, timeout);
+            *upload = Some(begun);
+            // Boxed: one type serves the requests of all our servers, and it knows no hyper.
+            Body::new(body)
+        };
+        let request = Request::from_parts(head, incoming);
+        // A service may panic before it returns a future.
+        let called = panic::catch_unwind(AssertUnwindSafe(|| self.service.respond(request, wrap)));
+        let state = match called {
+            Ok(future) => State::Running { future },
+            Err(panic) => {
+                report_panic(&*panic);
+                State::Refused {
+                    status: StatusCode::INTERNAL_SERVER_ERROR,
+                }
+            }
+        };
+        ResponseFuture {
+            state,
+            around: Some(around),
+        }
+    }
+}
+
+fn head_is_two(version: Version) -> bool {
+    version == Version::HTTP_2
+}
+
+/// [`Exchange`] for services of one kind: the trait of hyper has no room for it.
+pub(crate) struct Exchanges<S, K> {
+    pub(crate) exchange: Exchange<S>,
+    pub(crate) kind: std::marker::PhantomData<fn() -> K>,
+}
+
+impl<S, K> hyper::service::Service<Request<Incoming>> for Exchanges<S, K>
+where
+    S: Serve<K>,
+{
+    type Response = Response<ResponseBody<S::ResponseBody>>;
+    type Error = Infallible;
+    type Future = ResponseFuture<S::Future>;
+
+    fn call(&self, request: Request<Incoming>) -> Self::Future {
+        self.exchange.start(request)
+    }
+}
+
+/// What is kept of a request until its answer has gone out.
+struct Around {
+    // Only where somebody reads the access log.
+    record: Option<Box<Record>>,
+    version: Version,
+    is_connect: bool,
+    upload: Option<Arc<Upload>>,
+    guard: ResponseGuard,
+}
+
+/// A response that is not finished.
+#[derive(Debug)]
+pub(crate) struct ResponseGuard {
+    pub(crate) pulse: Arc<Pulse>,
+    ended: bool,
+}
+
+impl ResponseGuard {
+    /// The HTTP/2 stream is no longer HTTP.
+    fn upgraded(&mut self) {
+        self.pulse.stream_upgraded();
+        self.ended = true;
+    }
+}
+
+impl Drop for ResponseGuard {
+    fn drop(&mut self) {
+        if !self.ended {
+            self.pulse.response_ended();
+        }
+    }
+}
+
+pin_project! {
+    /// The answer to one request. Never an error: what the service cannot answer is a bare 500.
+    pub(crate) struct ResponseFuture<F> {
+        #[pin]
+        state: State<F>,
+        around: Option<Around>,
+    }
+}
+
+pin_project! {
+    #[project = StateProj]
+    enum State<F> {
+        Refused { status: StatusCode },
+        Running { #[pin] future: F },
+    }
+}
+
+impl<F, B> Future for ResponseFuture<F>
+where
+    F: Future<Output = Result<Response<B>, BoxError>>,
+    B: http_body::Body,
+{
+    type Output = Result<Response<ResponseBody<B>>, Infallible>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut this = self.project();
+        let (response, refused) = match this.state.as_mut().project() {
+            StateProj::Refused { status } => (Err(*status), true),
+            StateProj::Running { future } => {
+                // The state of a service that panicked is not looked at again.
+                let polled = panic::catch_unwind(AssertUnwindSafe(|| future.poll(cx)));
+                let answer = match polled {
+                    Ok(polled) => ready!(polled).map_err(|error| failed(&error)),
+                    Err(panic) => {
+                        report_panic(&*panic);
+                        Err(StatusCode::INTERNAL_SERVER_ERROR)
+                    }
+                };
+                (answer, false)
+            }
+        };
+        let Some(around) = this.around.take() else {
+            return Poll::Pending; // polled again after it was ready
+        };
+        // What became of the body explains the answer better than what the service made of it.
+        let body_failure = around.upload.as_deref().and_then(Upload::failure);
+        let closing = refused || body_failure.is_some() || around.guard.pulse.is_draining();
+        let response = match body_failure {
+            Some(status) => Err(status),
+            None => response,
+        };
+        Poll::Ready(Ok(finish(response, closing, around)))
+    }
+}
+
+/// Puts on the answer what the connection has to say.
+fn finish<B>(
+    response: Result<Response<B>, StatusCode>,
+    closing: bool,
+    mut around: Around,
+) -> Response<ResponseBody<B>> {
+    let (mut head, body) = match response {
+        Ok(response) => {
+            let (head, body) = response.into_parts();
+            (head, Some(body))
+        }
+        Err(status) => {
+            let (mut head, ()) = Response::new(()).into_parts();
+            head.status = status;
+            head.headers
+                .insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
+            (head, None)
+        }
+    };
+    let is_two = head_is_two(around.version);
+    around.guard.pulse.answering();
+    let upgrades = head.status == StatusCode::SWITCHING_PROTOCOLS
+        || (around.is_connect && head.status.is_success());
+    if upgrades && is_two {
+        around.guard.upgraded();
+    } else if upgrades {
+        around.guard.pulse.upgraded();
+    } else if closing && !is_two {
+        head.headers
+            .insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    let record = around
+        .record
+        .map(|record| record.answered(head.status, body.is_some()));
+    Response::from_parts(head, ResponseBody::new(body, is_two, record, around.guard))
+}
+
+/// The status of a service's error, which is logged: nobody else will see it.
+fn failed(error: &BoxError) -> StatusCode {
+    error!(error = &**error as &dyn std::error::Error, "service failed");
+    StatusCode::INTERNAL_SERVER_ERROR
+}
+
+/// The panic hook has said where; this says what became of it.
+pub(crate) fn report_panic(panic: &(dyn Any + Send)) {
+    let message = panic
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("(not text)");
+    error!(message, "service panicked");
+}

@@ -1,0 +1,193 @@
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::pulse::Pulse;
+
+/// What a client that was answered early may still send before the connection is closed for good.
+const LINGER: usize = 8 * 1024 * 1024;
+
+/// A connection's stream as hyper sees it: notes in the [`Pulse`] what moves, and closes so that
+/// the last response arrives.
+#[derive(Debug)]
+pub(crate) struct Io<T, G> {
+    stream: T,
+    pulse: Arc<Pulse>,
+    // Read already, not yet seen by hyper.
+    prefix: Bytes,
+    version: Version,
+    shutdown: Shutdown,
+    // How many bytes the kernel has not got rid of; see `Listener::unacknowledged`.
+    unacknowledged: fn(&T) -> Option<usize>,
+    // The connection's place under the limit, held for as long as the stream lives: an upgraded
+    // connection still counts.
+    _admission: G,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Version {
+    One,
+    Two,
+}
+
+#[derive(Debug)]
+enum Shutdown {
+    Open,
+    /// Our side is closed; what the client still sends is thrown away.
+    Lingering {
+        left: usize,
+    },
+    Done,
+}
+
+impl<T, G> Io<T, G> {
+    pub(crate) fn new(
+        stream: T,
+        pulse: Arc<Pulse>,
+        unacknowledged: fn(&T) -> Option<usize>,
+        admission: G,
+    ) -> Self {
+        Self {
+            stream,
+            pulse,
+            prefix: Bytes::new(),
+            version: Version::One,
+            shutdown: Shutdown::Open,
+            unacknowledged,
+            _admission: admission,
+        }
+    }
+
+    /// To be read by `version`, which begins with `prefix`.
+    pub(crate) fn begin(&mut self, version: Version, prefix: Bytes) {
+        self.version = version;
+        self.prefix = prefix;
+    }
+
+    pub(crate) fn stream(&mut self) -> &mut T {
+        &mut self.stream
+    }
+}
+
+impl<T: AsyncRead + Unpin, G: Unpin> AsyncRead for Io<T, G> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = &mut *self;
+        if !this.prefix.is_empty() {
+            let length = this.prefix.len().min(buf.remaining());
+            buf.put_slice(&this.prefix.split_to(length));
+            return Poll::Ready(Ok(()));
+        }
+        if this.version == Version::Two {
+            return Pin::new(&mut this.stream).poll_read(cx, buf);
+        }
+        if this.pulse.take_read_timeout() {
+            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+        }
+        let before = buf.filled().len();
+        ready!(Pin::new(&mut this.stream).poll_read(cx, buf))?;
+        if buf.filled().len() > before {
+            this.pulse.received();
+        } else if buf.remaining() > 0 && this.pulse.hide_end() {
+            // hyper would drop the request under way. No waker is kept: the stream will never be
+            // readable again, and the connection looks when the answer is done.
+            return Poll::Pending;
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<T: AsyncWrite + AsyncRead + Unpin, G: Unpin> AsyncWrite for Io<T, G> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write(cx, buf);
+        self.note(&written);
+        written
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write_vectored(cx, bufs);
+        self.note(&written);
+        written
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let flushed = Pin::new(&mut self.stream).poll_flush(cx);
+        self.note(&flushed);
+        flushed
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = &mut *self;
+        loop {
+            match &mut this.shutdown {
+                Shutdown::Open => {
+                    ready!(Pin::new(&mut this.stream).poll_shutdown(cx))?;
+                    this.shutdown = if this.version == Version::One && !this.pulse.is_upgraded() {
+                        Shutdown::Lingering { left: LINGER }
+                    } else {
+                        // GOAWAY has told the client what was not read; and what is no longer
+                        // HTTP is not ours to read.
+                        Shutdown::Done
+                    };
+                }
+                Shutdown::Lingering { left } => {
+                    // Closing a socket with unread bytes resets it, and a reset makes the client
+                    // throw away what it has not read yet: the very answer that says why it is
+                    // closed (RFC 9112 section 9.6).
+                    let mut scratch = [0; 4096];
+                    let mut buf = ReadBuf::new(&mut scratch);
+                    let read = match Pin::new(&mut this.stream).poll_read(cx, &mut buf) {
+                        Poll::Ready(Ok(())) => buf.filled().len(),
+                        // Gone: nobody reads it any more.
+                        Poll::Ready(Err(_)) => 0,
+                        Poll::Pending if this.pulse.expects_more() => {
+                            this.pulse.linger();
+                            return Poll::Pending;
+                        }
+                        // All that came was read. What may be on its way was not asked for.
+                        Poll::Pending => 0,
+                    };
+                    *left = left.saturating_sub(read);
+                    if read == 0 || *left == 0 {
+                        this.shutdown = Shutdown::Done;
+                    } else {
+                        this.pulse.linger();
+                    }
+                }
+                Shutdown::Done => return Poll::Ready(Ok(())),
+            }
+        }
+    }
+}
+
+impl<T, G> Io<T, G> {
+    fn note<R>(&self, outcome: &Poll<io::Result<R>>) {
+        match outcome {
+            Poll::Ready(Ok(_)) => self.pulse.sent(),
+            Poll::Ready(Err(_)) => {}
+            Poll::Pending => {
+                let queued = (self.unacknowledged)(&self.stream);
+                self.pulse.send_blocked(queued.unwrap_or(0));
+            }
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! What can be served: tower services over our body, hyper services over hyper's.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use gateway_core::{Body, BoxError};
+use http::{Request, Response};
+use http_body::Body as HttpBody;
+use hyper::body::Incoming;
+use pin_project_lite::pin_project;
+
+/// What a [`Server`](crate::http::Server) can serve.
+///
+/// Implemented for every `tower` service from [`Request<Body>`](Body) to a response with any
+/// body whose errors are errors, and for every `hyper` service from `Request<Incoming>`; `Kind`
+/// tells the two apart and is always inferred. Nobody else implements it.
+///
+/// A hyper service reads hyper's own body, so of the limits on bodies only the one on a declared
+/// Content-Length holds there, and bodies without one are refused (411) where a limit is set.
+pub trait HttpService<Kind>: Serve<Kind> {}
+
+impl<S, Kind> HttpService<Kind> for S where S: Serve<Kind> {}
+
+/// The [`Kind`](HttpService) of tower services.
+#[derive(Debug)]
+pub enum Tower {}
+
+/// The [`Kind`](HttpService) of hyper services.
+#[derive(Debug)]
+pub enum Hyper {}
+
+pub(crate) mod sealed {
+    use super::{BoxError, Future, HttpBody, Incoming, Request, Response};
+
+    /// How a request body reaches the service.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    #[expect(unnameable_types, reason = "sealed")]
+    pub enum Bodies {
+        /// Through ours, which counts and times.
+        Watched,
+        /// As hyper made it.
+        Raw,
+    }
+
+    #[expect(unnameable_types, reason = "sealed")]
+    pub trait Serve<Kind>: Clone + Send + 'static {
+        const BODIES: Bodies;
+        type ResponseBody: HttpBody<Data: Send, Error: Into<BoxError>> + Send + 'static;
+        type Future: Future<Output = Result<Response<Self::ResponseBody>, BoxError>>
+            + Send
+            + 'static;
+
+        /// Asks the service. `wrap` makes a body of ours out of hyper's.
+        fn respond<F>(&self, request: Request<Incoming>, wrap: F) -> Self::Future
+        where
+            F: FnOnce(Incoming) -> gateway_core::Body;
+    }
+}
+
+use sealed::{Bodies, Serve};
+
+impl<S, B> Serve<Tower> for S
+where
+    S: tower_service::Service<Request<Body>, Response = Response<B>, Error: Into<BoxError>>
+        + Clone
+        + Send
+        + 'static,
+    S::Future: Send + 'static,
+    B: HttpBody<Data: Send, Error: Into<BoxError>> + Send + 'static,
+{
+    const BODIES: Bodies = Bodies::Watched;
+    type ResponseBody = B;
+    type Future = TowerFuture<S>;
+
+    fn respond<F>(&self, request: Request<Incoming>, wrap: F) -> TowerFuture<S>
+    where
+        F: FnOnce(Incoming) -> Body,
+    {
+        TowerFuture {
+            state: State::Readying {
+                // A clone a request: hyper calls with `&self`, several at a time over HTTP/2, and
+                // the instance that was polled ready has to be the one that is called.
+                service: self.clone(),
+                request: Some(request.map(wrap)),
+            },
+        }
+    }
+}
+
+impl<S, B> Serve<Hyper> for S
+where
+    S: hyper::service::Service<Request<Incoming>, Response = Response<B>, Error: Into<BoxError>>
+        + Clone
+        + Send
+        + 'static,
+    S::Future: Send + 'static,
+    B: HttpBody<Data: Send, Error: Into<BoxError>> + Send + 'static,
+{
+    const BODIES: Bodies = Bodies::Raw;
+    type ResponseBody = B;
+    type Future = HyperFuture<S::Future>;
+
+    fn respond<F>(&self, request: Request<Incoming>, _: F) -> HyperFuture<S::Future>
+    where
+        F: FnOnce(Incoming) -> Body,
+    {
+        HyperFuture {
+            future: self.call(request),
+        }
+    }
+}
+
+pin_project! {
+    /// The answer of a tower service, which is waited for until it is ready.
+    #[derive(Debug)]
+    pub struct TowerFuture<S: tower_service::Service<Request<Body>>> {
+        #[pin]
+        state: State<S, S::Future>,
+    }
+}
+
+pin_project! {
+    #[project = StateProj]
+    #[derive(Debug)]
+    enum State<S, F> {
+        Readying { service: S, request: Option<Request<Body>> },
+        Called { #[pin] future: F },
+    }
+}
+
+impl<S, B> Future for TowerFuture<S>
+where
+    S: tower_service::Service<Request<Body>, Response = Response<B>, Error: Into<BoxError>>,
+{
+    type Output = Result<Response<B>, BoxError>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut this = self.project();
+        loop {
+            match this.state.as_mut().project() {
+                StateProj::Readying { service, request } => {
+                    ready!(service.poll_ready(cx)).map_err(Into::into)?;
+                    let Some(request) = request.take() else {
+                        // Polled again after it failed to become ready.
+                        return Poll::Pending;
+                    };
+                    let future = service.call(request);
+                    this.state.set(State::Called { future });
+                }
+                StateProj::Called { future } => return future.poll(cx).map_err(Into::into),
+            }
+        }
+    }
+}
+
+pin_project! {
+    /// The answer of a hyper service.
+    #[derive(Debug)]
+    pub struct HyperFuture<F> {
+        #[pin]
+        future: F,
+    }
+}
+
+impl<F, B, E> Future for HyperFuture<F>
+where
+    F: Future<Output = Result<Response<B>, E>>,
+    E: Into<BoxError>,
+{
+    type Output = Result<Response<B>, BoxError>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.project().future.poll(cx).map_err(Into::into)
+    }
+}

@@ -1,0 +1,65 @@
+use std::time::Duration;
+
+/// Timeouts and limits of HTTP connections, each with its default in the documentation of the
+/// method on [`Server`](crate::http::Server) that changes it.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    pub(crate) timeouts: Timeouts,
+    /// Bytes of a request's head.
+    pub(crate) head_bytes: usize,
+    /// Fields of a request's head.
+    pub(crate) head_fields: usize,
+    /// Bytes of a request's body.
+    pub(crate) body_bytes: Option<u64>,
+    /// Bytes of a response that are gathered before the client has taken any.
+    pub(crate) write_buffer: usize,
+    /// Streams that an HTTP/2 client may have open at a time.
+    pub(crate) streams: u32,
+}
+
+/// `None` is for ever.
+#[derive(Clone, Debug)]
+pub(crate) struct Timeouts {
+    pub(crate) first_byte: Option<Duration>,
+    pub(crate) head: Option<Duration>,
+    pub(crate) idle: Option<Duration>,
+    pub(crate) body: Option<Duration>,
+    pub(crate) write: Option<Duration>,
+    pub(crate) half_close: Option<Duration>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            timeouts: Timeouts::default(),
+            head_bytes: 64 * 1024,
+            head_fields: 100,
+            body_bytes: None,
+            write_buffer: 64 * 1024,
+            streams: 200,
+        }
+    }
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            first_byte: Some(Duration::from_secs(15)),
+            head: Some(Duration::from_secs(15)),
+            idle: Some(Duration::from_secs(75)),
+            body: Some(Duration::from_secs(30)),
+            write: Some(Duration::from_secs(30)),
+            half_close: Some(Duration::from_secs(1)),
+        }
+    }
+}
+
+impl Timeouts {
+    /// The longest that a timer may sleep without being able to miss a deadline that is set after
+    /// it has been armed: the shortest of all but `half_close`, which is rare enough to re-arm.
+    pub(crate) fn tick(&self) -> Duration {
+        let all = [self.first_byte, self.head, self.idle, self.body, self.write];
+        let shortest = all.into_iter().flatten().min();
+        shortest.unwrap_or(Duration::from_secs(60))
+    }
+}

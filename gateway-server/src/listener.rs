@@ -1,0 +1,222 @@
+use std::future::Future;
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use gateway_core::{Addr, ConnInfo};
+use pin_project_lite::pin_project;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+/// Where connections come from.
+///
+/// [`Sockets`](crate::Sockets) is the one to start from: TCP, Unix sockets, and sockets handed
+/// over by systemd. Implement this for what those cannot be, such as TLS: accept from `Sockets`,
+/// and wrap the stream in the handshake.
+///
+/// ```
+/// use std::io;
+/// use gateway_server::{Listener, Sockets, Stream};
+/// use gateway_core::{Addr, ConnInfo};
+///
+/// /// Refuses everybody who is not on this machine.
+/// struct LocalOnly(Sockets);
+///
+/// impl Listener for LocalOnly {
+///     type Io = Stream;
+///     type Handshake = std::future::Ready<io::Result<(Stream, ConnInfo)>>;
+///
+///     async fn accept(&mut self) -> io::Result<Self::Handshake> {
+///         loop {
+///             let (stream, conn) = self.0.accept().await?.await?;
+///             if conn.peer().is_loopback() {
+///                 return Ok(std::future::ready(Ok((stream, conn))));
+///             }
+///         }
+///     }
+///
+///     fn local_addr(&self) -> io::Result<Addr> {
+///         self.0.local_addr()
+///     }
+/// }
+/// ```
+pub trait Listener: Send + 'static {
+    /// The stream of a connection.
+    type Io: AsyncRead + AsyncWrite + Unpin + Send + 'static;
+
+    /// What is left to do before the stream can be used. It runs in the connection's own task,
+    /// under its first-byte timeout, so a slow handshake keeps nobody else waiting.
+    /// [`Ready`](std::future::Ready) where there is nothing to do.
+    type Handshake: Future<Output = io::Result<(Self::Io, ConnInfo)>> + Send + 'static;
+
+    /// The next connection. Must lose none when it is dropped before it is ready.
+    ///
+    /// # Errors
+    ///
+    /// Of this connection or of the socket: the server logs it, waits a moment that grows while
+    /// errors go on, and asks again.
+    fn accept(&mut self) -> impl Future<Output = io::Result<Self::Handshake>> + Send;
+
+    /// The address listened on, the first one where there are several.
+    ///
+    /// # Errors
+    ///
+    /// The socket has none to tell.
+    fn local_addr(&self) -> io::Result<Addr>;
+
+    /// How many bytes the kernel has taken for `io` that the peer has not acknowledged, if that
+    /// can be known. It tells a client that reads slowly from one that has stopped, long before
+    /// the send buffer has room again. Default: not known.
+    fn unacknowledged(_io: &Self::Io) -> Option<usize> {
+        None
+    }
+}
+
+/// Two listeners that are served as one.
+#[derive(Debug)]
+pub struct Both<L, M> {
+    first: L,
+    second: M,
+    // Whose turn it is to be asked first, so that none starves the other.
+    second_first: bool,
+}
+
+impl<L, M> Both<L, M> {
+    pub(crate) fn new(first: L, second: M) -> Self {
+        Self {
+            first,
+            second,
+            second_first: false,
+        }
+    }
+}
+
+impl<L: Listener, M: Listener> Listener for Both<L, M> {
+    type Io = Either<L::Io, M::Io>;
+    type Handshake = EitherHandshake<L::Handshake, M::Handshake>;
+
+    async fn accept(&mut self) -> io::Result<Self::Handshake> {
+        self.second_first = !self.second_first;
+        let first = async {
+            self.first
+                .accept()
+                .await
+                .map(|first| EitherHandshake::First { first })
+        };
+        let second = async {
+            self.second
+                .accept()
+                .await
+                .map(|second| EitherHandshake::Second { second })
+        };
+        if self.second_first {
+            tokio::select! { biased; accepted = second => accepted, accepted = first => accepted }
+        } else {
+            tokio::select! { biased; accepted = first => accepted, accepted = second => accepted }
+        }
+    }
+
+    fn local_addr(&self) -> io::Result<Addr> {
+        self.first
+            .local_addr()
+            .or_else(|_| self.second.local_addr())
+    }
+
+    fn unacknowledged(io: &Self::Io) -> Option<usize> {
+        match io {
+            Either::First(io) => L::unacknowledged(io),
+            Either::Second(io) => M::unacknowledged(io),
+        }
+    }
+}
+
+pin_project! {
+    /// The handshake of a connection from [`Both`].
+    #[project = EitherHandshakeProj]
+    #[derive(Debug)]
+    #[expect(missing_docs, reason = "the variants say it")]
+    pub enum EitherHandshake<F, G> {
+        First { #[pin] first: F },
+        Second { #[pin] second: G },
+    }
+}
+
+impl<F, G, T, U> Future for EitherHandshake<F, G>
+where
+    F: Future<Output = io::Result<(T, ConnInfo)>>,
+    G: Future<Output = io::Result<(U, ConnInfo)>>,
+{
+    type Output = io::Result<(Either<T, U>, ConnInfo)>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        match self.project() {
+            EitherHandshakeProj::First { first } => first
+                .poll(cx)
+                .map_ok(|(io, conn)| (Either::First(io), conn)),
+            EitherHandshakeProj::Second { second } => second
+                .poll(cx)
+                .map_ok(|(io, conn)| (Either::Second(io), conn)),
+        }
+    }
+}
+
+/// The stream of a connection from [`Both`].
+#[derive(Debug)]
+pub enum Either<T, U> {
+    /// Of the first listener.
+    First(T),
+    /// Of the second listener.
+    Second(U),
+}
+
+/// Calls the method of whichever stream it is.
+macro_rules! either {
+    ($stream:expr, $method:ident $(, $argument:expr)*) => {
+        match $stream.get_mut() {
+            Either::First(stream) => Pin::new(stream).$method($($argument),*),
+            Either::Second(stream) => Pin::new(stream).$method($($argument),*),
+        }
+    };
+}
+
+impl<T: AsyncRead + Unpin, U: AsyncRead + Unpin> AsyncRead for Either<T, U> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        either!(self, poll_read, cx, buf)
+    }
+}
+
+impl<T: AsyncWrite + Unpin, U: AsyncWrite + Unpin> AsyncWrite for Either<T, U> {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        either!(self, poll_write, cx, buf)
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        either!(self, poll_write_vectored, cx, bufs)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        match self {
+            Self::First(stream) => stream.is_write_vectored(),
+            Self::Second(stream) => stream.is_write_vectored(),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        either!(self, poll_flush, cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        either!(self, poll_shutdown, cx)
+    }
+}
