@@ -1,5 +1,7 @@
 //! The contract between gateways and applications.
 
+#[cfg(feature = "tokio")]
+pub mod adapt;
 mod application;
 mod arrival;
 mod block_on;
