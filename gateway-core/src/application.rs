@@ -46,6 +46,44 @@ pub trait Application: Send + Sync + 'static {
     /// What the application fails with. Whoever is outside decides how that looks: a bare status
     /// without middleware, a page or a traceback with `middleware-exceptions`.
     fn respond(&self, environ: &mut Environ) -> Result<Response, Error>;
+
+    /// This application as a tower service, on threads that may block: what hyper, axum and our
+    /// own servers run. Limits and buffers are settable: see [`BlockingService`](crate::adapt::BlockingService).
+    ///
+    /// ```
+    /// # async fn example() -> Result<(), gateway_core::BoxError> {
+    /// use gateway_core::{Application, Body, Environ, Reply};
+    /// use tower::ServiceExt;
+    ///
+    /// fn hello(_: &mut Environ) -> Reply {
+    ///     std::thread::sleep(std::time::Duration::from_millis(1));
+    ///     Reply::text("hello\n")
+    /// }
+    ///
+    /// let service = hello.into_service().threads(64);
+    /// let response = service.oneshot(http::Request::new(Body::empty())).await?;
+    /// assert_eq!(response.status(), 200);
+    /// # Ok(())
+    /// # }
+    /// # tokio::runtime::Runtime::new().unwrap().block_on(example()).unwrap();
+    /// ```
+    #[cfg(feature = "tokio")]
+    fn into_service(self) -> crate::adapt::BlockingService<Self>
+    where
+        Self: Sized,
+    {
+        crate::adapt::BlockingService::new(self)
+    }
+
+    /// This application as a tower service, called where it is polled: for code that does not
+    /// block. See [`InlineService`](crate::adapt::InlineService).
+    #[cfg(feature = "tokio")]
+    fn into_inline_service(self) -> crate::adapt::InlineService<Self>
+    where
+        Self: Sized,
+    {
+        crate::adapt::InlineService::new(self)
+    }
 }
 
 impl<F, R> Application for F

@@ -5,6 +5,63 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
+/// How long a thread waits for a client that does not move.
+pub(crate) const STALL: Duration = Duration::from_secs(30);
+
+/// How often a thread that waits asks whether it still may.
+const GLANCE: Duration = Duration::from_secs(1);
+
+/// How long to wait for a client that does not move.
+#[derive(Clone)]
+pub(crate) struct Patience {
+    full: Duration,
+    #[cfg(feature = "tokio")]
+    pool: Option<Arc<crate::adapt::pool::Pool>>,
+}
+
+impl Patience {
+    pub(crate) const fn new(full: Duration) -> Self {
+        Self {
+            full,
+            #[cfg(feature = "tokio")]
+            pool: None,
+        }
+    }
+
+    /// Less of it while others wait for a place to wait in.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn among(full: Duration, pool: Arc<crate::adapt::pool::Pool>) -> Self {
+        let pool = Some(pool);
+        Self { full, pool }
+    }
+
+    /// How much longer to wait now, if not for ever; `None` when it has been long enough.
+    pub(crate) fn left(&self, since: Instant) -> Option<Duration> {
+        let limit = match self.is_contended() {
+            true => self.full / 3,
+            false => self.full,
+        };
+        let left = limit.checked_sub(since.elapsed())?;
+        Some(left.min(GLANCE)).filter(|left| !left.is_zero())
+    }
+
+    #[cfg(feature = "tokio")]
+    fn is_contended(&self) -> bool {
+        self.pool.as_ref().is_some_and(|pool| pool.is_contended())
+    }
+
+    #[cfg(not(feature = "tokio"))]
+    fn is_contended(&self) -> bool {
+        false
+    }
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self::new(STALL)
+    }
+}
+
 /// Wakes a thread that waits in [`block_on`].
 struct Unpark {
     thread: Thread,
@@ -22,19 +79,19 @@ impl Wake for Unpark {
     }
 }
 
-/// Polls `poll` until it is ready, on this thread; `None` when `patience` ran out first.
+/// Polls `poll` until it is ready, on this thread; `None` when the wait was given up.
 ///
 /// Needs no runtime: a waker is a waker. So it serves under tokio's blocking pool, on a plain
-/// thread and in a CGI program alike.
+/// thread and in a CGI program alike. `left` says before each wait how long it may last, and
+/// `None` to give up.
 pub(crate) fn block_on<T>(
-    patience: Option<Duration>,
+    mut left: impl FnMut() -> Option<Duration>,
     mut poll: impl FnMut(&mut Context<'_>) -> Poll<T>,
 ) -> Option<T> {
     // What is ready at once pays for no waker.
     if let Poll::Ready(value) = poll(&mut Context::from_waker(Waker::noop())) {
         return Some(value);
     }
-    let deadline = patience.and_then(|patience| Instant::now().checked_add(patience));
     let unpark = Arc::new(Unpark {
         thread: thread::current(),
         woken: AtomicBool::new(false),
@@ -47,11 +104,16 @@ pub(crate) fn block_on<T>(
         }
         // `park` may return without a wake, and an `unpark` may be somebody else's.
         while !unpark.woken.swap(false, Ordering::Acquire) {
-            match deadline.map(|deadline| deadline.saturating_duration_since(Instant::now())) {
-                Some(Duration::ZERO) => return None,
-                Some(left) => thread::park_timeout(left),
-                None => thread::park(),
-            }
+            thread::park_timeout(left()?);
+        }
+    }
+}
+
+/// As [`block_on`], for as long as it takes.
+pub(crate) fn block_on_forever<T>(mut poll: impl FnMut(&mut Context<'_>) -> Poll<T>) -> T {
+    loop {
+        if let Some(value) = block_on(|| Some(Duration::MAX), &mut poll) {
+            return value;
         }
     }
 }
@@ -59,9 +121,5 @@ pub(crate) fn block_on<T>(
 /// Runs `future` to its end on this thread.
 pub(crate) fn block_on_future<F: Future>(future: F) -> F::Output {
     let mut future = pin!(future);
-    loop {
-        if let Some(output) = block_on(None, |context| future.as_mut().poll(context)) {
-            return output;
-        }
-    }
+    block_on_forever(|context| future.as_mut().poll(context))
 }

@@ -8,8 +8,8 @@ use bytes::Bytes;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 
 use crate::BoxError;
-use crate::block_on::block_on;
-use crate::handoff::Pushed;
+use crate::block_on::block_on_forever;
+use crate::handoff::{Handed, Handoff, Source, Terms};
 
 /// The body of a request or of a response: nothing, one piece, an iterator of pieces, a function
 /// that writes, or any [`http_body::Body`].
@@ -48,9 +48,8 @@ pub(crate) enum Kind {
     // Boxed once per streamed body: one type has to hold whatever the application iterates.
     Chunks(Chunks),
     Writing(Writing),
-    Pushed(Pushed),
-    #[cfg(any())]
-    Parked(crate::adapt::Parked),
+    /// Produced on another thread.
+    Handed(Handed),
     Http(Wrapped),
 }
 
@@ -178,7 +177,7 @@ impl Body {
     /// The next piece, waited for on this thread. Trailers are passed over.
     pub(crate) fn next_chunk(&mut self) -> Option<Result<Bytes, BoxError>> {
         loop {
-            let frame = block_on(None, |context| Pin::new(&mut *self).poll_frame(context))??;
+            let frame = block_on_forever(|context| Pin::new(&mut *self).poll_frame(context))?;
             match frame.map(Frame::into_data) {
                 Ok(Ok(data)) => return Some(Ok(data)),
                 Ok(Err(_trailers)) => {}
@@ -214,9 +213,7 @@ impl HttpBody for Body {
         let this = &mut *self;
         match &mut this.kind {
             Kind::Http(body) => return body.as_mut().poll_frame(context),
-            Kind::Pushed(pushed) => return pushed.poll_data(context).map_ok(Frame::data),
-            #[cfg(any())]
-            Kind::Parked(parked) => return parked.poll_data(context).map_ok(Frame::data),
+            Kind::Handed(handed) => return handed.poll_data(context).map_ok(Frame::data),
             Kind::Empty | Kind::Once(_) | Kind::Chunks(_) | Kind::Writing(_) => {}
         }
         let chunk = match mem::take(&mut this.kind) {
@@ -224,7 +221,8 @@ impl HttpBody for Body {
             Kind::Chunks(chunks) => this.poll_chunks(chunks),
             Kind::Writing(write) => {
                 // Polled where nobody adapted it: writing blocks, so it needs a thread.
-                this.kind = Kind::Pushed(Pushed::start(write));
+                let terms = Terms::wherever_polled();
+                this.kind = Kind::Handed(Handed::new(Source::Writing(write), terms));
                 return self.poll_frame(context);
             }
             _ => None,
@@ -237,9 +235,8 @@ impl HttpBody for Body {
             Kind::Empty => true,
             Kind::Once(bytes) => bytes.is_empty(),
             Kind::Http(body) => body.is_end_stream(),
-            Kind::Chunks(_) | Kind::Writing(_) | Kind::Pushed(_) => false,
-            #[cfg(any())]
-            Kind::Parked(_) => false,
+            Kind::Handed(handed) => handed.is_end_stream(),
+            Kind::Chunks(_) | Kind::Writing(_) => false,
         }
     }
 
@@ -248,9 +245,7 @@ impl HttpBody for Body {
             Kind::Empty => SizeHint::with_exact(0),
             Kind::Once(bytes) => SizeHint::with_exact(bytes.len() as u64),
             Kind::Http(body) => body.size_hint(),
-            Kind::Chunks(_) | Kind::Writing(_) | Kind::Pushed(_) => SizeHint::default(),
-            #[cfg(any())]
-            Kind::Parked(_) => SizeHint::default(),
+            Kind::Chunks(_) | Kind::Writing(_) | Kind::Handed(_) => SizeHint::default(),
         }
     }
 }
@@ -261,9 +256,8 @@ impl fmt::Debug for Body {
             Kind::Empty => "Empty",
             Kind::Once(bytes) => return write!(f, "Body::Once({} bytes)", bytes.len()),
             Kind::Chunks(_) => "Chunks",
-            Kind::Writing(_) | Kind::Pushed(_) => "Writer",
-            #[cfg(any())]
-            Kind::Parked(_) => "Chunks",
+            Kind::Writing(_) => "Writer",
+            Kind::Handed(_) => "Handed",
             Kind::Http(_) => "Http",
         };
         write!(f, "Body::{kind}")
@@ -340,7 +334,7 @@ pub struct BodyWriter<'a> {
 
 enum Target<'a> {
     Direct(&'a mut dyn Write),
-    Handoff(&'a crate::handoff::Pusher),
+    Handoff(&'a Handoff),
 }
 
 impl fmt::Debug for Target<'_> {
@@ -360,9 +354,9 @@ impl<'a> BodyWriter<'a> {
         }
     }
 
-    pub(crate) fn handoff(pusher: &'a crate::handoff::Pusher) -> Self {
+    pub(crate) fn handoff(handoff: &'a Handoff) -> Self {
         Self {
-            target: Target::Handoff(pusher),
+            target: Target::Handoff(handoff),
             written: 0,
         }
     }
@@ -383,7 +377,7 @@ impl<'a> BodyWriter<'a> {
         let length = piece.len() as u64;
         match &mut self.target {
             Target::Direct(out) => out.write_all(&piece)?,
-            Target::Handoff(pusher) => pusher.push(piece)?,
+            Target::Handoff(handoff) => handoff.push(piece)?,
         }
         self.written += length;
         Ok(())
@@ -397,10 +391,10 @@ impl Write for BodyWriter<'_> {
     fn write(&mut self, piece: &[u8]) -> io::Result<usize> {
         let length = match &mut self.target {
             Target::Direct(out) => out.write(piece)?,
-            Target::Handoff(pusher) => {
+            Target::Handoff(handoff) => {
                 // A huge `write` must wait its turn like many small ones.
                 let (piece, _) = piece.split_at_checked(MOST).unwrap_or((piece, &[]));
-                pusher.push(Bytes::copy_from_slice(piece))?;
+                handoff.push(Bytes::copy_from_slice(piece))?;
                 piece.len()
             }
         };

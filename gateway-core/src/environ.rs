@@ -247,6 +247,7 @@ impl Environ {
         }
     }
 
+    #[cfg(feature = "tokio")]
     pub(crate) fn set_cancelled_flag(&mut self, flag: Arc<AtomicBool>) {
         self.cancelled = Some(flag);
     }

@@ -1,146 +1,457 @@
-//! Pieces of a body from a thread that blocks to a task that polls: a bounded queue.
+//! Pieces of a body from a thread that may block to a task that polls.
+//!
+//! One bounded queue for both kinds of producer. An iterator is *parked* when the queue is full:
+//! its thread goes away, and one comes back when there is room. A writer cannot be parked in the
+//! middle of a `write`: it waits, and so holds its thread.
+
+#![cfg_attr(
+    not(feature = "tokio"),
+    expect(dead_code, reason = "lent threads are the adapters'")
+)]
 
 use std::collections::VecDeque;
 use std::io;
+use std::mem;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::thread;
-use std::time::Duration;
+use std::time::Instant;
 
 use bytes::Bytes;
+use panic_capture::{Caught, discard, guard};
 
 use crate::BoxError;
-use crate::body::{BodyWriter, Writing};
+#[cfg(feature = "tokio")]
+use crate::adapt::pool::{Holding, Run, Turn, Urgency, Work};
+use crate::block_on::Patience;
+#[cfg(feature = "tokio")]
+use crate::block_on::STALL;
+use crate::body::{BodyWriter, Chunks, Writing};
 
-/// How much may wait for a slow client before its writer waits too.
-const HIGH_WATER: usize = 64 * 1024;
+/// How much may wait for a slow client before its producer waits too, unless somebody says
+/// otherwise: enough to amortise a hop, and a thousand slow clients hold 64 MiB and not 1 GiB.
+pub(crate) const HIGH_WATER: usize = 64 * 1024;
 
-/// How long a writer waits for a client that takes nothing.
-const STALL: Duration = Duration::from_secs(30);
-
-/// The writing half, on a thread that may block.
-pub(crate) struct Pusher {
-    shared: Arc<Shared>,
+/// What makes the pieces.
+pub(crate) enum Source {
+    Chunks(Chunks),
+    Writing(Writing),
 }
 
-/// The reading half, a body's.
-pub(crate) struct Pushed {
-    shared: Arc<Shared>,
+/// The body's half.
+pub(crate) struct Handed {
+    handoff: Arc<Handoff>,
 }
 
-#[derive(Default)]
-struct Shared {
+/// What both halves share.
+pub(crate) struct Handoff {
     state: Mutex<State>,
     taken: Condvar,
+    terms: Terms,
+}
+
+/// How a body is handed over.
+#[derive(Default)]
+pub(crate) struct Terms {
+    /// Where the threads come from. `None`: threads of their own.
+    #[cfg(feature = "tokio")]
+    pub(crate) threads: Option<Arc<dyn crate::adapt::Lends>>,
+    pub(crate) high_water: Option<usize>,
+    pub(crate) patience: Patience,
+    /// An iterator that reads from the client waits for it, too.
+    pub(crate) reads_client: bool,
+    /// Set when the body is dropped before its end.
+    pub(crate) cancelled: Option<Arc<AtomicBool>>,
+}
+
+impl Terms {
+    /// For a body that nobody adapted.
+    pub(crate) fn wherever_polled() -> Self {
+        #[cfg(feature = "tokio")]
+        if tokio::runtime::Handle::try_current().is_ok() {
+            let threads = crate::adapt::shared_threads();
+            return Self {
+                patience: Patience::among(STALL, Arc::clone(threads.pool())),
+                threads: Some(threads),
+                ..Self::default()
+            };
+        }
+        Self::default()
+    }
 }
 
 #[derive(Default)]
 struct State {
     queue: VecDeque<Bytes>,
     queued: usize,
-    end: Option<Result<(), BoxError>>,
+    /// There unless a thread has it.
+    source: Option<Source>,
+    /// A thread was asked for, or is there.
+    scheduled: bool,
+    /// A writer waits for room.
+    full: bool,
+    end: Option<End>,
     abandoned: bool,
     reader: Option<Waker>,
 }
 
-impl Shared {
-    fn lock(&self) -> MutexGuard<'_, State> {
-        // Nothing below panics while it holds the lock; were it so, the queue is still a queue.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+enum End {
+    Complete,
+    Failed(BoxError),
+    Panicked(Caught),
 }
 
-impl Pushed {
-    /// Runs `write` on a thread of its own.
-    pub(crate) fn start(write: Writing) -> Self {
-        let shared = Arc::new(Shared::default());
-        let pusher = Pusher {
-            shared: Arc::clone(&shared),
+/// What became of a producer's turn.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Produced {
+    /// Parked, or at its end.
+    Enough,
+    /// Others wait for the thread, and the client could take more.
+    GaveWay,
+}
+
+impl Handed {
+    pub(crate) fn new(source: Source, terms: Terms) -> Self {
+        let state = State {
+            source: Some(source),
+            ..State::default()
         };
-        let spawned = thread::Builder::new()
-            .name("body-writer".into())
-            .spawn(move || pusher.run(write));
-        if let Err(error) = spawned {
-            shared.lock().end = Some(Err(error.into()));
+        Self {
+            handoff: Arc::new(Handoff {
+                state: Mutex::new(state),
+                taken: Condvar::new(),
+                terms,
+            }),
         }
-        Self { shared }
+    }
+
+    /// Whether producing may wait for the client.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn holding(&self) -> Holding {
+        let state = self.handoff.lock();
+        let writes = matches!(state.source, Some(Source::Writing(_)));
+        self.handoff.holding(writes)
+    }
+
+    /// The producer's half, for a thread that goes on with it at once.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn begin(&self) -> Arc<Handoff> {
+        self.handoff.lock().scheduled = true;
+        Arc::clone(&self.handoff)
     }
 
     pub(crate) fn poll_data(&self, context: &Context<'_>) -> Poll<Option<Result<Bytes, BoxError>>> {
-        let mut state = self.shared.lock();
-        if let Some(piece) = state.queue.pop_front() {
-            state.queued -= piece.len();
-            self.shared.taken.notify_one();
-            return Poll::Ready(Some(Ok(piece)));
-        }
-        match &mut state.end {
-            Some(end) => {
-                let end = std::mem::replace(end, Ok(()));
-                Poll::Ready(end.err().map(Err))
+        loop {
+            let mut state = self.handoff.lock();
+            if let Some(piece) = state.queue.pop_front() {
+                state.queued -= piece.len();
+                self.make_room(state);
+                return Poll::Ready(Some(Ok(piece)));
             }
-            None => {
-                state.reader = Some(context.waker().clone());
-                Poll::Pending
+            match state.end.take() {
+                Some(End::Complete) => {
+                    state.end = Some(End::Complete);
+                    return Poll::Ready(None);
+                }
+                Some(End::Failed(error)) => {
+                    state.end = Some(End::Complete);
+                    return Poll::Ready(Some(Err(error)));
+                }
+                Some(End::Panicked(caught)) => {
+                    state.end = Some(End::Complete);
+                    drop(state);
+                    caught.resume();
+                }
+                None => {}
             }
+            let waker = context.waker();
+            if !state.reader.as_ref().is_some_and(|it| it.will_wake(waker)) {
+                state.reader = Some(waker.clone());
+            }
+            let idle = !mem::replace(&mut state.scheduled, true);
+            drop(state);
+            if !idle || !self.handoff.schedule() {
+                return Poll::Pending;
+            }
+            // Produced here, where no runtime runs.
         }
+    }
+
+    /// Lets the producer know that there is room, once it is worth its while.
+    fn make_room(&self, mut state: MutexGuard<'_, State>) {
+        let handoff = &self.handoff;
+        if state.queued > handoff.high_water() / 2 {
+            return;
+        }
+        if mem::take(&mut state.full) {
+            drop(state);
+            handoff.taken.notify_one();
+            return;
+        }
+        if matches!(state.source, Some(Source::Chunks(_))) && !state.scheduled {
+            state.scheduled = true;
+            drop(state);
+            handoff.schedule();
+        }
+    }
+
+    pub(crate) fn is_end_stream(&self) -> bool {
+        let state = self.handoff.lock();
+        state.queue.is_empty() && matches!(state.end, Some(End::Complete))
     }
 }
 
-impl Drop for Pushed {
+impl Drop for Handed {
     fn drop(&mut self) {
-        self.shared.lock().abandoned = true;
-        self.shared.taken.notify_one();
+        let handoff = &self.handoff;
+        let mut state = handoff.lock();
+        state.abandoned = true;
+        let ended = matches!(state.end, Some(End::Complete)) && state.queue.is_empty();
+        if let Some(cancelled) = &handoff.terms.cancelled
+            && !ended
+        {
+            cancelled.store(true, Ordering::Relaxed);
+        }
+        // What was produced and not taken: no destructor of ours, but perhaps of whoever made the
+        // bytes (`Bytes::from_owner`), and a payload is the application's for certain.
+        let left = (
+            mem::take(&mut state.queue),
+            state.end.take(),
+            state.reader.take(),
+        );
+        state.end = Some(End::Complete);
+        state.queued = 0;
+        let (source, scheduled) = (state.source.is_some(), state.scheduled);
+        state.scheduled |= source;
+        drop(state);
+        handoff.taken.notify_one();
+        discard(left);
+        if source {
+            handoff.let_go(scheduled);
+        }
     }
 }
 
-impl Pusher {
-    fn run(self, write: Writing) {
-        let result = write(&mut BodyWriter::handoff(&self));
-        self.end(result);
+impl Handoff {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // Nothing below panics while it holds the lock.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn end(&self, result: Result<(), BoxError>) {
-        let mut state = self.shared.lock();
-        state.end = Some(result);
-        if let Some(reader) = state.reader.take() {
-            reader.wake();
+    #[cfg(feature = "tokio")]
+    fn holding(&self, writes: bool) -> Holding {
+        match writes || self.terms.reads_client {
+            true => Holding::Held,
+            false => Holding::Free,
         }
     }
 
+    fn high_water(&self) -> usize {
+        self.terms.high_water.unwrap_or(HIGH_WATER)
+    }
+
+    /// Finds a thread for the source. `true` if that was this one, and something was produced.
+    fn schedule(self: &Arc<Self>) -> bool {
+        let writes = matches!(self.lock().source, Some(Source::Writing(_)));
+        #[cfg(feature = "tokio")]
+        if let Some(threads) = &self.terms.threads {
+            let holding = self.holding(writes);
+            let work = Arc::clone(self);
+            if threads.pool().submit(work, holding, Urgency::Now).is_ok() {
+                return false;
+            }
+        }
+        if !writes {
+            self.produce(|| false);
+            return true;
+        }
+        let handoff = Arc::clone(self);
+        let thread = thread::Builder::new().name("body-writer".into());
+        if let Err(error) = thread.spawn(move || _ = handoff.produce(|| false)) {
+            let source = self.lock().source.take();
+            discard(source);
+            self.end(End::Failed(error.into()));
+            return true;
+        }
+        false
+    }
+
+    /// Has a thread that may block drop the source, since nobody wants its pieces any more.
+    fn let_go(self: &Arc<Self>, scheduled: bool) {
+        #[cfg(feature = "tokio")]
+        if let Some(threads) = &self.terms.threads {
+            let work: Work = Arc::clone(self) as Work;
+            // To be dropped it need not wait for a place to write from.
+            let taken = scheduled && !threads.pool().remove(&work);
+            if taken
+                || threads
+                    .pool()
+                    .submit(work, Holding::Free, Urgency::Now)
+                    .is_ok()
+            {
+                return;
+            }
+            self.produce(|| false);
+            return;
+        }
+        // A thread that was started for it finds out by itself.
+        if !scheduled {
+            self.produce(|| false);
+        }
+    }
+
+    /// Makes pieces until there are enough, or until `gives_way` says that others need the thread.
+    pub(crate) fn produce(&self, gives_way: impl Fn() -> bool) -> Produced {
+        let mut state = self.lock();
+        let source = state.source.take();
+        let abandoned = state.abandoned;
+        drop(state);
+        match source {
+            Some(source) if abandoned => discard(source),
+            Some(Source::Chunks(chunks)) => return self.iterate(chunks, gives_way),
+            Some(Source::Writing(write)) => self.write(write),
+            None => {}
+        }
+        Produced::Enough
+    }
+
+    fn iterate(&self, mut chunks: Chunks, gives_way: impl Fn() -> bool) -> Produced {
+        let mut produced = 0;
+        loop {
+            let end = match guard(|| chunks.next()) {
+                Ok(Some(Ok(chunk))) if chunk.is_empty() => {
+                    if self.lock().abandoned {
+                        discard(chunks);
+                        return Produced::Enough;
+                    }
+                    continue;
+                }
+                Ok(Some(Ok(chunk))) => {
+                    let mut state = self.lock();
+                    if state.abandoned {
+                        drop(state);
+                        discard((chunk, chunks));
+                        return Produced::Enough;
+                    }
+                    produced += chunk.len();
+                    state.queued += chunk.len();
+                    state.queue.push_back(chunk);
+                    let full = state.queued >= self.high_water();
+                    let away = !full && produced >= self.high_water() && gives_way();
+                    let reader = state.reader.take();
+                    if full || away {
+                        state.source = Some(Source::Chunks(chunks));
+                        state.scheduled = away;
+                        drop(state);
+                        wake(reader);
+                        return match away {
+                            true => Produced::GaveWay,
+                            false => Produced::Enough,
+                        };
+                    }
+                    drop(state);
+                    wake(reader);
+                    continue;
+                }
+                Ok(Some(Err(error))) => End::Failed(error),
+                Ok(None) => End::Complete,
+                Err(caught) => End::Panicked(caught),
+            };
+            // Before the end is told: whoever has seen a body's end may count on its `close()`.
+            // A panic in it must not go unseen, unless there is something worse to say.
+            let end = match (guard(|| drop(chunks)), end) {
+                (Err(caught), End::Complete) => End::Panicked(caught),
+                (Err(caught), end) => {
+                    discard(caught);
+                    end
+                }
+                (Ok(()), end) => end,
+            };
+            self.end(end);
+            return Produced::Enough;
+        }
+    }
+
+    fn write(&self, write: Writing) {
+        let end = match guard(|| write(&mut BodyWriter::handoff(self))) {
+            Ok(Ok(())) => End::Complete,
+            Ok(Err(error)) => End::Failed(error),
+            Err(caught) => End::Panicked(caught),
+        };
+        self.end(end);
+    }
+
+    fn end(&self, end: End) {
+        let mut state = self.lock();
+        if state.abandoned {
+            drop(state);
+            discard(end);
+            return;
+        }
+        state.end = Some(end);
+        let reader = state.reader.take();
+        drop(state);
+        wake(reader);
+    }
+
+    /// From the writer's thread: queues a piece when there is room for it.
     pub(crate) fn push(&self, piece: Bytes) -> io::Result<()> {
         if piece.is_empty() {
             return Ok(());
         }
-        let mut state = self.shared.lock();
-        while state.queued >= HIGH_WATER && !state.abandoned {
-            let before = state.queued;
-            let (next, waited) = self
-                .shared
-                .taken
-                .wait_timeout(state, STALL)
-                .unwrap_or_else(PoisonError::into_inner);
-            state = next;
-            if waited.timed_out() && state.queued >= before {
-                return Err(io::ErrorKind::TimedOut.into());
-            }
+        let mut state = self.lock();
+        if state.queued >= self.high_water() {
+            state = self.wait_for_room(state)?;
         }
         if state.abandoned {
             return Err(io::ErrorKind::BrokenPipe.into());
         }
         state.queued += piece.len();
         state.queue.push_back(piece);
-        if let Some(reader) = state.reader.take() {
-            reader.wake();
-        }
+        let reader = state.reader.take();
+        drop(state);
+        wake(reader);
         Ok(())
+    }
+
+    fn wait_for_room<'a>(
+        &'a self,
+        mut state: MutexGuard<'a, State>,
+    ) -> io::Result<MutexGuard<'a, State>> {
+        let mut queued = state.queued;
+        let mut since = Instant::now();
+        loop {
+            let Some(left) = self.terms.patience.left(since) else {
+                state.full = false;
+                return Err(io::ErrorKind::TimedOut.into());
+            };
+            state.full = true;
+            let waited = self.taken.wait_timeout(state, left);
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+            if state.abandoned || state.queued <= self.high_water() / 2 {
+                return Ok(state);
+            }
+            if state.queued < queued {
+                // Slow, but moving.
+                queued = state.queued;
+                since = Instant::now();
+            }
+        }
     }
 }
 
-impl Drop for Pusher {
-    fn drop(&mut self) {
-        // The writer panicked: a body that merely ended would look complete.
-        if self.shared.lock().end.is_none() {
-            self.end(Err("the body's writer panicked".into()));
+#[cfg(feature = "tokio")]
+impl Run for Handoff {
+    fn run(self: Arc<Self>, turn: &mut Turn<'_>) {
+        if self.produce(|| turn.others_wait()) == Produced::GaveWay {
+            self.schedule();
         }
+    }
+}
+
+fn wake(waker: Option<Waker>) {
+    if let Some(waker) = waker {
+        waker.wake();
     }
 }

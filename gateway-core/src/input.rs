@@ -1,14 +1,22 @@
+#![cfg_attr(
+    not(feature = "tokio"),
+    expect(dead_code, reason = "reading ahead is the adapters'")
+)]
+
+use std::cell::OnceCell;
 use std::fmt;
 use std::io::{self, BufRead, Read};
 use std::mem;
 use std::pin::Pin;
-use std::time::Duration;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
 
 use bytes::{Buf, Bytes};
 use http::{HeaderMap, StatusCode};
-use http_body::Body as HttpBody;
+use http_body::{Body as HttpBody, Frame, SizeHint};
 
-use crate::block_on::block_on;
+use crate::block_on::{Patience, block_on};
 use crate::{BoxError, Error};
 
 /// The body of a request, to read on a thread that may block: PEP 3333's `wsgi.input`.
@@ -31,13 +39,16 @@ enum Source {
     Ended,
     Http {
         body: Wrapped,
-        patience: Duration,
+        patience: Patience,
+        /// As long as this lives, somebody may wait for the client.
+        _alive: Option<Arc<()>>,
+        /// What arrived ahead has been copied out of the read buffer it came in.
+        copied: bool,
     },
     Reader(Box<dyn Read + Send>),
+    /// Arriving failed: what reading comes to after what did arrive.
+    Failed(BoxError),
 }
-
-/// How long a read waits for a client that sends nothing.
-pub(crate) const STALL: Duration = Duration::from_secs(30);
 
 impl Input {
     /// No input.
@@ -66,7 +77,9 @@ impl Input {
         Self {
             source: Source::Http {
                 body: Box::pin(crate::body::ErrorBoxed { body }),
-                patience: STALL,
+                patience: Patience::default(),
+                _alive: None,
+                copied: false,
             },
             ..Self::default()
         }
@@ -77,22 +90,79 @@ impl Input {
     #[must_use]
     pub fn with_patience(mut self, wait: Duration) -> Self {
         if let Source::Http { patience, .. } = &mut self.source {
-            *patience = wait;
+            *patience = Patience::new(wait);
         }
         self
     }
 
-    /// With `bytes` in front: what was read already.
-    #[must_use]
-    pub(crate) fn preceded_by(mut self, bytes: Bytes) -> Self {
-        self.ready = bytes;
-        self
+    /// Reads ahead without blocking, until everything has arrived or more than `limit` bytes have.
+    pub(crate) fn poll_arrival(&mut self, context: &mut Context<'_>, limit: usize) -> Poll<()> {
+        let Source::Http { body, copied, .. } = &mut self.source else {
+            return Poll::Ready(());
+        };
+        // One piece is kept as it came. Of several, each may be a byte that keeps a whole read
+        // buffer alive, so they are copied; `gathered` grows as they come, whatever was announced.
+        let mut gathered = Vec::new();
+        let outcome = loop {
+            if self.ready.len().max(gathered.len()) > limit {
+                break Poll::Ready(None);
+            }
+            if body.is_end_stream() {
+                break Poll::Ready(Some(Source::Ended));
+            }
+            match body.as_mut().poll_frame(context) {
+                Poll::Pending => break Poll::Pending,
+                Poll::Ready(None) => break Poll::Ready(Some(Source::Ended)),
+                Poll::Ready(Some(Err(error))) => break Poll::Ready(Some(Source::Failed(error))),
+                Poll::Ready(Some(Ok(frame))) => match frame.into_data() {
+                    Ok(data) if self.ready.is_empty() && gathered.is_empty() => self.ready = data,
+                    Ok(data) => {
+                        if gathered.is_empty() {
+                            gathered = mem::take(&mut self.ready).into();
+                        }
+                        gathered.extend_from_slice(&data);
+                    }
+                    Err(frame) => self.trailers = frame.into_trailers().ok(),
+                },
+            }
+        };
+        if !gathered.is_empty() {
+            *copied = true;
+            self.ready = gathered.into();
+        } else if outcome.is_pending() && !mem::replace(copied, !self.ready.is_empty()) {
+            self.ready = Bytes::copy_from_slice(&self.ready);
+        }
+        match outcome {
+            Poll::Pending => return Poll::Pending,
+            Poll::Ready(Some(source)) => self.source = source,
+            Poll::Ready(None) => {}
+        }
+        Poll::Ready(())
+    }
+
+    /// Whether more than `limit` bytes are known to come.
+    pub(crate) fn exceeds(&self, limit: usize) -> bool {
+        self.ready.len() > limit || !self.has_arrived()
+    }
+
+    /// With what reading needs where it waits. The count of what is returned tells whether
+    /// somebody still may: one if not.
+    pub(crate) fn waiting_with(&mut self, terms: Patience) -> Arc<()> {
+        let token = Arc::new(());
+        if let Source::Http {
+            patience, _alive, ..
+        } = &mut self.source
+        {
+            *patience = terms;
+            *_alive = Some(Arc::clone(&token));
+        }
+        token
     }
 
     /// Whether everything has arrived: reading will not wait.
     #[must_use]
     pub fn has_arrived(&self) -> bool {
-        matches!(self.source, Source::Ended)
+        matches!(self.source, Source::Ended | Source::Failed(_))
     }
 
     /// The rest, if it is not more than `limit` bytes.
@@ -104,7 +174,7 @@ impl Input {
     pub fn read_all(&mut self, limit: usize) -> Result<Bytes, Error> {
         // One piece, as small bodies are, is handed on without a copy.
         let mut whole = mem::take(&mut self.ready);
-        if !self.has_arrived() {
+        if !matches!(self.source, Source::Ended) {
             let mut gathered = Vec::from(whole);
             while gathered.len() <= limit {
                 let chunk = self.fill_buf().map_err(answered)?;
@@ -153,6 +223,10 @@ impl Input {
     fn next_chunk(&mut self) -> io::Result<Option<Bytes>> {
         match &mut self.source {
             Source::Ended => Ok(None),
+            Source::Failed(_) => match mem::take(&mut self.source) {
+                Source::Failed(error) => Err(io::Error::other(error)),
+                _ => Ok(None),
+            },
             Source::Reader(reader) => {
                 let mut chunk = vec![0; 64 * 1024];
                 let length = loop {
@@ -164,9 +238,10 @@ impl Input {
                 chunk.truncate(length);
                 Ok((length > 0).then(|| chunk.into()))
             }
-            Source::Http { body, patience } => loop {
-                let frame = block_on(Some(*patience), |context| body.as_mut().poll_frame(context));
-                match frame {
+            Source::Http { body, patience, .. } => loop {
+                let since = OnceCell::new();
+                let left = || patience.left(*since.get_or_init(Instant::now));
+                match block_on(left, |context| body.as_mut().poll_frame(context)) {
                     None => return Err(io::ErrorKind::TimedOut.into()),
                     Some(None) => return Ok(None),
                     Some(Some(Err(error))) => return Err(io::Error::other(error)),
@@ -255,13 +330,53 @@ impl From<()> for Input {
     }
 }
 
-/// What is left of the input, as a body to pass on.
+/// What is left of the input, as a body to pass on. What comes from a client is not waited for.
 impl From<Input> for crate::Body {
     fn from(input: Input) -> Self {
         match input.source {
             Source::Ended => input.ready.into(),
             Source::Http { body, .. } if input.ready.is_empty() => Self::new(body),
-            _ => Self::from_reader(input),
+            Source::Http { body, .. } => Self::new(Preceded {
+                ready: Some(input.ready),
+                body,
+            }),
+            Source::Reader(_) | Source::Failed(_) => Self::from_reader(input),
         }
+    }
+}
+
+/// A body whose beginning was read already.
+struct Preceded {
+    ready: Option<Bytes>,
+    body: Wrapped,
+}
+
+impl HttpBody for Preceded {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        match self.ready.take() {
+            Some(ready) => Poll::Ready(Some(Ok(Frame::data(ready)))),
+            None => self.body.as_mut().poll_frame(context),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.ready.is_none() && self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        let ready = self.ready.as_ref().map_or(0, |ready| ready.len() as u64);
+        let rest = self.body.size_hint();
+        let mut whole = SizeHint::new();
+        whole.set_lower(rest.lower().saturating_add(ready));
+        if let Some(upper) = rest.upper().and_then(|upper| upper.checked_add(ready)) {
+            whole.set_upper(upper);
+        }
+        whole
     }
 }

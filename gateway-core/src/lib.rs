@@ -112,6 +112,8 @@
 //!
 //! Without features the types alone remain, on `http`, `http-body` and `bytes`.
 
+#[cfg(feature = "tokio")]
+pub mod adapt;
 mod application;
 mod arrival;
 mod block_on;

@@ -1,0 +1,247 @@
+use std::fmt;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, Request, Version, header};
+use http_body::Body as HttpBody;
+use tower_service::Service;
+
+use super::call::BlockingFuture;
+use super::pool::{Limits, Pool};
+use super::{AnswerErrors, Lends};
+use crate::block_on::{Patience, STALL};
+use crate::handoff::HIGH_WATER;
+use crate::{Application, BoxError, Input, Response};
+
+/// Half of tokio's blocking threads: the rest is for files, names and other services.
+pub(crate) const THREADS: usize = 256;
+
+const INPUT_BUFFER: usize = 64 * 1024;
+
+/// An application as a tower service, on threads that may block: made by
+/// [`into_service`](Application::into_service).
+///
+/// The threads are those of the tokio runtime that polls it. Where none runs, the application is
+/// called on the thread that polls.
+///
+/// # What holds a thread, and what does not
+///
+/// | client | costs |
+/// |---|---|
+/// | sends a body slowly | up to [`input_buffer`](Self::input_buffer), no thread |
+/// | sends a larger body slowly | that, and one of the [`held_threads`](Self::held_threads) |
+/// | sends `Expect: 100-continue` | one of the held threads; nothing is read until the application reads |
+/// | takes an iterator's chunks slowly | up to [`output_buffer`](Self::output_buffer) and one chunk, no thread |
+/// | takes [`from_writer`](crate::Body::from_writer)'s output slowly | that, and one of the held threads |
+/// | goes away | what is not yet running is forgotten, what runs sees [`is_cancelled`](crate::Environ::is_cancelled) |
+///
+/// So slow clients never keep the other three quarters of the threads from the rest. Requests
+/// that wait for one of the held threads wait in order; a client that has one and does not move
+/// loses it after [`stall_timeout`](Self::stall_timeout), or after a third of that while others wait.
+///
+/// # Readiness
+///
+/// `poll_ready` is pending while as many calls run or wait for a thread as there are
+/// [`threads`](Self::threads), so load shedding works; it reserves nothing. A request takes its
+/// place when a thread is needed: after its body has arrived.
+///
+/// # Errors and panics
+///
+/// The application's error, boxed: a [`Failure`](crate::Failure), with status and place. Its
+/// panics are carried to the caller: out of the future before the head, out of the body after it.
+pub struct BlockingService<A> {
+    threads: Arc<Threads<A>>,
+    waiter: Option<u64>,
+}
+
+/// The application, its threads, and how they are used.
+pub(crate) struct Threads<A> {
+    pub(crate) application: Arc<A>,
+    pub(crate) pool: Arc<Pool>,
+    pub(crate) settings: Settings,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Settings {
+    threads: usize,
+    held_threads: Option<usize>,
+    input_buffer: usize,
+    pub(crate) output_buffer: usize,
+    stall_timeout: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            threads: THREADS,
+            held_threads: None,
+            input_buffer: INPUT_BUFFER,
+            output_buffer: HIGH_WATER,
+            stall_timeout: STALL,
+        }
+    }
+}
+
+impl<A> Threads<A> {
+    fn new(application: Arc<A>, settings: Settings) -> Self {
+        let held = settings.held_threads.unwrap_or(settings.threads / 4);
+        let limits = Limits {
+            threads: settings.threads,
+            held: held.clamp(1, settings.threads),
+        };
+        Self {
+            application,
+            pool: Pool::new(limits),
+            settings,
+        }
+    }
+
+    pub(crate) fn patience(&self) -> Patience {
+        Patience::among(self.settings.stall_timeout, Arc::clone(&self.pool))
+    }
+
+    pub(crate) fn input_buffer(&self) -> usize {
+        self.settings.input_buffer
+    }
+}
+
+impl<A> Drop for Threads<A> {
+    fn drop(&mut self) {
+        self.pool.close();
+    }
+}
+
+impl<A: Application> Lends for Threads<A> {
+    fn pool(&self) -> &Arc<Pool> {
+        &self.pool
+    }
+}
+
+impl<A: Application> BlockingService<A> {
+    pub(crate) fn new(application: A) -> Self {
+        Self {
+            threads: Arc::new(Threads::new(Arc::new(application), Settings::default())),
+            waiter: None,
+        }
+    }
+
+    fn set(self, set: impl FnOnce(&mut Settings)) -> Self {
+        let mut settings = self.threads.settings;
+        set(&mut settings);
+        let application = Arc::clone(&self.threads.application);
+        Self {
+            threads: Arc::new(Threads::new(application, settings)),
+            waiter: None,
+        }
+    }
+
+    /// At most `limit` threads at a time, at least 1. Default: 256.
+    ///
+    /// The runtime's `max_blocking_threads` (512 unless set) must be more. Clones share the
+    /// threads; a clone made before this call keeps its own.
+    #[must_use]
+    pub fn threads(self, limit: usize) -> Self {
+        self.set(|settings| settings.threads = limit.max(1))
+    }
+
+    /// Of those, at most `limit` at a time that may wait for clients, at least 1. Default: a
+    /// quarter of the threads.
+    #[must_use]
+    pub fn held_threads(self, limit: usize) -> Self {
+        self.set(|settings| settings.held_threads = Some(limit))
+    }
+
+    /// How much of a request's body is awaited before a thread is taken, in bytes. Default: 64 KiB.
+    ///
+    /// 0 calls the application as soon as the head is there: for one that answers while it reads.
+    /// A slow client's memory is this much and one piece more.
+    #[must_use]
+    pub fn input_buffer(self, bytes: usize) -> Self {
+        self.set(|settings| settings.input_buffer = bytes)
+    }
+
+    /// How much of a response's body is produced ahead of the client, in bytes. Default: 64 KiB.
+    ///
+    /// A slow client's memory is this much and one chunk more, besides what the server buffers.
+    #[must_use]
+    pub fn output_buffer(self, bytes: usize) -> Self {
+        self.set(|settings| settings.output_buffer = bytes.max(1))
+    }
+
+    /// How long a read of the input or a write of the output waits for a client that does not
+    /// move at all. Default: 30 seconds. A third of it while others wait for a held thread.
+    ///
+    /// Then the read or write fails with [`TimedOut`](std::io::ErrorKind::TimedOut).
+    #[must_use]
+    pub fn stall_timeout(self, limit: Duration) -> Self {
+        self.set(|settings| settings.stall_timeout = limit)
+    }
+
+    /// The same service, with errors answered by a bare response: see [`AnswerErrors`].
+    pub fn answer_errors(self) -> AnswerErrors<Self> {
+        AnswerErrors::new(self)
+    }
+}
+
+impl<A, B> Service<Request<B>> for BlockingService<A>
+where
+    A: Application,
+    B: HttpBody<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
+{
+    type Response = Response;
+    type Error = BoxError;
+    type Future = BlockingFuture<A>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        let pool = &self.threads.pool;
+        let free = self.waiter.is_none() && pool.has_room();
+        if free || pool.poll_room(&mut self.waiter, context.waker()) {
+            return Poll::Ready(Ok(()));
+        }
+        Poll::Pending
+    }
+
+    fn call(&mut self, request: Request<B>) -> BlockingFuture<A> {
+        let (parts, body) = request.into_parts();
+        let input = Input::from_body(body);
+        // RFC 9110 section 10.1.1: whoever expects 100 waits for us to begin reading.
+        let ahead =
+            self.threads.input_buffer() > 0 && !expects_continue(parts.version, &parts.headers);
+        BlockingFuture::new(Arc::clone(&self.threads), parts, input, ahead)
+    }
+}
+
+fn expects_continue(version: Version, headers: &HeaderMap) -> bool {
+    let expected = headers.get(header::EXPECT);
+    version > Version::HTTP_10
+        && expected
+            .is_some_and(|expected| expected.as_bytes().eq_ignore_ascii_case(b"100-continue"))
+}
+
+impl<A> Clone for BlockingService<A> {
+    fn clone(&self) -> Self {
+        Self {
+            threads: Arc::clone(&self.threads),
+            waiter: None,
+        }
+    }
+}
+
+impl<A> Drop for BlockingService<A> {
+    fn drop(&mut self) {
+        if let Some(waiter) = self.waiter {
+            self.threads.pool.leave(waiter);
+        }
+    }
+}
+
+impl<A> fmt::Debug for BlockingService<A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BlockingService")
+            .field("settings", &self.threads.settings)
+            .field("pool", &self.threads.pool)
+            .finish_non_exhaustive()
+    }
+}

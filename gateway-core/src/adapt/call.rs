@@ -1,0 +1,319 @@
+use std::fmt;
+use std::mem;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker, ready};
+
+use http::request::Parts;
+use http::{Method, StatusCode};
+use panic_capture::{Caught, discard, guard};
+
+use super::blocking::Threads;
+use super::pool::{Holding, Run, Turn, Urgency, Work};
+use crate::body::Kind;
+use crate::handoff::{Handed, Handoff, Source, Terms};
+use crate::{Application, Body, BoxError, Environ, Error, Input, Response};
+
+/// The response of a [`BlockingService`](super::BlockingService). Dropping it before it is ready
+/// cancels the call.
+pub struct BlockingFuture<A: Application> {
+    state: State<A>,
+}
+
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a box per request would cost more than the one or two moves of the future"
+)]
+enum State<A: Application> {
+    /// The head is there; perhaps the body is still arriving.
+    Arriving {
+        threads: Arc<Threads<A>>,
+        request: Option<(Parts, Input)>,
+        ahead: bool,
+    },
+    Called(Called<A>),
+    Done,
+}
+
+impl<A: Application> BlockingFuture<A> {
+    pub(super) fn new(threads: Arc<Threads<A>>, parts: Parts, input: Input, ahead: bool) -> Self {
+        Self {
+            state: State::Arriving {
+                threads,
+                request: Some((parts, input)),
+                ahead,
+            },
+        }
+    }
+}
+
+impl<A: Application> Future for BlockingFuture<A> {
+    type Output = Result<Response, BoxError>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        loop {
+            match &mut self.state {
+                State::Arriving {
+                    threads,
+                    request,
+                    ahead,
+                } => {
+                    if *ahead && let Some((_, input)) = request {
+                        ready!(input.poll_arrival(context, threads.input_buffer()));
+                    }
+                    let called = request
+                        .take()
+                        .map(|(parts, input)| Called::submit(Arc::clone(threads), parts, input));
+                    self.state = called.map_or(State::Done, State::Called);
+                }
+                State::Called(called) => {
+                    let outcome = ready!(called.poll(context));
+                    self.state = State::Done;
+                    return Poll::Ready(outcome.into_result());
+                }
+                State::Done => {
+                    return Poll::Ready(Err("the future was polled after its end".into()));
+                }
+            }
+        }
+    }
+}
+
+impl<A: Application> fmt::Debug for BlockingFuture<A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.state {
+            State::Arriving { .. } => "BlockingFuture::Arriving",
+            State::Called(_) => "BlockingFuture::Called",
+            State::Done => "BlockingFuture::Done",
+        })
+    }
+}
+
+enum Outcome {
+    Response(Response),
+    Failed(Error),
+    Panicked(Caught),
+}
+
+impl Outcome {
+    fn into_result(self) -> Result<Response, BoxError> {
+        match self {
+            Self::Response(response) => Ok(response),
+            Self::Failed(error) => Err(error.into()),
+            Self::Panicked(caught) => caught.resume(),
+        }
+    }
+}
+
+/// The caller's half of a [`Call`].
+struct Called<A: Application> {
+    call: Arc<Call<A>>,
+    /// The first poll has given a thread that is awake the time to take it.
+    hurried: bool,
+}
+
+/// One call of the application: made on the caller's side, done on a thread that may block.
+///
+/// One allocation for all that the two sides share, the queue's handle included.
+struct Call<A: Application> {
+    threads: Arc<Threads<A>>,
+    cancelled: Arc<AtomicBool>,
+    progress: Mutex<Progress>,
+}
+
+struct Progress {
+    stage: Stage,
+    caller: Option<Waker>,
+}
+
+#[expect(
+    clippy::large_enum_variant,
+    reason = "it lives in the one allocation of its call, and every call passes through the largest"
+)]
+enum Stage {
+    Queued(Parts, Input),
+    Running,
+    Done(Outcome),
+    /// The caller has it, or wants it no more.
+    Over,
+}
+
+impl<A: Application> Called<A> {
+    fn submit(threads: Arc<Threads<A>>, parts: Parts, input: Input) -> Self {
+        let holding = match input.has_arrived() {
+            true => Holding::Free,
+            false => Holding::Held,
+        };
+        let call = Arc::new(Call {
+            cancelled: Arc::default(),
+            progress: Mutex::new(Progress {
+                stage: Stage::Queued(parts, input),
+                caller: None,
+            }),
+            threads,
+        });
+        let work: Work = Arc::clone(&call) as Work;
+        let pool = &call.threads.pool;
+        if pool.submit(work, holding, Urgency::Soon).is_err() {
+            // No runtime runs here, so nobody minds if this thread blocks.
+            call.respond(|_| false);
+        }
+        Self {
+            call,
+            hurried: false,
+        }
+    }
+
+    fn poll(&mut self, context: &Context<'_>) -> Poll<Outcome> {
+        let mut progress = self.call.lock();
+        match mem::replace(&mut progress.stage, Stage::Over) {
+            Stage::Done(outcome) => return Poll::Ready(outcome),
+            stage => progress.stage = stage,
+        }
+        if !self.hurried {
+            // Everybody else whose turn it is may go first: under load a thread that is awake
+            // takes this call meanwhile, and perhaps its answer is there without a wake-up.
+            self.hurried = true;
+            drop(progress);
+            context.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        let waker = context.waker();
+        if !progress
+            .caller
+            .as_ref()
+            .is_some_and(|it| it.will_wake(waker))
+        {
+            progress.caller = Some(waker.clone());
+        }
+        let queued = matches!(progress.stage, Stage::Queued(..));
+        drop(progress);
+        if queued {
+            self.call.threads.pool.hurry();
+        }
+        Poll::Pending
+    }
+}
+
+impl<A: Application> Drop for Called<A> {
+    fn drop(&mut self) {
+        let mut progress = self.call.lock();
+        let stage = mem::replace(&mut progress.stage, Stage::Over);
+        let caller = progress.caller.take();
+        drop(progress);
+        drop(caller);
+        if !matches!(stage, Stage::Over) {
+            self.call.cancelled.store(true, Ordering::Relaxed);
+        }
+        if let Stage::Queued(..) = stage {
+            let work: Work = Arc::clone(&self.call) as Work;
+            self.call.threads.pool.remove(&work);
+        }
+        // A response nobody wants: its body has its iterator dropped where that may block.
+        discard(stage);
+    }
+}
+
+impl<A: Application> Call<A> {
+    fn lock(&self) -> MutexGuard<'_, Progress> {
+        // Nothing below panics while it holds the lock.
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Calls the application. Returns the body that can be gone on with on this thread, if the
+    /// response has one and `hold` allows it.
+    fn respond(&self, hold: impl FnOnce(Holding) -> bool) -> Option<Arc<Handoff>> {
+        let mut progress = self.lock();
+        let Stage::Queued(parts, mut input) = mem::replace(&mut progress.stage, Stage::Running)
+        else {
+            progress.stage = Stage::Over;
+            return None;
+        };
+        drop(progress);
+        let waits = !input.has_arrived();
+        let token = waits.then(|| input.waiting_with(self.threads.patience()));
+        let mut bodiless = parts.method == Method::HEAD;
+        let cancelled = Arc::clone(&self.cancelled);
+        let answered = guard(|| {
+            let mut environ = Environ::new(parts, input);
+            environ.set_cancelled_flag(cancelled);
+            let response = self.threads.application.respond(&mut environ);
+            // Here and not later: what it holds is the application's, and may block or panic.
+            drop(environ);
+            response
+        });
+        if self.cancelled.load(Ordering::Relaxed) {
+            // Nobody waits any more; a user's iterator is dropped here, where that may block.
+            discard(answered);
+            return None;
+        }
+        let mut going_on = None;
+        let outcome = match answered {
+            Ok(Ok(mut response)) => {
+                bodiless |= matches!(
+                    response.status(),
+                    StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED
+                );
+                let reads_client = token.is_some_and(|token| Arc::strong_count(&token) > 1);
+                if let Some(handed) = self.hand_over(response.body_mut(), reads_client)
+                    && !bodiless
+                    && hold(handed.holding())
+                {
+                    going_on = Some(handed.begin());
+                }
+                Outcome::Response(response)
+            }
+            Ok(Err(error)) => Outcome::Failed(error),
+            Err(caught) => Outcome::Panicked(caught),
+        };
+        let mut progress = self.lock();
+        if let Stage::Over = progress.stage {
+            drop(progress);
+            discard(outcome);
+            return going_on;
+        }
+        progress.stage = Stage::Done(outcome);
+        let caller = progress.caller.take();
+        drop(progress);
+        if let Some(caller) = caller {
+            caller.wake();
+        }
+        going_on
+    }
+
+    /// What runs the application's code is run by our threads, not where the body is polled.
+    fn hand_over<'a>(&self, body: &'a mut Body, reads_client: bool) -> Option<&'a Handed> {
+        let source = match mem::take(&mut body.kind) {
+            Kind::Chunks(chunks) => Source::Chunks(chunks),
+            Kind::Writing(writing) => Source::Writing(writing),
+            other => {
+                body.kind = other;
+                return None;
+            }
+        };
+        let terms = Terms {
+            threads: Some(Arc::clone(&self.threads) as Arc<dyn super::Lends>),
+            high_water: Some(self.threads.settings.output_buffer),
+            patience: self.threads.patience(),
+            reads_client,
+            cancelled: Some(Arc::clone(&self.cancelled)),
+        };
+        body.kind = Kind::Handed(Handed::new(source, terms));
+        match &body.kind {
+            Kind::Handed(handed) => Some(handed),
+            _ => None,
+        }
+    }
+}
+
+impl<A: Application> Run for Call<A> {
+    fn run(self: Arc<Self>, turn: &mut Turn<'_>) {
+        let going_on = self.respond(|holding| holding == Holding::Free || turn.hold());
+        drop(self);
+        // The head is on its way; the same thread begins the body.
+        if let Some(handoff) = going_on {
+            handoff.run(turn);
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! Adapters between blocking applications and tower services, both ways.
+//!
+//! | from | to | by |
+//! |---|---|---|
+//! | [`Application`](crate::Application) | [`BlockingService`] | [`into_service`](crate::Application::into_service): on threads that may block |
+//! | [`Application`](crate::Application) | [`InlineService`] | [`into_inline_service`](crate::Application::into_inline_service): where it is polled, for code that does not block |
+//! | tower service | [`FromService`] | [`from_service`] |
+//! | either service | [`AnswerErrors`] | `.answer_errors()`: errors become bare responses, for routers that want `Infallible` |
+//!
+//! ```
+//! use gateway_core::adapt::from_service;
+//! use gateway_core::{Application, Environ, Reply};
+//!
+//! fn hello(_: &mut Environ) -> Reply {
+//!     Reply::text("hello\n")
+//! }
+//!
+//! let service = hello.into_service().threads(64);
+//! // And back: tower's middleware around it, and the whole an application again.
+//! let application = from_service(service);
+//! let response = application.respond(&mut Environ::builder().build()).unwrap();
+//! assert_eq!(response.status(), 200);
+//! ```
+
+mod answer;
+mod blocking;
+mod call;
+mod inline;
+pub(crate) mod pool;
+mod served;
+
+use std::sync::{Arc, OnceLock};
+
+pub use answer::{AnswerErrors, AnswerFuture, Unanswered};
+pub use blocking::BlockingService;
+pub use call::BlockingFuture;
+pub use inline::{InlineFuture, InlineService};
+pub use served::{FromService, from_service};
+
+use pool::{Limits, Pool};
+
+/// Whoever keeps a pool of threads open.
+pub(crate) trait Lends: Send + Sync {
+    fn pool(&self) -> &Arc<Pool>;
+}
+
+struct Shared(Arc<Pool>);
+
+impl Lends for Shared {
+    fn pool(&self) -> &Arc<Pool> {
+        &self.0
+    }
+}
+
+/// For bodies that block and that no [`BlockingService`] has adapted: one for the process, with
+/// the defaults.
+pub(crate) fn shared_threads() -> Arc<dyn Lends> {
+    static SHARED: OnceLock<Arc<Shared>> = OnceLock::new();
+    let shared = SHARED.get_or_init(|| {
+        let limits = Limits {
+            threads: blocking::THREADS,
+            held: blocking::THREADS / 4,
+        };
+        Arc::new(Shared(Pool::new(limits)))
+    });
+    Arc::clone(shared) as Arc<dyn Lends>
+}
