@@ -3,7 +3,8 @@ use std::sync::Arc;
 
 use http::{Extensions, Uri};
 
-use crate::{ConnInfo, ScriptName};
+use crate::script_name::path_of;
+use crate::{ConnInfo, ScriptName, Split};
 
 /// How a request arrived: over which connection, at which path, through which gateway.
 ///
@@ -167,17 +168,34 @@ pub(crate) fn record_path(extensions: &mut Extensions, uri: &Uri) {
     extensions.insert(Arrival::default().with_script_name(script_name));
 }
 
-/// What axum's `nest` remembers of the path before it stripped a prefix.
+/// The URI that axum's `nest` remembers from before it stripped a prefix.
 #[cfg(feature = "axum")]
-fn before_us(extensions: &Extensions, present: &str) -> Option<ScriptName> {
+fn original(extensions: &Extensions) -> Option<&Uri> {
     let original = extensions.get::<axum::extract::OriginalUri>()?;
-    let script_name = ScriptName::record(&original.0);
-    script_name.split(present).is_some().then_some(script_name)
+    Some(&original.0)
 }
 
 #[cfg(not(feature = "axum"))]
-fn before_us(_: &Extensions, _: &str) -> Option<ScriptName> {
+fn original(_: &Extensions) -> Option<&Uri> {
     None
+}
+
+/// What was recorded before us by somebody who is not ours, unless it is stale.
+fn before_us(extensions: &Extensions, present: &str) -> Option<ScriptName> {
+    let script_name = ScriptName::record(original(extensions)?);
+    script_name.split(present).is_some().then_some(script_name)
+}
+
+/// SCRIPT_NAME and PATH_INFO of a request.
+pub(crate) fn split<'a>(extensions: &'a Extensions, uri: &'a Uri) -> Split<'a> {
+    let recorded = arrival(extensions).and_then(Arrival::script_name);
+    let split = match recorded {
+        Some(recorded) => recorded.split(uri.path()),
+        None => {
+            original(extensions).and_then(|uri_before| Split::of(path_of(uri_before), path_of(uri)))
+        }
+    };
+    split.unwrap_or_else(|| Split::unmounted(path_of(uri)))
 }
 
 /// The recorded path, or what stands for it where nobody recorded one.

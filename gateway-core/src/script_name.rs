@@ -115,7 +115,7 @@ pub struct Split<'a> {
 }
 
 impl<'a> Split<'a> {
-    fn of(recorded: &'a str, present: &str) -> Option<Self> {
+    pub(crate) fn of(recorded: &'a str, present: &str) -> Option<Self> {
         if let Some(script_name) = recorded.strip_suffix(present)
             && (!present.is_empty() || recorded.is_empty())
         {

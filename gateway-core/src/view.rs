@@ -9,7 +9,7 @@ use http::{
 use percent_encoding::percent_decode_str;
 
 use crate::arrival;
-use crate::script_name::{Split, path_of};
+use crate::script_name::Split;
 use crate::{ConnInfo, Error};
 
 /// A request seen through the contract: the accessors stand here once, for [`RequestExt`] and for
@@ -32,7 +32,7 @@ impl<'a> View<'a> {
             version: parts.version,
             headers: &parts.headers,
             extensions: &parts.extensions,
-            path: split(&parts.extensions, &parts.uri),
+            path: arrival::split(&parts.extensions, &parts.uri),
         }
     }
 
@@ -43,7 +43,7 @@ impl<'a> View<'a> {
             version: request.version(),
             headers: request.headers(),
             extensions: request.extensions(),
-            path: split(request.extensions(), request.uri()),
+            path: arrival::split(request.extensions(), request.uri()),
         }
     }
 
@@ -154,12 +154,6 @@ pub(crate) fn default_port(scheme: &str) -> u16 {
 
 fn decoded(raw: &str) -> Cow<'_, [u8]> {
     percent_decode_str(raw).into()
-}
-
-fn split<'a>(extensions: &'a Extensions, uri: &'a Uri) -> Split<'a> {
-    arrival::arrival(extensions)
-        .and_then(|arrival| arrival.script_name()?.split(uri.path()))
-        .unwrap_or_else(|| Split::unmounted(path_of(uri)))
 }
 
 /// Decoded `name=value` pairs of a query or a form (`application/x-www-form-urlencoded`), in the

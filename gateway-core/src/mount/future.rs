@@ -38,23 +38,23 @@ impl<M, S> ResponseFuture<M, S> {
     }
 }
 
-impl<M, S, MB, SB, E, SE> Future for ResponseFuture<M, S>
+impl<M, S, MB, SB, ME, E> Future for ResponseFuture<M, S>
 where
-    M: Future<Output = Result<Response<MB>, E>>,
-    S: Future<Output = Result<Response<SB>, SE>>,
-    SE: Into<E>,
+    M: Future<Output = Result<Response<MB>, ME>>,
+    S: Future<Output = Result<Response<SB>, E>>,
+    ME: Into<E>,
 {
     type Output = Result<Response<MountBody<MB, SB>>, E>;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         Poll::Ready(match self.project().state.project() {
-            StateProj::Mounted { future } => {
-                Ok(ready!(future.poll(context))?.map(MountBody::mounted))
-            }
-            StateProj::Otherwise { future } => match ready!(future.poll(context)) {
-                Ok(response) => Ok(response.map(MountBody::otherwise)),
+            StateProj::Mounted { future } => match ready!(future.poll(context)) {
+                Ok(response) => Ok(response.map(MountBody::mounted)),
                 Err(error) => Err(error.into()),
             },
+            StateProj::Otherwise { future } => {
+                Ok(ready!(future.poll(context))?.map(MountBody::otherwise))
+            }
         })
     }
 }

@@ -1,7 +1,7 @@
-use std::convert::Infallible;
-use std::task::{Context, Poll};
+use std::future::{self, Ready};
+use std::task::{Context, Poll, ready};
 
-use http::{Request, Response, StatusCode};
+use http::{HeaderValue, Request, Response, StatusCode, header};
 use tower_service::Service;
 
 use super::{MountBody, ResponseFuture, below};
@@ -47,57 +47,73 @@ impl<M, S> Mount<M, S> {
     }
 }
 
-impl<M, S, B, MB, SB> Service<Request<B>> for Mount<M, S>
-where
-    M: Service<Request<B>, Response = Response<MB>>,
-    S: Service<Request<B>, Response = Response<SB>>,
-    S::Error: Into<M::Error>,
-{
-    type Response = Response<MountBody<MB, SB>>;
-    type Error = M::Error;
-    type Future = ResponseFuture<M::Future, S::Future>;
-
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        // The request is not known yet, so both have to be ready for it.
-        match self.mounted.poll_ready(context)? {
-            Poll::Ready(()) => self.otherwise.poll_ready(context).map_err(Into::into),
-            Poll::Pending => Poll::Pending,
-        }
-    }
-
-    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+impl<M, S> Mount<M, S> {
+    /// The request for the mounted service, or the request as it was if it is for the other.
+    fn enter<B>(&self, mut request: Request<B>) -> Result<Request<B>, Request<B>> {
         let path = request.uri().path();
         let rest = self.prefix.matched_in(path).and_then(|end| path.get(end..));
         let Some(rest) = rest else {
-            return ResponseFuture::otherwise(self.otherwise.call(request));
+            return Err(request);
         };
         let uri = below(request.uri(), rest);
         RecordPathLayer::record(&mut request);
         *request.uri_mut() = uri;
-        ResponseFuture::mounted(self.mounted.call(request))
+        Ok(request)
     }
 }
 
-/// 404 for every request.
+impl<M, S, B, MB, SB> Service<Request<B>> for Mount<M, S>
+where
+    M: Service<Request<B>, Response = Response<MB>, Error: Into<S::Error>>,
+    S: Service<Request<B>, Response = Response<SB>>,
+{
+    type Response = Response<MountBody<MB, SB>>;
+    type Error = S::Error;
+    type Future = ResponseFuture<M::Future, S::Future>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        // The request is not known yet, so both have to be ready for it.
+        ready!(self.mounted.poll_ready(context)).map_err(Into::into)?;
+        self.otherwise.poll_ready(context)
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        match self.enter(request) {
+            Ok(request) => ResponseFuture::mounted(self.mounted.call(request)),
+            Err(request) => ResponseFuture::otherwise(self.otherwise.call(request)),
+        }
+    }
+}
+
+/// In place of a second service: 404. (No service itself, so that the error type of a [`Mount`]
+/// without one is the mounted service's.)
 #[derive(Clone, Copy, Debug, Default)]
 pub struct NotFound;
 
-impl<B> Service<Request<B>> for NotFound {
-    type Response = Response<Body>;
-    type Error = Infallible;
-    type Future = std::future::Ready<Result<Response<Body>, Infallible>>;
+impl<M, B, MB> Service<Request<B>> for Mount<M, NotFound>
+where
+    M: Service<Request<B>, Response = Response<MB>>,
+{
+    type Response = Response<MountBody<MB, Body>>;
+    type Error = M::Error;
+    type Future = ResponseFuture<M::Future, Ready<Result<Response<Body>, M::Error>>>;
 
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        Poll::Ready(Ok(()))
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), M::Error>> {
+        self.mounted.poll_ready(context)
     }
 
-    fn call(&mut self, _: Request<B>) -> Self::Future {
-        let mut response = Response::new(Body::from("Not Found\n"));
-        *response.status_mut() = StatusCode::NOT_FOUND;
-        let text = http::HeaderValue::from_static("text/plain; charset=utf-8");
-        response
-            .headers_mut()
-            .insert(http::header::CONTENT_TYPE, text);
-        std::future::ready(Ok(response))
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        match self.enter(request) {
+            Ok(request) => ResponseFuture::mounted(self.mounted.call(request)),
+            Err(_) => ResponseFuture::otherwise(future::ready(Ok(not_found()))),
+        }
     }
+}
+
+fn not_found() -> Response<Body> {
+    let mut response = Response::new(Body::from("Not Found\n"));
+    *response.status_mut() = StatusCode::NOT_FOUND;
+    let text = HeaderValue::from_static("text/plain; charset=utf-8");
+    response.headers_mut().insert(header::CONTENT_TYPE, text);
+    response
 }
