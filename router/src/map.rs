@@ -404,6 +404,15 @@ pub enum Warning {
     },
 }
 
+impl Warning {
+    /// The place of the route in the list.
+    pub fn index(&self) -> usize {
+        match self {
+            Self::OpenEnd { index, .. } => *index,
+        }
+    }
+}
+
 impl fmt::Display for Warning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
