@@ -1,1 +1,17 @@
 //! Regular-expression URL map: find, build, and a tower Service on top.
+
+mod args;
+mod builder;
+mod capture;
+mod engine;
+mod error;
+mod map;
+mod pattern;
+mod reverse;
+mod template;
+
+pub use args::Args;
+pub use builder::UrlMapBuilder;
+pub use error::{BuildError, Place, UrlForError};
+pub use map::{Match, Route, Shadowed, Stats, UrlMap, Warning};
+pub use reverse::{Arg, ArgList, ArgValue, IntoArgs};

@@ -1,0 +1,263 @@
+//! Lists of routes while they are written.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use regex_syntax::hir::Hir;
+
+use crate::engine::{self, Limits, Matcher, Shadow};
+use crate::error::BuildError;
+use crate::map::{Entry, Table, UrlMap};
+use crate::pattern::{self, Pattern};
+use crate::template::Converters;
+
+/// Collects routes in order; made by [`UrlMap::builder`].
+///
+/// Patterns are read when they are added, and what is wrong with them is said by
+/// [`build`](Self::build).
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct UrlMapBuilder<T> {
+    routes: Vec<(Pattern, Option<Box<str>>, T)>,
+    converters: Converters,
+    limits: Limits,
+    deny_shadowed: bool,
+    error: Option<BuildError>,
+}
+
+impl<T> UrlMapBuilder<T> {
+    pub(crate) fn new() -> Self {
+        Self {
+            routes: Vec::new(),
+            converters: Converters::default(),
+            limits: Limits {
+                memory: 256 << 20,
+                steps: 400_000_000,
+                pattern: 10 << 20,
+            },
+            deny_shadowed: false,
+            error: None,
+        }
+    }
+
+    /// Adds a regular expression, in the syntax of the `regex` crate. It is
+    /// searched for, as by Python's `re.search`: write `^` and `$`.
+    pub fn route(self, pattern: impl AsRef<str>, value: T) -> Self {
+        self.add(Pattern::regex(pattern.as_ref()), None, value)
+    }
+
+    /// Adds a regular expression under a name for [`UrlMap::url_for`].
+    pub fn named(self, name: impl AsRef<str>, pattern: impl AsRef<str>, value: T) -> Self {
+        self.add(Pattern::regex(pattern.as_ref()), Some(name.as_ref()), value)
+    }
+
+    /// Adds a regular expression that must match the whole text, as if it were
+    /// written `^(?:..)$`.
+    pub fn full(self, pattern: impl AsRef<str>, value: T) -> Self {
+        self.add(Pattern::full(pattern.as_ref()), None, value)
+    }
+
+    /// [`full`](Self::full) under a name.
+    pub fn full_named(self, name: impl AsRef<str>, pattern: impl AsRef<str>, value: T) -> Self {
+        self.add(Pattern::full(pattern.as_ref()), Some(name.as_ref()), value)
+    }
+
+    /// Adds a template such as `articles/{year:int}/{slug}.html`, which must
+    /// match the whole text.
+    ///
+    /// | converter | matches |
+    /// |---|---|
+    /// | `str`, or none | `[^/]+` |
+    /// | `int` | `[0-9]+` |
+    /// | `float` | `[0-9]+\.[0-9]+` |
+    /// | `uuid` | a UUID with hyphens, in either case |
+    /// | `path` | anything but nothing, slashes included |
+    /// | `any(a,b)` | one of the words |
+    /// | `re(..)` | the regular expression, whose groups are not counted |
+    pub fn template(self, template: impl AsRef<str>, value: T) -> Self {
+        let pattern = self.converters.template(template.as_ref(), false);
+        self.add(pattern, None, value)
+    }
+
+    /// [`template`](Self::template) under a name.
+    pub fn template_named(
+        self,
+        name: impl AsRef<str>,
+        template: impl AsRef<str>,
+        value: T,
+    ) -> Self {
+        let pattern = self.converters.template(template.as_ref(), false);
+        self.add(pattern, Some(name.as_ref()), value)
+    }
+
+    /// Adds a converter for the templates that follow: a regular expression,
+    /// whose groups are not counted.
+    pub fn converter(mut self, name: impl AsRef<str>, pattern: impl AsRef<str>) -> Self {
+        if let Err(error) = self.converters.add(name.as_ref(), pattern.as_ref()) {
+            self.error.get_or_insert(error);
+        }
+        self
+    }
+
+    /// Adds all routes of another map behind a prefix: their `^` then means the
+    /// place where `prefix` ends. Groups of the prefix come first, names stay.
+    pub fn include(self, prefix: impl AsRef<str>, other: UrlMap<T>) -> Self {
+        self.include_below(Pattern::regex(prefix.as_ref()), other)
+    }
+
+    /// [`include`](Self::include) with a template as the prefix.
+    pub fn include_template(self, prefix: impl AsRef<str>, other: UrlMap<T>) -> Self {
+        let prefix = self.converters.template(prefix.as_ref(), true);
+        self.include_below(prefix, other)
+    }
+
+    fn include_below(mut self, prefix: Result<Pattern, BuildError>, other: UrlMap<T>) -> Self {
+        let prefix = match prefix {
+            Ok(prefix) => prefix,
+            Err(error) => {
+                self.error.get_or_insert(error);
+                return self;
+            }
+        };
+        for (entry, value) in other.table.entries.iter().zip(other.values) {
+            self = self.add(prefix.join(&entry.pattern), entry.name.as_deref(), value);
+        }
+        self
+    }
+
+    pub(crate) fn add(
+        mut self,
+        pattern: Result<Pattern, BuildError>,
+        name: Option<&str>,
+        value: T,
+    ) -> Self {
+        match pattern {
+            Ok(pattern) => self.routes.push((pattern, name.map(Into::into), value)),
+            Err(error) => {
+                self.error.get_or_insert(error);
+            }
+        }
+        self
+    }
+
+    /// Makes a route that never wins an error. By default it is none, and
+    /// [`UrlMap::shadowed`] tells.
+    pub fn deny_shadowed(mut self) -> Self {
+        self.deny_shadowed = true;
+        self
+    }
+
+    /// Bytes that the automata may take while they are made; 256 MiB by default.
+    /// Routes that do not fit are matched by slower means.
+    pub fn memory_limit(mut self, bytes: usize) -> Self {
+        self.limits.memory = bytes;
+        self
+    }
+
+    /// Elementary steps of all constructions together, about 100 million a
+    /// second; 400 million by default. Routes for which none are left are
+    /// matched by slower means.
+    pub fn work_limit(mut self, steps: usize) -> Self {
+        self.limits.steps = steps;
+        self
+    }
+
+    /// Bytes of a single pattern in the general engine, 10 MiB by default, as
+    /// in the `regex` crate. A larger pattern is an error.
+    pub fn pattern_limit(mut self, bytes: usize) -> Self {
+        self.limits.pattern = bytes;
+        self
+    }
+
+    /// Makes the map, in bounded time and memory whatever the patterns are.
+    ///
+    /// # Errors
+    ///
+    /// If a pattern cannot be read, is too big or matches no text at all, or if
+    /// two routes have one name.
+    pub fn build(self) -> Result<UrlMap<T>, BuildError> {
+        if let Some(error) = self.error {
+            return Err(error);
+        }
+        let mut names: HashMap<Box<str>, u32> = HashMap::new();
+        let mut hirs: Vec<Hir> = Vec::with_capacity(self.routes.len());
+        let mut entries = Vec::with_capacity(self.routes.len());
+        let mut values = Vec::with_capacity(self.routes.len());
+        for (index, (pattern, name, value)) in self.routes.into_iter().enumerate() {
+            if let Some(name) = &name
+                && let Some(first) = names.insert(name.clone(), index as u32)
+            {
+                let first = entries
+                    .get(first as usize)
+                    .map_or("", |entry: &Entry| &entry.pattern.source);
+                return Err(BuildError::DuplicateName {
+                    name: name.to_string(),
+                    patterns: [first.into(), pattern.source.into()],
+                });
+            }
+            // Far below the limit nothing needs to be tried.
+            if pattern::estimate(&pattern.hir) > self.limits.pattern / 4 {
+                engine::general(&pattern.hir, self.limits.pattern)
+                    .map_err(|_| too_big(&pattern.source, &self.limits))?;
+            }
+            hirs.push(pattern.hir.clone());
+            entries.push(Entry::new(pattern, name));
+            values.push(value);
+        }
+        let source = |id: u32| {
+            entries
+                .get(id as usize)
+                .map_or("", |entry| &*entry.pattern.source)
+        };
+        let (matcher, unreached) = Matcher::new(&hirs, &self.limits)
+            .map_err(|(id, _)| too_big(source(id), &self.limits))?;
+        for &id in &unreached {
+            let shadow = if self.deny_shadowed {
+                engine::explain(&hirs, id, self.limits.steps)
+            } else {
+                engine::explain_alone(&hirs, id)
+            };
+            match shadow {
+                Shadow::Reachable => {}
+                Shadow::Impossible => {
+                    return Err(BuildError::Impossible {
+                        pattern: source(id).into(),
+                        reason: None,
+                    });
+                }
+                Shadow::Shadowed { by, example } => {
+                    let by = by.into_iter().map(|id| source(id).to_owned()).collect();
+                    return Err(BuildError::Shadowed {
+                        pattern: source(id).into(),
+                        by,
+                        example,
+                    });
+                }
+            }
+        }
+        let table = Table {
+            entries: entries.into(),
+            matcher,
+            names,
+            unreached: unreached.into(),
+            limits: self.limits,
+        };
+        Ok(UrlMap {
+            table: Arc::new(table),
+            values: values.into(),
+        })
+    }
+}
+
+impl<T> Default for UrlMapBuilder<T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+fn too_big(pattern: &str, limits: &Limits) -> BuildError {
+    BuildError::TooBig {
+        pattern: pattern.into(),
+        limit: limits.pattern,
+    }
+}

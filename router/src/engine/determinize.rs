@@ -1,0 +1,642 @@
+//! The subset construction that knows about order.
+//!
+//! A state of the deterministic automaton is a set of states of the
+//! nondeterministic one together with the best pattern that has already
+//! matched; whatever belongs to that pattern or to a later one is dropped from
+//! the set. Leftmost-first search over all patterns would be something else:
+//! with the patterns `b`, `a` and the text `ab` it finds `a`, and the first in
+//! the list that matches is `b`.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
+
+use super::alphabet::{Alphabet, Beside};
+use super::nfa::{self, Nfa, State, StateId};
+
+/// No pattern; greater than all of them, so that `min` finds the best.
+pub(crate) const NONE: u32 = u32::MAX;
+
+/// What an automaton may cost before it is given up.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Budget {
+    /// States of the result.
+    pub(crate) states: usize,
+    /// Words in all sets of states and transitions together.
+    pub(crate) words: usize,
+    /// Elementary steps; what is left of them stays for the next automaton.
+    pub(crate) steps: usize,
+}
+
+/// The automaton does not fit the budget.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct OverBudget;
+
+#[derive(Debug)]
+pub(crate) struct Dfa {
+    pub(crate) alphabet: Alphabet,
+    pub(crate) states: Vec<DfaState>,
+    pub(crate) start: u32,
+}
+
+#[derive(Debug)]
+pub(crate) struct DfaState {
+    /// Where every class goes that is not an exception.
+    pub(crate) otherwise: u32,
+    pub(crate) exceptions: Box<[(u16, u32)]>,
+    /// The best pattern if the text ends here.
+    pub(crate) at_end: u32,
+    /// Nothing that follows changes `at_end`.
+    pub(crate) decided: bool,
+    /// The tracked pattern has matched, see [`Determinizer::track`].
+    pub(crate) tracked: bool,
+}
+
+impl DfaState {
+    pub(crate) fn next(&self, class: u16) -> u32 {
+        self.exceptions
+            .binary_search_by_key(&class, |&(class, _)| class)
+            .ok()
+            .and_then(|at| self.exceptions.get(at))
+            .map_or(self.otherwise, |&(_, next)| next)
+    }
+}
+
+/// `best`, flags, then the states in order.
+type Key = Box<[u32]>;
+
+const HEADER: usize = 2;
+/// The flag that says that patterns without `^` may still start further on.
+const SEARCHING: u32 = 1 << 8;
+/// The flag that says that the tracked pattern has matched.
+const TRACKED: u32 = 1 << 9;
+
+pub(crate) struct Determinizer {
+    nfa: Nfa,
+    alphabet: Alphabet,
+    sets: Vec<Box<[u16]>>,
+    has_looks: bool,
+
+    /// Patterns without `^` start again at every position. Their first states
+    /// are in every set, so they are not written into any.
+    search: Search,
+    /// A pattern that is kept although a better one has matched.
+    tracked: u32,
+
+    ids: HashMap<Key, u32, BuildHasherDefault<Fx>>,
+    keys: Vec<Key>,
+    seen: Vec<u32>,
+    stamp: u32,
+    stack: Vec<StateId>,
+    steps: usize,
+    max_steps: usize,
+    words: usize,
+}
+
+#[derive(Default)]
+struct Search {
+    /// The best of the patterns without `^`.
+    best: u32,
+    implied: Vec<bool>,
+    /// By class: the states behind that first character.
+    after: Vec<Closure>,
+}
+
+#[derive(Clone, Default)]
+struct Closure {
+    states: Vec<StateId>,
+    matched: Vec<u32>,
+}
+
+impl Determinizer {
+    pub(crate) fn new(mut nfa: Nfa) -> Result<Self, OverBudget> {
+        let sets = std::mem::take(&mut nfa.sets);
+        let (alphabet, sets) = Alphabet::new(sets, nfa.needs).ok_or(OverBudget)?;
+        let has_looks = nfa
+            .states
+            .iter()
+            .any(|state| matches!(state, State::Look { .. }));
+        let seen = vec![0; nfa.states.len()];
+        Ok(Self {
+            nfa,
+            alphabet,
+            sets,
+            has_looks,
+            search: Search {
+                best: NONE,
+                ..Search::default()
+            },
+            tracked: NONE,
+            ids: HashMap::default(),
+            keys: Vec::new(),
+            seen,
+            stamp: 0,
+            stack: Vec::new(),
+            steps: 0,
+            max_steps: usize::MAX,
+            words: 0,
+        })
+    }
+
+    /// Keeps one pattern in the sets although others win, and notes the states
+    /// in which it would have won.
+    pub(crate) fn track(mut self, pattern: u32) -> Self {
+        self.tracked = pattern;
+        self
+    }
+
+    /// Runs the construction; takes the steps it needed out of `budget`.
+    pub(crate) fn run(mut self, budget: &mut Budget) -> Result<Dfa, OverBudget> {
+        self.max_steps = budget.steps;
+        let result = self.construct(*budget);
+        budget.steps = budget.steps.saturating_sub(self.steps);
+        result.map(|(states, start)| Dfa {
+            alphabet: self.alphabet,
+            states,
+            start,
+        })
+    }
+
+    fn construct(&mut self, budget: Budget) -> Result<(Vec<DfaState>, u32), OverBudget> {
+        self.prepare_search();
+        let mut scratch = Scratch::new(self.alphabet.len());
+        let start = self.start();
+        let mut states = Vec::new();
+        while states.len() < self.keys.len() {
+            let state = self.expand(states.len(), &mut scratch);
+            self.words += 2 * state.exceptions.len() + 8;
+            states.push(state);
+            if self.keys.len() > budget.states
+                || self.words > budget.words
+                || self.steps > budget.steps
+            {
+                return Err(OverBudget);
+            }
+        }
+        Ok((states, start))
+    }
+
+    fn start(&mut self) -> u32 {
+        let mut closure = Closure::default();
+        let mut searching = false;
+        self.stamp += 1;
+        let starts = self.nfa.starts.clone();
+        for start in starts {
+            searching |= !start.anchored;
+            self.close(start.state, Beside::EDGE, None, &mut closure);
+        }
+        self.intern(NONE, searching, false, Beside::EDGE, &mut closure)
+    }
+
+    fn prepare_search(&mut self) {
+        let starts = self.nfa.starts.clone();
+        let mut unanchored = starts
+            .iter()
+            .enumerate()
+            .filter(|(_, start)| !start.anchored)
+            .peekable();
+        let Some(&(first, _)) = unanchored.peek() else {
+            return;
+        };
+        self.search.best = first as u32;
+        // Somewhere inside: no `^` holds, so this is right behind any character
+        // as far as the states that take one are concerned. Those that look
+        // around, and what is reached through them, depend on the character.
+        let mut inside = Closure::default();
+        self.stamp += 1;
+        for (_, start) in unanchored {
+            self.close_blindly(start.state, &mut inside);
+        }
+        let mut implied = vec![false; self.nfa.states.len()];
+        let mut kernels = vec![Vec::new(); self.alphabet.len()];
+        for &id in &inside.states {
+            if let (Some(State::Take { set, next }), Some(implied)) = (
+                self.nfa.states.get(id as usize),
+                implied.get_mut(id as usize),
+            ) {
+                *implied = true;
+                for &class in self.sets.get(*set as usize).into_iter().flatten() {
+                    if let Some(kernel) = kernels.get_mut(usize::from(class)) {
+                        kernel.push(*next);
+                    }
+                }
+            }
+        }
+        self.search.implied = implied;
+        // Each class: what follows the first character, and the patterns that
+        // start right behind it with an assertion.
+        for (class, kernel) in kernels.iter().enumerate() {
+            let mut closure = Closure::default();
+            let before = self.alphabet.beside(class as u16);
+            self.stamp += 1;
+            for &next in kernel {
+                self.close(next, before, None, &mut closure);
+            }
+            for start in starts.iter().filter(|start| !start.anchored) {
+                self.close(start.state, before, None, &mut closure);
+            }
+            closure.states.retain(|&id| !self.is_implied(id));
+            self.search.after.push(closure);
+        }
+    }
+
+    fn is_implied(&self, id: StateId) -> bool {
+        self.search
+            .implied
+            .get(id as usize)
+            .copied()
+            .unwrap_or(false)
+    }
+
+    /// The states that take a character and are reached without any assertion.
+    fn close_blindly(&mut self, start: StateId, into: &mut Closure) {
+        self.stack.push(start);
+        while let Some(id) = self.stack.pop() {
+            let Some(seen) = self.seen.get_mut(id as usize) else {
+                continue;
+            };
+            if std::mem::replace(seen, self.stamp) == self.stamp {
+                continue;
+            }
+            match self.nfa.states.get(id as usize) {
+                Some(State::Take { .. }) => into.states.push(id),
+                Some(State::Split(branches)) => self.stack.extend(branches.iter().rev()),
+                _ => {}
+            }
+        }
+    }
+
+    /// Adds what is reached from `start` without taking a character. Where the
+    /// text that follows is not known yet, assertions about it stay in the set.
+    fn close(&mut self, start: StateId, before: Beside, after: Option<Beside>, into: &mut Closure) {
+        self.stack.push(start);
+        while let Some(id) = self.stack.pop() {
+            let Some(seen) = self.seen.get_mut(id as usize) else {
+                continue;
+            };
+            if std::mem::replace(seen, self.stamp) == self.stamp {
+                continue;
+            }
+            self.steps += 1;
+            match self.nfa.states.get(id as usize) {
+                Some(State::Take { .. }) => into.states.push(id),
+                Some(State::Split(branches)) => self.stack.extend(branches.iter().rev()),
+                Some(State::Look { look, next }) => {
+                    let decided = match after {
+                        Some(after) => Some(nfa::holds(*look, before, after)),
+                        None => nfa::decided_before(*look, before),
+                    };
+                    match decided {
+                        Some(true) => self.stack.push(*next),
+                        Some(false) => {}
+                        None => into.states.push(id),
+                    }
+                }
+                Some(State::Match) => into.matched.extend(self.nfa.owner.get(id as usize)),
+                None => {}
+            }
+        }
+    }
+
+    /// The state of the result that stands for a set.
+    fn intern(
+        &mut self,
+        best: u32,
+        searching: bool,
+        tracked: bool,
+        before: Beside,
+        closure: &mut Closure,
+    ) -> u32 {
+        let best = closure
+            .matched
+            .iter()
+            .copied()
+            .filter(|&p| p != self.tracked)
+            .fold(best, u32::min);
+        let tracked = tracked || closure.matched.contains(&self.tracked);
+        let searching =
+            searching && (self.search.best < best || (self.tracked != NONE && !tracked));
+        let mut key = Vec::with_capacity(HEADER + closure.states.len());
+        key.extend([best, 0]);
+        let mut flags = 0;
+        closure.states.sort_unstable();
+        for &id in &closure.states {
+            let owner = self.nfa.owner.get(id as usize).copied().unwrap_or(NONE);
+            let wanted = if owner == self.tracked {
+                !tracked
+            } else {
+                owner < best
+            };
+            if !wanted || (searching && self.is_implied(id)) {
+                continue;
+            }
+            // An assertion that waits for the next character, or one behind it,
+            // may ask about this one.
+            if let Some(State::Look { .. }) = self.nfa.states.get(id as usize) {
+                flags |= u32::from(before.bits());
+            }
+            key.push(id);
+        }
+        if searching {
+            flags |= SEARCHING;
+        }
+        if tracked {
+            flags |= TRACKED;
+        }
+        if let Some(slot) = key.get_mut(1) {
+            *slot = flags;
+        }
+        self.steps += key.len();
+        if let Some(&id) = self.ids.get(key.as_slice()) {
+            return id;
+        }
+        let id = self.keys.len() as u32;
+        let key = key.into_boxed_slice();
+        self.words += 2 * key.len();
+        self.keys.push(key.clone());
+        self.ids.insert(key, id);
+        id
+    }
+
+    fn expand(&mut self, state: usize, scratch: &mut Scratch) -> DfaState {
+        let key = self.keys.get(state).cloned().unwrap_or_default();
+        let (Some(&best), Some(&flags), Some(ids)) = (key.first(), key.get(1), key.get(HEADER..))
+        else {
+            return DfaState {
+                otherwise: 0,
+                exceptions: [].into(),
+                at_end: NONE,
+                decided: true,
+                tracked: false,
+            };
+        };
+        let before = Beside::from_bits(flags as u8);
+        let searching = flags & SEARCHING != 0;
+        let tracked = flags & TRACKED != 0;
+        let mut looks = false;
+        scratch.clear();
+        for &id in ids {
+            if self.steps > self.max_steps {
+                break;
+            }
+            match self.nfa.states.get(id as usize) {
+                Some(State::Take { set, next }) => {
+                    scratch.put(self.sets.get(*set as usize), *next, &mut self.steps)
+                }
+                Some(State::Look { .. }) => looks = true,
+                _ => {}
+            }
+        }
+        let mut at_end = (best, tracked);
+        if looks {
+            let end = self.close_looks(ids, before, Beside::EDGE);
+            at_end = self.judge(best, tracked, &end);
+            // What an assertion lets through may depend on the next character.
+            let mut sides: Vec<(Beside, Closure)> = Vec::new();
+            for class in 0..self.alphabet.len() as u16 {
+                let after = self.alphabet.beside(class);
+                if !sides.iter().any(|(side, _)| *side == after) {
+                    let closure = self.close_looks(ids, before, after);
+                    sides.push((after, closure));
+                }
+                if let Some((_, closure)) = sides.iter().find(|(side, _)| *side == after) {
+                    self.steps += closure.states.len() + 1;
+                    for &id in &closure.states {
+                        if let Some(State::Take { set, next }) = self.nfa.states.get(id as usize)
+                            && self
+                                .sets
+                                .get(*set as usize)
+                                .is_some_and(|set| set.binary_search(&class).is_ok())
+                        {
+                            scratch.put(Some(&[class].into()), *next, &mut self.steps);
+                        }
+                    }
+                    if !closure.matched.is_empty() {
+                        let now = self.judge(best, tracked, closure);
+                        if now != (best, tracked) {
+                            scratch.judge(class, now);
+                        }
+                    }
+                }
+            }
+        }
+        if !searching && ids.is_empty() {
+            let id = state as u32;
+            return DfaState {
+                otherwise: id,
+                exceptions: [].into(),
+                at_end: best,
+                decided: true,
+                tracked,
+            };
+        }
+        let mut exceptions = Vec::new();
+        let rest = if searching {
+            None
+        } else {
+            Some(self.intern(best, false, tracked, Beside::EDGE, &mut Closure::default()))
+        };
+        let mut counts: Vec<(u32, usize)> = Vec::new();
+        self.steps += self.alphabet.len();
+        for class in 0..self.alphabet.len() {
+            if self.steps > self.max_steps {
+                break;
+            }
+            let next = match (rest, scratch.judged.get(class), scratch.kernels.get(class)) {
+                (Some(rest), Some(None), Some(kernel)) if kernel.is_empty() => rest,
+                (_, judged, _) => {
+                    let (best, tracked) = judged.copied().flatten().unwrap_or((best, tracked));
+                    self.follow(class, best, tracked, searching, scratch)
+                }
+            };
+            exceptions.push((class as u16, next));
+            match counts.iter_mut().find(|(id, _)| *id == next) {
+                Some((_, count)) => *count += 1,
+                None => counts.push((next, 1)),
+            }
+            self.steps += counts.len() / 8;
+        }
+        let otherwise = counts
+            .iter()
+            .max_by_key(|(_, count)| *count)
+            .map_or(0, |&(id, _)| id);
+        exceptions.retain(|&(_, next)| next != otherwise);
+        DfaState {
+            otherwise,
+            exceptions: exceptions.into(),
+            at_end: at_end.0,
+            decided: false,
+            tracked: at_end.1,
+        }
+    }
+
+    fn close_looks(&mut self, ids: &[StateId], before: Beside, after: Beside) -> Closure {
+        let mut closure = Closure::default();
+        self.stamp += 1;
+        for &id in ids {
+            if let Some(&State::Look { look, next }) = self.nfa.states.get(id as usize)
+                && nfa::holds(look, before, after)
+            {
+                self.close(next, before, Some(after), &mut closure);
+            }
+        }
+        closure
+    }
+
+    fn judge(&self, best: u32, tracked: bool, closure: &Closure) -> (u32, bool) {
+        let best = closure
+            .matched
+            .iter()
+            .copied()
+            .filter(|&p| p != self.tracked)
+            .fold(best, u32::min);
+        (best, tracked || closure.matched.contains(&self.tracked))
+    }
+
+    /// The state behind a character of `class`.
+    fn follow(
+        &mut self,
+        class: usize,
+        best: u32,
+        tracked: bool,
+        searching: bool,
+        scratch: &mut Scratch,
+    ) -> u32 {
+        let Some(kernel) = scratch.kernels.get(class) else {
+            return 0;
+        };
+        let before = self.alphabet.beside(class as u16);
+        // Most classes of a state lead to the same place: `[^/]` has one
+        // transition for each letter that some other pattern cares about.
+        let memo = (
+            kernel.clone(),
+            best,
+            tracked,
+            if self.has_looks { before.bits() } else { 0 },
+        );
+        if !searching && let Some(&id) = scratch.memo.get(&memo) {
+            return id;
+        }
+        if searching
+            && kernel.is_empty()
+            && !self.has_looks
+            && let Some(&id) = scratch.roots.get(&(class, best, tracked))
+        {
+            return id;
+        }
+        let mut closure = Closure::default();
+        self.stamp += 1;
+        for &next in kernel {
+            self.close(next, before, None, &mut closure);
+        }
+        if searching && let Some(after) = self.search.after.get(class) {
+            let after = after.clone();
+            self.steps += after.states.len();
+            closure.states.extend(after.states.iter().filter(|&&id| {
+                self.seen
+                    .get(id as usize)
+                    .is_some_and(|&seen| seen != self.stamp)
+            }));
+            closure.matched.extend(after.matched);
+        }
+        let id = self.intern(best, searching, tracked, before, &mut closure);
+        if !searching {
+            scratch.memo.insert(memo, id);
+        } else if kernel.is_empty() {
+            scratch.roots.insert((class, best, tracked), id);
+        }
+        id
+    }
+}
+
+type Memo = (Vec<StateId>, u32, bool, u8);
+
+struct Scratch {
+    /// By class: where the states of the set go.
+    kernels: Vec<Vec<StateId>>,
+    /// By class: what has matched in front of the character.
+    judged: Vec<Option<(u32, bool)>>,
+    touched: Vec<u16>,
+    memo: HashMap<Memo, u32, BuildHasherDefault<Fx>>,
+    roots: HashMap<(usize, u32, bool), u32, BuildHasherDefault<Fx>>,
+}
+
+impl Scratch {
+    fn new(classes: usize) -> Self {
+        Self {
+            kernels: vec![Vec::new(); classes],
+            judged: vec![None; classes],
+            touched: Vec::new(),
+            memo: HashMap::default(),
+            roots: HashMap::default(),
+        }
+    }
+
+    fn clear(&mut self) {
+        for class in self.touched.drain(..) {
+            if let Some(kernel) = self.kernels.get_mut(usize::from(class)) {
+                kernel.clear();
+            }
+            if let Some(judged) = self.judged.get_mut(usize::from(class)) {
+                *judged = None;
+            }
+        }
+        self.memo.clear();
+    }
+
+    fn put(&mut self, set: Option<&Box<[u16]>>, next: StateId, steps: &mut usize) {
+        for &class in set.into_iter().flatten() {
+            *steps += 1;
+            if let Some(kernel) = self.kernels.get_mut(usize::from(class)) {
+                if kernel.is_empty() {
+                    self.touched.push(class);
+                }
+                kernel.push(next);
+            }
+        }
+    }
+
+    fn judge(&mut self, class: u16, now: (u32, bool)) {
+        self.touched.push(class);
+        if let Some(judged) = self.judged.get_mut(usize::from(class)) {
+            *judged = Some(now);
+        }
+    }
+}
+
+/// Multiply and rotate: the keys come from the developer's patterns and are
+/// long, so SipHash would be most of the construction.
+#[derive(Default)]
+pub(crate) struct Fx(u64);
+
+impl Hasher for Fx {
+    fn finish(&self) -> u64 {
+        self.0 ^ (self.0 >> 29)
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        let mut chunks = bytes.chunks_exact(8);
+        for chunk in &mut chunks {
+            self.write_u64(
+                chunk
+                    .iter()
+                    .rev()
+                    .fold(0, |word, &b| word << 8 | u64::from(b)),
+            );
+        }
+        for &byte in chunks.remainder() {
+            self.write_u64(u64::from(byte));
+        }
+    }
+
+    fn write_u32(&mut self, word: u32) {
+        self.write_u64(u64::from(word));
+    }
+
+    fn write_usize(&mut self, word: usize) {
+        self.write_u64(word as u64);
+    }
+
+    fn write_u64(&mut self, word: u64) {
+        self.0 = (self.0.rotate_left(5) ^ word).wrapping_mul(0x517c_c1b7_2722_0a95);
+    }
+}

@@ -1,0 +1,11 @@
+//! Which pattern of an ordered list is the first that matches.
+
+mod alphabet;
+mod determinize;
+mod nfa;
+mod program;
+mod tiers;
+
+pub(crate) use nfa::class_ranges;
+pub(crate) use program::find_byte;
+pub(crate) use tiers::{Limits, Matcher, Shadow, explain, explain_alone, general};

@@ -1,0 +1,566 @@
+//! The deterministic automaton with its paths compressed, and the walk over it.
+//!
+//! A chain of single characters that all fail to the same state is one
+//! comparison; a state that loops on everything but one byte is a search for
+//! that byte; other loops are runs of a set of bytes; what remains branches by
+//! a table. For plain routes this is a radix trie.
+
+use std::collections::HashMap;
+
+use super::alphabet::Alphabet;
+use super::determinize::{Dfa, DfaState, NONE};
+
+#[derive(Clone, Debug)]
+enum Node {
+    /// Whatever follows, the answer is this.
+    Decided {
+        best: u32,
+    },
+    /// The literal goes to `next`. At the first byte that differs the state is
+    /// equivalent to `fail`; only at its own first byte the end of the text is
+    /// `at_end` and not what `fail` says.
+    Literal {
+        start: u32,
+        len: u32,
+        next: u32,
+        fail: u32,
+        at_end: u32,
+    },
+    /// Loops on everything but `byte`, behind which comes `next`.
+    Until {
+        byte: u8,
+        next: u32,
+        at_end: u32,
+    },
+    /// Loops on the set, then branches.
+    Run {
+        set: Set,
+        table: u32,
+        at_end: u32,
+    },
+    /// Exactly `count` bytes of the set go to `next`, all else to `fail`.
+    Count {
+        set: Set,
+        count: u32,
+        next: u32,
+        fail: u32,
+        at_end: u32,
+    },
+    Branch {
+        table: u32,
+        at_end: u32,
+    },
+}
+
+/// A bit in one of the tables of bytes.
+#[derive(Clone, Copy, Debug)]
+struct Set {
+    table: u32,
+    mask: u8,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Program {
+    nodes: Box<[Node]>,
+    literals: Box<[u8]>,
+    /// Rows of one node for each class of the alphabet.
+    tables: Box<[u32]>,
+    sets: Box<[[u8; 256]]>,
+    /// Class by byte; for the first byte of a wide character there is [`WIDE`].
+    classes: Box<[u16; 256]>,
+    wide: Box<[(u32, u16)]>,
+    start: u32,
+}
+
+/// The class of bytes that must be decoded first.
+const WIDE: u16 = u16::MAX;
+
+impl Program {
+    pub(crate) fn new(dfa: &Dfa) -> Self {
+        Compiler::new(dfa).compile()
+    }
+
+    /// Bytes on the heap.
+    pub(crate) fn size(&self) -> usize {
+        size_of_val(&*self.nodes)
+            + size_of_val(&*self.literals)
+            + size_of_val(&*self.tables)
+            + size_of_val(&*self.sets)
+            + size_of_val(&*self.classes)
+            + size_of_val(&*self.wide)
+    }
+
+    /// The best pattern that matches, or [`NONE`].
+    #[inline]
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "nodes, tables and sets are indexed by what the compiler wrote for them; every index is still checked"
+    )]
+    pub(crate) fn walk(&self, text: &str) -> u32 {
+        let bytes = text.as_bytes();
+        let mut at = 0;
+        let mut node = self.start;
+        loop {
+            match self.nodes[node as usize] {
+                Node::Decided { best } => return best,
+                Node::Literal {
+                    start,
+                    len,
+                    next,
+                    fail,
+                    at_end,
+                } => {
+                    let literal = &self.literals[start as usize..][..len as usize];
+                    let rest = &bytes[at..];
+                    let common = common_prefix(rest, literal);
+                    if common == literal.len() {
+                        at += common;
+                        node = next;
+                    } else if rest.is_empty() {
+                        return at_end;
+                    } else {
+                        at += common;
+                        // The literal and the text may part inside a character.
+                        while !text.is_char_boundary(at) {
+                            at -= 1;
+                        }
+                        node = fail;
+                    }
+                }
+                Node::Until { byte, next, at_end } => match find_byte(&bytes[at..], byte) {
+                    Some(found) => {
+                        at += found + 1;
+                        node = next;
+                    }
+                    None => return at_end,
+                },
+                Node::Run { set, table, at_end } => {
+                    let members = &self.sets[set.table as usize];
+                    at += bytes[at..]
+                        .iter()
+                        .position(|&b| members[usize::from(b)] & set.mask == 0)
+                        .unwrap_or(bytes.len() - at);
+                    if at == bytes.len() {
+                        return at_end;
+                    }
+                    node = self.branch(text, &mut at, table);
+                }
+                Node::Count {
+                    set,
+                    count,
+                    next,
+                    fail,
+                    at_end,
+                } => {
+                    let rest = &bytes[at..];
+                    if rest.is_empty() {
+                        return at_end;
+                    }
+                    let members = &self.sets[set.table as usize];
+                    let common = rest
+                        .iter()
+                        .take(count as usize)
+                        .take_while(|&&b| members[usize::from(b)] & set.mask != 0)
+                        .count();
+                    at += common;
+                    node = if common == count as usize { next } else { fail };
+                }
+                Node::Branch { table, at_end } => {
+                    if at == bytes.len() {
+                        return at_end;
+                    }
+                    node = self.branch(text, &mut at, table);
+                }
+            }
+        }
+    }
+
+    /// Takes the character at `at`, which is not the end.
+    #[inline]
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "`at` is inside the text, rows are as long as there are classes"
+    )]
+    fn branch(&self, text: &str, at: &mut usize, table: u32) -> u32 {
+        let class = self.classes[usize::from(text.as_bytes()[*at])];
+        if class == WIDE {
+            return self.branch_wide(text, at, table);
+        }
+        *at += 1;
+        self.tables[table as usize + usize::from(class)]
+    }
+
+    #[cold]
+    fn branch_wide(&self, text: &str, at: &mut usize, table: u32) -> u32 {
+        // `at` is always between characters; were it not, the text would be at
+        // its end, which no table leads on from.
+        let Some(c) = text.get(*at..).and_then(|rest| rest.chars().next()) else {
+            return 0;
+        };
+        *at += c.len_utf8();
+        let below = self.wide.partition_point(|&(start, _)| start <= c as u32);
+        let class = below
+            .checked_sub(1)
+            .and_then(|i| self.wide.get(i))
+            .map_or(0, |&(_, class)| class);
+        self.tables
+            .get(table as usize + usize::from(class))
+            .copied()
+            .unwrap_or(0)
+    }
+}
+
+/// How many bytes `a` and `b` share at their start.
+#[inline]
+fn common_prefix(a: &[u8], b: &[u8]) -> usize {
+    let mut shared = 0;
+    let mut a_words = a.chunks_exact(8);
+    let mut b_words = b.chunks_exact(8);
+    for (x, y) in a_words.by_ref().zip(b_words.by_ref()) {
+        let differ = word(x) ^ word(y);
+        if differ != 0 {
+            return shared + (differ.trailing_zeros() / 8) as usize;
+        }
+        shared += 8;
+    }
+    let (a, b) = (
+        a.get(shared..).unwrap_or_default(),
+        b.get(shared..).unwrap_or_default(),
+    );
+    shared + a.iter().zip(b).take_while(|(x, y)| x == y).count()
+}
+
+#[inline]
+fn word(chunk: &[u8]) -> u64 {
+    chunk.try_into().map_or(0, u64::from_le_bytes)
+}
+
+/// The first place of `byte`. Segments of paths are short: the calls and set-up
+/// of `memchr` cost more than eight bytes at a time do.
+#[inline]
+pub(crate) fn find_byte(text: &[u8], byte: u8) -> Option<usize> {
+    const LOW: u64 = 0x0101_0101_0101_0101;
+    const HIGH: u64 = 0x8080_8080_8080_8080;
+    let wanted = LOW * u64::from(byte);
+    let mut words = text.chunks_exact(8);
+    let mut at = 0;
+    for chunk in &mut words {
+        let zeros = word(chunk) ^ wanted;
+        let found = zeros.wrapping_sub(LOW) & !zeros & HIGH;
+        if found != 0 {
+            return Some(at + (found.trailing_zeros() / 8) as usize);
+        }
+        at += 8;
+    }
+    words
+        .remainder()
+        .iter()
+        .position(|&b| b == byte)
+        .map(|i| at + i)
+}
+
+struct Compiler<'d> {
+    dfa: &'d Dfa,
+    alphabet: &'d Alphabet,
+    nodes: Vec<Node>,
+    of_state: Vec<Option<u32>>,
+    todo: Vec<u32>,
+    literals: Vec<u8>,
+    tables: Vec<u32>,
+    rows: HashMap<Vec<u32>, u32>,
+    sets: Vec<[u8; 256]>,
+    set_ids: HashMap<[u64; 4], Set>,
+    set_count: usize,
+    wide_classes: Vec<u16>,
+}
+
+impl<'d> Compiler<'d> {
+    fn new(dfa: &'d Dfa) -> Self {
+        let alphabet = &dfa.alphabet;
+        Self {
+            dfa,
+            alphabet,
+            nodes: Vec::new(),
+            of_state: vec![None; dfa.states.len()],
+            todo: Vec::new(),
+            literals: Vec::new(),
+            tables: Vec::new(),
+            rows: HashMap::new(),
+            sets: Vec::new(),
+            set_ids: HashMap::new(),
+            set_count: 0,
+            wide_classes: (0..alphabet.len() as u16)
+                .filter(|&class| alphabet.is_wide(class))
+                .collect(),
+        }
+    }
+
+    fn compile(mut self) -> Program {
+        let start = self.node(self.dfa.start);
+        while let Some(state) = self.todo.pop() {
+            let node = self.translate(state);
+            if let Some(slot) = self.of_state.get(state as usize).copied().flatten()
+                && let Some(slot) = self.nodes.get_mut(slot as usize)
+            {
+                *slot = node;
+            }
+        }
+        let mut classes = Box::new([WIDE; 256]);
+        classes
+            .iter_mut()
+            .zip(self.alphabet.ascii)
+            .for_each(|(slot, class)| *slot = class);
+        Program {
+            nodes: self.nodes.into(),
+            literals: self.literals.into(),
+            tables: self.tables.into(),
+            sets: self.sets.into(),
+            classes,
+            wide: self.alphabet.wide.clone(),
+            start,
+        }
+    }
+
+    /// The node of a state, to be filled in later.
+    fn node(&mut self, state: u32) -> u32 {
+        let Some(slot) = self.of_state.get_mut(state as usize) else {
+            return 0;
+        };
+        *slot.get_or_insert_with(|| {
+            self.nodes.push(Node::Decided { best: NONE });
+            self.todo.push(state);
+            (self.nodes.len() - 1) as u32
+        })
+    }
+
+    fn state(&self, id: u32) -> Option<&'d DfaState> {
+        self.dfa.states.get(id as usize)
+    }
+
+    fn translate(&mut self, id: u32) -> Node {
+        let Some(state) = self.state(id) else {
+            return Node::Decided { best: NONE };
+        };
+        if state.decided {
+            return Node::Decided { best: state.at_end };
+        }
+        let at_end = state.at_end;
+        let loops = (0..self.alphabet.len() as u16).any(|class| state.next(class) == id);
+        if loops {
+            return self.translate_loop(id, state);
+        }
+        if let Some(step) = self.step(id) {
+            return match step.take {
+                Take::Char(first) => self.translate_literal(step, first, at_end),
+                Take::Bytes(bytes) => self.translate_count(step, bytes, at_end),
+            };
+        }
+        Node::Branch {
+            table: self.table(state),
+            at_end,
+        }
+    }
+
+    fn translate_loop(&mut self, id: u32, state: &DfaState) -> Node {
+        let at_end = state.at_end;
+        let all_wide = self
+            .wide_classes
+            .iter()
+            .all(|&class| state.next(class) == id);
+        let mut bytes = [0_u64; 4];
+        if all_wide {
+            bytes[2] = u64::MAX;
+            bytes[3] = u64::MAX;
+        }
+        let mut stops = Vec::new();
+        for (byte, &class) in self.alphabet.ascii.iter().enumerate() {
+            if state.next(class) == id {
+                set_bit(&mut bytes, byte);
+            } else {
+                stops.push((byte as u8, state.next(class)));
+            }
+        }
+        if all_wide && let &[(byte, next)] = stops.as_slice() {
+            return Node::Until {
+                byte,
+                next: self.node(next),
+                at_end,
+            };
+        }
+        if all_wide && stops.is_empty() {
+            return Node::Decided { best: at_end };
+        }
+        let table = self.table(state);
+        Node::Run {
+            set: self.set(bytes),
+            table,
+            at_end,
+        }
+    }
+
+    /// The one way forward from a state that otherwise behaves as another.
+    fn step(&self, id: u32) -> Option<Step> {
+        let state = self.state(id)?;
+        if state.decided {
+            return None;
+        }
+        let fail = state.otherwise;
+        let like = self.state(fail)?;
+        // To go there without taking the character must not come back here.
+        if fail == id || like.otherwise != fail {
+            return None;
+        }
+        let mut next = None;
+        let mut classes = Vec::new();
+        let own = state
+            .exceptions
+            .iter()
+            .chain(&like.exceptions)
+            .map(|&(class, _)| class);
+        for class in own {
+            let target = state.next(class);
+            if target == like.next(class) || classes.contains(&class) {
+                continue;
+            }
+            if *next.get_or_insert(target) != target || target == id {
+                return None;
+            }
+            classes.push(class);
+        }
+        let next = next?;
+        let take = match classes.as_slice() {
+            &[class] if self.alphabet.single(class).is_some() => {
+                Take::Char(self.alphabet.single(class)?)
+            }
+            classes => {
+                let mut bytes = [0; 4];
+                if classes.iter().any(|&class| self.alphabet.is_wide(class)) {
+                    return None;
+                }
+                for (byte, class) in self.alphabet.ascii.iter().enumerate() {
+                    if classes.contains(class) {
+                        set_bit(&mut bytes, byte);
+                    }
+                }
+                Take::Bytes(bytes)
+            }
+        };
+        Some(Step { take, next, fail })
+    }
+
+    /// The step of a state inside a chain: at the end of the text, too, it has
+    /// to behave as the state that the chain fails to.
+    fn inner_step(&self, id: u32, fail: u32) -> Option<Step> {
+        let step = self.step(id)?;
+        let same_end = self.state(id)?.at_end == self.state(fail)?.at_end;
+        (step.fail == fail && same_end).then_some(step)
+    }
+
+    fn translate_literal(&mut self, step: Step, first: char, at_end: u32) -> Node {
+        let mut literal = String::from(first);
+        let mut next = step.next;
+        while let Some(Step {
+            take: Take::Char(c),
+            next: further,
+            ..
+        }) = self.inner_step(next, step.fail)
+        {
+            literal.push(c);
+            next = further;
+            if literal.len() > 255 {
+                break;
+            }
+        }
+        let start = self.literals.len() as u32;
+        self.literals.extend_from_slice(literal.as_bytes());
+        let (next, fail) = (self.node(next), self.node(step.fail));
+        Node::Literal {
+            start,
+            len: literal.len() as u32,
+            next,
+            fail,
+            at_end,
+        }
+    }
+
+    fn translate_count(&mut self, step: Step, bytes: [u64; 4], at_end: u32) -> Node {
+        let mut count = 1;
+        let mut next = step.next;
+        while let Some(Step {
+            take: Take::Bytes(more),
+            next: further,
+            ..
+        }) = self.inner_step(next, step.fail)
+            && more == bytes
+            && count < 1 << 16
+        {
+            count += 1;
+            next = further;
+        }
+        let (next, fail) = (self.node(next), self.node(step.fail));
+        Node::Count {
+            set: self.set(bytes),
+            count,
+            next,
+            fail,
+            at_end,
+        }
+    }
+
+    fn table(&mut self, state: &DfaState) -> u32 {
+        let row: Vec<u32> = (0..self.alphabet.len() as u16)
+            .map(|class| self.node(state.next(class)))
+            .collect();
+        if let Some(&start) = self.rows.get(&row) {
+            return start;
+        }
+        let start = self.tables.len() as u32;
+        self.tables.extend_from_slice(&row);
+        self.rows.insert(row, start);
+        start
+    }
+
+    fn set(&mut self, bytes: [u64; 4]) -> Set {
+        if let Some(&set) = self.set_ids.get(&bytes) {
+            return set;
+        }
+        if self.set_count % 8 == 0 {
+            self.sets.push([0; 256]);
+        }
+        let set = Set {
+            table: (self.set_count / 8) as u32,
+            mask: 1 << (self.set_count % 8),
+        };
+        self.set_count += 1;
+        if let Some(table) = self.sets.last_mut() {
+            for (byte, slot) in table.iter_mut().enumerate() {
+                if bytes
+                    .get(byte / 64)
+                    .is_some_and(|word| word >> (byte % 64) & 1 != 0)
+                {
+                    *slot |= set.mask;
+                }
+            }
+        }
+        self.set_ids.insert(bytes, set);
+        set
+    }
+}
+
+struct Step {
+    take: Take,
+    next: u32,
+    fail: u32,
+}
+
+enum Take {
+    Char(char),
+    /// Bytes of ASCII.
+    Bytes([u64; 4]),
+}
+
+fn set_bit(bits: &mut [u64; 4], bit: usize) {
+    if let Some(word) = bits.get_mut(bit / 64) {
+        *word |= 1 << (bit % 64);
+    }
+}

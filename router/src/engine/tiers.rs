@@ -1,0 +1,372 @@
+//! Automata within a budget, and what becomes of patterns that do not fit.
+//!
+//! Patterns that are tiny alone can blow up together (sixteen times
+//! `^/.*w3.*/z$`), so it is the union that is budgeted. What does not fit one
+//! automaton is spread over several, and what does not fit any is left to the
+//! general engine, one pattern at a time. Each of them knows its best pattern,
+//! so the order is kept, and those that cannot win any more are not asked.
+
+use std::collections::VecDeque;
+
+use regex_automata::meta;
+use regex_syntax::hir::{Hir, Look};
+
+use super::alphabet::beauty;
+use super::determinize::{Budget, Determinizer, Dfa, NONE, OverBudget};
+use super::nfa::Nfa;
+use super::program::Program;
+
+/// What a map may cost to build.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    /// Bytes that all automata may take while they are made.
+    pub(crate) memory: usize,
+    /// Elementary steps of all constructions together.
+    pub(crate) steps: usize,
+    /// Bytes of one pattern in the general engine.
+    pub(crate) pattern: usize,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Matcher {
+    /// By their best pattern.
+    groups: Box<[Group]>,
+    /// In order.
+    alone: Box<[(u32, meta::Regex)]>,
+    /// Whether there is just one group, of all patterns.
+    single: bool,
+}
+
+#[derive(Clone, Debug)]
+struct Group {
+    program: Program,
+    /// The patterns in order.
+    patterns: Box<[u32]>,
+}
+
+/// What the construction found out about a pattern.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Shadow {
+    /// There are paths that it answers.
+    Reachable,
+    /// It matches no text at all.
+    Impossible,
+    /// Every path it matches is answered by one of `by`; `example` is one.
+    Shadowed { by: Vec<u32>, example: String },
+}
+
+impl Matcher {
+    /// The patterns must be accepted by [`general`], which is asked here only
+    /// for those that need it.
+    pub(crate) fn new(
+        patterns: &[Hir],
+        limits: &Limits,
+    ) -> Result<(Self, Vec<u32>), (u32, Box<meta::BuildError>)> {
+        let mut planner = Planner {
+            patterns,
+            budget: Budget {
+                states: usize::MAX,
+                words: limits.memory / 4,
+                steps: limits.steps,
+            },
+            groups: Vec::new(),
+            alone: Vec::new(),
+            unreached: Vec::new(),
+        };
+        planner.plan();
+        let Planner {
+            mut groups,
+            mut alone,
+            mut unreached,
+            ..
+        } = planner;
+        groups.sort_by_key(|group| group.patterns.first().copied());
+        alone.sort_unstable();
+        unreached.sort_unstable();
+        let single = alone.is_empty() && groups.len() == 1;
+        let alone = alone
+            .into_iter()
+            .filter_map(|id| patterns.get(id as usize).map(|hir| (id, hir)))
+            .map(|(id, hir)| {
+                general(hir, limits.pattern)
+                    .map(|regex| (id, regex))
+                    .map_err(|error| (id, error))
+            })
+            .collect::<Result<_, _>>()?;
+        Ok((
+            Self {
+                groups: groups.into(),
+                alone,
+                single,
+            },
+            unreached,
+        ))
+    }
+
+    /// The first pattern that matches.
+    #[inline]
+    pub(crate) fn find(&self, text: &str) -> Option<u32> {
+        if self.single
+            && let Some(group) = self.groups.first()
+        {
+            let best = group.program.walk(text);
+            return (best != NONE).then_some(best);
+        }
+        self.find_in_tiers(text)
+    }
+
+    fn find_in_tiers(&self, text: &str) -> Option<u32> {
+        let mut best = NONE;
+        for group in &self.groups {
+            if group.patterns.first().is_none_or(|&first| first >= best) {
+                break;
+            }
+            if let Some(&found) = group.patterns.get(group.program.walk(text) as usize) {
+                best = best.min(found);
+            }
+        }
+        for (id, regex) in &self.alone {
+            if *id >= best {
+                break;
+            }
+            if regex.is_match(text) {
+                best = *id;
+            }
+        }
+        (best != NONE).then_some(best)
+    }
+
+    /// Bytes on the heap, without those of the general engine.
+    pub(crate) fn size(&self) -> usize {
+        self.groups
+            .iter()
+            .map(|group| group.program.size() + size_of_val(&*group.patterns))
+            .sum()
+    }
+
+    /// The number of automata and of patterns left to the general engine.
+    pub(crate) fn tiers(&self) -> (usize, usize) {
+        (self.groups.len(), self.alone.len())
+    }
+}
+
+/// The general engine for one pattern, as the `regex` crate sets it up.
+pub(crate) fn general(hir: &Hir, limit: usize) -> Result<meta::Regex, Box<meta::BuildError>> {
+    meta::Builder::new()
+        .configure(meta::Config::new().nfa_size_limit(Some(limit)))
+        .build_from_hir(hir)
+        .map_err(Box::new)
+}
+
+struct Planner<'h> {
+    patterns: &'h [Hir],
+    budget: Budget,
+    groups: Vec<Group>,
+    alone: Vec<u32>,
+    unreached: Vec<u32>,
+}
+
+/// NFA states of one automaton.
+const MAX_NFA: usize = 1 << 20;
+/// A pattern of more NFA states than this is left to the general engine: an
+/// automaton of a hundred thousand nodes is slower than what it replaces.
+const MAX_NFA_ALONE: usize = 1 << 14;
+
+impl Planner<'_> {
+    fn plan(&mut self) {
+        let (tame, wild): (Vec<u32>, Vec<u32>) = (0..self.patterns.len() as u32)
+            .partition(|&id| self.patterns.get(id as usize).is_some_and(is_tame));
+        let all: Vec<u32> = (0..self.patterns.len() as u32).collect();
+        if self.try_group(&all) {
+            return;
+        }
+        self.split(tame);
+        self.spread(wild);
+    }
+
+    /// Halves until the halves fit.
+    fn split(&mut self, ids: Vec<u32>) {
+        if ids.is_empty() || self.try_group(&ids) {
+            return;
+        }
+        if ids.len() == 1 {
+            self.alone.extend(ids);
+            return;
+        }
+        let (left, right) = ids.split_at(ids.len() / 2);
+        self.split(left.to_vec());
+        self.split(right.to_vec());
+    }
+
+    /// Patterns that blow up together: as many in each automaton as fit it.
+    fn spread(&mut self, ids: Vec<u32>) {
+        let mut rest: VecDeque<u32> = ids.into();
+        let mut size = rest.len();
+        while !rest.is_empty() {
+            size = size.clamp(1, rest.len());
+            let ids: Vec<u32> = rest.iter().take(size).copied().collect();
+            if self.try_group(&ids) {
+                rest.drain(..size);
+                size += size.div_ceil(4);
+            } else if size == 1 {
+                self.alone.extend(rest.pop_front());
+                size = 4;
+            } else {
+                size /= 2;
+            }
+        }
+    }
+
+    fn try_group(&mut self, ids: &[u32]) -> bool {
+        if self.budget.steps == 0 {
+            return false;
+        }
+        let limit = if ids.len() == 1 {
+            MAX_NFA_ALONE
+        } else {
+            MAX_NFA
+        };
+        let hirs = ids.iter().filter_map(|&id| self.patterns.get(id as usize));
+        let Ok(nfa) = Nfa::new(hirs, limit) else {
+            return false;
+        };
+        // Ordinary routes give about as many states as the NFA has; several
+        // times that is a blow-up that has only begun.
+        let states = nfa.states.len();
+        let mut budget = Budget {
+            states: 1024 + 4 * states,
+            ..self.budget
+        };
+        // One automaton must not use up what the others need.
+        budget.steps = budget
+            .steps
+            .min(2_000_000 + 4_000 * states)
+            .min(self.budget.steps);
+        let before = budget.steps;
+        let built = Determinizer::new(nfa).and_then(|determinizer| determinizer.run(&mut budget));
+        self.budget.steps = self.budget.steps.saturating_sub(before - budget.steps);
+        let Ok(dfa) = built else { return false };
+        let program = Program::new(&dfa);
+        if program.size() > self.budget.words * 4 {
+            return false;
+        }
+        self.budget.words -= program.size() / 4;
+        let mut reached = vec![false; ids.len()];
+        for state in &dfa.states {
+            if let Some(reached) = reached.get_mut(state.at_end as usize) {
+                *reached = true;
+            }
+        }
+        self.unreached.extend(
+            ids.iter()
+                .zip(reached)
+                .filter(|(_, reached)| !reached)
+                .map(|(&id, _)| id),
+        );
+        self.groups.push(Group {
+            program,
+            patterns: ids.into(),
+        });
+        true
+    }
+}
+
+/// Anchored at its start: the next character says where it is, so that many of
+/// them together seldom blow up.
+fn is_tame(hir: &Hir) -> bool {
+    hir.properties().look_set_prefix().contains(Look::Start)
+}
+
+/// Says of a pattern that no state of the construction answers with whether it
+/// could match alone, and which of the patterns in front of it take its paths.
+pub(crate) fn explain(patterns: &[Hir], id: u32, steps: usize) -> Shadow {
+    // As many of the patterns in front as fit: leaving some out can only make
+    // the list of those that shadow shorter than it is.
+    let mut limits = Budget {
+        states: 50_000,
+        words: 16 << 20,
+        steps,
+    };
+    if explain_alone(patterns, id) == Shadow::Impossible {
+        return Shadow::Impossible;
+    }
+    let Some(this) = patterns.get(id as usize) else {
+        return Shadow::Reachable;
+    };
+    let before: Vec<&Hir> = patterns.iter().take(id as usize).collect();
+    let Ok(dfa) = product(&before, this, &mut limits) else {
+        return Shadow::Reachable;
+    };
+    let mut by: Vec<u32> = dfa
+        .states
+        .iter()
+        .filter(|state| state.tracked)
+        .map(|state| state.at_end)
+        .collect();
+    by.sort_unstable();
+    by.dedup();
+    if by.last() == Some(&NONE) {
+        return Shadow::Reachable;
+    }
+    Shadow::Shadowed {
+        by,
+        example: example(&dfa),
+    }
+}
+
+/// Says only whether the pattern could match alone.
+pub(crate) fn explain_alone(patterns: &[Hir], id: u32) -> Shadow {
+    let mut limits = Budget {
+        states: 50_000,
+        words: 16 << 20,
+        steps: 10_000_000,
+    };
+    match patterns
+        .get(id as usize)
+        .map(|this| product(&[], this, &mut limits))
+    {
+        Some(Ok(dfa)) if !dfa.states.iter().any(|state| state.tracked) => Shadow::Impossible,
+        _ => Shadow::Reachable,
+    }
+}
+
+fn product(before: &[&Hir], this: &Hir, budget: &mut Budget) -> Result<Dfa, OverBudget> {
+    let nfa = Nfa::new(before.iter().copied().chain([this]), MAX_NFA).map_err(|_| OverBudget)?;
+    Determinizer::new(nfa)?
+        .track(before.len() as u32)
+        .run(budget)
+}
+
+/// A shortest text that the tracked pattern matches.
+fn example(dfa: &Dfa) -> String {
+    let mut nicest: Vec<u16> = (0..dfa.alphabet.len() as u16).collect();
+    nicest.sort_by_key(|&class| std::cmp::Reverse(beauty(dfa.alphabet.sample(class))));
+    let mut from: Vec<Option<(u32, u16)>> = vec![None; dfa.states.len()];
+    let mut queue = VecDeque::from([dfa.start]);
+    while let Some(id) = queue.pop_front() {
+        let Some(state) = dfa.states.get(id as usize) else {
+            break;
+        };
+        if state.tracked {
+            let mut text = Vec::new();
+            let mut at = id;
+            while at != dfa.start
+                && let Some(&Some((previous, class))) = from.get(at as usize)
+            {
+                text.push(dfa.alphabet.sample(class));
+                at = previous;
+            }
+            return text.iter().rev().collect();
+        }
+        for &class in &nicest {
+            let next = state.next(class);
+            if next != dfa.start
+                && let Some(slot @ None) = from.get_mut(next as usize)
+            {
+                *slot = Some((id, class));
+                queue.push_back(next);
+            }
+        }
+    }
+    String::new()
+}

@@ -1,0 +1,439 @@
+//! The map from paths to values.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::ops::Range;
+use std::sync::{Arc, OnceLock};
+
+use regex_automata::meta;
+
+use crate::args::Args;
+use crate::builder::UrlMapBuilder;
+use crate::capture::{self, Program};
+use crate::engine::{self, Limits, Matcher, Shadow};
+use crate::error::UrlForError;
+use crate::pattern::Pattern;
+use crate::reverse::{self, IntoArgs, Shape};
+
+/// An ordered list of patterns with values, of which the first that matches wins.
+///
+/// ```
+/// use router::UrlMap;
+///
+/// let urls = UrlMap::builder()
+///     .route(r"^$", "index")
+///     .named("hello", r"^hello/(?P<subject>.+)$", "hello")
+///     .build()?;
+///
+/// let found = urls.find("hello/John").unwrap();
+/// assert_eq!(*found.value(), "hello");
+/// assert_eq!(found.args().name("subject"), Some("John"));
+/// assert_eq!(urls.url_for("hello", [("subject", "John")])?, "hello/John");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone)]
+pub struct UrlMap<T> {
+    pub(crate) table: Arc<Table>,
+    pub(crate) values: Box<[T]>,
+}
+
+/// All of a map but its values.
+#[derive(Debug)]
+pub(crate) struct Table {
+    pub(crate) entries: Box<[Entry]>,
+    pub(crate) matcher: Matcher,
+    pub(crate) names: HashMap<Box<str>, u32>,
+    /// The routes that no path reaches.
+    pub(crate) unreached: Box<[u32]>,
+    pub(crate) limits: Limits,
+}
+
+#[derive(Debug)]
+pub(crate) struct Entry {
+    pub(crate) pattern: Pattern,
+    pub(crate) name: Option<Box<str>>,
+    program: Option<Program>,
+    /// Made when it is first asked: of a thousand routes few ever are.
+    general: OnceLock<Option<meta::Regex>>,
+    shapes: OnceLock<Box<[Shape]>>,
+}
+
+impl Entry {
+    pub(crate) fn new(pattern: Pattern, name: Option<Box<str>>) -> Self {
+        let program = Program::new(&pattern.hir);
+        Self {
+            pattern,
+            name,
+            program,
+            general: OnceLock::new(),
+            shapes: OnceLock::new(),
+        }
+    }
+
+    fn general(&self) -> Option<&meta::Regex> {
+        // `build` has made sure that it is within its limit.
+        self.general
+            .get_or_init(|| engine::general(&self.pattern.hir, usize::MAX).ok())
+            .as_ref()
+    }
+
+    /// The groups and the span of this pattern, which is known to match `text`.
+    #[inline]
+    pub(crate) fn args<'a>(&'a self, text: &'a str) -> (Args<'a>, (usize, usize)) {
+        Args::fill(text, &self.pattern.groups, |slots| match &self.program {
+            Some(program) => (0, program.run(text, slots)),
+            None => self.run_general(text, slots),
+        })
+    }
+
+    #[cold]
+    fn run_general(&self, text: &str, slots: &mut [usize]) -> (usize, usize) {
+        self.general()
+            .and_then(|regex| capture::run_general(regex, text, slots))
+            .unwrap_or((0, text.len()))
+    }
+
+    /// Whether this pattern alone matches.
+    pub(crate) fn is_match(&self, text: &str) -> bool {
+        self.general().is_some_and(|regex| regex.is_match(text))
+    }
+
+    pub(crate) fn shapes(&self) -> &[Shape] {
+        self.shapes.get_or_init(|| Shape::all(&self.pattern))
+    }
+}
+
+impl Table {
+    pub(crate) fn shadowed(&self) -> Vec<Shadowed> {
+        let hirs: Vec<_> = self
+            .entries
+            .iter()
+            .map(|entry| entry.pattern.hir.clone())
+            .collect();
+        let explain = |&id: &u32| match engine::explain(&hirs, id, self.limits.steps) {
+            Shadow::Shadowed { by, example } => {
+                let by = by.into_iter().map(|id| id as usize).collect();
+                Some(Shadowed {
+                    index: id as usize,
+                    by,
+                    example,
+                })
+            }
+            Shadow::Reachable | Shadow::Impossible => None,
+        };
+        self.unreached.iter().filter_map(explain).collect()
+    }
+}
+
+impl<T> UrlMap<T> {
+    /// An empty list.
+    pub fn builder() -> UrlMapBuilder<T> {
+        UrlMapBuilder::new()
+    }
+
+    /// The first route whose pattern matches `text`, which is taken as it is:
+    /// nothing is decoded, no slash removed.
+    ///
+    /// One pass over the text, and no allocation.
+    #[inline]
+    pub fn find<'a>(&'a self, text: &'a str) -> Option<Match<'a, T>> {
+        let index = self.table.matcher.find(text)? as usize;
+        let value = self.values.get(index)?;
+        let entry = self.table.entries.get(index)?;
+        Some(Match {
+            value,
+            entry,
+            text,
+            index,
+        })
+    }
+
+    /// The path that leads to the route of this name with these arguments,
+    /// percent-encoded: decoded, it is matched by that route again, and its
+    /// groups are the arguments.
+    ///
+    /// `args` are values by position (`["2007", "3"]`), pairs of names and
+    /// values (`[("year", 2007)]`), or `()` where there are none.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such route, an argument is missing, unknown or one too
+    /// many, does not match its group, or if the result would not come back as
+    /// it is: it has a segment `..`, begins with `//`, or belongs to a route
+    /// further up.
+    pub fn url_for(&self, name: &str, args: impl IntoArgs) -> Result<String, UrlForError> {
+        reverse::url_for(&self.table, name, &args.into_args())
+    }
+
+    /// The number of routes.
+    pub fn len(&self) -> usize {
+        self.values.len()
+    }
+
+    /// Whether there are no routes.
+    pub fn is_empty(&self) -> bool {
+        self.values.is_empty()
+    }
+
+    /// All routes in order.
+    pub fn routes(&self) -> impl ExactSizeIterator<Item = Route<'_, T>> {
+        self.table
+            .entries
+            .iter()
+            .zip(&self.values)
+            .enumerate()
+            .map(|(index, (entry, value))| Route {
+                index,
+                entry,
+                value,
+            })
+    }
+
+    /// The routes that never win, because others in front of them take every
+    /// path that they match.
+    ///
+    /// Found as far as the automaton within the limits goes: of routes that did
+    /// not fit one automaton together, some may be missing here.
+    pub fn shadowed(&self) -> Vec<Shadowed> {
+        self.table.shadowed()
+    }
+
+    /// Patterns that are probably not meant as they are written.
+    pub fn warnings(&self) -> Vec<Warning> {
+        let open = |(index, entry): (usize, &Entry)| {
+            let open =
+                !entry.pattern.is_anchored_at_end() && !reverse::ends_openly(&entry.pattern.hir);
+            open.then(|| Warning::OpenEnd {
+                index,
+                pattern: entry.pattern.source.to_string(),
+            })
+        };
+        self.table
+            .entries
+            .iter()
+            .enumerate()
+            .filter_map(open)
+            .collect()
+    }
+
+    /// What the look-up is made of, for tests of limits and for the curious.
+    pub fn stats(&self) -> Stats {
+        let (automata, alone) = self.table.matcher.tiers();
+        let programs: usize = self
+            .table
+            .entries
+            .iter()
+            .flat_map(|entry| &entry.program)
+            .map(Program::size)
+            .sum();
+        Stats {
+            automata,
+            alone,
+            memory: self.table.matcher.size() + programs,
+        }
+    }
+}
+
+impl<T> fmt::Debug for UrlMap<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let sources = self
+            .table
+            .entries
+            .iter()
+            .map(|entry| &*entry.pattern.source);
+        f.debug_tuple("UrlMap")
+            .field(&sources.collect::<Vec<_>>())
+            .finish()
+    }
+}
+
+/// The table of routes, a line each.
+impl<T> fmt::Display for UrlMap<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let width = |text: &str| text.chars().count();
+        let patterns = self
+            .table
+            .entries
+            .iter()
+            .map(|entry| width(&entry.pattern.source))
+            .max()
+            .unwrap_or(0);
+        let number = self.len().saturating_sub(1).to_string().len();
+        for (index, entry) in self.table.entries.iter().enumerate() {
+            let source = &entry.pattern.source;
+            match &entry.name {
+                Some(name) => writeln!(f, "{index:>number$}  {source:<patterns$}  {name}")?,
+                None => writeln!(f, "{index:>number$}  {source}")?,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The route that won.
+pub struct Match<'a, T> {
+    value: &'a T,
+    entry: &'a Entry,
+    text: &'a str,
+    index: usize,
+}
+
+impl<'a, T> Match<'a, T> {
+    /// The place of the route in the list, from 0.
+    pub fn index(&self) -> usize {
+        self.index
+    }
+
+    /// What was registered with the pattern.
+    pub fn value(&self) -> &'a T {
+        self.value
+    }
+
+    /// The groups. They are found now, in a second pass over the text that
+    /// needs no search; a caller who asks twice should keep them.
+    #[inline]
+    pub fn args(&self) -> Args<'a> {
+        self.entry.args(self.text).0
+    }
+
+    /// The bytes that the pattern matched: all of the text if it begins with
+    /// `^` and ends with `$`.
+    pub fn span(&self) -> Range<usize> {
+        let (start, end) = self.entry.args(self.text).1;
+        start..end
+    }
+
+    /// The pattern, as it was written.
+    pub fn pattern(&self) -> &'a str {
+        &self.entry.pattern.source
+    }
+
+    /// The name of the route, if it has one.
+    pub fn name(&self) -> Option<&'a str> {
+        self.entry.name.as_deref()
+    }
+}
+
+impl<T> Clone for Match<'_, T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for Match<'_, T> {}
+
+impl<T: fmt::Debug> fmt::Debug for Match<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Match")
+            .field("index", &self.index)
+            .field("pattern", &self.pattern())
+            .field("value", &self.value)
+            .field("args", &self.args())
+            .finish()
+    }
+}
+
+/// One line of the list.
+pub struct Route<'a, T> {
+    index: usize,
+    entry: &'a Entry,
+    value: &'a T,
+}
+
+impl<'a, T> Route<'a, T> {
+    /// The place in the list, from 0.
+    pub fn index(&self) -> usize {
+        self.index
+    }
+
+    /// The pattern, as it was written.
+    pub fn pattern(&self) -> &'a str {
+        &self.entry.pattern.source
+    }
+
+    /// The name of the route, if it has one.
+    pub fn name(&self) -> Option<&'a str> {
+        self.entry.name.as_deref()
+    }
+
+    /// What was registered with the pattern.
+    pub fn value(&self) -> &'a T {
+        self.value
+    }
+
+    /// The names of the groups in order.
+    pub fn groups(&self) -> impl ExactSizeIterator<Item = Option<&'a str>> + use<'a, T> {
+        self.entry.pattern.groups.iter().map(Option::as_deref)
+    }
+}
+
+impl<T: fmt::Debug> fmt::Debug for Route<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Route")
+            .field("index", &self.index)
+            .field("pattern", &self.pattern())
+            .field("name", &self.name())
+            .field("value", &self.value)
+            .finish()
+    }
+}
+
+/// A route that never wins.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Shadowed {
+    /// Its place in the list.
+    pub index: usize,
+    /// The places of the routes that take all its paths.
+    pub by: Vec<usize>,
+    /// One of these paths, a shortest one.
+    pub example: String,
+}
+
+/// A pattern that is probably not meant as it is written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Warning {
+    /// The pattern has no `$`, so it also matches every longer path: `^about`
+    /// takes `about-us` from the routes below it.
+    OpenEnd {
+        /// The place in the list.
+        index: usize,
+        /// The pattern.
+        pattern: String,
+    },
+}
+
+impl Warning {
+    /// The place of the route in the list.
+    pub fn index(&self) -> usize {
+        match self {
+            Self::OpenEnd { index, .. } => *index,
+        }
+    }
+}
+
+impl fmt::Display for Warning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::OpenEnd { index, pattern } => {
+                write!(
+                    f,
+                    "route {index}, `{pattern}`, has no `$` and matches every longer path, too"
+                )
+            }
+        }
+    }
+}
+
+/// What a look-up is made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Stats {
+    /// How many automata are walked at most; one if all patterns fit it.
+    pub automata: usize,
+    /// How many patterns fit none, and are left to the general engine.
+    pub alone: usize,
+    /// Bytes of the automata and of the programs that find groups.
+    pub memory: usize,
+}

@@ -1,0 +1,225 @@
+//! One pattern of the list: what was written, and what it means.
+
+use regex_syntax::hir::{Capture, Hir, HirKind, Look, Repetition};
+
+use crate::error::{BuildError, Place};
+
+/// The names of the groups of a pattern, the first group first.
+pub(crate) type GroupNames = Box<[Option<Box<str>>]>;
+
+#[derive(Clone, Debug)]
+pub(crate) struct Pattern {
+    /// As it was written, for people.
+    pub(crate) source: Box<str>,
+    pub(crate) hir: Hir,
+    pub(crate) groups: GroupNames,
+}
+
+impl Pattern {
+    /// A regular expression, as the `regex` crate reads it.
+    pub(crate) fn regex(source: &str) -> Result<Self, BuildError> {
+        let hir = parse(source, source, 0)?;
+        Ok(Self::from_hir(source, hir))
+    }
+
+    /// One that must match the whole text.
+    pub(crate) fn full(source: &str) -> Result<Self, BuildError> {
+        let pattern = Self::regex(source)?;
+        Ok(Self::from_hir(source, whole(pattern.hir)))
+    }
+
+    pub(crate) fn from_hir(source: &str, hir: Hir) -> Self {
+        let mut groups = Vec::new();
+        collect_groups(&hir, &mut groups);
+        Self {
+            source: source.into(),
+            hir,
+            groups: groups.into(),
+        }
+    }
+
+    pub(crate) fn is_anchored(&self) -> bool {
+        self.hir
+            .properties()
+            .look_set_prefix()
+            .contains(Look::Start)
+    }
+
+    pub(crate) fn is_anchored_at_end(&self) -> bool {
+        self.hir.properties().look_set_suffix().contains(Look::End)
+    }
+
+    /// This pattern in front of another one, whose `^` then means the place
+    /// where this one ends.
+    pub(crate) fn join(&self, below: &Self) -> Result<Self, BuildError> {
+        let source = format!(
+            "{}{}",
+            self.source,
+            below.source.strip_prefix('^').unwrap_or(&below.source)
+        );
+        if self.hir.properties().look_set().contains(Look::End) {
+            return Err(BuildError::IncludeAnchored {
+                prefix: self.source.clone().into(),
+            });
+        }
+        for name in below.groups.iter().flatten() {
+            if self.groups.iter().flatten().any(|other| other == name) {
+                return Err(BuildError::DuplicateGroup {
+                    pattern: source,
+                    group: name.to_string(),
+                });
+            }
+        }
+        let shift = self.groups.len() as u32;
+        let rest = if !below.hir.properties().look_set().contains(Look::Start) {
+            // Searched for in what is left, as Django does.
+            Hir::concat(vec![anything(), renumber(&below.hir, shift, false)])
+        } else if below.is_anchored() {
+            renumber(&below.hir, shift, true)
+        } else {
+            return Err(BuildError::IncludeMixed {
+                pattern: below.source.clone().into(),
+            });
+        };
+        Ok(Self::from_hir(
+            &source,
+            Hir::concat(vec![self.hir.clone(), rest]),
+        ))
+    }
+}
+
+/// Parses a part of what was written, which begins `offset` bytes into it.
+pub(crate) fn parse(part: &str, whole: &str, offset: usize) -> Result<Hir, BuildError> {
+    regex_syntax::Parser::new().parse(part).map_err(|error| {
+        let (start, end, reason) = match &error {
+            regex_syntax::Error::Parse(error) => (
+                error.span().start.offset,
+                error.span().end.offset,
+                error.kind().to_string(),
+            ),
+            regex_syntax::Error::Translate(error) => (
+                error.span().start.offset,
+                error.span().end.offset,
+                error.kind().to_string(),
+            ),
+            _ => (0, part.len(), error.to_string()),
+        };
+        BuildError::Syntax {
+            place: Place::new(whole, offset + start..offset + end),
+            reason,
+        }
+    })
+}
+
+/// `^(?:hir)$`
+pub(crate) fn whole(hir: Hir) -> Hir {
+    Hir::concat(vec![Hir::look(Look::Start), hir, Hir::look(Look::End)])
+}
+
+/// `(?s:.*?)`
+fn anything() -> Hir {
+    Hir::repetition(Repetition {
+        min: 0,
+        max: None,
+        greedy: false,
+        sub: Box::new(Hir::dot(regex_syntax::hir::Dot::AnyChar)),
+    })
+}
+
+/// The same expression with its groups counted from `shift` on.
+fn renumber(hir: &Hir, shift: u32, drop_start: bool) -> Hir {
+    rebuild(hir, &mut |kind| match kind {
+        HirKind::Look(Look::Start) if drop_start => Some(Hir::empty()),
+        HirKind::Capture(capture) => Some(Hir::capture(Capture {
+            index: capture.index + shift,
+            name: capture.name.clone(),
+            sub: Box::new(renumber(&capture.sub, shift, drop_start)),
+        })),
+        _ => None,
+    })
+}
+
+/// The same expression without its groups.
+pub(crate) fn without_groups(hir: &Hir) -> Hir {
+    rebuild(hir, &mut |kind| match kind {
+        HirKind::Capture(capture) => Some(without_groups(&capture.sub)),
+        _ => None,
+    })
+}
+
+fn rebuild(hir: &Hir, replace: &mut dyn FnMut(&HirKind) -> Option<Hir>) -> Hir {
+    if let Some(hir) = replace(hir.kind()) {
+        return hir;
+    }
+    match hir.kind() {
+        HirKind::Repetition(repetition) => Hir::repetition(Repetition {
+            sub: Box::new(rebuild(&repetition.sub, replace)),
+            ..repetition.clone()
+        }),
+        HirKind::Concat(parts) => {
+            Hir::concat(parts.iter().map(|part| rebuild(part, replace)).collect())
+        }
+        HirKind::Alternation(parts) => {
+            Hir::alternation(parts.iter().map(|part| rebuild(part, replace)).collect())
+        }
+        _ => hir.clone(),
+    }
+}
+
+fn collect_groups(hir: &Hir, groups: &mut Vec<Option<Box<str>>>) {
+    match hir.kind() {
+        HirKind::Capture(capture) => {
+            let index = capture.index as usize;
+            if groups.len() < index {
+                groups.resize(index, None);
+            }
+            if let Some(slot) = index.checked_sub(1).and_then(|index| groups.get_mut(index)) {
+                slot.clone_from(&capture.name);
+            }
+            collect_groups(&capture.sub, groups);
+        }
+        HirKind::Repetition(repetition) => collect_groups(&repetition.sub, groups),
+        HirKind::Concat(parts) | HirKind::Alternation(parts) => {
+            parts.iter().for_each(|part| collect_groups(part, groups));
+        }
+        HirKind::Empty | HirKind::Literal(_) | HirKind::Class(_) | HirKind::Look(_) => {}
+    }
+}
+
+/// The expression inside of a group.
+pub(crate) fn group(hir: &Hir, index: u32) -> Option<&Hir> {
+    match hir.kind() {
+        HirKind::Capture(capture) if capture.index == index => Some(&capture.sub),
+        HirKind::Capture(capture) => group(&capture.sub, index),
+        HirKind::Repetition(repetition) => group(&repetition.sub, index),
+        HirKind::Concat(parts) | HirKind::Alternation(parts) => {
+            parts.iter().find_map(|part| group(part, index))
+        }
+        HirKind::Empty | HirKind::Literal(_) | HirKind::Class(_) | HirKind::Look(_) => None,
+    }
+}
+
+/// An upper estimate of what the general engine needs for a pattern, in bytes:
+/// where it is small, the engine is built only if it is ever asked.
+pub(crate) fn estimate(hir: &Hir) -> usize {
+    match hir.kind() {
+        HirKind::Empty | HirKind::Look(_) => 32,
+        HirKind::Literal(literal) => 64 * literal.0.len(),
+        HirKind::Class(regex_syntax::hir::Class::Unicode(class)) => {
+            256 + 256 * class.ranges().len()
+        }
+        HirKind::Class(_) => 256,
+        HirKind::Repetition(repetition) => {
+            let times = repetition
+                .max
+                .unwrap_or(repetition.min)
+                .max(repetition.min)
+                .saturating_add(1);
+            estimate(&repetition.sub).saturating_mul(times as usize)
+        }
+        HirKind::Capture(capture) => estimate(&capture.sub).saturating_add(64),
+        HirKind::Concat(parts) | HirKind::Alternation(parts) => {
+            parts.iter().map(estimate).fold(64, usize::saturating_add)
+        }
+    }
+}

@@ -1,0 +1,596 @@
+//! From a name and arguments back to a path.
+
+use std::borrow::Cow;
+use std::fmt::Display;
+
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+use regex_syntax::hir::{Hir, HirKind};
+
+use crate::engine::class_ranges;
+use crate::error::UrlForError;
+use crate::map::{Entry, Table};
+use crate::pattern::{self, Pattern};
+
+/// What a segment may not hold as it is: all but `pchar` of RFC 3986, section 3.3.
+const SEGMENT: &AsciiSet = &CONTROLS
+    .add(b' ')
+    .add(b'"')
+    .add(b'#')
+    .add(b'%')
+    .add(b'<')
+    .add(b'>')
+    .add(b'?')
+    .add(b'[')
+    .add(b'\\')
+    .add(b']')
+    .add(b'^')
+    .add(b'`')
+    .add(b'{')
+    .add(b'|')
+    .add(b'}');
+
+/// In the first segment of a path without a leading slash a colon would end a
+/// scheme (RFC 3986, section 4.2).
+const FIRST_SEGMENT: &AsciiSet = &SEGMENT.add(b':');
+
+/// One way to write a path for a pattern.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Shape {
+    pieces: Vec<Piece>,
+}
+
+#[derive(Clone, Debug)]
+enum Piece {
+    Text(String),
+    /// The group of this number, from 0.
+    Group(usize),
+}
+
+/// More shapes than this nobody means: `(a)?` sixty-four times has 2^64.
+const MAX_SHAPES: usize = 256;
+
+impl Shape {
+    /// The shapes of a pattern; what is optional is first left out.
+    pub(crate) fn all(pattern: &Pattern) -> Box<[Self]> {
+        let mut shapes = vec![Self::default()];
+        extend(&mut shapes, &pattern.hir);
+        shapes.into()
+    }
+
+    fn push(&mut self, text: &str) {
+        if let Some(Piece::Text(before)) = self.pieces.last_mut() {
+            before.push_str(text);
+        } else if !text.is_empty() {
+            self.pieces.push(Piece::Text(text.into()));
+        }
+    }
+
+    fn groups(&self) -> impl Iterator<Item = usize> + '_ {
+        self.pieces.iter().filter_map(|piece| match piece {
+            Piece::Group(group) => Some(*group),
+            Piece::Text(_) => None,
+        })
+    }
+}
+
+/// Appends all ways to write `hir` to all shapes.
+fn extend(shapes: &mut Vec<Shape>, hir: &Hir) {
+    match hir.kind() {
+        HirKind::Empty | HirKind::Look(_) => {}
+        HirKind::Literal(literal) => {
+            let text = String::from_utf8_lossy(&literal.0);
+            shapes.iter_mut().for_each(|shape| shape.push(&text));
+        }
+        HirKind::Class(class) => {
+            // Any member will do; the least surprising one.
+            let sample = class_ranges(class).and_then(|ranges| nicest(&ranges));
+            if let Some(c) = sample {
+                shapes
+                    .iter_mut()
+                    .for_each(|shape| shape.push(c.encode_utf8(&mut [0; 4])));
+            }
+        }
+        HirKind::Capture(capture) => {
+            let group = (capture.index as usize).saturating_sub(1);
+            shapes
+                .iter_mut()
+                .for_each(|shape| shape.pieces.push(Piece::Group(group)));
+        }
+        HirKind::Repetition(repetition) => {
+            let groups = repetition.sub.properties().explicit_captures_len() > 0;
+            for _ in 0..repetition.min.min(1024) {
+                extend(shapes, &repetition.sub);
+            }
+            if repetition.min == 0 && groups {
+                let mut with = shapes.clone();
+                extend(&mut with, &repetition.sub);
+                shapes.extend(with);
+            }
+        }
+        HirKind::Concat(parts) => parts.iter().for_each(|part| extend(shapes, part)),
+        HirKind::Alternation(branches) => {
+            let before = std::mem::take(shapes);
+            for branch in branches {
+                let mut these = before.clone();
+                extend(&mut these, branch);
+                shapes.extend(these);
+                // Without groups in it one branch is as good as another.
+                if shapes.len() > MAX_SHAPES || hir.properties().explicit_captures_len() == 0 {
+                    break;
+                }
+            }
+        }
+    }
+    shapes.truncate(MAX_SHAPES);
+}
+
+fn nicest(ranges: &[(u32, u32)]) -> Option<char> {
+    let preferred = [('0', '9'), ('a', 'z'), ('A', 'Z'), ('-', '-'), ('!', '~')];
+    let within = |(low, high): (char, char)| {
+        ranges
+            .iter()
+            .map(|&(start, end)| (start.max(low as u32), end.min(high as u32)))
+            .find(|(start, end)| start <= end)
+    };
+    let (start, _) = preferred
+        .into_iter()
+        .find_map(within)
+        .or_else(|| ranges.first().copied())?;
+    char::from_u32(start)
+}
+
+/// Whether a pattern ends with something that takes whatever comes.
+pub(crate) fn ends_openly(hir: &Hir) -> bool {
+    match hir.kind() {
+        HirKind::Concat(parts) => parts.last().is_some_and(ends_openly),
+        HirKind::Capture(capture) => ends_openly(&capture.sub),
+        HirKind::Repetition(repetition) => repetition.max.is_none(),
+        HirKind::Alternation(branches) => branches.iter().all(ends_openly),
+        HirKind::Empty | HirKind::Literal(_) | HirKind::Class(_) | HirKind::Look(_) => false,
+    }
+}
+
+/// A route's URL in both forms.
+#[derive(Debug)]
+pub(crate) struct Reversed {
+    /// What the map is asked with.
+    pub(crate) text: String,
+    /// What a client may be sent.
+    pub(crate) encoded: String,
+}
+
+pub(crate) fn url_for(table: &Table, name: &str, args: &ArgList) -> Result<String, UrlForError> {
+    let &id = table
+        .names
+        .get(name)
+        .ok_or_else(|| UrlForError::UnknownName { name: name.into() })?;
+    reverse(table, id, args, Mode::Decoded).map(|reversed| reversed.encoded)
+}
+
+/// What the map will be asked with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// The decoded path.
+    Decoded,
+    /// The path as it was sent; the groups are decoded.
+    #[cfg_attr(
+        not(feature = "service"),
+        expect(dead_code, reason = "only the service has raw paths")
+    )]
+    Raw,
+}
+
+pub(crate) fn reverse(
+    table: &Table,
+    id: u32,
+    args: &ArgList,
+    mode: Mode,
+) -> Result<Reversed, UrlForError> {
+    let Some(entry) = table.entries.get(id as usize) else {
+        return Err(UrlForError::UnknownName {
+            name: id.to_string(),
+        });
+    };
+    let by_group = assign(entry, args)?;
+    let mut first_error = None;
+    for shape in entry.shapes() {
+        let Some(values) = values(shape, &by_group, args) else {
+            continue;
+        };
+        match attempt(table, id, entry, shape, &values, mode) {
+            Ok(reversed) => return Ok(reversed),
+            Err(error) => {
+                first_error.get_or_insert(error);
+            }
+        }
+    }
+    Err(first_error.unwrap_or_else(|| no_shape(entry, &by_group, args)))
+}
+
+/// Arguments by group; those by position stay as they are.
+enum Assigned<'a> {
+    Positional,
+    Named(Vec<Option<&'a str>>),
+}
+
+fn assign<'a>(entry: &Entry, args: &'a ArgList) -> Result<Assigned<'a>, UrlForError> {
+    let pattern = &entry.pattern;
+    let source = || pattern.source.to_string();
+    let mut named = vec![None; pattern.groups.len()];
+    let mut any = false;
+    for (name, value) in &args.0 {
+        let Some(name) = name else { continue };
+        any = true;
+        let position = pattern
+            .groups
+            .iter()
+            .position(|group| group.as_deref() == Some(name));
+        let Some(slot) = position.and_then(|at| named.get_mut(at)) else {
+            return Err(UrlForError::UnknownArgument {
+                pattern: source(),
+                argument: name.to_string(),
+            });
+        };
+        if slot.replace(&**value).is_some() {
+            return Err(UrlForError::Twice {
+                argument: name.to_string(),
+            });
+        }
+    }
+    if !any {
+        let takes = entry
+            .shapes()
+            .iter()
+            .map(|shape| shape.groups().count())
+            .max()
+            .unwrap_or(0);
+        if args.0.len() > takes {
+            return Err(UrlForError::Extra {
+                pattern: source(),
+                takes,
+                given: args.0.len(),
+            });
+        }
+        return Ok(Assigned::Positional);
+    }
+    Ok(Assigned::Named(named))
+}
+
+/// The values of a shape's groups in its order; `None` if it does not take
+/// exactly the arguments that there are.
+fn values<'a>(
+    shape: &Shape,
+    assigned: &Assigned<'a>,
+    args: &'a ArgList,
+) -> Option<Vec<(usize, &'a str)>> {
+    let mut groups: Vec<usize> = Vec::new();
+    for group in shape.groups() {
+        // A repeated group is one argument.
+        if !groups.contains(&group) {
+            groups.push(group);
+        }
+    }
+    match assigned {
+        Assigned::Positional => (groups.len() == args.0.len()).then(|| {
+            groups
+                .into_iter()
+                .zip(args.0.iter().map(|(_, value)| &**value))
+                .collect()
+        }),
+        Assigned::Named(named) => {
+            if groups.len() != named.iter().flatten().count() {
+                return None;
+            }
+            groups
+                .into_iter()
+                .map(|group| Some((group, (*named.get(group)?)?)))
+                .collect()
+        }
+    }
+}
+
+fn no_shape(entry: &Entry, assigned: &Assigned<'_>, args: &ArgList) -> UrlForError {
+    let pattern = entry.pattern.source.to_string();
+    let given = |group: usize| match assigned {
+        Assigned::Positional => group < args.0.len(),
+        Assigned::Named(named) => named.get(group).copied().flatten().is_some(),
+    };
+    // The group that every form needs and that has nothing.
+    let needed = entry.shapes().iter().map(|shape| {
+        shape
+            .groups()
+            .filter(|&group| !given(group))
+            .collect::<Vec<_>>()
+    });
+    match needed.min_by_key(Vec::len).as_deref() {
+        Some([group, ..]) => UrlForError::Missing {
+            pattern,
+            group: group_name(entry, *group),
+        },
+        _ => UrlForError::NoSuchForm { pattern },
+    }
+}
+
+fn group_name(entry: &Entry, group: usize) -> String {
+    entry
+        .pattern
+        .groups
+        .get(group)
+        .and_then(|name| name.as_deref())
+        .map_or_else(|| group.to_string(), Into::into)
+}
+
+fn attempt(
+    table: &Table,
+    id: u32,
+    entry: &Entry,
+    shape: &Shape,
+    values: &[(usize, &str)],
+    mode: Mode,
+) -> Result<Reversed, UrlForError> {
+    let source = || entry.pattern.source.to_string();
+    let reversed = write(shape, values, mode);
+    let decoded = || match mode {
+        Mode::Decoded => reversed.text.clone(),
+        Mode::Raw => percent_encoding::percent_decode_str(&reversed.text)
+            .decode_utf8_lossy()
+            .into_owned(),
+    };
+    if is_unsafe(&reversed.encoded) {
+        return Err(UrlForError::Unsafe { url: decoded() });
+    }
+    let won = table.matcher.find(&reversed.text);
+    if won == Some(id) && reads_back(entry, &reversed.text, values, mode) {
+        return Ok(reversed);
+    }
+    // It did not work: find out why.
+    for &(group, value) in values {
+        let Some(hir) = pattern::group(&entry.pattern.hir, group as u32 + 1) else {
+            continue;
+        };
+        let value_text = match mode {
+            Mode::Decoded => Cow::Borrowed(value),
+            Mode::Raw => Cow::Owned(encode_raw(value)),
+        };
+        if !fits(hir, &value_text) {
+            return Err(UrlForError::Unfit {
+                pattern: source(),
+                group: group_name(entry, group),
+                expects: pattern::without_groups(hir).to_string(),
+                value: value.into(),
+            });
+        }
+    }
+    match won.and_then(|won| table.entries.get(won as usize)) {
+        // To read back takes for granted that the pattern matches.
+        Some(other)
+            if won != Some(id)
+                && entry.is_match(&reversed.text)
+                && reads_back(entry, &reversed.text, values, mode) =>
+        {
+            Err(UrlForError::Shadowed {
+                pattern: source(),
+                by: other.pattern.source.to_string(),
+                url: decoded(),
+            })
+        }
+        _ => Err(UrlForError::Ambiguous {
+            pattern: source(),
+            url: decoded(),
+        }),
+    }
+}
+
+fn write(shape: &Shape, values: &[(usize, &str)], mode: Mode) -> Reversed {
+    let mut text = String::new();
+    for piece in &shape.pieces {
+        match piece {
+            Piece::Text(literal) => text.push_str(literal),
+            Piece::Group(group) => {
+                let value = values
+                    .iter()
+                    .find(|(own, _)| own == group)
+                    .map_or("", |&(_, value)| value);
+                match mode {
+                    Mode::Decoded => text.push_str(value),
+                    Mode::Raw => text.push_str(&encode_raw(value)),
+                }
+            }
+        }
+    }
+    let encoded = match mode {
+        Mode::Decoded => encode(&text),
+        Mode::Raw => text.clone(),
+    };
+    Reversed { text, encoded }
+}
+
+/// A decoded path as it is sent.
+pub(crate) fn encode(text: &str) -> String {
+    if text.starts_with('/') {
+        return utf8_percent_encode(text, SEGMENT).to_string();
+    }
+    let (first, rest) = text
+        .find('/')
+        .and_then(|at| text.split_at_checked(at))
+        .unwrap_or((text, ""));
+    format!(
+        "{}{}",
+        utf8_percent_encode(first, FIRST_SEGMENT),
+        utf8_percent_encode(rest, SEGMENT)
+    )
+}
+
+/// A value for a path that is matched as it was sent: a slash in it is no
+/// separator.
+fn encode_raw(value: &str) -> String {
+    const VALUE: &AsciiSet = &FIRST_SEGMENT.add(b'/');
+    // `.` alone would be a dot segment in any spelling, see `is_unsafe`.
+    utf8_percent_encode(value, VALUE).to_string()
+}
+
+/// Whether a client would change the URL before it sends it, or take its
+/// beginning for a host (RFC 3986, sections 5.2.4 and 4.2).
+pub(crate) fn is_unsafe(encoded: &str) -> bool {
+    let dots = |segment: &str| {
+        let plain = segment.replace("%2e", ".").replace("%2E", ".");
+        plain == "." || plain == ".."
+    };
+    encoded.starts_with("//") || encoded.split('/').any(dots)
+}
+
+fn reads_back(entry: &Entry, text: &str, values: &[(usize, &str)], mode: Mode) -> bool {
+    let (args, _) = entry.args(text);
+    let same = |found: Option<&str>, value: &str| match (mode, found) {
+        (_, None) => false,
+        (Mode::Decoded, Some(found)) => found == value,
+        (Mode::Raw, Some(found)) => percent_encoding::percent_decode_str(found)
+            .decode_utf8()
+            .is_ok_and(|found| found == value),
+    };
+    (0..args.len()).all(|group| match values.iter().find(|(own, _)| *own == group) {
+        Some((_, value)) => same(args.get(group), value),
+        // A group without an argument takes part only inside of one with one.
+        None => args.get(group).is_none() || is_inside(&entry.pattern.hir, group, values),
+    })
+}
+
+fn is_inside(hir: &Hir, group: usize, values: &[(usize, &str)]) -> bool {
+    values.iter().any(|&(outer, _)| {
+        pattern::group(hir, outer as u32 + 1)
+            .is_some_and(|sub| pattern::group(sub, group as u32 + 1).is_some())
+    })
+}
+
+fn fits(hir: &Hir, value: &str) -> bool {
+    let whole = pattern::whole(pattern::without_groups(hir));
+    // An engine that cannot be made has nothing against the value.
+    crate::engine::general(&whole, usize::MAX).map_or(true, |regex| regex.is_match(value))
+}
+
+/// Arguments for [`UrlMap::url_for`](crate::UrlMap::url_for), with or without names.
+#[derive(Clone, Debug, Default)]
+pub struct ArgList(pub(crate) Vec<(Option<String>, String)>);
+
+/// A value that can stand in a path: text, a number, a character.
+pub trait ArgValue {
+    /// The value as text, not encoded.
+    fn text(&self) -> Cow<'_, str>;
+}
+
+/// One argument: a value, or a pair of a name and a value.
+pub trait Arg {
+    /// The name, if it has one, and the value.
+    fn arg(&self) -> (Option<Cow<'_, str>>, Cow<'_, str>);
+}
+
+/// Everything that [`UrlMap::url_for`](crate::UrlMap::url_for) takes: arrays,
+/// slices and vectors of arguments, or `()`.
+pub trait IntoArgs {
+    /// The arguments in order.
+    fn into_args(self) -> ArgList;
+}
+
+macro_rules! displayed {
+    ($($type:ty),*) => {$(
+        impl ArgValue for $type {
+            fn text(&self) -> Cow<'_, str> {
+                Cow::Owned(displayed(self))
+            }
+        }
+    )*};
+}
+
+fn displayed(value: &dyn Display) -> String {
+    value.to_string()
+}
+
+displayed!(
+    u8, u16, u32, u64, u128, usize, i8, i16, i32, i64, i128, isize, f32, f64, char
+);
+
+impl ArgValue for str {
+    fn text(&self) -> Cow<'_, str> {
+        Cow::Borrowed(self)
+    }
+}
+
+impl ArgValue for String {
+    fn text(&self) -> Cow<'_, str> {
+        Cow::Borrowed(self)
+    }
+}
+
+impl ArgValue for Cow<'_, str> {
+    fn text(&self) -> Cow<'_, str> {
+        Cow::Borrowed(self)
+    }
+}
+
+impl<V: ArgValue + ?Sized> ArgValue for &V {
+    fn text(&self) -> Cow<'_, str> {
+        (**self).text()
+    }
+}
+
+impl<V: ArgValue> Arg for V {
+    fn arg(&self) -> (Option<Cow<'_, str>>, Cow<'_, str>) {
+        (None, self.text())
+    }
+}
+
+impl<K: AsRef<str>, V: ArgValue> Arg for (K, V) {
+    fn arg(&self) -> (Option<Cow<'_, str>>, Cow<'_, str>) {
+        (Some(Cow::Borrowed(self.0.as_ref())), self.1.text())
+    }
+}
+
+fn list<A: Arg>(args: &[A]) -> ArgList {
+    let own = |arg: &A| {
+        let (name, value) = arg.arg();
+        (name.map(Cow::into_owned), value.into_owned())
+    };
+    ArgList(args.iter().map(own).collect())
+}
+
+impl<A: Arg> IntoArgs for &[A] {
+    fn into_args(self) -> ArgList {
+        list(self)
+    }
+}
+
+impl<A: Arg, const N: usize> IntoArgs for [A; N] {
+    fn into_args(self) -> ArgList {
+        list(&self)
+    }
+}
+
+impl<A: Arg, const N: usize> IntoArgs for &[A; N] {
+    fn into_args(self) -> ArgList {
+        list(self)
+    }
+}
+
+impl<A: Arg> IntoArgs for Vec<A> {
+    fn into_args(self) -> ArgList {
+        list(&self)
+    }
+}
+
+impl<A: Arg> IntoArgs for &Vec<A> {
+    fn into_args(self) -> ArgList {
+        list(self)
+    }
+}
+
+impl IntoArgs for () {
+    fn into_args(self) -> ArgList {
+        ArgList::default()
+    }
+}
+
+impl IntoArgs for ArgList {
+    fn into_args(self) -> ArgList {
+        self
+    }
+}

@@ -1,0 +1,87 @@
+//! What `url_for` makes is matched again by the same route, with the same
+//! arguments, or it is not made.
+
+use percent_encoding::percent_decode_str;
+use proptest::prelude::*;
+use router::{UrlForError, UrlMap};
+
+fn pattern() -> impl Strategy<Value = String> {
+    let group = prop::sample::select(vec![
+        "([^/]+)", "(.+)", "(.*)", "([0-9]+)", r"(\d{4})", r"(\w+)", "([a-z-]+)", "(a|ab)", "(x(y)?)", r"(?s)(.+)", "([^/]*?)",
+        r"(\p{L}+)", "(.)", "(?:/page-([0-9]+))?", "(?:([a-z])|([0-9]))", "([a-z]){2}", r"(\.+)", "(/*)",
+    ]);
+    let literal = prop::sample::select(vec!["/", "a", "-", ".html", "/?", "é", "x*", "//", r"\.", "[0-9]", "%", "?:", " "])
+        .prop_map(|text| if text == "?:" { "(?::)".to_owned() } else { text.to_owned() });
+    let part = prop_oneof![1 => group.prop_map(str::to_owned), 1 => literal];
+    (any::<u8>(), prop::collection::vec(part, 0..6)).prop_map(|(ends, parts)| {
+        let start = if ends & 7 == 0 { "" } else { "^" };
+        let end = if ends & 56 == 0 { "" } else { "$" };
+        format!("{start}{}{end}", parts.concat())
+    })
+}
+
+fn value() -> impl Strategy<Value = String> {
+    let piece = prop::sample::select(vec!["a", "b", "0", "2007", "/", "-", ".", "é", "%", "%2F", " ", "?", "x", "y", "\n", "\\", "~", ":"]);
+    prop::collection::vec(piece, 0..4).prop_map(|pieces| pieces.concat())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 3000, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_url_leads_back_to_its_route_and_its_arguments(
+        patterns in prop::collection::vec(pattern(), 1..4),
+        args in prop::collection::vec(value(), 0..4),
+    ) {
+        let mut builder = UrlMap::builder();
+        for (i, pattern) in patterns.iter().enumerate() {
+            builder = builder.named(i.to_string(), pattern, i);
+        }
+        let Ok(map) = builder.build() else { return Ok(()) };
+        for (i, pattern) in patterns.iter().enumerate() {
+            let made = map.url_for(&i.to_string(), &args);
+            let Ok(url) = made else { continue };
+            prop_assert!(url.is_ascii() && !url.contains(['?', '#', ' ', '\\']), "{url}");
+            prop_assert!(!url.starts_with("//"), "{url}");
+            prop_assert!(url.split('/').all(|segment| segment != "." && segment != ".."), "{url}");
+            let path = percent_decode_str(&url).decode_utf8().unwrap();
+            let found = map.find(&path);
+            prop_assert_eq!(found.map(|m| m.index()), Some(i), "{} from {}", url, pattern);
+            let texts: Vec<&str> = found.iter().flat_map(|m| m.args().iter().flatten().collect::<Vec<_>>()).collect();
+            // Groups inside of groups are not given; all others are, in order.
+            let mut given = args.iter();
+            let mut wanted = given.next();
+            for text in &texts {
+                if wanted.is_some_and(|arg| arg == text) {
+                    wanted = given.next();
+                }
+            }
+            prop_assert_eq!(wanted, None, "{:?} from {} with {:?}", texts, pattern, args);
+        }
+    }
+}
+
+#[test]
+fn optional_groups_take_part_when_they_are_given() {
+    let map = UrlMap::builder()
+        .named("page", r"^articles/(?<slug>[a-z]+)/(?:page-(?<page>[0-9]+)/)?$", ())
+        .named("either", r"^(?:by-id/([0-9]+)|by-name/([a-z]+))$", ())
+        .named("both", r"^x(?:a(?<a>\d)|b(?<b>\d))?$", ())
+        .build()
+        .unwrap();
+    assert_eq!(map.url_for("page", ["x"]).unwrap(), "articles/x/");
+    assert_eq!(map.url_for("page", ["x", "2"]).unwrap(), "articles/x/page-2/");
+    assert_eq!(map.url_for("page", [("page", "2"), ("slug", "x")]).unwrap(), "articles/x/page-2/");
+    assert_eq!(map.url_for("either", ["7"]).unwrap(), "by-id/7");
+    assert_eq!(map.url_for("either", ["seven"]).unwrap(), "by-name/seven");
+    assert_eq!(map.url_for("both", ()).unwrap(), "x");
+    assert_eq!(map.url_for("both", [("b", 1)]).unwrap(), "xb1");
+    assert!(matches!(map.url_for("both", [("a", 1), ("b", 1)]), Err(UrlForError::NoSuchForm { .. })));
+}
+
+#[test]
+fn arguments_that_would_be_read_back_as_others_are_refused() {
+    let map = UrlMap::builder().named("two", "^([a-z-]+)-([a-z-]+)$", ()).build().unwrap();
+    assert_eq!(map.url_for("two", ["a-b", "c"]).unwrap(), "a-b-c");
+    assert!(matches!(map.url_for("two", ["a", "b-c"]), Err(UrlForError::Ambiguous { .. })));
+}
