@@ -1,0 +1,128 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+pub(crate) const USAGE: &str = "\
+usage: serve ROOT [--bind 127.0.0.1:8000] [--listing] [--no-cache] [--spa FILE] [--precompressed] [--log]
+
+Serves the files below ROOT.
+
+  --bind HOST:PORT   where to listen; port 0 is any free one (default: 127.0.0.1:8000)
+  --listing          list directories that have no index.html
+  --no-cache         keep nothing: every request asks the file system
+  --spa FILE         answer navigations to what is not there with this file below ROOT
+  --precompressed    send siblings with .br, .zst, .gz to who accepts them
+  --log              one line for each request on stderr
+";
+
+/// What was asked for.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Arguments {
+    pub(crate) root: PathBuf,
+    pub(crate) bind: String,
+    pub(crate) listing: bool,
+    pub(crate) no_cache: bool,
+    pub(crate) spa: Option<String>,
+    pub(crate) precompressed: bool,
+    pub(crate) log: bool,
+}
+
+impl Arguments {
+    /// Reads the arguments behind the program's name. The error is for the user; an empty one asks for help.
+    pub(crate) fn parse(
+        arguments: impl Iterator<Item = std::ffi::OsString>,
+    ) -> Result<Self, String> {
+        let mut arguments = arguments.peekable();
+        let mut root = None;
+        let mut parsed = Self {
+            root: PathBuf::new(),
+            bind: "127.0.0.1:8000".to_owned(),
+            listing: false,
+            no_cache: false,
+            spa: None,
+            precompressed: false,
+            log: false,
+        };
+        while let Some(argument) = arguments.next() {
+            let text = argument.to_string_lossy().into_owned();
+            // `--bind=X` as well as `--bind X`.
+            let (name, inline) = match text.split_once('=') {
+                Some((name, value)) if name.starts_with("--") => {
+                    (name.to_owned(), Some(value.to_owned()))
+                }
+                _ => (text, None),
+            };
+            let mut value = || {
+                let next = || {
+                    arguments
+                        .next()
+                        .map(|value| value.to_string_lossy().into_owned())
+                };
+                inline
+                    .clone()
+                    .or_else(next)
+                    .ok_or_else(|| format!("{name} needs a value"))
+            };
+            match name.as_str() {
+                "--bind" => parsed.bind = value()?,
+                "--spa" => parsed.spa = Some(value()?),
+                "--listing" => parsed.listing = true,
+                "--no-cache" => parsed.no_cache = true,
+                "--precompressed" => parsed.precompressed = true,
+                "--log" => parsed.log = true,
+                "-h" | "--help" => return Err(String::new()),
+                unknown if unknown.starts_with('-') => {
+                    return Err(format!("unknown option {unknown}"));
+                }
+                _ if root.is_some() => return Err("there can be only one ROOT".to_owned()),
+                _ => root = Some(PathBuf::from(argument)),
+            }
+        }
+        parsed.root = root.ok_or("ROOT is missing")?;
+        Ok(parsed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(line: &str) -> Result<Arguments, String> {
+        Arguments::parse(line.split_whitespace().map(Into::into))
+    }
+
+    #[test]
+    fn the_root_is_all_that_must_be_said() {
+        let arguments = parse("www").unwrap();
+        assert_eq!(arguments.root, PathBuf::from("www"));
+        assert_eq!(arguments.bind, "127.0.0.1:8000");
+        assert!(
+            !arguments.listing && !arguments.no_cache && !arguments.precompressed && !arguments.log
+        );
+    }
+
+    #[test]
+    fn options_stand_anywhere() {
+        let arguments =
+            parse("--bind 0.0.0.0:0 --listing www --spa app.html --no-cache --precompressed --log")
+                .unwrap();
+        assert_eq!(arguments.bind, "0.0.0.0:0");
+        assert_eq!(arguments.spa.as_deref(), Some("app.html"));
+        assert!(
+            arguments.listing && arguments.no_cache && arguments.precompressed && arguments.log
+        );
+        assert_eq!(parse("--bind=[::1]:0 www").unwrap().bind, "[::1]:0");
+    }
+
+    #[test]
+    fn what_is_wrong_is_said() {
+        for (line, word) in [
+            ("", "ROOT"),
+            ("a b", "one"),
+            ("a --bind", "value"),
+            ("a --bnd x", "--bnd"),
+        ] {
+            assert!(parse(line).unwrap_err().contains(word), "{line}");
+        }
+    }
+}

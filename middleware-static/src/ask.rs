@@ -1,0 +1,127 @@
+//! What a request asks, as far as files are concerned.
+
+use http::{HeaderMap, Method, Request, Uri, header};
+
+/// The head of a request, looked at once.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Ask<'a> {
+    pub(crate) method: &'a Method,
+    /// Below the mount, beginning with a slash.
+    pub(crate) path: &'a str,
+    pub(crate) query: Option<&'a str>,
+    pub(crate) headers: &'a HeaderMap,
+    /// The last segment of the client's path, where that is the mount itself without a slash at its end.
+    pub(crate) bare: Option<&'a str>,
+    /// There are preconditions.
+    pub(crate) conditional: bool,
+    /// There is a `Range`.
+    pub(crate) ranged: bool,
+}
+
+impl<'a> Ask<'a> {
+    pub(crate) fn new(
+        method: &'a Method,
+        uri: &'a Uri,
+        path: &'a str,
+        headers: &'a HeaderMap,
+        bare: Option<&'a str>,
+    ) -> Self {
+        let (mut conditional, mut ranged) = (false, false);
+        // One walk over the few fields of a request is cheaper than a search for each of the five.
+        for name in headers.keys() {
+            conditional |= *name == header::IF_NONE_MATCH
+                || *name == header::IF_MODIFIED_SINCE
+                || *name == header::IF_MATCH
+                || *name == header::IF_UNMODIFIED_SINCE;
+            ranged |= *name == header::RANGE;
+        }
+        Self {
+            method,
+            path,
+            query: uri.query(),
+            headers,
+            bare,
+            conditional,
+            ranged,
+        }
+    }
+
+    pub(crate) fn is_head(&self) -> bool {
+        self.method == Method::HEAD
+    }
+
+    pub(crate) fn reads(&self) -> bool {
+        matches!(*self.method, Method::GET | Method::HEAD)
+    }
+
+    /// Whether a person goes to a page, rather than a page fetching something: browsers say so (Fetch Metadata),
+    /// and older ones name `text/html` where they would show it.
+    pub(crate) fn is_navigation(&self) -> bool {
+        if let Some(mode) = self.headers.get("sec-fetch-mode") {
+            return mode.as_bytes() == b"navigate";
+        }
+        self.headers.get_all(header::ACCEPT).iter().any(|line| {
+            line.as_bytes().split(|&byte| byte == b',').any(|range| {
+                let kind = range
+                    .split(|&byte| byte == b';')
+                    .next()
+                    .unwrap_or_default()
+                    .trim_ascii();
+                kind.eq_ignore_ascii_case(b"text/html")
+                    || kind.eq_ignore_ascii_case(b"application/xhtml+xml")
+            })
+        })
+    }
+}
+
+/// The same, owned: for a thread that may block. Cloned only when the kernel would make us wait.
+#[derive(Debug)]
+pub(crate) struct OwnedAsk {
+    method: Method,
+    uri: Uri,
+    /// Where the path below the mount begins in the URI's.
+    below: usize,
+    headers: HeaderMap,
+    bare: Option<String>,
+}
+
+impl OwnedAsk {
+    pub(crate) fn new(ask: &Ask<'_>, uri: &Uri) -> Self {
+        Self {
+            method: ask.method.clone(),
+            uri: uri.clone(),
+            below: uri.path().len().saturating_sub(ask.path.len()),
+            headers: ask.headers.clone(),
+            bare: ask.bare.map(str::to_owned),
+        }
+    }
+
+    pub(crate) fn ask(&self) -> Ask<'_> {
+        let path = self.uri.path();
+        // The bare mount has no path below it: it is then the root.
+        let below = path
+            .get(self.below..)
+            .filter(|below| !below.is_empty() && self.bare.is_none())
+            .unwrap_or("/");
+        Ask::new(
+            &self.method,
+            &self.uri,
+            below,
+            &self.headers,
+            self.bare.as_deref(),
+        )
+    }
+}
+
+/// The last segment of the client's path, if the present path is the root only because a mount took everything.
+pub(crate) fn bare_mount<B>(request: &Request<B>) -> Option<&str> {
+    #[cfg(feature = "axum")]
+    if request.uri().path() == "/"
+        && let Some(original) = request.extensions().get::<axum::extract::OriginalUri>()
+    {
+        let path = original.0.path();
+        return path.rsplit('/').next().filter(|last| !last.is_empty());
+    }
+    let _ = request;
+    None
+}

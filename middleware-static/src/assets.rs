@@ -1,0 +1,345 @@
+//! Names that say their content: `css/app.css` as `css/app.3f9c1a7b.css`, to be kept for good.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use crate::digest::Digests;
+use crate::path::{encode_path, to_path};
+use crate::source::{Directory, File, Node, Source, Wait};
+
+/// As many digits as a name gets: enough that no two versions of one file have the same.
+const DIGITS: usize = 8;
+
+/// How many former hashes of one file are remembered.
+const HISTORY: usize = 32;
+
+/// URLs with a hash of the content in them, for pages to link to and [`StaticFiles`](crate::StaticFiles) to serve with
+/// `Cache-Control: immutable`.
+///
+/// Give the same manifest (clones are the same) to [`StaticFiles::assets`](crate::StaticFiles::assets) and to your templates.
+///
+/// ```
+/// use middleware_static::{AssetManifest, StaticFiles};
+///
+/// # let root = tempfile::tempdir().unwrap();
+/// # std::fs::create_dir(root.path().join("css")).unwrap();
+/// # std::fs::write(root.path().join("css/app.css"), "body {}").unwrap();
+/// let assets = AssetManifest::new(root.path()).base("/public");
+/// let files = StaticFiles::new(root.path()).assets(assets.clone());
+///
+/// let url = assets.asset_url("css/app.css");
+/// assert!(url.starts_with("/public/css/app.") && url.ends_with(".css") && url.len() == "/public/css/app.3f9c1a7b.css".len());
+/// ```
+///
+/// - The hash follows the file: change it and the next page links to the new name. With [`frozen`](Self::frozen)
+///   each file is hashed once, for sites that are replaced as a whole.
+/// - The plain name still works, without being kept for good.
+/// - An old name keeps working as long as its content is anywhere: in the file now, or below the root of a
+///   [`previous`](Self::previous) build. A name this process gave out whose content is gone gets today's file, to be
+///   asked for again each time, rather than a page without its styles. A hash that nobody gave out is a 404.
+///
+/// Names that begin with a dot have no hashed form.
+#[derive(Clone)]
+pub struct AssetManifest {
+    inner: Arc<Inner>,
+}
+
+#[derive(Clone)]
+struct Inner {
+    source: Arc<dyn Source>,
+    previous: Vec<Arc<dyn Source>>,
+    base: String,
+    frozen: bool,
+    shared: Arc<Shared>,
+}
+
+#[derive(Default)]
+struct Shared {
+    digests: Digests,
+    /// The hashes given out, the newest last.
+    given: RwLock<HashMap<String, Vec<Hash>>>,
+}
+
+/// A hash as it stands in a name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Hash(u32);
+
+/// What a hashed name stands for.
+pub(crate) struct Asset {
+    /// A file of a previous build; `None` for the one that has the plain name now.
+    pub(crate) file: Option<File>,
+    /// Whether the hash is that of the file: it may be kept for good.
+    pub(crate) current: bool,
+}
+
+impl AssetManifest {
+    /// The files below `root`.
+    pub fn new(root: impl Into<PathBuf>) -> Self {
+        Self::from_source(Directory::new(root))
+    }
+
+    /// The files of a source.
+    pub fn from_source(source: impl Source) -> Self {
+        let inner = Inner {
+            source: Arc::new(source),
+            previous: Vec::new(),
+            base: String::new(),
+            frozen: false,
+            shared: Arc::default(),
+        };
+        Self {
+            inner: Arc::new(inner),
+        }
+    }
+
+    /// What stands in front of the URLs, such as `/public`: where the files are mounted. Default: nothing, for
+    /// URLs relative to the page's own directory.
+    #[must_use]
+    pub fn base(self, base: impl Into<String>) -> Self {
+        let mut base = base.into();
+        if !base.is_empty() && !base.ends_with('/') {
+            base.push('/');
+        }
+        self.set(|inner| inner.base = base)
+    }
+
+    /// Serves the files of a previous build under the names that they had. May be said of several. Default: none.
+    #[must_use]
+    pub fn previous(self, root: impl Into<PathBuf>) -> Self {
+        let source = Directory::new(root);
+        self.set(|inner| inner.previous.push(Arc::new(source)))
+    }
+
+    /// Hashes each file once and believes it for good. Default: a file that changes gets a new hash.
+    #[must_use]
+    pub fn frozen(self) -> Self {
+        self.set(|inner| inner.frozen = true)
+    }
+
+    /// The URL of a file, percent-encoded, with the hash of its content. The name is a path below the root.
+    ///
+    /// For a file that is not there it is the URL without a hash, which will be a 404 and so be found;
+    /// [`try_asset_url`](Self::try_asset_url) says why. Blocks on the disk where a file has changed.
+    #[must_use]
+    pub fn asset_url(&self, name: &str) -> String {
+        self.try_asset_url(name)
+            .unwrap_or_else(|_| self.url(name.trim_start_matches('/')))
+    }
+
+    /// As [`asset_url`](Self::asset_url).
+    ///
+    /// # Errors
+    /// What the file system says of a file that cannot be read.
+    pub fn try_asset_url(&self, name: &str) -> io::Result<String> {
+        let name = name.trim_start_matches('/');
+        Ok(self.url(&insert(name, self.hash(name)?)))
+    }
+
+    /// The URL of a file relative to a page, both paths below the same root: right wherever that root is mounted.
+    ///
+    /// From `docs/intro.html`, `css/app.css` is `../css/app.3f9c1a7b.css`. [`base`](Self::base) plays no part.
+    #[must_use]
+    pub fn asset_url_from(&self, page: &str, name: &str) -> String {
+        let name = name.trim_start_matches('/');
+        let hashed = self.hash(name).map(|hash| insert(name, hash));
+        let up = page.trim_start_matches('/').matches('/').count();
+        format!(
+            "{}{}",
+            if up == 0 {
+                "./".to_owned()
+            } else {
+                "../".repeat(up)
+            },
+            encode_path(hashed.as_deref().unwrap_or(name).as_bytes())
+        )
+    }
+
+    fn set(mut self, change: impl FnOnce(&mut Inner)) -> Self {
+        change(Arc::make_mut(&mut self.inner));
+        self
+    }
+
+    fn url(&self, path: &str) -> String {
+        format!("{}{}", self.inner.base, encode_path(path.as_bytes()))
+    }
+
+    fn hash(&self, name: &str) -> io::Result<Hash> {
+        let shared = &self.inner.shared;
+        if self.inner.frozen
+            && let Some(&hash) = shared
+                .given
+                .read()
+                .unwrap_or_else(PoisonError::into_inner)
+                .get(name)
+                .and_then(|given| given.last())
+        {
+            return Ok(hash);
+        }
+        let hash = self.hash_in(&self.inner.source, name)?.0;
+        let known = shared
+            .given
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(name)
+            .and_then(|given| given.last())
+            == Some(&hash);
+        if !known {
+            let mut given = shared.given.write().unwrap_or_else(PoisonError::into_inner);
+            let given = given.entry(name.to_owned()).or_default();
+            given.retain(|&old| old != hash);
+            given.push(hash);
+            if given.len() > HISTORY {
+                given.remove(0);
+            }
+        }
+        Ok(hash)
+    }
+
+    fn hash_in(&self, source: &Arc<dyn Source>, name: &str) -> io::Result<(Hash, File)> {
+        let escapes = name
+            .split('/')
+            .any(|segment| matches!(segment, "" | "." | ".."));
+        let path = to_path(name.as_bytes())
+            .filter(|_| !escapes)
+            .ok_or(io::ErrorKind::InvalidInput)?;
+        let Node::File(file) = source.open(path, Wait::Allowed)? else {
+            return Err(io::ErrorKind::NotFound.into());
+        };
+        let digest = self.inner.shared.digests.of(
+            &file.content,
+            file.stamp,
+            file.metadata.length,
+            Wait::Allowed,
+        )?;
+        Ok((Hash((digest >> 96) as u32), file))
+    }
+
+    /// A hashed name as the plain one and the hash.
+    pub(crate) fn split(path: &[u8]) -> Option<(Vec<u8>, Hash)> {
+        let start = path
+            .iter()
+            .rposition(|&byte| byte == b'/')
+            .map_or(0, |slash| slash + 1);
+        let name = path.get(start..)?;
+        let last_dot = name.iter().rposition(|&byte| byte == b'.')?;
+        let (stem, extension) = name.split_at_checked(last_dot)?;
+        let cut = |dot: usize, rest: &[u8]| {
+            let hash = Hash::parse(path.get(start + dot + 1..start + dot + 1 + DIGITS)?)?;
+            let plain = [path.get(..start + dot)?, rest].concat();
+            (dot > 0).then_some((plain, hash))
+        };
+        let in_stem = stem
+            .iter()
+            .rposition(|&byte| byte == b'.')
+            .filter(|dot| stem.len() - dot == DIGITS + 1);
+        match in_stem.and_then(|dot| cut(dot, extension)) {
+            Some(found) => Some(found),
+            None if extension.len() == DIGITS + 1 => cut(last_dot, b""),
+            None => None,
+        }
+    }
+
+    /// What a hashed name stands for; `None` where nobody gave it out. May wait for the disk.
+    pub(crate) fn find(&self, name: &[u8], hash: Hash) -> Option<Asset> {
+        let name = std::str::from_utf8(name).ok()?;
+        if matches!(self.hash_in(&self.inner.source, name), Ok((current, _)) if current == hash) {
+            return Some(Asset {
+                file: None,
+                current: true,
+            });
+        }
+        for source in &self.inner.previous {
+            if let Ok((old, file)) = self.hash_in(source, name)
+                && old == hash
+            {
+                return Some(Asset {
+                    file: Some(file),
+                    current: true,
+                });
+            }
+        }
+        let given = self
+            .inner
+            .shared
+            .given
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
+        let gone = given.get(name).is_some_and(|given| given.contains(&hash));
+        gone.then_some(Asset {
+            file: None,
+            current: false,
+        })
+    }
+}
+
+impl fmt::Debug for AssetManifest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Inner { base, frozen, .. } = &*self.inner;
+        f.debug_struct("AssetManifest")
+            .field("base", base)
+            .field("frozen", frozen)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Hash {
+    fn parse(digits: &[u8]) -> Option<Self> {
+        let exact = digits.len() == DIGITS
+            && digits
+                .iter()
+                .all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f'));
+        let digits = std::str::from_utf8(digits).ok().filter(|_| exact)?;
+        u32::from_str_radix(digits, 16).ok().map(Self)
+    }
+}
+
+/// `css/app.css` and a hash as `css/app.3f9c1a7b.css`.
+fn insert(name: &str, Hash(hash): Hash) -> String {
+    let start = name.rfind('/').map_or(0, |slash| slash + 1);
+    let dot = name.rfind('.').filter(|&dot| dot > start);
+    match dot.and_then(|dot| name.split_at_checked(dot)) {
+        Some((stem, extension)) => format!("{stem}.{hash:08x}{extension}"),
+        None => format!("{name}.{hash:08x}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hash_goes_in_front_of_the_extension_and_comes_out_again() {
+        for (name, hashed) in [
+            ("app.css", "app.0000beef.css"),
+            ("css/app.min.css", "css/app.min.0000beef.css"),
+            ("LICENSE", "LICENSE.0000beef"),
+            ("v1.2/LICENSE", "v1.2/LICENSE.0000beef"),
+            ("a b/\u{e9}.js", "a b/\u{e9}.0000beef.js"),
+        ] {
+            assert_eq!(insert(name, Hash(0xbeef)), hashed);
+            assert_eq!(
+                AssetManifest::split(hashed.as_bytes()),
+                Some((name.as_bytes().to_vec(), Hash(0xbeef)))
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_no_hash_is_part_of_the_name() {
+        for name in [
+            "app.css",
+            "app.0000BEEF.css",
+            "app.beef.css",
+            "app.00000beef.css",
+            ".0000beef.css",
+            "app.+000beef.css",
+            "0000beef",
+            "",
+        ] {
+            assert_eq!(AssetManifest::split(name.as_bytes()), None, "{name}");
+        }
+    }
+}

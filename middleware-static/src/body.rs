@@ -1,0 +1,208 @@
+//! The states of one response body.
+
+use std::fmt;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use tokio::task::JoinHandle;
+
+use crate::pool::CHUNK;
+use crate::range::ByteRange;
+use crate::source::{Content, Wait};
+
+/// The body of a response: nothing, bytes in memory, or pieces of a file read as the client takes them.
+///
+/// Its error is the file's. Where a file has become shorter than the length that was promised, the body fails and
+/// the connection is cut: nothing is ever made up to fill it.
+#[derive(Default)]
+pub struct ResponseBody {
+    state: State,
+}
+
+#[derive(Default)]
+enum State {
+    #[default]
+    Empty,
+    Full(Bytes),
+    Stream(Stream),
+}
+
+/// Pieces, one after the other.
+struct Stream {
+    content: Content,
+    /// What is left of the present piece.
+    current: ByteRange,
+    /// The pieces after it; for most answers there are none, and an empty `Vec` allocates nothing.
+    rest: std::vec::IntoIter<Piece>,
+    /// The bytes that are still owed, all pieces together.
+    owed: u64,
+    /// The first bytes, read while looking the file up on a thread that may block.
+    ready: Option<Bytes>,
+    /// A read on a thread that may block.
+    waiting: Option<JoinHandle<io::Result<Bytes>>>,
+}
+
+/// A part of a body.
+pub(crate) enum Piece {
+    Bytes(Bytes),
+    Range(ByteRange),
+}
+
+impl Piece {
+    fn len(&self) -> u64 {
+        match self {
+            Self::Bytes(bytes) => bytes.len() as u64,
+            Self::Range(range) => range.len(),
+        }
+    }
+}
+
+impl ResponseBody {
+    pub(crate) fn empty() -> Self {
+        Self::default()
+    }
+
+    pub(crate) fn full(bytes: Bytes) -> Self {
+        Self {
+            state: if bytes.is_empty() {
+                State::Empty
+            } else {
+                State::Full(bytes)
+            },
+        }
+    }
+
+    /// A range of a file. `ready` is how it begins, where that is known already.
+    pub(crate) fn range(content: Content, range: ByteRange, ready: Option<Bytes>) -> Self {
+        let rest = Vec::new().into_iter();
+        let stream = Stream {
+            content,
+            current: range,
+            rest,
+            owed: range.len(),
+            ready,
+            waiting: None,
+        };
+        Self {
+            state: State::Stream(stream),
+        }
+    }
+
+    /// Several pieces of a file with something in between.
+    pub(crate) fn pieces(content: Content, pieces: Vec<Piece>) -> Self {
+        let owed = pieces.iter().map(Piece::len).sum();
+        let current = ByteRange { start: 0, end: 0 };
+        let stream = Stream {
+            content,
+            current,
+            rest: pieces.into_iter(),
+            owed,
+            ready: None,
+            waiting: None,
+        };
+        Self {
+            state: State::Stream(stream),
+        }
+    }
+
+    fn owed(&self) -> u64 {
+        match &self.state {
+            State::Empty => 0,
+            State::Full(bytes) => bytes.len() as u64,
+            State::Stream(stream) => stream.owed,
+        }
+    }
+}
+
+impl Stream {
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<io::Result<Bytes>> {
+        while self.current.start == self.current.end {
+            match self.rest.next() {
+                Some(Piece::Bytes(bytes)) if !bytes.is_empty() => return self.give(bytes),
+                Some(Piece::Bytes(_)) => {}
+                Some(Piece::Range(range)) => self.current = range,
+                None => return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into())),
+            }
+        }
+        let most = usize::try_from(self.current.len())
+            .unwrap_or(CHUNK)
+            .min(CHUNK);
+        let chunk = match (self.ready.take(), &mut self.waiting) {
+            (Some(chunk), _) => Ok(chunk),
+            (None, Some(waiting)) => {
+                let result = ready!(Pin::new(waiting).poll(context));
+                self.waiting = None;
+                // The read panicked, or the runtime is shutting down: either way there is no more.
+                result.unwrap_or_else(|error| Err(io::Error::other(error)))
+            }
+            (None, None) => self.content.chunk(self.current.start, most, Wait::Never),
+        };
+        match chunk {
+            Ok(chunk) => {
+                self.current.start += chunk.len() as u64;
+                self.give(chunk)
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                let (content, start) = (self.content.clone(), self.current.start);
+                let read = move || content.chunk(start, most, Wait::Allowed);
+                match tokio::runtime::Handle::try_current() {
+                    Ok(runtime) => {
+                        self.waiting = Some(runtime.spawn_blocking(read));
+                        self.poll(context)
+                    }
+                    // No runtime (CGI): nobody else is waiting for this thread.
+                    Err(_) => {
+                        self.ready = Some(read()?);
+                        self.poll(context)
+                    }
+                }
+            }
+            Err(error) => Poll::Ready(Err(error)),
+        }
+    }
+
+    fn give(&mut self, bytes: Bytes) -> Poll<io::Result<Bytes>> {
+        self.owed = self.owed.saturating_sub(bytes.len() as u64);
+        Poll::Ready(Ok(bytes))
+    }
+}
+
+impl Body for ResponseBody {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+        let frame = match &mut self.state {
+            State::Empty => return Poll::Ready(None),
+            State::Full(bytes) => Ok(std::mem::take(bytes)),
+            State::Stream(stream) => ready!(stream.poll(context)),
+        };
+        // After an error too: nothing more is to be had, and the descriptor need not wait for the body to be dropped.
+        if frame.is_err() || self.owed() == 0 {
+            self.state = State::Empty;
+        }
+        Poll::Ready(Some(frame.map(Frame::data)))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        matches!(self.state, State::Empty)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.owed())
+    }
+}
+
+impl fmt::Debug for ResponseBody {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ResponseBody")
+            .field("owed", &self.owed())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,120 @@
+//! Every request is for this one file.
+
+use std::convert::Infallible;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use http::{HeaderName, HeaderValue, Request, Response};
+use tower_service::Service;
+
+use crate::ask::Ask;
+use crate::body::ResponseBody;
+use crate::files::StaticFiles;
+use crate::future::ResponseFuture;
+use crate::path::{encode_segment, name_bytes};
+use crate::settings::{Dotfiles, ValidateBy};
+use crate::site::Site;
+use crate::source::Single;
+
+/// A service that answers every request, whatever its path, with one file: for routes such as `/favicon.ico`.
+///
+/// The file is the one you name, wherever its links lead.
+///
+/// ```
+/// use middleware_static::StaticFile;
+///
+/// let icon = StaticFile::new("assets/favicon.ico").cache_control("max-age=86400".parse().unwrap());
+/// ```
+#[derive(Debug, Clone)]
+pub struct StaticFile {
+    files: StaticFiles,
+    path: Arc<str>,
+}
+
+impl StaticFile {
+    /// The file at `path`. It need not exist yet; a relative path is taken from the current directory of this moment.
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        let source = Single::new(path.into());
+        let path = format!("/{}", encode_segment(&name_bytes(source.name())));
+        // Whoever names a dotfile means it.
+        let files = StaticFiles::from_source(source).dotfiles(Dotfiles::Serve);
+        Self {
+            files,
+            path: path.into(),
+        }
+    }
+
+    /// Sends a sibling with `.br`, `.zst` or `.gz` at the end of its name to who accepts that coding. Default: off.
+    #[must_use]
+    pub fn precompressed(self) -> Self {
+        self.set(StaticFiles::precompressed)
+    }
+
+    /// What a client's copy is compared by. Default: [`ValidateBy::Modified`].
+    #[must_use]
+    pub fn validate_by(self, validate_by: ValidateBy) -> Self {
+        self.set(|files| files.validate_by(validate_by))
+    }
+
+    /// The `Cache-Control`. Default: no field.
+    #[must_use]
+    pub fn cache_control(self, value: HeaderValue) -> Self {
+        self.set(|files| files.cache_control("*", value))
+    }
+
+    /// The `Content-Type`. Default: by the name's extension.
+    #[must_use]
+    pub fn content_type(self, value: HeaderValue) -> Self {
+        self.header(http::header::CONTENT_TYPE, value)
+    }
+
+    /// Has it saved rather than shown (`Content-Disposition: attachment`). Default: off.
+    #[must_use]
+    pub fn attachment(self) -> Self {
+        self.set(|files| files.attachment("*"))
+    }
+
+    /// A field for every answer that is the file. Default: none.
+    #[must_use]
+    pub fn header(self, name: HeaderName, value: HeaderValue) -> Self {
+        self.set(|files| files.header(name, value))
+    }
+
+    /// Does not keep the file open: every request asks the file system. Default: it is kept.
+    #[must_use]
+    pub fn no_cache(self) -> Self {
+        self.set(StaticFiles::no_cache)
+    }
+
+    fn set(self, change: impl FnOnce(StaticFiles) -> StaticFiles) -> Self {
+        Self {
+            files: change(self.files),
+            path: self.path,
+        }
+    }
+}
+
+impl<B> Service<Request<B>> for StaticFile {
+    type Response = Response<ResponseBody>;
+    type Error = Infallible;
+    type Future = ResponseFuture;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<B>) -> ResponseFuture {
+        let ask = Ask::new(
+            request.method(),
+            request.uri(),
+            &self.path,
+            request.headers(),
+            None,
+        );
+        if !ask.reads() {
+            return ResponseFuture::done(Site::not_allowed(&ask));
+        }
+        ResponseFuture::new(self.files.site(), &ask, request.uri())
+    }
+}

@@ -1,0 +1,253 @@
+//! Every request is for a file.
+
+use std::convert::Infallible;
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use http::{HeaderName, HeaderValue, Request, Response, StatusCode};
+use tower_service::Service;
+
+use crate::ask::{Ask, bare_mount};
+use crate::assets::AssetManifest;
+use crate::body::ResponseBody;
+use crate::future::ResponseFuture;
+use crate::settings::{Dotfiles, Glob, SendFile, Settings, ValidateBy};
+use crate::site::Site;
+use crate::source::{Directory, Source};
+
+/// A service that answers every request with a file, or says why not.
+///
+/// It never fails (`Error = Infallible`), is always ready and cheap to clone: it goes where `ServeDir` goes, such
+/// as axum's `fallback_service` and `nest_service`.
+///
+/// ```
+/// use http::Request;
+/// use middleware_static::StaticFiles;
+/// use tower::ServiceExt;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// # let root = tempfile::tempdir().unwrap();
+/// # std::fs::write(root.path().join("hello.txt"), "hello").unwrap();
+/// let files = StaticFiles::new(root.path())
+///     .precompressed()
+///     .cache_control("*.{css,js}", "max-age=3600".parse().unwrap());
+///
+/// let response = files.oneshot(Request::get("/hello.txt").body(()).unwrap()).await.unwrap();
+/// assert_eq!(response.headers()["content-type"], "text/plain; charset=utf-8");
+/// # }
+/// ```
+///
+/// Settings are best made before it is cloned: what a setting changes gets a cache of its own.
+#[derive(Clone)]
+pub struct StaticFiles {
+    site: Arc<Site>,
+}
+
+impl StaticFiles {
+    /// The files below `root`. It need not exist yet; a relative path is taken from the current directory of this moment.
+    pub fn new(root: impl Into<PathBuf>) -> Self {
+        Self::from_source(Directory::new(root))
+    }
+
+    /// The files of a source: a [`Directory`] with settings of its own, embedded files, or yours.
+    pub fn from_source(source: impl Source) -> Self {
+        Self {
+            site: Arc::new(Site::new(vec![Arc::new(source)], Settings::default())),
+        }
+    }
+
+    /// Below what there is so far, another root: what is not found is looked for there. Default: none.
+    #[must_use]
+    pub fn overlay(self, root: impl Into<PathBuf>) -> Self {
+        self.overlay_source(Directory::new(root))
+    }
+
+    /// The same with any source.
+    #[must_use]
+    pub fn overlay_source(self, source: impl Source) -> Self {
+        let mut sources = self.site.sources.clone();
+        sources.push(Arc::new(source));
+        Self {
+            site: Arc::new(Site::new(sources, self.site.settings.clone())),
+        }
+    }
+
+    /// The names that stand for their directory, first come first served. Default: `index.html`.
+    #[must_use]
+    pub fn index_files<I: IntoIterator<Item: Into<String>>>(self, names: I) -> Self {
+        self.set(|settings| settings.index = names.into_iter().map(Into::into).collect())
+    }
+
+    /// Whether names that begin with a dot are served. Default: [`Dotfiles::Hide`].
+    #[must_use]
+    pub fn dotfiles(self, dotfiles: Dotfiles) -> Self {
+        self.set(|settings| settings.dotfiles = dotfiles)
+    }
+
+    /// What a client's copy is compared by. Default: [`ValidateBy::Modified`].
+    #[must_use]
+    pub fn validate_by(self, validate_by: ValidateBy) -> Self {
+        self.set(|settings| settings.validate_by = validate_by)
+    }
+
+    /// Sends a sibling with `.br`, `.zst` or `.gz` at the end of its name to who accepts that coding. Default: off.
+    ///
+    /// The sibling is taken at its word: make it anew when you change the file.
+    #[must_use]
+    pub fn precompressed(self) -> Self {
+        self.set(|settings| settings.precompressed = true)
+    }
+
+    /// Lists directories that have no index: a page for people, JSON for who asks for `application/json`. Default: off.
+    #[must_use]
+    pub fn listing(self) -> Self {
+        self.set(|settings| settings.listing = true)
+    }
+
+    /// Answers `/about` with `about.html` where there is no `about`. Default: off.
+    #[must_use]
+    pub fn clean_urls(self) -> Self {
+        self.set(|settings| settings.clean_urls = true)
+    }
+
+    /// Answers navigations to what is not there with `page` and 200: a single-page application does its own routing. Default: off.
+    ///
+    /// Only who goes to a page gets it (`Sec-Fetch-Mode: navigate`, or `text/html` named in `Accept`). A script or an image
+    /// that is missing is a 404.
+    #[must_use]
+    pub fn spa(self, page: impl Into<String>) -> Self {
+        self.spa_with_status(page, StatusCode::OK)
+    }
+
+    /// As [`spa`](Self::spa) with a status of your own.
+    #[must_use]
+    pub fn spa_with_status(self, page: impl Into<String>, status: StatusCode) -> Self {
+        let page = page.into();
+        self.set(|settings| settings.spa = Some((page.trim_start_matches('/').to_owned(), status)))
+    }
+
+    /// The page of a 404, a path below the root. Default: the status as text.
+    #[must_use]
+    pub fn not_found_page(self, page: impl Into<String>) -> Self {
+        let page = page.into();
+        self.set(|settings| settings.not_found = Some(page.trim_start_matches('/').to_owned()))
+    }
+
+    /// `Cache-Control` for the files that `pattern` matches. The first rule that matches counts. Default: no field.
+    ///
+    /// A pattern with a slash (`assets/**`) is matched against the path below the root, one without (`*.css`) against
+    /// the name. `*` stays within a segment, `**` crosses them, `{a,b}` is either.
+    #[must_use]
+    pub fn cache_control(self, pattern: &str, value: HeaderValue) -> Self {
+        self.set(|settings| settings.cache_control.push((Glob::new(pattern), value)))
+    }
+
+    /// Has the files that `pattern` matches saved rather than shown (`Content-Disposition: attachment`). Default: none.
+    #[must_use]
+    pub fn attachment(self, pattern: &str) -> Self {
+        self.set(|settings| settings.attachments.push(Glob::new(pattern)))
+    }
+
+    /// The `Content-Type` of names with this extension, written without its dot. Default: by a built-in table.
+    #[must_use]
+    pub fn content_type(self, extension: &str, value: HeaderValue) -> Self {
+        let extension = extension.trim_start_matches('.').to_owned();
+        self.set(|settings| settings.types.insert(0, (extension, value)))
+    }
+
+    /// A field for every answer that is a file, in place of one of that name that would be there. Default: none.
+    #[must_use]
+    pub fn header(self, name: HeaderName, value: HeaderValue) -> Self {
+        self.set(|settings| settings.headers.push((name, value)))
+    }
+
+    /// Serves names with a hash in them (`app.3f9c1a7b.css`), to be kept for good. Default: none.
+    #[must_use]
+    pub fn assets(self, manifest: AssetManifest) -> Self {
+        self.set(|settings| settings.assets = Some(manifest))
+    }
+
+    /// Has a front end send the files. Default: off.
+    #[must_use]
+    pub fn send_file(self, send_file: SendFile) -> Self {
+        self.set(|settings| settings.send_file = Some(send_file))
+    }
+
+    /// Keeps no file open and no bytes: every request asks the file system. Default: a cache.
+    #[must_use]
+    pub fn no_cache(self) -> Self {
+        self.set(|settings| settings.cache = None)
+    }
+
+    /// How many bytes of file contents the cache may hold, all files together. Default: 32 MiB.
+    ///
+    /// Files of up to 64 KiB are kept with their bytes, larger ones as an open descriptor.
+    #[must_use]
+    pub fn cache_bytes(self, bytes: usize) -> Self {
+        self.set(|settings| {
+            let limits = settings
+                .cache
+                .get_or_insert_with(crate::cache::Limits::of_this_process);
+            limits.bytes = bytes;
+        })
+    }
+
+    /// How many files the cache may keep open. Default: a quarter of what the process may open, 16,384 at most.
+    #[must_use]
+    pub fn cache_descriptors(self, descriptors: usize) -> Self {
+        self.set(|settings| {
+            let limits = settings
+                .cache
+                .get_or_insert_with(crate::cache::Limits::of_this_process);
+            limits.descriptors = descriptors;
+        })
+    }
+
+    fn set(self, change: impl FnOnce(&mut Settings)) -> Self {
+        let mut settings = self.site.settings.clone();
+        change(&mut settings);
+        Self {
+            site: Arc::new(Site::new(self.site.sources.clone(), settings)),
+        }
+    }
+
+    pub(crate) fn site(&self) -> &Arc<Site> {
+        &self.site
+    }
+}
+
+impl<B> Service<Request<B>> for StaticFiles {
+    type Response = Response<ResponseBody>;
+    type Error = Infallible;
+    type Future = ResponseFuture;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<B>) -> ResponseFuture {
+        let uri = request.uri();
+        let ask = Ask::new(
+            request.method(),
+            uri,
+            uri.path(),
+            request.headers(),
+            bare_mount(&request),
+        );
+        if !ask.reads() {
+            return ResponseFuture::done(Site::not_allowed(&ask));
+        }
+        ResponseFuture::new(&self.site, &ask, uri)
+    }
+}
+
+impl fmt::Debug for StaticFiles {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StaticFiles")
+            .field("settings", &self.site.settings)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,305 @@
+//! Files below a prefix; everything else goes to the inner service.
+
+use std::fmt;
+use std::io;
+use std::mem;
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body::{Body, Frame, SizeHint};
+use pin_project_lite::pin_project;
+use tower_layer::Layer;
+use tower_service::Service;
+
+use crate::ask::Ask;
+use crate::body::ResponseBody;
+use crate::files::StaticFiles;
+use crate::future::{Lookup, bare};
+use crate::mount::{Below, Mount};
+use crate::site::{Outcome, Site};
+
+/// Serves what is below a prefix and hands every other request to the inner service, untouched.
+///
+/// See the [front page](crate) for an example.
+#[derive(Debug, Clone)]
+pub struct StaticLayer {
+    mount: Mount,
+    files: StaticFiles,
+    fall_through: bool,
+}
+
+impl StaticLayer {
+    /// Serves the files below `root` at `prefix`. The prefix ends at the edge of a segment: `/public` has nothing to do with `/public2`.
+    pub fn new(prefix: &str, root: impl Into<PathBuf>) -> Self {
+        Self::with_files(prefix, StaticFiles::new(root))
+    }
+
+    /// The same with files that have settings.
+    #[must_use]
+    pub fn with_files(prefix: &str, files: StaticFiles) -> Self {
+        Self {
+            mount: Mount::new(prefix),
+            files,
+            fall_through: false,
+        }
+    }
+
+    /// Hands what is missing below the prefix to the inner service too. Default: it is a 404.
+    ///
+    /// The inner service sees the request as it came, prefix and all. Pages that stand in for what is missing
+    /// ([`spa`](StaticFiles::spa), [`not_found_page`](StaticFiles::not_found_page)) are then the inner service's affair.
+    #[must_use]
+    pub fn fall_through(mut self) -> Self {
+        self.fall_through = true;
+        self
+    }
+}
+
+impl<S> Layer<S> for StaticLayer {
+    type Service = Static<S>;
+
+    fn layer(&self, inner: S) -> Static<S> {
+        Static {
+            inner,
+            layer: self.clone(),
+        }
+    }
+}
+
+/// The service that [`StaticLayer`] makes.
+#[derive(Debug, Clone)]
+pub struct Static<S> {
+    inner: S,
+    layer: StaticLayer,
+}
+
+impl<S, B, R> Service<Request<B>> for Static<S>
+where
+    S: Service<Request<B>, Response = Response<R>> + Clone,
+    R: Body<Data = Bytes>,
+{
+    type Response = Response<LayerBody<R>>;
+    type Error = S::Error;
+    type Future = LayerFuture<S, B, S::Future>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let (path, bare) = match self.layer.mount.strip(request.uri().path()) {
+            Some(Below::Path(path)) => (path, None),
+            Some(Below::Bare(last)) => ("/", Some(last)),
+            None => {
+                return LayerFuture {
+                    state: State::Passed {
+                        future: self.inner.call(request),
+                    },
+                };
+            }
+        };
+        let ask = Ask::new(
+            request.method(),
+            request.uri(),
+            path,
+            request.headers(),
+            bare,
+        );
+        if !self.layer.fall_through {
+            let lookup = if ask.reads() {
+                Lookup::start(self.layer.files.site(), &ask, request.uri(), answer)
+            } else {
+                Lookup::Done(Some(Ok(Outcome::Answer(Site::not_allowed(&ask)))))
+            };
+            return LayerFuture {
+                state: State::LookingUp {
+                    lookup,
+                    otherwise: None,
+                },
+            };
+        }
+        match Lookup::start(self.layer.files.site(), &ask, request.uri(), Site::respond) {
+            Lookup::Done(Some(Ok(Outcome::Missing(_)))) => LayerFuture {
+                state: State::Passed {
+                    future: self.inner.call(request),
+                },
+            },
+            done @ Lookup::Done(_) => LayerFuture {
+                state: State::LookingUp {
+                    lookup: done,
+                    otherwise: None,
+                },
+            },
+            waiting @ Lookup::Waiting(_) => {
+                // The service we polled ready is the one that must take the call, so the
+                // clone (whose readiness is unknown) is what stays behind.
+                let not_ready = self.inner.clone();
+                let ready = mem::replace(&mut self.inner, not_ready);
+                LayerFuture {
+                    state: State::LookingUp {
+                        lookup: waiting,
+                        otherwise: Some((ready, request)),
+                    },
+                }
+            }
+        }
+    }
+}
+
+/// As [`Site::answer`], for a layer that keeps what is missing.
+fn answer(site: &Site, ask: &Ask<'_>, wait: crate::source::Wait) -> io::Result<Outcome> {
+    site.answer(ask, wait).map(Outcome::Answer)
+}
+
+pin_project! {
+    /// The answer of a [`Static`].
+    pub struct LayerFuture<S, B, F> {
+        #[pin]
+        state: State<S, B, F>,
+    }
+}
+
+pin_project! {
+    #[project = StateProj]
+    enum State<S, B, F> {
+        LookingUp { lookup: Lookup<Outcome>, otherwise: Option<(S, Request<B>)> },
+        Passed { #[pin] future: F },
+    }
+}
+
+impl<S, B, R> Future for LayerFuture<S, B, S::Future>
+where
+    S: Service<Request<B>, Response = Response<R>>,
+{
+    type Output = Result<Response<LayerBody<R>>, S::Error>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        loop {
+            let mut state = self.as_mut().project().state;
+            let future = match state.as_mut().project() {
+                StateProj::Passed { future } => {
+                    return future
+                        .poll(context)
+                        .map_ok(|response| response.map(LayerBody::inner));
+                }
+                StateProj::LookingUp { lookup, otherwise } => {
+                    match (ready!(lookup.poll(context)), otherwise.take()) {
+                        (Ok(Outcome::Missing(_)), Some((mut service, request))) => {
+                            service.call(request)
+                        }
+                        (Ok(Outcome::Answer(response)), _) => {
+                            return Poll::Ready(Ok(response.map(LayerBody::file)));
+                        }
+                        (Ok(Outcome::Missing(status)) | Err(status), _) => {
+                            return Poll::Ready(Ok(bare(status).map(LayerBody::file)));
+                        }
+                    }
+                }
+            };
+            state.set(State::Passed { future });
+        }
+    }
+}
+
+impl<S, B, F> fmt::Debug for LayerFuture<S, B, F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LayerFuture").finish_non_exhaustive()
+    }
+}
+
+pin_project! {
+    /// A file's body, or the inner service's, every frame as it comes.
+    #[derive(Debug)]
+    pub struct LayerBody<R> {
+        #[pin]
+        kind: Kind<R>,
+    }
+}
+
+pin_project! {
+    #[project = KindProj]
+    #[derive(Debug)]
+    enum Kind<R> {
+        Inner { #[pin] body: R },
+        File { body: ResponseBody },
+    }
+}
+
+impl<R> LayerBody<R> {
+    fn inner(body: R) -> Self {
+        Self {
+            kind: Kind::Inner { body },
+        }
+    }
+
+    fn file(body: ResponseBody) -> Self {
+        Self {
+            kind: Kind::File { body },
+        }
+    }
+}
+
+impl<R> Default for LayerBody<R> {
+    fn default() -> Self {
+        Self::file(ResponseBody::default())
+    }
+}
+
+impl<R: Body<Data = Bytes>> Body for LayerBody<R> {
+    type Data = Bytes;
+    type Error = BodyError<R::Error>;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        match self.project().kind.project() {
+            KindProj::Inner { body } => body.poll_frame(context).map_err(BodyError::Inner),
+            KindProj::File { body } => Pin::new(body).poll_frame(context).map_err(BodyError::File),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.kind {
+            Kind::Inner { body } => body.is_end_stream(),
+            Kind::File { body } => body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.kind {
+            Kind::Inner { body } => body.size_hint(),
+            Kind::File { body } => body.size_hint(),
+        }
+    }
+}
+
+/// Why a [`LayerBody`] broke off.
+#[derive(Debug)]
+pub enum BodyError<E> {
+    /// The inner service's body failed.
+    Inner(E),
+    /// A file could not be read to the end that was promised.
+    File(io::Error),
+}
+
+impl<E: fmt::Display> fmt::Display for BodyError<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Inner(error) => error.fmt(f),
+            Self::File(_) => f.write_str("the file could not be read to its end"),
+        }
+    }
+}
+
+impl<E: std::error::Error + 'static> std::error::Error for BodyError<E> {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Inner(error) => error.source(),
+            Self::File(error) => Some(error),
+        }
+    }
+}

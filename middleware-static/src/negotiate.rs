@@ -1,0 +1,180 @@
+//! Content codings: which of a file and its compressed siblings a client would rather have ([RFC 9110 12.5.3]).
+//!
+//! [RFC 9110 12.5.3]: https://www.rfc-editor.org/rfc/rfc9110#section-12.5.3
+
+use http::{HeaderMap, HeaderValue, header};
+
+/// How a representation is coded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum Coding {
+    /// `br`, in a sibling that ends with `.br`.
+    Brotli,
+    /// `zstd`, in a sibling that ends with `.zst`.
+    Zstd,
+    /// `gzip`, in a sibling that ends with `.gz`.
+    Gzip,
+    /// The file itself.
+    Identity,
+}
+
+/// Ours, best first: of two codings that the client likes equally the one in front is sent.
+const ALL: [Coding; 4] = [Coding::Brotli, Coding::Zstd, Coding::Gzip, Coding::Identity];
+
+impl Coding {
+    /// The name in `Accept-Encoding` and `Content-Encoding`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Brotli => "br",
+            Self::Zstd => "zstd",
+            Self::Gzip => "gzip",
+            Self::Identity => "identity",
+        }
+    }
+
+    /// What the sibling's name has more than the file's; empty for the file itself.
+    #[must_use]
+    pub fn suffix(self) -> &'static str {
+        match self {
+            Self::Brotli => ".br",
+            Self::Zstd => ".zst",
+            Self::Gzip => ".gz",
+            Self::Identity => "",
+        }
+    }
+
+    /// For `Content-Encoding`; `None` for the file itself.
+    pub(crate) fn field(self) -> Option<HeaderValue> {
+        (self != Self::Identity).then(|| HeaderValue::from_static(self.name()))
+    }
+
+    /// For the end of an entity tag.
+    pub(crate) fn tag(self) -> &'static str {
+        if self == Self::Identity {
+            ""
+        } else {
+            self.name()
+        }
+    }
+
+    fn from_token(token: &[u8]) -> Option<Self> {
+        let is = |name: &str| token.eq_ignore_ascii_case(name.as_bytes());
+        // RFC 9110 8.4.1.3: x-gzip is gzip.
+        ALL.into_iter()
+            .find(|coding| is(coding.name()))
+            .or_else(|| is("x-gzip").then_some(Self::Gzip))
+    }
+}
+
+/// What a client accepts, best first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Preference {
+    codings: [Option<Coding>; 4],
+}
+
+impl Preference {
+    /// Only the file itself.
+    pub const IDENTITY: Self = Self {
+        codings: [Some(Coding::Identity), None, None, None],
+    };
+
+    /// Reads the `Accept-Encoding` fields of a request; several lines are one list.
+    ///
+    /// Without the field, or with an empty one, only the file itself is acceptable: who does not say that it can
+    /// decode should not have to.
+    #[must_use]
+    pub fn parse(fields: &HeaderMap) -> Self {
+        let mut weights = [None; 4];
+        let mut others = None;
+        for line in fields.get_all(header::ACCEPT_ENCODING) {
+            for element in line.as_bytes().split(|&byte| byte == b',') {
+                let mut parameters = element.split(|&byte| byte == b';').map(<[u8]>::trim_ascii);
+                let token = parameters.next().unwrap_or_default();
+                let quality = quality(parameters);
+                let place = match Coding::from_token(token) {
+                    Some(coding) => weights.get_mut(coding as usize),
+                    None if token == b"*" => Some(&mut others),
+                    None => None,
+                };
+                if let Some(place) = place {
+                    place.get_or_insert(quality);
+                }
+            }
+        }
+        Self::order(weights, others)
+    }
+
+    fn order(weights: [Option<u16>; 4], others: Option<u16>) -> Self {
+        let mut ranked = [(0, Coding::Identity); 4];
+        for ((place, coding), weight) in ranked.iter_mut().zip(ALL).zip(weights) {
+            let weight = weight.or(others);
+            // The file itself is acceptable unless it is refused, and comes last where nobody mentions it.
+            let unsaid = if coding == Coding::Identity { 1 } else { 0 };
+            *place = (weight.map_or(unsaid, |weight| weight * 2), coding);
+        }
+        ranked.sort_by_key(|&(weight, coding)| (std::cmp::Reverse(weight), coding));
+        Self {
+            codings: ranked.map(|(weight, coding)| (weight > 0).then_some(coding)),
+        }
+    }
+
+    /// The codings, best first, as far as the file itself: what comes after it is never wanted, since it is always there.
+    pub fn iter(&self) -> impl Iterator<Item = Coding> {
+        let mut done = false;
+        self.codings
+            .into_iter()
+            .flatten()
+            .take_while(move |&coding| {
+                let wanted = !done;
+                done = coding == Coding::Identity;
+                wanted
+            })
+    }
+
+    /// Whether the file itself may be sent.
+    #[must_use]
+    pub fn accepts_identity(&self) -> bool {
+        self.codings.contains(&Some(Coding::Identity))
+    }
+
+    /// A small number, different for each order of the codings that matter; zero for the file alone.
+    pub(crate) fn code(&self) -> u16 {
+        let code = self
+            .iter()
+            .fold(0, |code, coding| code * 5 + coding as u16 + 1);
+        if code == Coding::Identity as u16 + 1 {
+            0
+        } else {
+            code
+        }
+    }
+}
+
+/// The weight in thousandths; 1 where there is none, 0 where it is no weight (RFC 9110 12.4.2).
+pub(crate) fn quality<'a>(mut parameters: impl Iterator<Item = &'a [u8]>) -> u16 {
+    let weight = parameters.find_map(|parameter| {
+        parameter
+            .strip_prefix(b"q=")
+            .or_else(|| parameter.strip_prefix(b"Q="))
+    });
+    let Some(weight) = weight else { return 1000 };
+    let (whole, fraction) = match weight {
+        [whole] => (whole, &[][..]),
+        [whole, b'.', fraction @ ..] if fraction.len() <= 3 => (whole, fraction),
+        _ => return 0,
+    };
+    if !fraction.iter().all(u8::is_ascii_digit) {
+        return 0;
+    }
+    let thousandths = fraction
+        .iter()
+        .zip([100, 10, 1])
+        .map(|(digit, unit)| u16::from(digit - b'0') * unit)
+        .sum();
+    match whole {
+        b'0' => thousandths,
+        b'1' if thousandths == 0 => 1000,
+        _ => 0,
+    }
+}

@@ -1,0 +1,167 @@
+//! What can be set, and what holds where nothing is.
+
+use std::time::SystemTime;
+
+use http::{HeaderName, HeaderValue, StatusCode};
+
+use crate::assets::AssetManifest;
+use crate::cache::Limits;
+use crate::mime;
+
+/// Whether names that begin with a dot are served. Default: [`Dotfiles::Hide`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Dotfiles {
+    /// They are not found and not listed, whether they exist or not: `.env`, `.git/config`. What is below
+    /// `/.well-known/` is served.
+    #[default]
+    Hide,
+    /// They are files like others.
+    Serve,
+}
+
+/// What a client's copy of a file is compared by. Default: [`ValidateBy::Modified`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ValidateBy {
+    /// `ETag` from the time of modification in nanoseconds and the size, `Last-Modified` from the file.
+    ///
+    /// The tag is weak while the file is younger than two seconds (it may change again within one tick of the file
+    /// system's clock), and comes from the content where the time says nothing: 0 or 1, as in container images.
+    #[default]
+    Modified,
+    /// `ETag` from the content: the same on every replica and after every deployment that changes nothing.
+    /// The file is read once for it, and again when it changes.
+    Content,
+    /// As [`ValidateBy::Content`], and `Last-Modified` is this time for every file: the time of the build, say.
+    Fixed(SystemTime),
+}
+
+/// A front end that sends the file itself when an answer names it.
+///
+/// The front end then does what depends on the file's bytes: ranges, preconditions, compressed siblings. This
+/// side decides which file, its type and its caching. Off by default.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SendFile {
+    /// `X-Sendfile: /path/in/the/file/system`, for Apache's mod_xsendfile and lighttpd. Percent-encoded, as both expect.
+    XSendfile,
+    /// `X-Accel-Redirect: /prefix/path`, for nginx with an `internal` location at the prefix.
+    XAccelRedirect {
+        /// The prefix, with or without a slash at its end.
+        prefix: String,
+    },
+}
+
+/// A file name pattern: `*.css` looks at the name alone, `assets/**` (with a slash) at the whole path below the root.
+#[derive(Debug, Clone)]
+pub(crate) struct Glob {
+    pattern: String,
+    whole: bool,
+}
+
+impl Glob {
+    pub(crate) fn new(pattern: &str) -> Self {
+        let pattern = pattern.strip_prefix('/').unwrap_or(pattern);
+        Self {
+            pattern: pattern.to_owned(),
+            whole: pattern.contains('/'),
+        }
+    }
+
+    pub(crate) fn matches(&self, path: &[u8]) -> bool {
+        let name = path.rsplit(|&byte| byte == b'/').next().unwrap_or_default();
+        fast_glob::glob_match(&self.pattern, if self.whole { path } else { name })
+    }
+}
+
+/// Everything that can be set.
+#[derive(Debug, Clone)]
+pub(crate) struct Settings {
+    pub(crate) index: Vec<String>,
+    pub(crate) dotfiles: Dotfiles,
+    pub(crate) validate_by: ValidateBy,
+    pub(crate) listing: bool,
+    pub(crate) clean_urls: bool,
+    pub(crate) spa: Option<(String, StatusCode)>,
+    pub(crate) not_found: Option<String>,
+    pub(crate) precompressed: bool,
+    pub(crate) cache: Option<Limits>,
+    pub(crate) cache_control: Vec<(Glob, HeaderValue)>,
+    pub(crate) attachments: Vec<Glob>,
+    pub(crate) types: Vec<(String, HeaderValue)>,
+    pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
+    pub(crate) assets: Option<AssetManifest>,
+    pub(crate) send_file: Option<SendFile>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            index: vec!["index.html".to_owned()],
+            dotfiles: Dotfiles::default(),
+            validate_by: ValidateBy::default(),
+            listing: false,
+            clean_urls: false,
+            spa: None,
+            not_found: None,
+            precompressed: false,
+            cache: Some(Limits::of_this_process()),
+            cache_control: Vec::new(),
+            attachments: Vec::new(),
+            types: Vec::new(),
+            headers: Vec::new(),
+            assets: None,
+            send_file: None,
+        }
+    }
+}
+
+impl Settings {
+    pub(crate) fn content_type(&self, path: &[u8]) -> HeaderValue {
+        let extension = mime::extension(path);
+        let said = self
+            .types
+            .iter()
+            .find(|(said, _)| said.as_bytes().eq_ignore_ascii_case(extension));
+        said.map_or_else(|| mime::content_type(path), |(_, value)| value.clone())
+    }
+
+    pub(crate) fn cache_control(&self, path: &[u8]) -> Option<HeaderValue> {
+        let rule = self
+            .cache_control
+            .iter()
+            .find(|(glob, _)| glob.matches(path));
+        rule.map(|(_, value)| value.clone())
+    }
+
+    pub(crate) fn is_attachment(&self, path: &[u8]) -> bool {
+        self.attachments.iter().any(|glob| glob.matches(path))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pattern_without_a_slash_looks_at_the_name() {
+        for (pattern, path, matches) in [
+            ("*.css", "a.css", true),
+            ("*.css", "deep/down/a.css", true),
+            ("*.css", "a.css/b", false),
+            ("*.{js,css}", "x/a.js", true),
+            ("assets/**", "assets/a/b.js", true),
+            ("/assets/**", "assets/a.js", true),
+            ("assets/**", "other/assets/a.js", false),
+            ("assets/*.js", "assets/a.js", true),
+            ("assets/*.js", "assets/b/a.js", false),
+            ("**", "any/thing", true),
+            ("*", "any/thing", true),
+        ] {
+            assert_eq!(
+                Glob::new(pattern).matches(path.as_bytes()),
+                matches,
+                "{pattern} {path}"
+            );
+        }
+    }
+}

@@ -1,0 +1,491 @@
+//! The whole of an answer, decided in one synchronous walk that may be told not to wait.
+
+use std::borrow::Cow;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
+
+use crate::answer::{Prepared, plain, response, text_response};
+use crate::ask::Ask;
+use crate::body::ResponseBody;
+use crate::cache::{Cache, Hit, Kept, Key};
+use crate::digest::Digests;
+use crate::find::{Finder, Found};
+use crate::listing;
+use crate::negotiate::Preference;
+use crate::path::{Candidate, Refusal, encode_path, encode_segment, to_path};
+use crate::representation::{Chosen, Representation};
+use crate::settings::{Dotfiles, SendFile, Settings};
+use crate::source::{Overlay, Source, Wait};
+
+/// How often a file that is being written is looked at again before we give up.
+const TRIES: usize = 4;
+
+/// A source, the settings, and what is remembered.
+pub(crate) struct Site {
+    pub(crate) sources: Vec<Arc<dyn Source>>,
+    source: Arc<dyn Source>,
+    pub(crate) settings: Settings,
+    cache: Option<Cache>,
+    digests: Digests,
+}
+
+/// What came of a request.
+#[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "it lives on the stack for one request, and is nearly always the large one"
+)]
+pub(crate) enum Outcome {
+    Answer(Response<ResponseBody>),
+    /// Nothing here: somebody else may answer, or this status is the answer.
+    Missing(StatusCode),
+}
+
+impl Site {
+    pub(crate) fn new(sources: Vec<Arc<dyn Source>>, settings: Settings) -> Self {
+        let source = match &*sources {
+            [one] => Arc::clone(one),
+            _ => Arc::new(Overlay(sources.clone())),
+        };
+        let cache = settings.cache.map(Cache::new);
+        Self {
+            sources,
+            source,
+            settings,
+            cache,
+            digests: Digests::default(),
+        }
+    }
+
+    /// An answer for every request.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::WouldBlock`], with [`Wait::Never`]: ask again on a thread that may block.
+    pub(crate) fn answer(&self, ask: &Ask<'_>, wait: Wait) -> io::Result<Response<ResponseBody>> {
+        match self.respond(ask, wait)? {
+            Outcome::Answer(response) => Ok(response),
+            Outcome::Missing(status) => self.or_failure(ask, self.missing(ask, status, wait)),
+        }
+    }
+
+    /// An answer, or that there is nothing here.
+    ///
+    /// # Errors
+    /// As for [`answer`](Self::answer).
+    pub(crate) fn respond(&self, ask: &Ask<'_>, wait: Wait) -> io::Result<Outcome> {
+        if !ask.reads() {
+            return self.other_method(ask, wait);
+        }
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            match self.read(ask, wait) {
+                // Became shorter between `fstat` and `read`: nothing is promised yet, so look again.
+                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof && tries < TRIES => {}
+                Err(error) => return self.or_failure(ask, Err(error)).map(Outcome::Answer),
+                Ok(outcome) => return Ok(outcome),
+            }
+        }
+    }
+
+    /// A method other than GET and HEAD: 405, or 204 for OPTIONS, with `Allow` (RFC 9110 15.5.6, 9.3.7).
+    pub(crate) fn not_allowed(ask: &Ask<'_>) -> Response<ResponseBody> {
+        let mut answer = if ask.method == Method::OPTIONS {
+            response(
+                StatusCode::NO_CONTENT,
+                HeaderMap::with_capacity(2),
+                ResponseBody::empty(),
+            )
+        } else {
+            plain(ask, StatusCode::METHOD_NOT_ALLOWED)
+        };
+        answer.headers_mut().insert(
+            header::ALLOW,
+            HeaderValue::from_static("GET, HEAD, OPTIONS"),
+        );
+        answer
+    }
+
+    /// Whether somebody else may answer depends on whether there is a file.
+    fn other_method(&self, ask: &Ask<'_>, wait: Wait) -> io::Result<Outcome> {
+        let get = Ask {
+            method: &Method::HEAD,
+            conditional: false,
+            ranged: false,
+            ..*ask
+        };
+        Ok(match self.respond(&get, wait)? {
+            Outcome::Answer(_) => Outcome::Answer(Self::not_allowed(ask)),
+            missing @ Outcome::Missing(_) => missing,
+        })
+    }
+
+    fn read(&self, ask: &Ask<'_>, wait: Wait) -> io::Result<Outcome> {
+        let candidate = match Candidate::parse(ask.path) {
+            Ok(candidate) => candidate,
+            Err(Refusal::Malformed) => return Ok(Outcome::Missing(StatusCode::BAD_REQUEST)),
+            Err(Refusal::NoSuchName) => return Ok(Outcome::Missing(StatusCode::NOT_FOUND)),
+        };
+        if self.settings.dotfiles == Dotfiles::Hide && candidate.is_hidden() {
+            return Ok(Outcome::Missing(StatusCode::NOT_FOUND));
+        }
+        let preference = self.preference(ask);
+        let key = match &self.cache {
+            Some(cache) if ask.bare.is_none() => {
+                Key::new(candidate.as_bytes(), preference).map(|key| (cache, key))
+            }
+            _ => None,
+        };
+        let mut stale = None;
+        match key.as_ref().and_then(|(cache, key)| cache.get(key)) {
+            Some(Hit::Fresh(kept)) => return kept_answer(&kept, ask, wait),
+            Some(Hit::Stale(kept)) => stale = Some(kept),
+            None => {}
+        }
+        match self.finder(preference, wait).find(&candidate, ask)? {
+            Found::File(chosen) => match &key {
+                Some((cache, key)) => self.keep(cache, key, stale, chosen, ask, wait),
+                None => self.file(chosen, ask, wait).map(Outcome::Answer),
+            },
+            other => {
+                if let (Some((cache, key)), Some(_)) = (&key, stale) {
+                    cache.remove(key);
+                }
+                match other {
+                    Found::Redirect => Ok(Outcome::Answer(redirect(&candidate, ask))),
+                    Found::Listing => self.list(&candidate, ask, wait).map(Outcome::Answer),
+                    Found::NotAcceptable => Ok(Outcome::Answer(self.not_acceptable(ask))),
+                    Found::Nothing | Found::File(_) => Ok(Outcome::Missing(StatusCode::NOT_FOUND)),
+                }
+            }
+        }
+    }
+
+    fn preference(&self, ask: &Ask<'_>) -> Preference {
+        // The front end that sends the file negotiates its codings too.
+        if self.settings.precompressed && self.settings.send_file.is_none() {
+            Preference::parse(ask.headers)
+        } else {
+            Preference::IDENTITY
+        }
+    }
+
+    fn finder(&self, preference: Preference, wait: Wait) -> Finder<'_> {
+        Finder {
+            source: &*self.source,
+            settings: &self.settings,
+            preference,
+            wait,
+        }
+    }
+
+    /// A file, without keeping anything of it.
+    fn file(
+        &self,
+        chosen: Chosen,
+        ask: &Ask<'_>,
+        wait: Wait,
+    ) -> io::Result<Response<ResponseBody>> {
+        if let Some(send_file) = &self.settings.send_file
+            && let Some(name) = self.sent_by_front_end(send_file, &chosen)
+        {
+            let representation = Representation::new(chosen, &self.settings, &self.digests, wait)?;
+            return Ok(handed_over(send_file, name, representation.head));
+        }
+        let mut representation = Representation::new(chosen, &self.settings, &self.digests, wait)?;
+        let head = std::mem::take(&mut representation.head);
+        let head = Cow::Owned(head);
+        Prepared {
+            representation: &representation,
+            head,
+            unchanged: None,
+            bytes: None,
+        }
+        .answer(ask, wait)
+    }
+
+    /// A file, to be kept if it is one that can be believed again.
+    fn keep(
+        &self,
+        cache: &Cache,
+        key: &Key,
+        stale: Option<Arc<Kept>>,
+        chosen: Chosen,
+        ask: &Ask<'_>,
+        wait: Wait,
+    ) -> io::Result<Outcome> {
+        let stamp = chosen.file.stamp;
+        match stale {
+            Some(kept) if Some(kept.stamp) == stamp => {
+                cache.renew(&kept);
+                return kept_answer(&kept, ask, wait);
+            }
+            Some(_) => cache.remove(key),
+            None => {}
+        }
+        let length = chosen.file.metadata.length;
+        let Some(stamp) = stamp.filter(|_| self.settings.send_file.is_none()) else {
+            return self.file(chosen, ask, wait).map(Outcome::Answer);
+        };
+        let representation = Representation::new(chosen, &self.settings, &self.digests, wait)?;
+        let bytes = match usize::try_from(length)
+            .ok()
+            .filter(|_| cache.takes_bytes(length))
+        {
+            // A copy of its own size: pooled buffers are for passing through.
+            Some(length) => {
+                let read = representation.content.exactly(0, length, wait)?;
+                Some(bytes::Bytes::copy_from_slice(&read))
+            }
+            None => None,
+        };
+        let head = Cow::Borrowed(&representation.head);
+        let prepared = Prepared {
+            representation: &representation,
+            head,
+            unchanged: None,
+            bytes: bytes.as_ref(),
+        };
+        let answer = prepared.answer(ask, wait)?;
+        if representation.settled {
+            cache.insert(key, representation, stamp, bytes);
+        }
+        Ok(Outcome::Answer(answer))
+    }
+
+    /// The answer where nothing else has one: the application's page, the page for it, or the bare status.
+    fn missing(
+        &self,
+        ask: &Ask<'_>,
+        status: StatusCode,
+        wait: Wait,
+    ) -> io::Result<Response<ResponseBody>> {
+        if status != StatusCode::NOT_FOUND || !ask.reads() {
+            return Ok(plain(ask, status));
+        }
+        let page = match &self.settings.spa {
+            Some((page, status)) if ask.is_navigation() => Some((page, *status)),
+            _ => self.settings.not_found.as_ref().map(|page| (page, status)),
+        };
+        let mut answer = match page {
+            Some((page, status)) => self.page(page, status, ask, wait)?,
+            None => None,
+        }
+        .unwrap_or_else(|| plain(ask, status));
+        if self.settings.spa.is_some() {
+            // The same URL is a page for one request and nothing for another.
+            answer.headers_mut().append(
+                header::VARY,
+                HeaderValue::from_static("accept, sec-fetch-mode"),
+            );
+        }
+        Ok(answer)
+    }
+
+    fn page(
+        &self,
+        page: &str,
+        status: StatusCode,
+        ask: &Ask<'_>,
+        wait: Wait,
+    ) -> io::Result<Option<Response<ResponseBody>>> {
+        let Found::File(chosen) = self.finder(self.preference(ask), wait).find_page(page)? else {
+            return Ok(None);
+        };
+        if status.is_success() {
+            return self.file(chosen, ask, wait).map(|mut answer| {
+                if answer.status() == StatusCode::OK {
+                    *answer.status_mut() = status;
+                }
+                Some(answer)
+            });
+        }
+        // RFC 9110 13.2.1: preconditions are about what would be a 2xx.
+        let mut representation = Representation::new(chosen, &self.settings, &self.digests, wait)?;
+        let mut head = std::mem::take(&mut representation.head);
+        for name in [
+            header::ACCEPT_RANGES,
+            header::ETAG,
+            header::LAST_MODIFIED,
+            header::CACHE_CONTROL,
+        ] {
+            head.remove(name);
+        }
+        let head = Cow::Owned(head);
+        let prepared = Prepared {
+            representation: &representation,
+            head,
+            unchanged: None,
+            bytes: None,
+        };
+        prepared.whole(ask, status, wait).map(Some)
+    }
+
+    fn list(
+        &self,
+        candidate: &Candidate<'_>,
+        ask: &Ask<'_>,
+        wait: Wait,
+    ) -> io::Result<Response<ResponseBody>> {
+        if wait == Wait::Never {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        let path = candidate.as_bytes();
+        let mut entries = self
+            .source
+            .list(to_path(path.strip_suffix(b"/").unwrap_or(path)).unwrap_or(Path::new("")))?;
+        if self.settings.dotfiles == Dotfiles::Hide {
+            let root = path.is_empty();
+            entries.retain(|entry| {
+                let name = crate::path::name_bytes(&entry.name);
+                !name.starts_with(b".") || (root && *name == *b".well-known")
+            });
+        }
+        let format = listing::Format::of(ask.headers);
+        let question = listing::Question::parse(ask.query.unwrap_or_default());
+        let text = listing::render(format, path, entries, &question);
+        let mut answer = text_response(ask, StatusCode::OK, format.content_type(), text);
+        answer
+            .headers_mut()
+            .insert(header::VARY, HeaderValue::from_static("accept"));
+        answer
+            .headers_mut()
+            .insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+        if let Some(policy) = format.security_policy() {
+            answer
+                .headers_mut()
+                .insert(header::CONTENT_SECURITY_POLICY, policy);
+        }
+        Ok(answer)
+    }
+
+    fn not_acceptable(&self, ask: &Ask<'_>) -> Response<ResponseBody> {
+        let mut answer = plain(ask, StatusCode::NOT_ACCEPTABLE);
+        answer
+            .headers_mut()
+            .insert(header::VARY, HeaderValue::from_static("accept-encoding"));
+        answer
+    }
+
+    /// The name by which the front end knows a file; `None` for one that is in no file system.
+    fn sent_by_front_end(&self, send_file: &SendFile, chosen: &Chosen) -> Option<HeaderValue> {
+        let text = match send_file {
+            SendFile::XSendfile => {
+                let path = self.source.file_path(to_path(&chosen.path)?)?;
+                encode_path(&crate::path::name_bytes(path.as_os_str()))
+            }
+            SendFile::XAccelRedirect { prefix } => {
+                // Only what is in a file system can be found by the front end.
+                self.source.file_path(to_path(&chosen.path)?)?;
+                format!(
+                    "/{}/{}",
+                    prefix.trim_matches('/'),
+                    encode_path(&chosen.path)
+                )
+            }
+        };
+        HeaderValue::try_from(text).ok()
+    }
+
+    /// What the file system refused becomes a status; being told to wait stays an error.
+    fn or_failure(
+        &self,
+        ask: &Ask<'_>,
+        result: io::Result<Response<ResponseBody>>,
+    ) -> io::Result<Response<ResponseBody>> {
+        let error = match result {
+            Err(error) if error.kind() != io::ErrorKind::WouldBlock => error,
+            other => return other,
+        };
+        if is_exhausted(&error) {
+            // What is kept open for speed goes first.
+            if let Some(cache) = &self.cache {
+                cache.clear();
+            }
+            let mut answer = plain(ask, StatusCode::SERVICE_UNAVAILABLE);
+            answer
+                .headers_mut()
+                .insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+            return Ok(answer);
+        }
+        Ok(plain(
+            ask,
+            match error.kind() {
+                io::ErrorKind::PermissionDenied => StatusCode::FORBIDDEN,
+                io::ErrorKind::NotFound => StatusCode::NOT_FOUND,
+                _ => StatusCode::INTERNAL_SERVER_ERROR,
+            },
+        ))
+    }
+}
+
+fn kept_answer(kept: &Kept, ask: &Ask<'_>, wait: Wait) -> io::Result<Outcome> {
+    let prepared = Prepared {
+        representation: &kept.representation,
+        head: Cow::Borrowed(&kept.representation.head),
+        unchanged: Some(&kept.unchanged),
+        bytes: kept.bytes.as_ref(),
+    };
+    prepared.answer(ask, wait).map(Outcome::Answer)
+}
+
+/// To the same name with a slash at its end: a relative reference, right below any prefix, and never `//host`.
+fn redirect(candidate: &Candidate<'_>, ask: &Ask<'_>) -> Response<ResponseBody> {
+    let mut location = match ask.bare {
+        Some(bare) => format!("./{bare}/"),
+        None => format!("./{}/", encode_segment(candidate.last_segment())),
+    };
+    let path_only = location.len();
+    if let Some(query) = ask.query {
+        location.push('?');
+        location.push_str(query);
+    }
+    let mut answer = plain(ask, StatusCode::MOVED_PERMANENTLY);
+    let value = HeaderValue::try_from(&location)
+        .or_else(|_| HeaderValue::try_from(location.split_at(path_only).0));
+    if let Ok(value) = value {
+        answer.headers_mut().insert(header::LOCATION, value);
+    }
+    answer
+}
+
+/// The answer to the front end: what the file is, and where.
+fn handed_over(
+    send_file: &SendFile,
+    name: HeaderValue,
+    mut head: HeaderMap,
+) -> Response<ResponseBody> {
+    // The front end's own, of the file it opens.
+    for field in [
+        header::CONTENT_LENGTH,
+        header::ACCEPT_RANGES,
+        header::ETAG,
+        header::LAST_MODIFIED,
+    ] {
+        head.remove(field);
+    }
+    let field = match send_file {
+        SendFile::XSendfile => "x-sendfile",
+        SendFile::XAccelRedirect { .. } => "x-accel-redirect",
+    };
+    head.insert(field, name);
+    response(StatusCode::OK, head, ResponseBody::empty())
+}
+
+fn is_exhausted(error: &io::Error) -> bool {
+    #[cfg(unix)]
+    {
+        use rustix::io::Errno;
+        matches!(
+            Errno::from_io_error(error),
+            Some(Errno::MFILE | Errno::NFILE | Errno::NOMEM)
+        )
+    }
+    #[cfg(not(unix))]
+    {
+        error.kind() == io::ErrorKind::OutOfMemory
+    }
+}

@@ -1,0 +1,274 @@
+//! A directory of the file system.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::{Duration, Instant};
+
+#[cfg(target_os = "linux")]
+use super::linux::{self, Kernel};
+use super::{Entry, File, Handle, Node, Source, Wait, links, portable};
+
+/// A root is opened again after this long, so that one that was renamed or is a link now elsewhere
+/// (`current -> releases/42`) is noticed within a second.
+const ROOT_TTL: Duration = Duration::from_millis(900);
+
+/// What to do about symbolic links. Default: [`Symlinks::Inside`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Symlinks {
+    /// Follow those that stay below the root, absolute ones too. The root itself may be a link.
+    #[default]
+    Inside,
+    /// Follow none: what is a link, or below one, is not found.
+    Refuse,
+}
+
+/// How to reach the file system. Default: [`Io::Fastest`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Io {
+    /// What this machine does best: on Linux the kernel's own containment and its answers from memory without
+    /// another thread, device by device.
+    #[default]
+    Fastest,
+    /// The way for every platform, everything on threads that may block. Contained just as strictly.
+    Portable,
+}
+
+/// A directory of the file system, of which nothing outside is ever opened.
+///
+/// It need not exist yet: until it does, nothing is found.
+#[derive(Debug, Clone)]
+pub struct Directory {
+    root: PathBuf,
+    symlinks: Symlinks,
+    io: Io,
+    opened: Arc<RwLock<Option<Opened>>>,
+}
+
+#[derive(Debug, Clone)]
+struct Opened {
+    root: Root,
+    at: Instant,
+}
+
+#[derive(Debug, Clone)]
+enum Root {
+    #[cfg(target_os = "linux")]
+    Linux(Arc<std::os::fd::OwnedFd>),
+    Portable(Arc<cap_std::fs::Dir>),
+}
+
+impl Directory {
+    /// The directory at `root`. A relative path is taken from the current directory of this moment.
+    pub fn new(root: impl Into<PathBuf>) -> Self {
+        let root = root.into();
+        let root = std::path::absolute(&root).unwrap_or(root);
+        Self {
+            root,
+            symlinks: Symlinks::default(),
+            io: Io::default(),
+            opened: Arc::default(),
+        }
+    }
+
+    /// What to do about symbolic links below the root. Default: [`Symlinks::Inside`].
+    #[must_use]
+    pub fn symlinks(mut self, symlinks: Symlinks) -> Self {
+        self.symlinks = symlinks;
+        self
+    }
+
+    /// How to reach the file system. Default: [`Io::Fastest`].
+    #[must_use]
+    pub fn io(mut self, io: Io) -> Self {
+        self.io = io;
+        self.opened = Arc::default();
+        self
+    }
+
+    /// The path of the root.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.root
+    }
+
+    fn root(&self, wait: Wait) -> io::Result<Root> {
+        let now = Instant::now();
+        let opened = self.opened.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(opened) = &*opened
+            && now.duration_since(opened.at) < ROOT_TTL
+        {
+            return Ok(opened.root.clone());
+        }
+        drop(opened);
+        let root = self.open_root(wait)?;
+        // Whoever else is doing the same has an equally new one; nobody waits for it.
+        if let Ok(mut opened) = self.opened.try_write() {
+            *opened = Some(Opened {
+                root: root.clone(),
+                at: now,
+            });
+        }
+        Ok(root)
+    }
+
+    fn open_root(&self, wait: Wait) -> io::Result<Root> {
+        #[cfg(target_os = "linux")]
+        if self.io == Io::Fastest && linux::kernel() != Kernel::Old {
+            return Ok(Root::Linux(Arc::new(linux::open_root(&self.root, wait)?)));
+        }
+        if wait == Wait::Never {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        Ok(Root::Portable(Arc::new(portable::open_root(&self.root)?)))
+    }
+
+    /// The file at `path`, and the path without links that it was found at, should one be needed.
+    fn open_in(
+        &self,
+        root: &Root,
+        path: &Path,
+        symlinks: Symlinks,
+        wait: Wait,
+    ) -> io::Result<Node> {
+        match root {
+            #[cfg(target_os = "linux")]
+            Root::Linux(root) => {
+                use std::os::fd::AsFd;
+                Ok(match linux::open(root.as_fd(), path, symlinks, wait)? {
+                    linux::Opened::File(handle, stamp) => {
+                        Node::File(File::from_handle(Handle::Linux(handle), stamp))
+                    }
+                    linux::Opened::Directory => Node::Directory,
+                })
+            }
+            Root::Portable(root) => Ok(match portable::open(root, path, symlinks, wait)? {
+                portable::Opened::File(handle, stamp) => {
+                    Node::File(File::from_handle(Handle::Portable(handle), stamp))
+                }
+                portable::Opened::Directory => Node::Directory,
+            }),
+        }
+    }
+
+    fn resolve(&self, root: &Root, path: &Path) -> io::Result<PathBuf> {
+        let canonical = std::fs::canonicalize(&self.root)?;
+        links::resolve(&[&canonical, &self.root], path, |name| match root {
+            #[cfg(target_os = "linux")]
+            Root::Linux(root) => {
+                use std::os::fd::AsFd;
+                linux::read_link(root.as_fd(), name)
+            }
+            Root::Portable(root) => portable::read_link(root, name),
+        })
+    }
+
+    fn try_open(&self, path: &Path, wait: Wait) -> io::Result<Node> {
+        let root = self.root(wait)?;
+        match self.open_in(&root, path, self.symlinks, wait) {
+            Err(error) if self.symlinks == Symlinks::Inside && left_the_root(&error) => {
+                if wait == Wait::Never {
+                    return Err(io::ErrorKind::WouldBlock.into());
+                }
+                let resolved = self.resolve(&root, path)?;
+                self.open_in(&root, &resolved, Symlinks::Refuse, wait)
+            }
+            result => result,
+        }
+    }
+
+    fn try_list(&self, path: &Path) -> io::Result<Vec<Entry>> {
+        let root = self.root(Wait::Allowed)?;
+        let list = |path: &Path, symlinks| match &root {
+            #[cfg(target_os = "linux")]
+            Root::Linux(root) => {
+                use std::os::fd::AsFd;
+                linux::list(root.as_fd(), path, symlinks)
+            }
+            Root::Portable(root) => portable::list(root, path, symlinks),
+        };
+        let found = match list(path, self.symlinks) {
+            Err(error) if self.symlinks == Symlinks::Inside && left_the_root(&error) => {
+                list(&self.resolve(&root, path)?, Symlinks::Refuse)
+            }
+            result => result,
+        }?;
+        let entry = |found: Found| match found {
+            Found::Entry(entry) => Some(entry),
+            // A link is shown as what it leads to, and not at all where it may not be followed.
+            Found::Link(name) => match self.try_open(&path.join(&name), Wait::Allowed).ok()? {
+                Node::File(file) => Some(Entry::file(
+                    name,
+                    file.metadata.length,
+                    file.metadata.modified,
+                )),
+                Node::Directory => Some(Entry::directory(name, None)),
+            },
+        };
+        Ok(found.into_iter().filter_map(entry).collect())
+    }
+}
+
+impl Source for Directory {
+    fn open(&self, path: &Path, wait: Wait) -> io::Result<Node> {
+        self.try_open(path, wait).map_err(sort_out)
+    }
+
+    fn list(&self, path: &Path) -> io::Result<Vec<Entry>> {
+        self.try_list(path).map_err(sort_out)
+    }
+
+    fn file_path(&self, path: &Path) -> Option<PathBuf> {
+        Some(self.root.join(path))
+    }
+}
+
+/// Something in a directory.
+pub(super) enum Found {
+    Entry(Entry),
+    Link(std::ffi::OsString),
+}
+
+/// The kernel says EXDEV; `cap-std` says so in an error of its own, which has no number.
+fn left_the_root(error: &io::Error) -> bool {
+    #[cfg(unix)]
+    if error.raw_os_error() == Some(rustix::io::Errno::XDEV.raw_os_error()) {
+        return true;
+    }
+    error.kind() == io::ErrorKind::PermissionDenied && error.raw_os_error().is_none()
+}
+
+/// A name that cannot be, and a name that leads astray, are names of nothing.
+pub(super) fn sort_out(error: io::Error) -> io::Error {
+    let nothing = left_the_root(&error);
+    #[cfg(unix)]
+    let nothing = {
+        use rustix::io::Errno;
+        nothing
+            || matches!(
+                Errno::from_io_error(&error),
+                Some(
+                    Errno::LOOP
+                        | Errno::NOTDIR
+                        | Errno::NAMETOOLONG
+                        | Errno::INVAL
+                        | Errno::ISDIR
+                        | Errno::NXIO
+                        | Errno::NODEV
+                )
+            )
+    };
+    #[cfg(not(unix))]
+    let nothing = nothing
+        || matches!(
+            error.kind(),
+            io::ErrorKind::InvalidInput
+                | io::ErrorKind::NotADirectory
+                | io::ErrorKind::InvalidFilename
+        );
+    if nothing {
+        io::ErrorKind::NotFound.into()
+    } else {
+        error
+    }
+}
