@@ -244,7 +244,13 @@ impl AnyError {
     pub(crate) fn printed_backtrace(&self) -> Option<String> {
         match self {
             // A boxed anyhow::Error prints its backtrace in `{:?}` and has no other way to it.
+            // It begins with the message: of others, a derived `Debug` of a deep chain would
+            // overflow the stack.
             Self::Boxed(error) => {
+                let message = error.to_string();
+                if !debug(&error, 128).starts_with(clean::truncated(&message, 64)) {
+                    return None;
+                }
                 let debug = debug(&error, 1024 * 1024);
                 let (_, backtrace) = debug.rsplit_once("Stack backtrace:\n")?;
                 Some(backtrace.to_owned())

@@ -16,7 +16,7 @@ use crate::{
     body::Watch,
     cause::Cause,
     clean::OneLine,
-    frames::Traceback,
+    frames::{Note, Traceback},
     gate::Verdict,
     id::ErrorId,
     layer::Config,
@@ -29,7 +29,7 @@ use crate::{
 
 /// A failure that is being reported. Dropped before it is through, it goes on elsewhere.
 pub(crate) struct Finishing {
-    report: Option<Report>,
+    report: Option<Arc<Report>>,
     id: ErrorId,
     config: Arc<Config>,
     verdict: Verdict,
@@ -46,7 +46,7 @@ impl Finishing {
         let report = Report::new(cause, stage, seen.summary());
         Self {
             id: report.id(),
-            report: Some(report),
+            report: Some(Arc::new(report)),
             config,
             verdict: seen.verdict(),
             format: seen.format(),
@@ -70,7 +70,7 @@ impl Finishing {
         };
         if !report.has_traceback() && self.wants_frames() {
             if self.waiting.is_none() {
-                match symbols::prepare(report.trace()) {
+                match symbols::prepare(report) {
                     Ready::Now => {}
                     Ready::When(signal) => self.waiting = Some(signal),
                     Ready::Never(note) => {
@@ -113,7 +113,7 @@ impl Finishing {
     pub(crate) fn text(&self) -> String {
         self.report
             .as_ref()
-            .map(render::text::page)
+            .map(|report| report.to_text())
             .unwrap_or_default()
     }
 }
@@ -132,40 +132,28 @@ impl Drop for Finishing {
 #[cold]
 pub(crate) fn later(cause: Cause, stage: Stage, watch: &Watch) {
     let report = Report::new(cause, stage, watch.seen.summary());
-    tell_later(report, Arc::clone(&watch.config));
+    tell_later(Arc::new(report), Arc::clone(&watch.config));
 }
 
-fn tell_later(report: Report, config: Arc<Config>) {
+fn tell_later(report: Arc<Report>, config: Arc<Config>) {
     if !is_heard(&config) {
         return;
     }
-    match symbols::is_ready(report.trace()) {
-        true => tell(&report, &config),
-        // Symbols take their time, and this may be an async worker. What is logged elsewhere is logged
-        // by the subscriber of here.
-        false => {
-            let dispatch = tracing::dispatcher::get_default(Clone::clone);
-            let shared = Arc::new(std::sync::Mutex::new(Some((report, config))));
-            let job = Arc::clone(&shared);
-            let take = |slot: &std::sync::Mutex<Option<(Report, Arc<Config>)>>| {
-                slot.lock()
-                    .unwrap_or_else(std::sync::PoisonError::into_inner)
-                    .take()
-            };
-            let sent = worker::run(move || {
-                if let Some((report, config)) = take(&job) {
-                    if let Ready::Never(note) = symbols::prepare_here(report.trace()) {
-                        report.set_traceback(Traceback::without(report.location(), note));
-                    }
-                    tracing::dispatcher::with_default(&dispatch, || tell(&report, &config));
-                }
-            });
-            if !sent && let Some((report, config)) = take(&shared) {
-                let note = crate::frames::Note::TooMany;
-                report.set_traceback(Traceback::without(report.location(), note));
-                tell(&report, &config);
-            }
-        }
+    if symbols::is_ready(&report) {
+        tell(&report, &config);
+        return;
+    }
+    // Symbols take their time, and this may be an async worker. What is logged elsewhere is logged
+    // by the subscriber of here.
+    let dispatch = tracing::dispatcher::get_default(Clone::clone);
+    let (elsewhere, its_config) = (Arc::clone(&report), Arc::clone(&config));
+    let sent = worker::run(move || {
+        _ = elsewhere.frames();
+        tracing::dispatcher::with_default(&dispatch, || tell(&elsewhere, &its_config));
+    });
+    if !sent {
+        report.set_traceback(Traceback::without(report.location(), Note::TooMany));
+        tell(&report, &config);
     }
 }
 

@@ -43,7 +43,9 @@ fn noting() -> (ExceptionsLayer, Arc<Mutex<Seen>>) {
             kind: Some(report.kind()),
             type_name: report.type_name().map(str::to_owned),
             message: report.message().to_owned(),
-            chain: chain.map(|link| (link.type_name.clone(), link.message.clone())).collect(),
+            chain: chain
+                .map(|link| (link.type_name.clone(), link.message.clone()))
+                .collect(),
             chain_cut: report.is_chain_cut(),
             location: report.location().map(ToString::to_string),
             note: report.frames().note(),
@@ -93,7 +95,11 @@ async fn formatted() {
     let line = line!() + 1;
     let seen = panicking(|| panic!("boom {}", black_box(1))).await;
     assert_eq!(seen.message, "boom 1");
-    assert!(seen.location.unwrap().contains(&format!("tests/how_it_fails.rs:{line}:")));
+    assert!(
+        seen.location
+            .unwrap()
+            .contains(&format!("tests/how_it_fails.rs:{line}:"))
+    );
 }
 
 #[tokio::test]
@@ -101,13 +107,20 @@ async fn literal() {
     let line = line!() + 1;
     let seen = panicking(|| panic!("a literal")).await;
     assert_eq!(seen.message, "a literal");
-    assert!(seen.location.unwrap().contains(&format!("tests/how_it_fails.rs:{line}:")));
+    assert!(
+        seen.location
+            .unwrap()
+            .contains(&format!("tests/how_it_fails.rs:{line}:"))
+    );
 }
 
 #[tokio::test]
 async fn panic_any_of_a_number() {
     let seen = panicking(|| panic_any(42_i32)).await;
-    assert_eq!((seen.message.as_str(), seen.type_name.as_deref()), ("42", Some("i32")));
+    assert_eq!(
+        (seen.message.as_str(), seen.type_name.as_deref()),
+        ("42", Some("i32"))
+    );
 }
 
 #[tokio::test]
@@ -126,7 +139,10 @@ async fn a_custom_payload_whose_drop_panics() {
 #[tokio::test]
 async fn resume_unwind_says_honestly_that_there_is_no_backtrace() {
     let seen = panicking(|| resume_unwind(Box::new("never raised"))).await;
-    assert_eq!((seen.message.as_str(), seen.location), ("never raised", None));
+    assert_eq!(
+        (seen.message.as_str(), seen.location),
+        ("never raised", None)
+    );
     assert_eq!(seen.note, Some(Note::Unseen));
     assert!(seen.text.contains("no backtrace"), "{}", seen.text);
 }
@@ -146,7 +162,11 @@ async fn a_join_error_that_is_resumed_shows_where_the_task_panicked() {
     log.only().await;
     let seen = seen.lock().unwrap().clone();
     assert_eq!(seen.message, "boom on the pool");
-    assert!(seen.location.unwrap().contains(&format!("how_it_fails.rs:{line}:")));
+    assert!(
+        seen.location
+            .unwrap()
+            .contains(&format!("how_it_fails.rs:{line}:"))
+    );
 }
 
 #[tokio::test]
@@ -164,14 +184,26 @@ async fn a_join_error_that_is_returned() {
 async fn unwrap_on_err() {
     let line = line!() + 1;
     let seen = panicking(|| assert_eq!(black_box("x").parse::<u8>().unwrap(), 0)).await;
-    assert!(seen.message.contains("ParseIntError { kind: InvalidDigit }"), "{}", seen.message);
-    assert!(seen.location.unwrap().contains(&format!("how_it_fails.rs:{line}:")));
+    assert!(
+        seen.message
+            .contains("ParseIntError { kind: InvalidDigit }"),
+        "{}",
+        seen.message
+    );
+    assert!(
+        seen.location
+            .unwrap()
+            .contains(&format!("how_it_fails.rs:{line}:"))
+    );
 }
 
 #[tokio::test]
 async fn index() {
     let seen = panicking(|| assert_eq!([1, 2, 3][black_box(3)], 0)).await;
-    assert_eq!(seen.message, "index out of bounds: the len is 3 but the index is 3");
+    assert_eq!(
+        seen.message,
+        "index out of bounds: the len is 3 but the index is 3"
+    );
 }
 
 /// An error with a message and a source.
@@ -186,13 +218,18 @@ impl fmt::Display for Link {
 
 impl Error for Link {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
-        self.1.as_ref().map(|source| &**source as &(dyn Error + 'static))
+        self.1
+            .as_ref()
+            .map(|source| &**source as &(dyn Error + 'static))
     }
 }
 
 fn three_deep() -> Link {
     let root = Link("connection refused", None);
-    Link("cannot load the order", Some(Box::new(Link("query failed", Some(Box::new(root))))))
+    Link(
+        "cannot load the order",
+        Some(Box::new(Link("query failed", Some(Box::new(root))))),
+    )
 }
 
 #[tokio::test]
@@ -203,11 +240,18 @@ async fn an_error_with_a_three_deep_chain() {
     assert_eq!(boxed.type_name.as_deref(), Some("Link"), "by its Debug");
     for seen in [concrete, boxed] {
         assert_eq!(seen.message, "cannot load the order");
-        let chain: Vec<_> = seen.chain.iter().map(|(_, message)| message.as_str()).collect();
+        let chain: Vec<_> = seen
+            .chain
+            .iter()
+            .map(|(_, message)| message.as_str())
+            .collect();
         assert_eq!(chain, ["query failed", "connection refused"]);
         // Root first, as Python has it.
         let text = &seen.text;
-        let at = |what: &str| text.find(what).unwrap_or_else(|| panic!("{what} is not in {text}"));
+        let at = |what: &str| {
+            text.find(what)
+                .unwrap_or_else(|| panic!("{what} is not in {text}"))
+        };
         assert!(at("connection refused") < at("query failed"));
         assert!(at("query failed") < at("cannot load the order"));
         let between = "The above error was the direct cause of the following error:";
@@ -224,16 +268,29 @@ async fn gateway_core_error_shows_where_the_question_mark_met_it() {
     }
     let seen = failing(|| load().unwrap_err()).await;
     assert_eq!(seen.message, "invalid digit found in string");
-    assert_eq!(seen.type_name.as_deref(), Some("core::num::error::ParseIntError"));
-    assert!(seen.location.unwrap().contains(&format!("how_it_fails.rs:{line}:")));
-    assert!(seen.text.contains("parse::<u8>()?"), "its line of source: {}", seen.text);
+    assert_eq!(
+        seen.type_name.as_deref(),
+        Some("core::num::error::ParseIntError")
+    );
+    assert!(
+        seen.location
+            .unwrap()
+            .contains(&format!("how_it_fails.rs:{line}:"))
+    );
+    assert!(
+        seen.text.contains("parse::<u8>()?"),
+        "its line of source: {}",
+        seen.text
+    );
 }
 
 #[tokio::test]
 async fn anyhow_without_a_backtrace() {
     use anyhow::Context as _;
     let seen = failing(|| {
-        let error = Err::<(), _>(three_deep()).context("while showing it").unwrap_err();
+        let error = Err::<(), _>(three_deep())
+            .context("while showing it")
+            .unwrap_err();
         BoxError::from(error)
     })
     .await;
@@ -330,16 +387,23 @@ async fn a_message_of_a_mebibyte_is_cut_and_says_so() {
 #[tokio::test]
 async fn control_characters_are_escaped_and_split_no_log_record() {
     let evil = "nul \0 bell \x07 \x1b[31mred\r\n2026-01-01T00:00:00Z ERROR forged: record\u{202e}";
-    for seen in
-        [panicking(move || panic!("{}", black_box(evil))).await, failing(move || BoxError::from(evil)).await]
-    {
+    for seen in [
+        panicking(move || panic!("{}", black_box(evil))).await,
+        failing(move || BoxError::from(evil)).await,
+    ] {
         for text in [&seen.message, &seen.text, &seen.record] {
-            assert!(!text.contains(['\0', '\x07', '\x1b', '\r', '\u{202e}']), "{text:?}");
+            assert!(
+                !text.contains(['\0', '\x07', '\x1b', '\r', '\u{202e}']),
+                "{text:?}"
+            );
             let forged = text.lines().any(|line| line.starts_with("2026"));
             assert!(!forged || text == &seen.message, "{text}");
         }
         assert!(seen.message.contains("\\u{1b}[31mred\\r"));
         let first = seen.record.lines().next().unwrap();
-        assert!(first.contains("forged: record"), "the message is on the first line: {first}");
+        assert!(
+            first.contains("forged: record"),
+            "the message is on the first line: {first}"
+        );
     }
 }

@@ -26,10 +26,16 @@ use tower::{Layer as _, ServiceExt as _};
 use tower_service::Service;
 
 /// The layer that notes at which stage things failed.
-fn staged() -> (middleware_exceptions::ExceptionsLayer, Arc<std::sync::Mutex<Vec<Stage>>>) {
+fn staged() -> (
+    middleware_exceptions::ExceptionsLayer,
+    Arc<std::sync::Mutex<Vec<Stage>>>,
+) {
     let stages = Arc::new(std::sync::Mutex::new(Vec::new()));
     let seen = Arc::clone(&stages);
-    (layer().on_report(move |report| seen.lock().unwrap().push(report.stage())), stages)
+    (
+        layer().on_report(move |report| seen.lock().unwrap().push(report.stage())),
+        stages,
+    )
 }
 
 async fn fails_cleanly<S, R>(service: S, stage: Stage)
@@ -53,7 +59,11 @@ fn boom() {
 
 #[tokio::test]
 async fn handler_at_its_first_poll() {
-    fails_cleanly(handler(async |_| -> Never { panic!("boom") }), Stage::Future).await;
+    fails_cleanly(
+        handler(async |_| -> Never { panic!("boom") }),
+        Stage::Future,
+    )
+    .await;
 }
 
 #[tokio::test]
@@ -130,19 +140,36 @@ impl Service<Request<Boxed>> for Unready {
 #[tokio::test]
 async fn in_poll_ready_by_panic() {
     let fail = || panic!("boom");
-    fails_cleanly(Unready { fail: Some(fail), ready: false }, Stage::Ready).await;
+    fails_cleanly(
+        Unready {
+            fail: Some(fail),
+            ready: false,
+        },
+        Stage::Ready,
+    )
+    .await;
 }
 
 #[tokio::test]
 async fn in_poll_ready_by_an_error() {
     let fail = || Err("shut down".into());
-    fails_cleanly(Unready { fail: Some(fail), ready: false }, Stage::Ready).await;
+    fails_cleanly(
+        Unready {
+            fail: Some(fail),
+            ready: false,
+        },
+        Stage::Ready,
+    )
+    .await;
 }
 
 #[tokio::test]
 async fn a_service_that_was_not_ready_once_answers_the_next_request() {
     let log = Log::new();
-    let inner = Unready { fail: Some(|| Err("not yet".into())), ready: false };
+    let inner = Unready {
+        fail: Some(|| Err("not yet".into())),
+        ready: false,
+    };
     let mut service = layer().layer(inner);
     let request = || Request::get("/").body(support_body()).unwrap();
     let Ok(response) = service.ready().await.unwrap().call(request()).await;
@@ -155,7 +182,10 @@ async fn a_service_that_was_not_ready_once_answers_the_next_request() {
 #[tokio::test]
 async fn in_poll_ready_with_no_call_to_follow_is_logged() {
     let log = Log::new();
-    let mut service = layer().layer(Unready { fail: Some(|| panic!("boom")), ready: false });
+    let mut service = layer().layer(Unready {
+        fail: Some(|| panic!("boom")),
+        ready: false,
+    });
     service.ready().await.unwrap();
     drop(service);
     assert!(log.only().await.contains("boom"));
@@ -206,7 +236,10 @@ async fn body_after_a_first_poll_that_was_pending() {
 }
 
 fn id_of(error: Option<&str>) -> String {
-    let (_, rest) = error.expect("an error").split_once("error id ").expect("an id");
+    let (_, rest) = error
+        .expect("an error")
+        .split_once("error id ")
+        .expect("an id");
     rest.trim_end_matches(')').to_owned()
 }
 
@@ -215,10 +248,17 @@ async fn body_after_a_chunk() {
     for step in [|| Step::Panic, || Step::Fail("disk")] {
         let log = Log::new();
         let handler = handler(move |_| async move {
-            streaming(Script::new([Step::Chunk("first chunk\n"), Step::Wait(30), step()]))
+            streaming(Script::new([
+                Step::Chunk("first chunk\n"),
+                Step::Wait(30),
+                step(),
+            ]))
         });
         let taken = ask(&layer(), handler).await;
-        assert_eq!((taken.status.as_u16(), taken.text.as_str()), (200, "first chunk\n"));
+        assert_eq!(
+            (taken.status.as_u16(), taken.text.as_str()),
+            (200, "first chunk\n")
+        );
         assert!(log.only().await.contains(&id_of(taken.error.as_deref())));
     }
 }
@@ -226,9 +266,8 @@ async fn body_after_a_chunk() {
 #[tokio::test]
 async fn body_at_the_very_next_poll() {
     let log = Log::new();
-    let handler = handler(async |_| {
-        streaming(Script::new([Step::Chunk("first chunk\n"), Step::Panic]))
-    });
+    let handler =
+        handler(async |_| streaming(Script::new([Step::Chunk("first chunk\n"), Step::Panic])));
     let taken = ask(&layer(), handler).await;
     assert_eq!(taken.text, "first chunk\n");
     assert!(log.only().await.contains(&id_of(taken.error.as_deref())));
@@ -265,8 +304,11 @@ async fn trailers() {
         }
     }
     let log = Log::new();
-    let taken =
-        ask(&layer(), handler(async |_| Ok::<_, Infallible>(Response::new(Late(0))))).await;
+    let taken = ask(
+        &layer(),
+        handler(async |_| Ok::<_, Infallible>(Response::new(Late(0)))),
+    )
+    .await;
     assert_eq!(taken.text, "all");
     assert!(log.only().await.contains(&id_of(taken.error.as_deref())));
 
@@ -320,7 +362,11 @@ impl Body for Hintless {
 async fn size_hint_and_is_end_stream_before_the_head() {
     for (size_from, end_from) in [(0, 9), (9, 0)] {
         let handler = handler(move |_| async move {
-            Ok::<_, Infallible>(Response::new(Hintless { polls: 0, size_from, end_from }))
+            Ok::<_, Infallible>(Response::new(Hintless {
+                polls: 0,
+                size_from,
+                end_from,
+            }))
         });
         fails_cleanly(handler, Stage::BodyStart).await;
     }
@@ -332,16 +378,26 @@ async fn size_hint_and_is_end_stream_after_the_head() {
         let log = Log::new();
         let (layer, stages) = staged();
         let service = layer.layer(handler(move |_| async move {
-            Ok::<_, Infallible>(Response::new(Hintless { polls: 0, size_from, end_from }))
+            Ok::<_, Infallible>(Response::new(Hintless {
+                polls: 0,
+                size_from,
+                end_from,
+            }))
         }));
         let Ok(response) = service.oneshot(Request::new(support_body())).await;
         let mut body = response.into_body();
-        assert_eq!(body.frame().await.unwrap().unwrap().into_data().unwrap(), "x");
+        assert_eq!(
+            body.frame().await.unwrap().unwrap().into_data().unwrap(),
+            "x"
+        );
         for _ in 0..2 {
             assert_eq!(body.size_hint().exact(), None);
             assert!(!body.is_end_stream());
         }
-        assert!(body.frame().await.unwrap().is_err(), "what is broken is cut");
+        assert!(
+            body.frame().await.unwrap().is_err(),
+            "what is broken is cut"
+        );
         assert!(body.frame().await.is_none());
         assert!(log.only().await.contains("no "));
         assert_eq!(*stages.lock().unwrap(), [Stage::BodyHint]);
@@ -356,7 +412,10 @@ async fn drop_of_a_whole_body() {
         streaming(Script::new([Step::Chunk("all of it")]).on_drop(|| panic!("boom in drop")))
     });
     let taken = ask(&layer, handler).await;
-    assert_eq!((taken.status.as_u16(), taken.text.as_str()), (200, "all of it"));
+    assert_eq!(
+        (taken.status.as_u16(), taken.text.as_str()),
+        (200, "all of it")
+    );
     assert_eq!(taken.error, None);
     assert!(log.only().await.contains("boom in drop"));
     assert_eq!(*stages.lock().unwrap(), [Stage::BodyDrop]);
@@ -384,7 +443,11 @@ struct Leaver {
 impl Future for Leaver {
     type Output = Never;
     fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Never> {
-        if self.answer { Poll::Ready(Ok(ok("answered"))) } else { Poll::Pending }
+        if self.answer {
+            Poll::Ready(Ok(ok("answered")))
+        } else {
+            Poll::Pending
+        }
     }
 }
 
@@ -398,7 +461,11 @@ impl Drop for Leaver {
 async fn drop_of_the_handler_that_has_answered() {
     let log = Log::new();
     let (layer, stages) = staged();
-    let taken = ask(&layer, tower::service_fn(|_: Request<Boxed>| Leaver { answer: true })).await;
+    let taken = ask(
+        &layer,
+        tower::service_fn(|_: Request<Boxed>| Leaver { answer: true }),
+    )
+    .await;
     assert_eq!(taken.text, "answered");
     assert!(log.only().await.contains("boom in drop"));
     assert_eq!(*stages.lock().unwrap(), [Stage::FutureDrop]);
@@ -408,9 +475,15 @@ async fn drop_of_the_handler_that_has_answered() {
 async fn drop_of_the_handler_whose_client_is_gone() {
     let log = Log::new();
     let (layer, stages) = staged();
-    let service = layer.layer(tower::service_fn(|_: Request<Boxed>| Leaver { answer: false }));
+    let service = layer.layer(tower::service_fn(|_: Request<Boxed>| Leaver {
+        answer: false,
+    }));
     let call = service.oneshot(Request::new(support_body()));
-    assert!(tokio::time::timeout(std::time::Duration::from_millis(20), call).await.is_err());
+    assert!(
+        tokio::time::timeout(std::time::Duration::from_millis(20), call)
+            .await
+            .is_err()
+    );
     assert!(log.only().await.contains("boom in drop"));
     assert_eq!(*stages.lock().unwrap(), [Stage::FutureDrop]);
 }
@@ -430,7 +503,9 @@ async fn a_failing_handler_and_a_failing_drop_are_one_failure() {
         }
     }
     let log = Log::new();
-    ask(&layer(), tower::service_fn(|_: Request<Boxed>| Both)).await.assert_clean_500();
+    ask(&layer(), tower::service_fn(|_: Request<Boxed>| Both))
+        .await
+        .assert_clean_500();
     assert!(log.only().await.contains("boom in poll"));
 
     // And so with a body, before the head and after.
@@ -453,12 +528,25 @@ async fn an_observer_that_panics_is_contained() {
     let layer = layer().on_report(|_| panic!("observer")).on_report(|_| {
         CALLS.fetch_add(1, Ordering::Relaxed);
     });
-    ask(&layer, handler(async |_| -> Never { panic!("boom") })).await.assert_clean_500();
-    assert_eq!(CALLS.load(Ordering::Relaxed), 1, "the next observer is called all the same");
+    ask(&layer, handler(async |_| -> Never { panic!("boom") }))
+        .await
+        .assert_clean_500();
+    assert_eq!(
+        CALLS.load(Ordering::Relaxed),
+        1,
+        "the next observer is called all the same"
+    );
     let records = log.take();
-    let errors: Vec<_> = records.iter().filter(|record| record.starts_with("ERROR")).collect();
+    let errors: Vec<_> = records
+        .iter()
+        .filter(|record| record.starts_with("ERROR"))
+        .collect();
     assert_eq!(errors.len(), 1, "{records:#?}");
-    assert!(records.iter().any(|record| record.contains("an observer panicked: observer")));
+    assert!(
+        records
+            .iter()
+            .any(|record| record.contains("an observer panicked: observer"))
+    );
 }
 
 #[tokio::test]
@@ -474,17 +562,15 @@ async fn a_formatter_that_panics_is_contained() {
 async fn a_subscriber_that_panics_is_contained() {
     struct Bad;
     impl<S: tracing::Subscriber> tracing_subscriber::Layer<S> for Bad {
-        fn on_event(
-            &self,
-            _: &tracing::Event<'_>,
-            _: tracing_subscriber::layer::Context<'_, S>,
-        ) {
+        fn on_event(&self, _: &tracing::Event<'_>, _: tracing_subscriber::layer::Context<'_, S>) {
             panic!("subscriber");
         }
     }
     use tracing_subscriber::prelude::*;
     let _guard = tracing::subscriber::set_default(tracing_subscriber::registry().with(Bad));
-    ask(&layer(), handler(async |_| -> Never { panic!("boom") })).await.assert_clean_500();
+    ask(&layer(), handler(async |_| -> Never { panic!("boom") }))
+        .await
+        .assert_clean_500();
 }
 
 #[tokio::test]

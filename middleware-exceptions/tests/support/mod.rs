@@ -1,5 +1,6 @@
 //! The vocabulary of these tests: a log that is looked into, and responses taken apart.
 #![allow(
+    unreachable_pub,
     dead_code,
     clippy::allow_attributes,
     reason = "every test binary uses its own part of it"
@@ -40,7 +41,10 @@ impl Log {
         let subscriber = tracing_subscriber::registry()
             .with(tracing_error::ErrorLayer::default())
             .with(Recorder(Arc::clone(&records)));
-        Self { records, _guard: tracing::subscriber::set_default(subscriber) }
+        Self {
+            records,
+            _guard: tracing::subscriber::set_default(subscriber),
+        }
     }
 
     pub fn take(&self) -> Vec<String> {
@@ -98,7 +102,10 @@ pub struct Taken {
 
 impl Taken {
     pub fn id(&self) -> String {
-        let (_, rest) = self.text.split_once("Error ID: ").unwrap_or_else(|| panic!("{self:#?}"));
+        let (_, rest) = self
+            .text
+            .split_once("Error ID: ")
+            .unwrap_or_else(|| panic!("{self:#?}"));
         let id: String = rest.chars().take_while(char::is_ascii_hexdigit).collect();
         assert_eq!(id.len(), 16, "{self:#?}");
         id
@@ -110,7 +117,10 @@ impl Taken {
         assert_eq!(self.status, StatusCode::INTERNAL_SERVER_ERROR, "{self:#?}");
         assert_eq!(self.headers["cache-control"], "no-store");
         assert_eq!(self.headers["x-content-type-options"], "nosniff");
-        assert_eq!(self.headers["content-length"], self.text.len().to_string().as_str());
+        assert_eq!(
+            self.headers["content-length"],
+            self.text.len().to_string().as_str()
+        );
         assert_eq!(self.error, None);
         assert_eq!(self.id().len(), 16);
     }
@@ -132,7 +142,9 @@ where
     while let Some(frame) = body.frame().await {
         match frame {
             Ok(frame) if frame.is_data() => {
-                taken.text.push_str(str::from_utf8(frame.data_ref().unwrap()).unwrap());
+                taken
+                    .text
+                    .push_str(str::from_utf8(frame.data_ref().unwrap()).unwrap());
             }
             Ok(frame) => taken.trailers = frame.into_trailers().ok(),
             Err(error) => {
@@ -143,7 +155,10 @@ where
         }
     }
     for _ in 0..3 {
-        assert!(body.frame().await.is_none(), "a body that has ended yields None for ever");
+        assert!(
+            body.frame().await.is_none(),
+            "a body that has ended yields None for ever"
+        );
     }
     taken
 }
@@ -181,7 +196,9 @@ where
     R: Body<Data = Bytes> + Unpin,
     R::Error: Into<BoxError> + 'static,
 {
-    let request = request.body(Full::new(Bytes::new()).map_err(Into::into).boxed_unsync()).unwrap();
+    let request = request
+        .body(Full::new(Bytes::new()).map_err(Into::into).boxed_unsync())
+        .unwrap();
     let Ok(response) = layer.layer(service).oneshot(request).await;
     take(response).await
 }
@@ -280,5 +297,7 @@ pub fn streaming(script: Script) -> Result<Response<Script>, Infallible> {
 
 /// The layer of these tests: quiet on stderr, and quick to end what has failed.
 pub fn layer() -> ExceptionsLayer {
-    ExceptionsLayer::new().silence_default_hook().flush_time(Duration::from_millis(20))
+    ExceptionsLayer::new()
+        .silence_default_hook()
+        .flush_time(Duration::from_millis(20))
 }
