@@ -340,7 +340,8 @@ fn leading_name(error: &(dyn Error + 'static)) -> Option<String> {
         && (rest.is_empty() || rest.starts_with('(') || rest.starts_with(" {"));
     // A `Debug` that is the message tells of no type.
     let is_message = || clean::cut(&error, 128).0 == start;
-    (is_type && !is_message()).then(|| name.to_owned())
+    // `Error` is what contexts of anyhow call themselves.
+    (is_type && name != "Error" && !is_message()).then(|| name.to_owned())
 }
 
 /// The message of a payload, and the name of its type where that is not a string.

@@ -155,6 +155,18 @@ fn cut(frames: &mut Vec<Arc<Frame>>) {
     if let Some(end) = end {
         frames.drain(..=end);
     }
+    // What is left of raising: says nothing that the line does not.
+    let raising = [
+        "rust_begin_unwind",
+        "core::panicking::panic_fmt",
+        "std::panicking::begin_panic",
+    ];
+    while frames
+        .first()
+        .is_some_and(|frame| raising.iter().any(|name| frame.is_marker(name)))
+    {
+        frames.remove(0);
+    }
     let start = frames
         .iter()
         .position(|frame| frame.is_of_the_layer || frame.is_marker("__rust_begin_short_backtrace"));

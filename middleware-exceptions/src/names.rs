@@ -142,17 +142,17 @@ fn crate_of_name(name: &str) -> Option<&'static str> {
     (!name.contains("::")).then_some("unknown")
 }
 
-/// A name without crate, generics and hash: `load_row`, `Order::total`; and whether it is
-/// that of a closure (an async function is one, too) in it.
-pub(crate) fn short(name: &str) -> (String, bool) {
+/// A name without crate, generics and hash: `load_row`, `Order::total`; and how many
+/// closures it is of, one in the other. An async function is one, too.
+pub(crate) fn short(name: &str) -> (String, usize) {
     let mut segments = Vec::new();
-    let mut closure = false;
+    let mut closures = 0;
     for segment in split(name) {
         let segment = segment.trim();
         let is_closure = ["{{closure}}", "{closure", "{async"]
             .iter()
             .any(|mark| segment.starts_with(mark));
-        closure |= is_closure;
+        closures += usize::from(is_closure);
         let is_made = segment.starts_with('{');
         let is_hash = segment.len() == 17
             && segment.starts_with('h')
@@ -169,7 +169,7 @@ pub(crate) fn short(name: &str) -> (String, bool) {
         Some(owner) => format!("{owner}::{last}"),
         None => last,
     };
-    (short, closure)
+    (short, closures)
 }
 
 /// The segments of a path, split at `::` outside of any brackets.
@@ -251,12 +251,16 @@ mod tests {
             ("<<<::>", ("", false)),
         ];
         for (name, (expected, closure)) in cases {
-            let (short, is_closure) = short(name);
+            let (short, closures) = short(name);
             if name.starts_with("<fn") || name.starts_with("<<<") || name.contains("<impl") {
                 // Only: something comes out.
                 continue;
             }
-            assert_eq!((short.as_str(), is_closure), (expected, closure), "{name}");
+            assert_eq!(
+                (short.as_str(), closures > 0),
+                (expected, closure),
+                "{name}"
+            );
         }
     }
 

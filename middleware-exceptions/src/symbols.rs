@@ -143,7 +143,7 @@ pub(crate) fn described(
 ) -> Frame {
     let file = place.map(|(file, ..)| normal(file));
     let origin = names::origin(file.as_deref(), name);
-    let (mut function, closure) = names::short(name.unwrap_or_default());
+    let (mut function, closures) = names::short(name.unwrap_or_default());
     let mut is_async = false;
     let mut source = None;
     let mut shown = None;
@@ -151,11 +151,12 @@ pub(crate) fn described(
         shown = Some(sources.shown(file));
         if origin == Origin::Yours {
             source = sources.excerpt(file, line);
-            if closure || function.is_empty() {
+            if closures > 0 || function.is_empty() {
                 // An async function is a closure by name, and inlined it has no name at all.
                 if let Some((enclosing, found_async)) = sources.enclosing_fn(file, line) {
                     let last = function.rsplit("::").next().unwrap_or_default();
-                    is_async = found_async && (last.is_empty() || last == enclosing);
+                    is_async =
+                        found_async && closures <= 1 && (last.is_empty() || last == enclosing);
                     if function.is_empty() {
                         function = enclosing;
                     }
@@ -165,7 +166,7 @@ pub(crate) fn described(
     }
     Frame {
         raw: name.unwrap_or_default().to_owned(),
-        is_closure: closure && !is_async,
+        is_closure: closures > 0 && !is_async,
         function,
         is_async,
         is_of_the_layer: file.as_deref().map_or_else(
