@@ -1,0 +1,212 @@
+//! What is done with every failure, once: frames, observers, log, response.
+
+use std::{
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
+
+use bytes::Bytes;
+use http::Response;
+use panic_capture::{discard, guard};
+use tracing::Level;
+
+use crate::{
+    ResponseBody,
+    accept::Format,
+    body::Watch,
+    cause::Cause,
+    clean::OneLine,
+    frames::{Note, Traceback},
+    gate::Verdict,
+    id::ErrorId,
+    layer::Config,
+    render,
+    report::{Report, Stage},
+    summary::Seen,
+    symbols::{self, Ready},
+    worker::{self, Signal},
+};
+
+/// A failure that is being reported. Dropped before it is through, it goes on elsewhere.
+pub(crate) struct Finishing {
+    report: Option<Arc<Report>>,
+    id: ErrorId,
+    config: Arc<Config>,
+    verdict: Verdict,
+    format: Format,
+    is_head: bool,
+    waiting: Option<Arc<Signal>>,
+    told: bool,
+}
+
+impl Finishing {
+    pub(crate) fn new(cause: Cause, stage: Stage, seen: &Seen, config: Arc<Config>) -> Self {
+        // What is not a failure (a 404 by way of an error) is answered and not reported.
+        let told = !cause.is_failure();
+        let report = Report::new(cause, stage, seen.summary());
+        Self {
+            id: report.id(),
+            report: Some(Arc::new(report)),
+            config,
+            verdict: seen.verdict(),
+            format: seen.format(),
+            is_head: seen.is_head(),
+            waiting: None,
+            told,
+        }
+    }
+
+    pub(crate) fn id(&self) -> ErrorId {
+        self.id
+    }
+
+    /// Ready when the observers and the log have it.
+    pub(crate) fn poll_told(&mut self, cx: &Context<'_>) -> Poll<()> {
+        if self.told {
+            return Poll::Ready(());
+        }
+        let Some(report) = &self.report else {
+            return Poll::Ready(());
+        };
+        if !report.has_traceback() && self.wants_frames() {
+            if self.waiting.is_none() {
+                match symbols::prepare(report) {
+                    Ready::Now => {}
+                    Ready::When(signal) => self.waiting = Some(signal),
+                    Ready::Never(note) => {
+                        report.set_traceback(Traceback::without(report.location(), note));
+                    }
+                }
+            }
+            if let Some(signal) = &self.waiting {
+                ready!(signal.poll(cx));
+            }
+        }
+        tell(report, &self.config);
+        self.told = true;
+        Poll::Ready(())
+    }
+
+    fn wants_frames(&self) -> bool {
+        self.verdict == Verdict::Shown || is_heard(&self.config)
+    }
+
+    /// The clean response, where one is still possible.
+    pub(crate) fn response<B, D: From<Bytes>>(&self) -> Response<ResponseBody<B, D>> {
+        let response = match &self.report {
+            Some(report) if !report.status().is_server_error() => render::plain(report.status()),
+            Some(report) => render::response(report, self.verdict, self.format, &self.config),
+            None => render::plain(http::StatusCode::INTERNAL_SERVER_ERROR),
+        };
+        let is_head = self.is_head;
+        // RFC 9110 section 9.3.2: the header fields of a GET, without its content.
+        response.map(|text| {
+            if is_head {
+                ResponseBody::empty()
+            } else {
+                ResponseBody::whole(text.into())
+            }
+        })
+    }
+
+    /// The traceback as text, for a body that asked for it.
+    pub(crate) fn text(&self) -> String {
+        self.report
+            .as_ref()
+            .map(|report| report.to_text())
+            .unwrap_or_default()
+    }
+}
+
+impl Drop for Finishing {
+    fn drop(&mut self) {
+        if !self.told
+            && let Some(report) = self.report.take()
+        {
+            tell_later(report, Arc::clone(&self.config));
+        }
+    }
+}
+
+/// Reports a failure for which nobody waits: something was dropped.
+#[cold]
+pub(crate) fn later(cause: Cause, stage: Stage, watch: &Watch) {
+    let report = Report::new(cause, stage, watch.seen.summary());
+    tell_later(Arc::new(report), Arc::clone(&watch.config));
+}
+
+fn tell_later(report: Arc<Report>, config: Arc<Config>) {
+    if !is_heard(&config) {
+        return;
+    }
+    if symbols::is_ready(&report) {
+        tell(&report, &config);
+        return;
+    }
+    // Symbols take their time, and this may be an async worker. What is logged elsewhere is logged
+    // by the subscriber of here.
+    let dispatch = tracing::dispatcher::get_default(Clone::clone);
+    let (elsewhere, its_config) = (Arc::clone(&report), Arc::clone(&config));
+    let sent = worker::run(move || {
+        _ = elsewhere.frames();
+        tracing::dispatcher::with_default(&dispatch, || tell(&elsewhere, &its_config));
+    });
+    if !sent {
+        report.set_traceback(Traceback::without(report.location(), Note::TooMany));
+        tell(&report, &config);
+    }
+}
+
+fn is_heard(config: &Config) -> bool {
+    !config.observers.is_empty()
+        || guard(|| tracing::enabled!(target: "middleware_exceptions", Level::ERROR))
+            .unwrap_or_else(|caught| {
+                discard(caught.payload);
+                false
+            })
+}
+
+/// Observers first, so that the log can tell of one that failed. All of it is somebody's code.
+fn tell(report: &Report, config: &Config) {
+    for observe in &config.observers {
+        if let Err(caught) = guard(|| observe(report)) {
+            let second = Cause::of_panic(caught);
+            contained(|| {
+                tracing::warn!(
+                    target: "middleware_exceptions",
+                    id = %report.id(),
+                    message = %format_args!("an observer panicked: {}", OneLine(&second.message)),
+                );
+            });
+        }
+    }
+    contained(|| log(report));
+}
+
+fn contained(run: impl FnOnce()) {
+    if let Err(caught) = guard(run) {
+        discard(caught.payload);
+    }
+}
+
+/// One event per failure. What is looked for by line is on the first one; the traceback follows,
+/// indented, so that no line of it can pass for another record.
+fn log(report: &Report) {
+    if !tracing::enabled!(target: "middleware_exceptions", Level::ERROR) {
+        return;
+    }
+    let request = report.request();
+    tracing::error!(
+        target: "middleware_exceptions",
+        id = %report.id(),
+        kind = %report.kind(),
+        r#type = report.type_name(),
+        stage = %report.stage(),
+        location = report.location().map(tracing::field::display),
+        thread = report.thread(),
+        request = %format_args!("{} {}", request.method(), request.path()),
+        status = report.status().as_u16(),
+        traceback = %render::text::Log(report),
+        "{}: {}", report.kind(), OneLine(report.message()),
+    );
+}

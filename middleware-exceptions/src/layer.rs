@@ -1,0 +1,254 @@
+//! What the user configures.
+
+use std::{error::Error, fmt, net::IpAddr, path::PathBuf, sync::Arc, time::Duration};
+
+use http::{StatusCode, request::Parts};
+use ipnet::IpNet;
+use tower_layer::Layer;
+
+use crate::{
+    Exceptions, Report,
+    gate::Details,
+    render::{Page, Rendered},
+};
+
+/// Turns panics and errors of the services below it into responses and log records.
+///
+/// [`new`](Self::new) is the safe form for production. See the [crate's front page](crate).
+///
+/// ```
+/// use middleware_exceptions::ExceptionsLayer;
+///
+/// let layer = ExceptionsLayer::new()
+///     .development()
+///     .on_report(|report| println!("{} {}", report.id(), report.message()));
+/// # let _ = layer;
+/// ```
+#[derive(Clone)]
+pub struct ExceptionsLayer {
+    config: Arc<Config>,
+}
+
+#[derive(Clone)]
+pub(crate) struct Config {
+    pub(crate) details: Details,
+    pub(crate) trusted: Vec<IpNet>,
+    pub(crate) peer: Option<Arc<PeerFn>>,
+    pub(crate) observers: Vec<Arc<ObserverFn>>,
+    pub(crate) statuses: Vec<Arc<StatusFn>>,
+    pub(crate) renderer: Option<Arc<RenderFn>>,
+    pub(crate) append: bool,
+    pub(crate) flush: Duration,
+    pub(crate) editor: Option<Arc<str>>,
+}
+
+type PeerFn = dyn Fn(&Parts) -> Option<IpAddr> + Send + Sync;
+type ObserverFn = dyn Fn(&Report) + Send + Sync;
+pub(crate) type StatusFn = dyn Fn(&(dyn Error + 'static)) -> Option<StatusCode> + Send + Sync;
+type RenderFn = dyn Fn(&Page<'_>) -> Option<Rendered> + Send + Sync;
+
+impl ExceptionsLayer {
+    /// The form for production: every failure is answered with a fixed text and an error id; the
+    /// log has everything under that id.
+    ///
+    /// Installs the [panic hook](panic_capture::install), once per process and chained to the one
+    /// that is there: build the layer after color-eyre and its like.
+    #[must_use]
+    pub fn new() -> Self {
+        panic_capture::install();
+        crate::spans::install();
+        warn_of_abort();
+        Self {
+            config: Arc::new(Config {
+                details: Details::Off,
+                trusted: Vec::new(),
+                peer: None,
+                observers: Vec::new(),
+                statuses: Vec::new(),
+                renderer: None,
+                append: false,
+                flush: Duration::from_secs(1),
+                editor: None,
+            }),
+        }
+    }
+
+    /// Shows details to whoever is at this machine.
+    ///
+    /// Only in builds with debug assertions, to a loopback peer that asks for a loopback Host over
+    /// HTTP/1.1 or 2, without any header a proxy adds. Everybody else gets the text of production and, in the
+    /// body, the reason and the line that mends it. Off by default.
+    #[must_use]
+    pub fn development(self) -> Self {
+        crate::symbols::warm();
+        self.with(|config| match &mut config.details {
+            details @ Details::Off => *details = Details::Gated { in_release: false },
+            Details::Gated { .. } | Details::If(_) => {}
+        })
+    }
+
+    /// As [`development`](Self::development), in release builds as well.
+    #[must_use]
+    pub fn development_in_release(self) -> Self {
+        crate::symbols::warm();
+        self.with(|config| match &mut config.details {
+            details @ (Details::Off | Details::Gated { .. }) => {
+                *details = Details::Gated { in_release: true };
+            }
+            Details::If(_) => {}
+        })
+    }
+
+    /// With [`development`](Self::development): shows details to these peers as well, who may ask for any
+    /// address as Host (a telephone does), but not for a name other than localhost. May be
+    /// called more than once.
+    #[must_use]
+    pub fn trust_peers(self, cidr: IpNet) -> Self {
+        self.with(|config| config.trusted.push(cidr))
+    }
+
+    /// Shows details to whomever the closure says, in every build, in place of all the gates of
+    /// [`development`](Self::development).
+    ///
+    /// Behind a proxy every peer is the proxy: ask for a header that the proxy sets and
+    /// that clients cannot.
+    #[must_use]
+    pub fn show_details_if(self, allowed: impl Fn(&Parts) -> bool + Send + Sync + 'static) -> Self {
+        self.with(|config| config.details = Details::If(Arc::new(allowed)))
+    }
+
+    /// Where [`development`](Self::development) finds the peer. Default: `gateway_core::ConnInfo` and, with the feature
+    /// `axum`, axum's `ConnectInfo<SocketAddr>` among the request's extensions.
+    #[must_use]
+    pub fn peer_from(
+        self,
+        peer: impl Fn(&Parts) -> Option<IpAddr> + Send + Sync + 'static,
+    ) -> Self {
+        self.with(|config| config.peer = Some(Arc::new(peer)))
+    }
+
+    /// Calls this with every failure, before it is logged and answered. May be called more than once.
+    ///
+    /// Runs on the task of the request: keep it short. Its own panics are contained.
+    #[must_use]
+    pub fn on_report(self, observe: impl Fn(&Report) + Send + Sync + 'static) -> Self {
+        self.with(|config| config.observers.push(Arc::new(observe)))
+    }
+
+    /// Answers errors that are an `E`, or have one among their causes, with this status.
+    ///
+    /// The first that fits decides; before all of them a `gateway_core::Error` decides for itself, unless its status is
+    /// 500. Only 5xx are failures: others are answered with their status and neither logged nor reported.
+    #[must_use]
+    pub fn map_status<E: Error + 'static>(
+        self,
+        status: impl Fn(&E) -> StatusCode + Send + Sync + 'static,
+    ) -> Self {
+        self.with(|config| {
+            config
+                .statuses
+                .push(Arc::new(move |error| error.downcast_ref().map(&status)));
+        })
+    }
+
+    /// Writes bodies with this. `None`, or a panic, and ours is written.
+    ///
+    /// The page has a [`report`](Page::report) only where details are shown.
+    #[must_use]
+    pub fn render_with(
+        self,
+        render: impl Fn(&Page<'_>) -> Option<Rendered> + Send + Sync + 'static,
+    ) -> Self {
+        self.with(|config| config.renderer = Some(Arc::new(render)))
+    }
+
+    /// Where details are shown and a `text/*` body fails half way: appends the traceback to it.
+    /// Never to one with a `Content-Length` or a `Content-Encoding`. Off by default.
+    #[must_use]
+    pub fn append_to_text_bodies(self) -> Self {
+        self.with(|config| config.append = true)
+    }
+
+    /// How long at least a body that failed half way waits for what it has produced already to be
+    /// sent. Default: 1 s.
+    #[must_use]
+    pub fn flush_time(self, time: Duration) -> Self {
+        self.with(|config| config.flush = time)
+    }
+
+    /// Makes places in the HTML page links that open an editor: a URL with `{path}`, `{line}` and `{column}`,
+    /// such as `vscode://file/{path}:{line}:{column}`. Default: none.
+    #[must_use]
+    pub fn editor(self, url: impl Into<Arc<str>>) -> Self {
+        let url = url.into();
+        self.with(|config| config.editor = Some(url))
+    }
+
+    /// Files below this folder are yours: their lines are shown, their paths relative to it.
+    /// Default: the workspace a file is in (the folder with a `Cargo.lock`). For the whole process.
+    #[must_use]
+    pub fn project_root(self, root: impl Into<PathBuf>) -> Self {
+        crate::source::set_root(root.into());
+        self
+    }
+
+    /// Leaves out the message that the hook before ours (the default one) prints on stderr for
+    /// panics that are caught here: the log has them. Printed by default. For the whole process.
+    #[must_use]
+    pub fn silence_default_hook(self) -> Self {
+        panic_capture::silence_guarded(true);
+        self
+    }
+
+    fn with(mut self, change: impl FnOnce(&mut Config)) -> Self {
+        change(Arc::make_mut(&mut self.config));
+        self
+    }
+}
+
+fn warn_of_abort() {
+    static ONCE: std::sync::Once = std::sync::Once::new();
+    if cfg!(panic = "abort") {
+        ONCE.call_once(|| {
+            tracing::warn!(
+                target: "middleware_exceptions",
+                "built with panic = \"abort\": panics end the process, only errors are caught",
+            );
+        });
+    }
+}
+
+impl Default for ExceptionsLayer {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<S> Layer<S> for ExceptionsLayer {
+    type Service = Exceptions<S>;
+
+    fn layer(&self, inner: S) -> Exceptions<S> {
+        Exceptions::new(inner, Arc::clone(&self.config))
+    }
+}
+
+impl fmt::Debug for ExceptionsLayer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ExceptionsLayer")
+            .field("details", &self.config.details)
+            .field("trusted", &self.config.trusted)
+            .field("observers", &self.config.observers.len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Details {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Off => "off",
+            Self::Gated { in_release: false } => "gated, in debug builds",
+            Self::Gated { in_release: true } => "gated",
+            Self::If(_) => "if the closure says so",
+        })
+    }
+}

@@ -1,0 +1,128 @@
+//! From a report to bytes.
+
+pub(crate) mod text;
+
+use bytes::Bytes;
+use http::{HeaderValue, Response, StatusCode, header};
+use panic_capture::{discard, guard};
+
+use crate::{accept::Format, gate::Verdict, id::ErrorId, layer::Config, report::Report};
+
+/// What [`render_with`](crate::ExceptionsLayer::render_with) is asked to write.
+#[derive(Debug)]
+pub struct Page<'a> {
+    report: &'a Report,
+    verdict: Verdict,
+    format: Format,
+}
+
+impl Page<'_> {
+    /// The id in the log.
+    #[must_use]
+    pub fn id(&self) -> ErrorId {
+        self.report.id()
+    }
+
+    /// The status of the response.
+    #[must_use]
+    pub fn status(&self) -> StatusCode {
+        self.report.status()
+    }
+
+    /// What the client would rather have. Always text in production, where `Accept` is not looked at.
+    #[must_use]
+    pub fn format(&self) -> Format {
+        self.format
+    }
+
+    /// Everything; `None` for whom it is not meant.
+    #[must_use]
+    pub fn report(&self) -> Option<&Report> {
+        (self.verdict == Verdict::Shown).then_some(self.report)
+    }
+}
+
+/// A body written by [`render_with`](crate::ExceptionsLayer::render_with).
+#[derive(Debug, Clone)]
+pub struct Rendered {
+    content_type: HeaderValue,
+    body: Bytes,
+}
+
+impl Rendered {
+    /// A body of this type, such as `text/html; charset=utf-8`.
+    pub fn new(content_type: &'static str, body: impl Into<Bytes>) -> Self {
+        // Not a valid header value: octets, which no browser runs.
+        let content_type = HeaderValue::try_from(content_type)
+            .unwrap_or(HeaderValue::from_static("application/octet-stream"));
+        Self {
+            content_type,
+            body: body.into(),
+        }
+    }
+}
+
+/// The response to a failure. Nothing of the response that failed is in it.
+pub(crate) fn response(
+    report: &Report,
+    verdict: Verdict,
+    format: Format,
+    config: &Config,
+) -> Response<Bytes> {
+    let page = Page {
+        report,
+        verdict,
+        format,
+    };
+    let own = config.renderer.as_ref().and_then(|render| {
+        guard(|| render(&page)).unwrap_or_else(|caught| {
+            discard(caught.payload);
+            None
+        })
+    });
+    let rendered = own.unwrap_or_else(|| ours(&page, config));
+    build(report.status(), rendered)
+}
+
+fn ours(page: &Page<'_>, _config: &Config) -> Rendered {
+    let format = page.format;
+    match page.verdict {
+        Verdict::Production => Rendered::new(Format::Text.content_type(), text::fixed(page.id())),
+        Verdict::Withheld(reason) => {
+            let text = format!("{}\nNo details here: {reason}\n", text::fixed(page.id()));
+            Rendered::new(Format::Text.content_type(), text)
+        }
+        Verdict::Shown => Rendered::new(format.content_type(), text::page(page.report)),
+    }
+}
+
+/// An answer that is no failure: the status and its name.
+pub(crate) fn plain(status: StatusCode) -> Response<Bytes> {
+    let text = match status.canonical_reason() {
+        // RFC 9110 sections 15.3.5, 15.4.5 and 15.2: no content.
+        _ if status == StatusCode::NO_CONTENT
+            || status == StatusCode::NOT_MODIFIED
+            || status.is_informational() =>
+        {
+            String::new()
+        }
+        Some(reason) => format!("{} {reason}\n", status.as_str()),
+        None => format!("{}\n", status.as_str()),
+    };
+    build(status, Rendered::new(Format::Text.content_type(), text))
+}
+
+fn build(status: StatusCode, rendered: Rendered) -> Response<Bytes> {
+    let mut response = Response::new(Bytes::new());
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, rendered.content_type);
+    headers.insert(header::CONTENT_LENGTH, rendered.body.len().into());
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(
+        header::X_CONTENT_TYPE_OPTIONS,
+        HeaderValue::from_static("nosniff"),
+    );
+    *response.body_mut() = rendered.body;
+    response
+}

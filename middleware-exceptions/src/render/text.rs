@@ -1,0 +1,166 @@
+//! Plain text: Python's shape, for people and for logs.
+
+use std::fmt::{self, Display, Write as _};
+
+use crate::{
+    clean::Indented,
+    frames::{Folded, Frame},
+    id::ErrorId,
+    names::Origin,
+    report::{Kind, Report},
+};
+
+/// What production says, whatever has failed: always of one length.
+pub(crate) fn fixed(id: ErrorId) -> String {
+    format!(
+        "The server failed to answer this request. The failure has been logged.\n\nError ID: {id}\n"
+    )
+}
+
+/// All that is known.
+pub(crate) fn page(report: &Report) -> String {
+    let mut page = String::with_capacity(2048);
+    // Writing to a string does not fail.
+    _ = write(&mut page, report);
+    page
+}
+
+fn write(page: &mut String, report: &Report) -> fmt::Result {
+    causes(page, report)?;
+    traceback(page, report)?;
+    writeln!(
+        page,
+        "{}: {}",
+        heading(report),
+        Indented(report.message(), "    ")
+    )?;
+    writeln!(page)?;
+    if let Some(place) = report.location() {
+        write!(page, "Raised at {place}")?;
+        match report.thread() {
+            Some(thread) => writeln!(page, " on thread '{thread}'")?,
+            None => writeln!(page)?,
+        }
+    }
+    for (n, span) in report.spans().iter().enumerate() {
+        let start = if n == 0 {
+            "While in span"
+        } else {
+            "      in span"
+        };
+        match span.fields.as_str() {
+            "" => writeln!(page, "{start} {}", span.name)?,
+            fields => writeln!(page, "{start} {}{{{fields}}}", span.name)?,
+        }
+    }
+    let request = report.request();
+    if !request.path().is_empty() {
+        if report.location().is_some() || !report.spans().is_empty() {
+            writeln!(page)?;
+        }
+        write!(page, "Request: {} {}", request.method(), request.path())?;
+        match request.version() {
+            Some(version) => writeln!(page, " {version:?}")?,
+            None => writeln!(page)?,
+        }
+        for (name, value) in request.headers() {
+            writeln!(page, "  {name}: {}", Indented(value, "    "))?;
+        }
+    }
+    writeln!(page, "Stage: {}", report.stage())?;
+    writeln!(page, "Error ID: {}", report.id())?;
+    notes(report, |note| writeln!(page, "Note: {note}"))
+}
+
+/// What the last line of a traceback begins with, as Python's does with the exception's type.
+pub(crate) fn heading(report: &Report) -> &str {
+    match report.kind() {
+        Kind::Panic => "panic",
+        Kind::Error => report.type_name().unwrap_or("error"),
+    }
+}
+
+fn causes(page: &mut String, report: &Report) -> fmt::Result {
+    if report.is_chain_cut() {
+        writeln!(page, "... more causes, perhaps without end\n")?;
+    }
+    for link in report.chain().iter().rev() {
+        let name = link.type_name.as_deref().unwrap_or("error");
+        writeln!(page, "{name}: {}", Indented(&link.message, "    "))?;
+        writeln!(
+            page,
+            "\nThe above error was the direct cause of the following error:\n"
+        )?;
+    }
+    Ok(())
+}
+
+fn traceback(page: &mut String, report: &Report) -> fmt::Result {
+    let traceback = report.frames();
+    if traceback.frames().is_empty() {
+        return Ok(());
+    }
+    writeln!(page, "Traceback (most recent call last):")?;
+    if traceback.is_truncated() {
+        writeln!(page, "  ... more frames: the stack was deeper than is kept")?;
+    }
+    for folded in traceback.folded() {
+        match folded {
+            Folded::Others(frames) => writeln!(page, "  ... {}", hidden(frames))?,
+            Folded::Frame(frame) => {
+                match (frame.file(), frame.line()) {
+                    (Some(file), Some(line)) => {
+                        writeln!(page, "  File \"{file}\", line {line}, in {}", frame.title())?;
+                    }
+                    _ => writeln!(page, "  In {}", frame.title())?,
+                }
+                if let Some(source) = frame.source() {
+                    writeln!(page, "    {}", source.line())?;
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// `14 frames hidden (hyper, tokio, tower)`.
+pub(crate) fn hidden(frames: &[std::sync::Arc<Frame>]) -> String {
+    let mut names: Vec<&str> = Vec::new();
+    for frame in frames {
+        if let Origin::Other(name) = frame.origin()
+            && !names.contains(&&**name)
+        {
+            names.push(name);
+        }
+    }
+    let more = if names.len() > 6 { ", .." } else { "" };
+    names.truncate(6);
+    let count = frames.len();
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} frame{plural} hidden ({}{more})", names.join(", "))
+}
+
+/// What is missing, and what mends it.
+pub(crate) fn notes(
+    report: &Report,
+    mut each: impl FnMut(&dyn Display) -> fmt::Result,
+) -> fmt::Result {
+    if let Some(note) = report.frames().note() {
+        each(&note)?;
+    }
+    if report.frames().lacks_lines() {
+        each(
+            &"set debug = \"line-tables-only\" in the profile for file names and lines of every frame.",
+        )?;
+    }
+    Ok(())
+}
+
+/// As a field of a log record: begins on a line of its own, every line indented.
+pub(crate) struct Log<'a>(pub(crate) &'a Report);
+
+impl Display for Log<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "\n    {}", Indented(page(self.0).trim_end(), "    "))
+    }
+}

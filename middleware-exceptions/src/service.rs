@@ -1,0 +1,125 @@
+//! The service: decides who failed, and leaves the rest to the future.
+
+use std::{
+    convert::Infallible,
+    fmt,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use gateway_core::BoxError;
+use http::{Request, Response};
+use http_body::Body;
+use panic_capture::guard;
+use tower_service::Service;
+
+use crate::{
+    ResponseBody, ResponseFuture, cause::Cause, finish::Finishing, layer::Config, report::Stage,
+    summary::Seen,
+};
+
+/// A service whose failures are answered, logged and reported: made by
+/// [`ExceptionsLayer`](crate::ExceptionsLayer).
+///
+/// It cannot fail itself: its error is [`Infallible`], as axum wants it.
+pub struct Exceptions<S> {
+    inner: S,
+    config: Arc<Config>,
+    /// `poll_ready` has failed: the call that follows answers for it.
+    failed: Option<Box<Cause>>,
+}
+
+impl<S> Exceptions<S> {
+    pub(crate) fn new(inner: S, config: Arc<Config>) -> Self {
+        Self {
+            inner,
+            config,
+            failed: None,
+        }
+    }
+
+    /// The service below.
+    pub fn get_ref(&self) -> &S {
+        &self.inner
+    }
+}
+
+impl<S, B, R> Service<Request<B>> for Exceptions<S>
+where
+    S: Service<Request<B>, Response = Response<R>>,
+    S::Error: Into<BoxError> + 'static,
+    R: Body + Unpin,
+    R::Data: From<bytes::Bytes>,
+    R::Error: Into<BoxError> + 'static,
+{
+    type Response = Response<ResponseBody<R, R::Data>>;
+    type Error = Infallible;
+    type Future = ResponseFuture<S::Future>;
+
+    #[inline]
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        // Nothing more may be asked of a service whose `poll_ready` has failed.
+        if self.failed.is_some() {
+            return Poll::Ready(Ok(()));
+        }
+        let mut polled = Poll::Pending;
+        let inner = &mut self.inner;
+        let failed = match guard(|| polled = inner.poll_ready(cx)) {
+            Ok(()) => match polled {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Ok(())) => return Poll::Ready(Ok(())),
+                Poll::Ready(Err(error)) => Cause::of_error(error, &self.config),
+            },
+            Err(caught) => Cause::of_panic(caught),
+        };
+        self.failed = Some(Box::new(failed));
+        Poll::Ready(Ok(()))
+    }
+
+    #[inline]
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let (request, seen) = Seen::of(request, &self.config);
+        if let Some(cause) = self.failed.take() {
+            return ResponseFuture::failed(*cause, Stage::Ready, seen, &self.config);
+        }
+        let mut future = None;
+        let inner = &mut self.inner;
+        match guard(|| future = Some(inner.call(request))) {
+            Ok(()) => ResponseFuture::running(future, seen, Arc::clone(&self.config)),
+            Err(caught) => {
+                ResponseFuture::failed(Cause::of_panic(caught), Stage::Call, seen, &self.config)
+            }
+        }
+    }
+}
+
+/// The clone's readiness is its own.
+impl<S: Clone> Clone for Exceptions<S> {
+    fn clone(&self) -> Self {
+        Self::new(self.inner.clone(), Arc::clone(&self.config))
+    }
+}
+
+impl<S> Drop for Exceptions<S> {
+    #[inline]
+    fn drop(&mut self) {
+        // No call came after the failure, so there is no request to answer: it is reported all the same.
+        if let Some(cause) = self.failed.take() {
+            let seen = Seen::nothing();
+            drop(Finishing::new(
+                *cause,
+                Stage::Ready,
+                &seen,
+                Arc::clone(&self.config),
+            ));
+        }
+    }
+}
+
+impl<S: fmt::Debug> fmt::Debug for Exceptions<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Exceptions")
+            .field("inner", &self.inner)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,144 @@
+//! The tracing spans around a failure.
+
+use std::{any::Any, error::Error};
+
+use panic_capture::{discard, guard};
+use tracing::Span;
+
+use crate::{
+    clean,
+    report::SpanSummary,
+    secrets::{REDACTED, is_secret_name},
+};
+
+/// So many spans are listed.
+const DEPTH: usize = 32;
+
+/// Unwinding leaves the spans: the hook keeps a handle on the innermost one.
+pub(crate) fn install() {
+    panic_capture::set_context(|| {
+        let span = Span::current();
+        if span.is_none() {
+            None
+        } else {
+            Some(Box::new(span) as Box<dyn Any + Send>)
+        }
+    });
+}
+
+pub(crate) fn of_panic(context: Option<Box<dyn Any + Send>>) -> Vec<SpanSummary> {
+    let Some(Ok(span)) = context.map(<Box<dyn Any + Send>>::downcast::<Span>) else {
+        return Vec::new();
+    };
+    contained(|| {
+        let spans = listed(&span);
+        discard(span);
+        spans
+    })
+}
+
+/// Of an error: the spans that it carries, else those that are open where it came out.
+pub(crate) fn of_error(error: &(dyn Error + 'static)) -> Vec<SpanSummary> {
+    #[cfg(feature = "tracing-error")]
+    {
+        use tracing_error::ExtractSpanTrace as _;
+        if let Some(trace) = crate::cause::links(error).find_map(|error| error.span_trace()) {
+            return contained(|| visited(trace));
+        }
+    }
+    _ = error;
+    contained(|| listed(&Span::current()))
+}
+
+fn listed(span: &Span) -> Vec<SpanSummary> {
+    #[cfg(feature = "tracing-error")]
+    {
+        let spans = visited(&tracing_error::SpanTrace::new(span.clone()));
+        if !spans.is_empty() {
+            return spans;
+        }
+    }
+    let name = span.metadata().map(|metadata| metadata.name());
+    name.map(|name| SpanSummary {
+        name: clean::cut_text(name, 128).0,
+        fields: String::new(),
+    })
+    .into_iter()
+    .collect()
+}
+
+#[cfg(feature = "tracing-error")]
+fn visited(trace: &tracing_error::SpanTrace) -> Vec<SpanSummary> {
+    let mut spans = Vec::new();
+    trace.with_spans(|metadata, fields| {
+        spans.push(SpanSummary {
+            name: clean::cut_text(metadata.name(), 128).0,
+            fields: redacted_fields(&clean::cut_text(fields, 1024).0),
+        });
+        spans.len() < DEPTH
+    });
+    spans
+}
+
+/// Subscribers are somebody's code.
+fn contained(list: impl FnOnce() -> Vec<SpanSummary>) -> Vec<SpanSummary> {
+    guard(list).unwrap_or_else(|caught| {
+        discard(caught.payload);
+        Vec::new()
+    })
+}
+
+/// `id=7 token=abc def` to `id=7 token=[redacted]`: a value ends where the next `name=` begins.
+#[cfg_attr(
+    not(feature = "tracing-error"),
+    cfg_attr(not(test), expect(dead_code, reason = "fields come with it"))
+)]
+fn redacted_fields(fields: &str) -> String {
+    let mut shown = String::new();
+    let mut secret = false;
+    for word in fields.replace('\n', "\\n").split(' ') {
+        let is_name = |name: &str| {
+            !name.is_empty()
+                && name
+                    .chars()
+                    .all(|char| char.is_alphanumeric() || "_.-#".contains(char))
+        };
+        let field = word.split_once('=').filter(|(name, _)| is_name(name));
+        let text = match field {
+            Some((name, _)) if is_secret_name(name) => {
+                secret = true;
+                format!("{name}={REDACTED}")
+            }
+            Some(_) => {
+                secret = false;
+                word.to_owned()
+            }
+            None if secret => continue,
+            None => word.to_owned(),
+        };
+        if !shown.is_empty() {
+            shown.push(' ');
+        }
+        shown.push_str(&text);
+    }
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_with_secret_names_lose_their_values() {
+        let cases = [
+            ("id=7", "id=7"),
+            ("id=7 token=abc", "id=7 token=[redacted]"),
+            ("password=\"two words\" id=7", "password=[redacted] id=7"),
+            ("the message id=7", "the message id=7"),
+            ("", ""),
+        ];
+        for (fields, shown) in cases {
+            assert_eq!(redacted_fields(fields), shown, "{fields}");
+        }
+    }
+}

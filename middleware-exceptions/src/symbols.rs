@@ -1,0 +1,212 @@
+//! From addresses to frames: slow the first time, a look-up ever after.
+
+use std::{
+    collections::HashMap,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError, RwLock},
+    time::Instant,
+};
+
+use crate::{
+    cause::Trace,
+    frames::{Frame, Note},
+    names::{self, Origin},
+    report::Report,
+    source::Sources,
+    worker::{self, Signal},
+};
+
+/// So many addresses are remembered. A program has only so many that panics pass.
+const CACHE: usize = 16 * 1024;
+
+/// Failures that need the debug information and may ask for it at once, and per second.
+const BURST: f64 = 512.0;
+const PER_SECOND: f64 = 64.0;
+
+/// The frames at one address: more than one where functions were inlined, the innermost first.
+pub(crate) type Inlined = Arc<[Arc<Frame>]>;
+
+static SYMBOLS: RwLock<Option<HashMap<usize, Inlined>>> = RwLock::new(None);
+
+pub(crate) enum Ready {
+    /// Everything is in the cache.
+    Now,
+    /// It will be.
+    When(Arc<Signal>),
+    /// Not for this one.
+    Never(Note),
+}
+
+/// Sees to it that `report.frames()` costs little.
+pub(crate) fn prepare(report: &Arc<Report>) -> Ready {
+    if is_ready(report) {
+        return Ready::Now;
+    }
+    if !allowed() {
+        return Ready::Never(Note::TooMany);
+    }
+    let shared = Arc::clone(report);
+    match worker::run_and_signal(move || _ = shared.frames()) {
+        Some(signal) => Ready::When(signal),
+        None => Ready::Never(Note::TooMany),
+    }
+}
+
+/// Whether nothing slow is needed.
+pub(crate) fn is_ready(report: &Report) -> bool {
+    if report.has_traceback() {
+        return true;
+    }
+    let known = match report.trace() {
+        Trace::Addresses { frames, .. } => {
+            let symbols = SYMBOLS.read().unwrap_or_else(PoisonError::into_inner);
+            let known = |address| {
+                symbols
+                    .as_ref()
+                    .is_some_and(|map| map.contains_key(address))
+            };
+            frames.iter().all(known)
+        }
+        Trace::Missing(_) => true,
+        // Printing a backtrace of std's symbolicates all of it.
+        Trace::Error(_) => !backtraces_enabled(),
+    };
+    // The line of source at the place comes from a file.
+    known && report.location().is_none_or(crate::frames::is_placed)
+}
+
+/// Whether errors may carry a backtrace: as std and anyhow decide it.
+pub(crate) fn backtraces_enabled() -> bool {
+    static ENABLED: std::sync::OnceLock<bool> = std::sync::OnceLock::new();
+    let set = |name| std::env::var_os(name).map(|value| value != "0");
+    *ENABLED.get_or_init(|| {
+        set("RUST_LIB_BACKTRACE")
+            .or_else(|| set("RUST_BACKTRACE"))
+            .unwrap_or(false)
+    })
+}
+
+/// Loads the debug information before the first failure needs it.
+pub(crate) fn warm() {
+    static ONCE: std::sync::Once = std::sync::Once::new();
+    ONCE.call_once(|| {
+        worker::run(|| drop(resolved(&[warm as fn() as usize])));
+    });
+}
+
+/// The frames at these addresses, in the same order.
+pub(crate) fn resolved(addresses: &[usize]) -> Vec<Inlined> {
+    let mut found = Vec::with_capacity(addresses.len());
+    {
+        let symbols = SYMBOLS.read().unwrap_or_else(PoisonError::into_inner);
+        let known = |address| symbols.as_ref().and_then(|map| map.get(address)).cloned();
+        found.extend(addresses.iter().map(known));
+    }
+    let mut sources = Sources::default();
+    let mut fresh = Vec::new();
+    let resolved = addresses.iter().zip(found).map(|(&address, known)| {
+        known.unwrap_or_else(|| {
+            let frames = resolve(address, &mut sources);
+            fresh.push((address, Arc::clone(&frames)));
+            frames
+        })
+    });
+    let resolved = resolved.collect();
+    if !fresh.is_empty() {
+        let mut symbols = SYMBOLS.write().unwrap_or_else(PoisonError::into_inner);
+        let map = symbols.get_or_insert_default();
+        if map.len() + fresh.len() > CACHE {
+            map.clear();
+        }
+        map.extend(fresh);
+    }
+    resolved
+}
+
+fn resolve(address: usize, sources: &mut Sources) -> Inlined {
+    let mut frames = Vec::new();
+    backtrace::resolve(std::ptr::without_provenance_mut(address), |symbol| {
+        let name = symbol.name().map(|name| format!("{name:#}"));
+        let place = symbol.filename().zip(symbol.lineno());
+        let column = symbol.colno().unwrap_or(0);
+        let place = place.map(|(file, line)| (file, line, column));
+        frames.push(Arc::new(described(name.as_deref(), place, sources)));
+    });
+    frames.into()
+}
+
+/// A frame from what the debug information says.
+pub(crate) fn described(
+    name: Option<&str>,
+    place: Option<(&Path, u32, u32)>,
+    sources: &mut Sources,
+) -> Frame {
+    let file = place.map(|(file, ..)| normal(file));
+    let origin = names::origin(file.as_deref(), name);
+    let (mut function, closures) = names::short(name.unwrap_or_default());
+    let mut is_async = false;
+    let mut source = None;
+    let mut shown = None;
+    if let Some((file, (_, line, _))) = file.as_deref().zip(place) {
+        shown = Some(sources.shown(file));
+        if origin == Origin::Yours {
+            source = sources.excerpt(file, line);
+            if closures > 0 || function.is_empty() {
+                // An async function is a closure by name, and inlined it has no name at all.
+                if let Some((enclosing, found_async)) = sources.enclosing_fn(file, line) {
+                    let last = function.rsplit("::").next().unwrap_or_default();
+                    is_async =
+                        found_async && closures <= 1 && (last.is_empty() || last == enclosing);
+                    if function.is_empty() {
+                        function = enclosing;
+                    }
+                }
+            }
+        }
+    }
+    Frame {
+        raw: name.unwrap_or_default().to_owned(),
+        is_closure: closures > 0 && !is_async,
+        function,
+        is_async,
+        is_of_the_layer: file.as_deref().map_or_else(
+            || name.is_some_and(|name| name.contains("panic_capture::guard")),
+            names::is_of_the_layer,
+        ),
+        origin,
+        path: file,
+        file: shown,
+        line: place.map(|(_, line, _)| line),
+        column: place
+            .map(|(.., column)| column)
+            .filter(|column| *column > 0),
+        source,
+    }
+}
+
+/// Without `.` and `..`, which debug information has in the middle.
+fn normal(path: &Path) -> PathBuf {
+    let mut normal = PathBuf::new();
+    for part in path.components() {
+        match part {
+            std::path::Component::CurDir => {}
+            std::path::Component::ParentDir if normal.file_name().is_some() => _ = normal.pop(),
+            part => normal.push(part),
+        }
+    }
+    normal
+}
+
+/// A token bucket. What an attacker can make us do is bounded: the rest of a storm
+/// gets the place only.
+fn allowed() -> bool {
+    static BUCKET: Mutex<Option<(f64, Instant)>> = Mutex::new(None);
+    let mut bucket = BUCKET.lock().unwrap_or_else(PoisonError::into_inner);
+    let now = Instant::now();
+    let (tokens, at) = bucket.unwrap_or((BURST, now));
+    let refill = now.saturating_duration_since(at).as_secs_f64() * PER_SECOND;
+    let tokens = (tokens + refill).min(BURST);
+    let allowed = tokens >= 1.0;
+    *bucket = Some((if allowed { tokens - 1.0 } else { tokens }, now));
+    allowed
+}

@@ -1,0 +1,168 @@
+//! One thread for what must not run on an async worker: symbolication, and a timer for those
+//! who have none.
+
+use std::{
+    cmp::Reverse,
+    collections::BinaryHeap,
+    sync::{
+        Arc, Mutex, OnceLock, PoisonError,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+        mpsc::{Receiver, RecvTimeoutError, Sender, channel},
+    },
+    task::{Context, Poll, Waker},
+    thread,
+    time::{Duration, Instant},
+};
+
+use panic_capture::{discard, guard};
+
+/// More failures than this do not queue for their frames.
+const QUEUE: usize = 256;
+
+enum Job {
+    Run(Box<dyn FnOnce() + Send>),
+    At(Instant, Arc<Signal>),
+}
+
+/// Something that happens once and wakes who waits for it.
+#[derive(Debug, Default)]
+pub(crate) struct Signal {
+    fired: AtomicBool,
+    waker: Mutex<Option<Waker>>,
+}
+
+impl Signal {
+    pub(crate) fn poll(&self, cx: &Context<'_>) -> Poll<()> {
+        if self.fired.load(Ordering::Acquire) {
+            return Poll::Ready(());
+        }
+        let waker = Some(cx.waker().clone());
+        let before = std::mem::replace(
+            &mut *self.waker.lock().unwrap_or_else(PoisonError::into_inner),
+            waker,
+        );
+        drop(before);
+        if self.fired.load(Ordering::Acquire) {
+            Poll::Ready(())
+        } else {
+            Poll::Pending
+        }
+    }
+
+    fn fire(&self) {
+        self.fired.store(true, Ordering::Release);
+        let waker = self
+            .waker
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        if let Some(waker) = waker
+            && let Err(caught) = guard(|| waker.wake())
+        {
+            discard(caught.payload);
+        }
+    }
+}
+
+static WAITING: AtomicUsize = AtomicUsize::new(0);
+
+/// Runs it on the thread. `false`, and it is dropped, where that cannot be: too many wait already,
+/// or there is no thread to be had.
+pub(crate) fn run(job: impl FnOnce() + Send + 'static) -> bool {
+    if WAITING.fetch_add(1, Ordering::Relaxed) >= QUEUE {
+        WAITING.fetch_sub(1, Ordering::Relaxed);
+        return false;
+    }
+    let sent = sender().is_some_and(|thread| thread.send(Job::Run(Box::new(job))).is_ok());
+    if !sent {
+        WAITING.fetch_sub(1, Ordering::Relaxed);
+    }
+    sent
+}
+
+/// As [`run`], with a signal for when it is done.
+pub(crate) fn run_and_signal(job: impl FnOnce() + Send + 'static) -> Option<Arc<Signal>> {
+    let signal = Arc::new(Signal::default());
+    let done = Arc::clone(&signal);
+    let sent = run(move || {
+        if let Err(caught) = guard(job) {
+            discard(caught.payload);
+        }
+        done.fire();
+    });
+    sent.then_some(signal)
+}
+
+/// Fires when the time is over.
+pub(crate) fn after(time: Duration) -> Arc<Signal> {
+    let signal = Arc::new(Signal::default());
+    let at = Instant::now() + time;
+    let job = Job::At(at, Arc::clone(&signal));
+    if time.is_zero() || !sender().is_some_and(|thread| thread.send(job).is_ok()) {
+        signal.fire();
+    }
+    signal
+}
+
+fn sender() -> Option<&'static Sender<Job>> {
+    static THREAD: OnceLock<Option<Sender<Job>>> = OnceLock::new();
+    let thread = THREAD.get_or_init(|| {
+        let (sender, jobs) = channel();
+        let thread = thread::Builder::new().name("exceptions".into());
+        thread.spawn(move || work(&jobs)).ok().map(|_| sender)
+    });
+    thread.as_ref()
+}
+
+fn work(jobs: &Receiver<Job>) {
+    let mut timers = BinaryHeap::new();
+    loop {
+        let now = Instant::now();
+        while let Some(Reverse(Timer { at, .. })) = timers.peek()
+            && *at <= now
+            && let Some(Reverse(Timer { signal, .. })) = timers.pop()
+        {
+            signal.fire();
+        }
+        let job = match timers.peek() {
+            None => jobs.recv().map_err(|_| RecvTimeoutError::Disconnected),
+            Some(Reverse(next)) => jobs.recv_timeout(next.at.saturating_duration_since(now)),
+        };
+        match job {
+            Ok(Job::Run(job)) => {
+                if let Err(caught) = guard(job) {
+                    discard(caught.payload);
+                }
+                WAITING.fetch_sub(1, Ordering::Relaxed);
+            }
+            Ok(Job::At(at, signal)) => timers.push(Reverse(Timer { at, signal })),
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => return,
+        }
+    }
+}
+
+struct Timer {
+    at: Instant,
+    signal: Arc<Signal>,
+}
+
+impl Ord for Timer {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.at.cmp(&other.at)
+    }
+}
+
+impl PartialOrd for Timer {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Timer {
+    fn eq(&self, other: &Self) -> bool {
+        self.at == other.at
+    }
+}
+
+impl Eq for Timer {}
