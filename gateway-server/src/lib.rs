@@ -4,6 +4,13 @@
 mod accept;
 #[cfg(feature = "listen")]
 mod access;
+#[cfg(all(
+    feature = "http",
+    feature = "fastcgi",
+    feature = "scgi",
+    feature = "cgi"
+))]
+mod auto;
 #[cfg(feature = "cgi")]
 pub mod cgi;
 #[cfg(feature = "_environ")]
@@ -29,6 +36,13 @@ mod sockets;
 #[cfg(all(feature = "listen", unix))]
 mod unix;
 
+#[cfg(all(
+    feature = "http",
+    feature = "fastcgi",
+    feature = "scgi",
+    feature = "cgi"
+))]
+pub use auto::{auto, auto_service};
 #[cfg(feature = "_wire")]
 pub use cgi_wire::{ToSockets, server::FrontEndServer};
 #[cfg(feature = "listen")]

@@ -173,7 +173,10 @@ impl Variables {
             b"REQUEST_URI" => self.request_uri = Some(value),
             b"SCRIPT_NAME" => self.script_name = value,
             b"PATH_INFO" => self.path_info = value,
-            b"DOCUMENT_URI" => self.document_uri = value,
+            b"DOCUMENT_URI" => {
+                self.set_further(name, &value);
+                self.document_uri = value;
+            }
             b"QUERY_STRING" => self.query_string = Some(value),
             b"SERVER_PROTOCOL" => self.protocol = value,
             b"CONTENT_TYPE" => self.content_type = value,

@@ -9,7 +9,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use gateway_core::{Addr, Body, BoxError, InvalidPrefix, Prefix};
+use gateway_core::{Addr, Application, Body, BoxError, InvalidPrefix, Prefix};
 use http::{Request, Response};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::Semaphore;
@@ -318,8 +318,7 @@ impl<P: Protocol, L> FrontEndServer<P, L> {
 #[expect(private_bounds, reason = "the protocols are those of this crate")]
 impl<P: Protocol, L: Listener> FrontEndServer<P, L> {
     /// Serves `service` until a shutdown: an axum `Router`, or any tower service over [`Body`] or
-    /// any body. A blocking application is one by
-    /// [`into_service`](gateway_core::Application).
+    /// any body.
     ///
     /// Each connection has a clone of it. What it cannot answer (an error, a panic) is answered
     /// with a bare 500, or with the status that the error carries.
@@ -411,6 +410,18 @@ impl<P: Protocol, L: Listener> FrontEndServer<P, L> {
             std::process::exit(signal.exit_code().into());
         }
         Ok(outcome)
+    }
+}
+
+#[expect(private_bounds, reason = "the protocols are those of this crate")]
+impl<P: Protocol, L: Listener> FrontEndServer<P, L> {
+    /// Serves a blocking application, on threads that may block, as [`serve`](Self::serve) does.
+    ///
+    /// # Errors
+    ///
+    /// As [`serve`](Self::serve).
+    pub async fn serve_app(self, application: impl Application) -> io::Result<Outcome> {
+        self.serve(application.into_service()).await
     }
 }
 
