@@ -2,12 +2,33 @@
 
 #[cfg(feature = "listen")]
 mod accept;
+#[cfg(feature = "listen")]
+mod access;
+#[cfg(all(
+    feature = "http",
+    feature = "fastcgi",
+    feature = "scgi",
+    feature = "cgi"
+))]
+mod auto;
+#[cfg(feature = "cgi")]
+pub mod cgi;
+#[cfg(feature = "_environ")]
+pub mod cgi_environ;
+#[cfg(feature = "_environ")]
+mod cgi_response;
+#[cfg(feature = "_wire")]
+mod cgi_wire;
+#[cfg(feature = "fastcgi")]
+pub mod fastcgi;
 #[cfg(feature = "http")]
 pub mod http;
 #[cfg(feature = "listen")]
 mod listener;
 #[cfg(all(feature = "listen", target_os = "linux"))]
 mod outq;
+#[cfg(feature = "scgi")]
+pub mod scgi;
 #[cfg(feature = "listen")]
 mod shutdown;
 #[cfg(feature = "listen")]
@@ -15,6 +36,15 @@ mod sockets;
 #[cfg(all(feature = "listen", unix))]
 mod unix;
 
+#[cfg(all(
+    feature = "http",
+    feature = "fastcgi",
+    feature = "scgi",
+    feature = "cgi"
+))]
+pub use auto::{auto, auto_service};
+#[cfg(feature = "_wire")]
+pub use cgi_wire::{ToSockets, server::FrontEndServer};
 #[cfg(feature = "listen")]
 pub use listener::{Both, Either, EitherHandshake, Listener};
 #[cfg(feature = "listen")]

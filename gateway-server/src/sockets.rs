@@ -126,6 +126,34 @@ impl Sockets {
         Ok(self)
     }
 
+    /// Listens on the socket that is this process's standard input too: how spawn-fcgi, Apache's
+    /// mod_fcgid and lighttpd start a FastCGI program, and systemd one with `StandardInput=socket`.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidInput` where descriptor 0 is no listening TCP or Unix stream socket.
+    #[cfg(unix)]
+    pub fn and_stdin(mut self) -> io::Result<Self> {
+        use std::os::fd::AsFd;
+        let refused = || {
+            let text = "standard input is no listening socket";
+            io::Error::new(io::ErrorKind::InvalidInput, text)
+        };
+        let socket = Socket::from(io::stdin().as_fd().try_clone_to_owned()?);
+        if !socket.is_listener().unwrap_or(false) {
+            return Err(refused());
+        }
+        let domain = socket.local_addr()?.domain();
+        self.bound.push(if domain == Domain::UNIX {
+            Bound::Unix(UnixSocket::adopt(socket.into())?)
+        } else if domain == Domain::IPV4 || domain == Domain::IPV6 {
+            Bound::Tcp(socket.into())
+        } else {
+            return Err(refused());
+        });
+        Ok(self)
+    }
+
     /// Listens on a TCP socket that somebody else has made.
     #[must_use]
     pub fn and_tcp(mut self, listener: std::net::TcpListener) -> Self {

@@ -1,7 +1,7 @@
 //! What the gateway tells the application: wsgiref's `demo_app` for today.
 //!
-//! `environ http HOST:PORT` answers every path with the request's CGI variables as JSON. The
-//! request header `X-Demo` asks for other things; see the README.
+//! `environ http HOST:PORT` answers every path with the request's CGI variables as JSON, and so do
+//! `fcgi`, `scgi` and `cgi` behind a web server. The request header `X-Demo` asks for other things; see the README.
 
 mod demo;
 
@@ -9,32 +9,52 @@ use std::io;
 use std::process::{ExitCode, Termination};
 
 use gateway_core::Application;
-use gateway_server::{Outcome, http::Server};
+use gateway_server::{Outcome, cgi, fastcgi, http, scgi};
 
-const USAGE: &str = "usage: environ http HOST:PORT";
+const USAGE: &str = "usage: environ http HOST:PORT
+       environ fcgi HOST:PORT
+       environ scgi HOST:PORT
+       environ cgi";
 
-#[tokio::main]
-async fn main() -> ExitCode {
+fn main() -> ExitCode {
     let arguments: Vec<_> = std::env::args().skip(1).collect();
     let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
     let result = match arguments.as_slice() {
-        ["http", address] => http(address).await,
+        ["http", address] => serve(http(address)),
+        ["fcgi", address] => serve(fcgi(address)),
+        ["scgi", address] => serve(scgi(address)),
+        // Standard output is the response, and there is nothing to wait for: no runtime.
+        ["cgi"] => cgi::run(demo::application).map(|()| ExitCode::SUCCESS),
         _ => {
             eprintln!("{USAGE}");
             return ExitCode::from(2);
         }
     };
-    match result {
-        Ok(outcome) => outcome.report(),
-        Err(error) => {
-            eprintln!("environ: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    result.unwrap_or_else(|error| {
+        eprintln!("environ: {error}");
+        ExitCode::FAILURE
+    })
+}
+
+fn serve(server: impl Future<Output = io::Result<Outcome>>) -> io::Result<ExitCode> {
+    let runtime = tokio::runtime::Runtime::new()?;
+    runtime.block_on(server).map(Termination::report)
 }
 
 async fn http(address: &str) -> io::Result<Outcome> {
-    let server = Server::bind(address)?;
+    let server = http::Server::bind(address)?;
     println!("listening on http://{}", server.local_addr()?);
+    server.serve(demo::application.into_service()).await
+}
+
+async fn fcgi(address: &str) -> io::Result<Outcome> {
+    let server = fastcgi::Server::bind(address)?;
+    println!("listening on fcgi://{}", server.local_addr()?);
+    server.serve(demo::application.into_service()).await
+}
+
+async fn scgi(address: &str) -> io::Result<Outcome> {
+    let server = scgi::Server::bind(address)?;
+    println!("listening on scgi://{}", server.local_addr()?);
     server.serve(demo::application.into_service()).await
 }

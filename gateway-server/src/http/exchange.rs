@@ -16,13 +16,13 @@ use hyper::body::Incoming;
 use pin_project_lite::pin_project;
 use tracing::error;
 
-use super::access::Record;
 use super::check;
 use super::pulse::Pulse;
 use super::request_body::{RequestBody, Upload};
 use super::response_body::ResponseBody;
 use super::service::sealed::{Bodies, Serve};
 use super::settings::Settings;
+use crate::access::Record;
 
 /// A connection's service, as hyper calls it.
 pub(crate) struct Exchange<S> {

@@ -1,6 +1,5 @@
 //! HTTP/1.1 and HTTP/2 over hyper.
 
-mod access;
 mod check;
 mod connection;
 mod exchange;

@@ -7,8 +7,8 @@ use gateway_core::BoxError;
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
-use super::access::Record;
 use super::exchange::{ResponseGuard, report_panic};
+use crate::access::Record;
 
 pin_project! {
     /// The body of a response on its way out. What it holds is dropped, and the request over, when

@@ -12,6 +12,7 @@ pub(crate) const TARGET: &str = "gateway_server::access";
 
 /// What is known of a request until its event is sent: when its response is dropped, complete or
 /// not, or when it is dropped unanswered.
+#[derive(Debug)]
 pub(crate) struct Record {
     method: Method,
     uri: Uri,

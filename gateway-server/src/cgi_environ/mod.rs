@@ -1,0 +1,433 @@
+//! From the variables of a CGI-like front end to a request head: what FastCGI, SCGI and CGI share.
+//!
+//! Pure: bytes in, values out, no socket and no process environment. A front end hands over
+//! what the client sent nearly as it came, so every byte here is the client's.
+//!
+//! ```
+//! use gateway_server::cgi_environ::Variables;
+//!
+//! let mut variables = Variables::new();
+//! for (name, value) in [
+//!     ("REQUEST_METHOD", "GET"),
+//!     ("SCRIPT_NAME", "/wiki"),
+//!     ("PATH_INFO", "/Main Page"),
+//!     ("REQUEST_URI", "/wiki/Main%20Page?action=edit"),
+//!     ("QUERY_STRING", "action=edit"),
+//!     ("HTTP_USER_AGENT", "curl"),
+//!     ("HTTP_PROXY", "http://evil.example"), // httpoxy
+//! ] {
+//!     variables.set(name.as_bytes(), value.as_bytes().to_vec().into())?;
+//! }
+//! let head = variables.into_head(None)?;
+//! assert_eq!(head.script_name(), "/wiki");
+//! assert_eq!(head.uri, "/Main%20Page?action=edit");
+//! assert_eq!(head.headers["user-agent"], "curl");
+//! assert!(!head.headers.contains_key("proxy"));
+//! # Ok::<(), gateway_server::cgi_environ::Refused>(())
+//! ```
+//!
+//! # What becomes of a variable
+//!
+//! | variable | becomes |
+//! |---|---|
+//! | `HTTP_*` | the header; said twice, two lines of it (`Host`: the later one) |
+//! | `HTTP_PROXY` | nothing: it would configure HTTP clients ([httpoxy](https://httpoxy.org)) |
+//! | `HTTP_CONTENT_TYPE`, `HTTP_CONTENT_LENGTH` | nothing: `CONTENT_TYPE` and `CONTENT_LENGTH` are the ones |
+//! | `HTTP_TRANSFER_ENCODING` | nothing: the input is what the front end delivers, already decoded |
+//! | `HTTP_x-Y`, `HTTP_a b` | nothing: no front end writes a header so, and it might shadow one |
+//! | `REQUEST_URI`, `SCRIPT_NAME`, `PATH_INFO`, `QUERY_STRING` | the URI and the script name, see [`Head`] |
+//! | `SERVER_NAME`, `REMOTE_USER`, `DOCUMENT_ROOT`, your own | kept: `RequestExt::var` and `Environ::var` tell them |
+//! | `REMOTE_ADDR`, `REMOTE_PORT` | the peer; absent or not an address, an unknown peer, never the front end's own address |
+//! | any of these twice | the later one, as nginx's `fastcgi_param` lines override an included file |
+
+mod arrive;
+mod path;
+
+use std::error::Error;
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+
+use bytes::{BufMut, Bytes, BytesMut};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HOST, TRANSFER_ENCODING};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, Version};
+
+use self::path::{Said, SplitPath};
+
+/// The variables of one request, collected one by one.
+#[derive(Debug, Default)]
+pub struct Variables {
+    headers: HeaderMap,
+    method: Bytes,
+    request_uri: Option<Bytes>,
+    script_name: Bytes,
+    path_info: Bytes,
+    document_uri: Bytes,
+    query_string: Option<Bytes>,
+    protocol: Bytes,
+    content_type: Bytes,
+    content_length: Bytes,
+    remote_addr: Bytes,
+    remote_port: Bytes,
+    server_addr: Bytes,
+    server_port: Bytes,
+    https: Bytes,
+    scheme: Bytes,
+    chunked: bool,
+    further: Vec<(String, Vec<u8>)>,
+}
+
+/// The head of a request.
+///
+/// `uri` is what tower services expect below a mount: the path from PATH_INFO on (`/` where
+/// PATH_INFO is empty), with the query. The rest of the client's path is [`script_name`](Self::script_name).
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Head {
+    /// REQUEST_METHOD.
+    pub method: Method,
+    /// PATH_INFO and QUERY_STRING, raw; `*` for a request about the server itself.
+    pub uri: Uri,
+    /// SERVER_PROTOCOL; HTTP/1.1 where it says nothing known.
+    pub version: Version,
+    /// The client's header fields, Content-Type and Content-Length among them.
+    pub headers: HeaderMap,
+    /// CONTENT_LENGTH in bytes; `None` where it is absent or empty.
+    pub content_length: Option<u64>,
+    /// The client sent its body chunked: without a CONTENT_LENGTH it goes to the end of the input.
+    pub chunked: bool,
+    /// REMOTE_ADDR and REMOTE_PORT (0 where it is not given); `None` if that is no IP address.
+    pub remote: Option<SocketAddr>,
+    /// SERVER_ADDR and SERVER_PORT; `None` if that is no IP address.
+    pub local: Option<SocketAddr>,
+    /// HTTPS is `on` or `1`, or REQUEST_SCHEME is `https`.
+    pub secure: bool,
+    /// The variables that are not the request itself, such as REMOTE_USER.
+    further: Vec<(String, Vec<u8>)>,
+    path: Bytes,
+    split: usize,
+}
+
+/// Why a set of variables is no request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Refused {
+    /// REQUEST_METHOD is missing or no token.
+    Method,
+    /// CONTENT_LENGTH is not a number.
+    ContentLength,
+    /// A header's value has control characters in it.
+    HeaderValue,
+    /// Path and query together are longer than 65,534 bytes, the most that [`Uri`] holds.
+    UriTooLong,
+    /// There are more header fields than [`HeaderMap`] holds.
+    TooManyHeaders,
+}
+
+impl Refused {
+    /// The answer to such a request: 400, 414 or 431.
+    pub fn status(self) -> StatusCode {
+        match self {
+            Self::Method | Self::ContentLength | Self::HeaderValue => StatusCode::BAD_REQUEST,
+            Self::UriTooLong => StatusCode::URI_TOO_LONG,
+            Self::TooManyHeaders => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+        }
+    }
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Method => "REQUEST_METHOD is missing or not a method",
+            Self::ContentLength => "CONTENT_LENGTH is not a number",
+            Self::HeaderValue => "a header value has control characters",
+            Self::UriTooLong => "path and query are longer than 65534 bytes",
+            Self::TooManyHeaders => "too many header fields",
+        })
+    }
+}
+
+impl Error for Refused {}
+
+impl Variables {
+    /// No variables yet.
+    #[must_use]
+    pub fn new() -> Self {
+        // A browser sends 12 to 20 header fields: room for them without growing on the way.
+        Self {
+            headers: HeaderMap::with_capacity(24),
+            ..Self::default()
+        }
+    }
+
+    /// Takes one variable. What is none of CGI's is kept as it is, for the application to ask for.
+    ///
+    /// # Errors
+    ///
+    /// [`Refused::HeaderValue`], [`Refused::TooManyHeaders`].
+    pub fn set(&mut self, name: &[u8], value: Bytes) -> Result<(), Refused> {
+        if let Some(header) = name.strip_prefix(b"HTTP_") {
+            return self.set_header(header, value);
+        }
+        match name {
+            b"REQUEST_METHOD" => self.method = value,
+            b"REQUEST_URI" => self.request_uri = Some(value),
+            b"SCRIPT_NAME" => self.script_name = value,
+            b"PATH_INFO" => self.path_info = value,
+            b"DOCUMENT_URI" => {
+                self.set_further(name, &value);
+                self.document_uri = value;
+            }
+            b"QUERY_STRING" => self.query_string = Some(value),
+            b"SERVER_PROTOCOL" => self.protocol = value,
+            b"CONTENT_TYPE" => self.content_type = value,
+            b"CONTENT_LENGTH" => self.content_length = value,
+            b"REMOTE_ADDR" => self.remote_addr = value,
+            b"REMOTE_PORT" => self.remote_port = value,
+            b"SERVER_ADDR" => self.server_addr = value,
+            b"SERVER_PORT" => {
+                self.set_further(name, &value);
+                self.server_port = value;
+            }
+            b"HTTPS" => self.https = value,
+            b"REQUEST_SCHEME" => self.scheme = value,
+            b"GATEWAY_INTERFACE" => {}
+            _ => self.set_further(name, &value),
+        }
+        Ok(())
+    }
+
+    /// Empty and absent are the same for all of these (PEP 3333), and nginx sends many empty ones.
+    fn set_further(&mut self, name: &[u8], value: &[u8]) {
+        let Ok(name) = str::from_utf8(name) else {
+            return;
+        };
+        match self.further.iter_mut().find(|(known, _)| known == name) {
+            Some((_, earlier)) => *earlier = value.to_vec(),
+            None if value.is_empty() => {}
+            None => self.further.push((name.to_owned(), value.to_vec())),
+        }
+    }
+
+    fn set_header(&mut self, name: &[u8], value: Bytes) -> Result<(), Refused> {
+        if name.is_empty()
+            || name
+                .iter()
+                .any(|byte| *byte == b'-' || byte.is_ascii_lowercase())
+        {
+            return Ok(());
+        }
+        let Some(name) = header_name(name) else {
+            return Ok(());
+        };
+        if name == "proxy" || name == CONTENT_TYPE || name == CONTENT_LENGTH {
+            return Ok(());
+        }
+        if name == TRANSFER_ENCODING {
+            self.chunked = true;
+            return Ok(());
+        }
+        let value = HeaderValue::from_maybe_shared(value).map_err(|_| Refused::HeaderValue)?;
+        let host = name == HOST;
+        if host {
+            self.headers.try_insert(name, value).map(drop)
+        } else {
+            self.headers.try_append(name, value).map(drop)
+        }
+        .map_err(|_| Refused::TooManyHeaders)
+    }
+
+    /// Turns what was collected into the head of a request.
+    ///
+    /// `mount`, decoded and without a slash at its end, says where the application stands,
+    /// whatever SCRIPT_NAME says: some front ends put the whole path there.
+    /// A path that is not below it becomes PATH_INFO whole.
+    ///
+    /// # Errors
+    ///
+    /// As [`Refused`] lists them.
+    pub fn into_head(mut self, mount: Option<&str>) -> Result<Head, Refused> {
+        let method = Method::from_bytes(&self.method).map_err(|_| Refused::Method)?;
+        let content_length = parse_content_length(&self.content_length)?;
+
+        let (target, target_query) = match &self.request_uri {
+            Some(uri) => {
+                let (path, query) = path::target(uri);
+                (Some(path), query)
+            }
+            None => (None, None),
+        };
+        let SplitPath { raw, split } = path::split(
+            Said {
+                target: target.as_ref(),
+                script_name: &self.script_name,
+                path_info: &self.path_info,
+                document_uri: &self.document_uri,
+            },
+            mount,
+        );
+        // QUERY_STRING is from after a rewrite. RFC 3875 4.1.7 has it always there;
+        // where it is not, the client's own.
+        let query = self
+            .query_string
+            .take()
+            .or(target_query)
+            .unwrap_or_default();
+        let uri = uri(
+            self.request_uri.as_ref(),
+            &raw,
+            split,
+            &path::acceptable_query(&query),
+        )?;
+
+        if !self.content_type.is_empty() {
+            let value = HeaderValue::from_maybe_shared(self.content_type)
+                .map_err(|_| Refused::HeaderValue)?;
+            self.headers
+                .try_insert(CONTENT_TYPE, value)
+                .map_err(|_| Refused::TooManyHeaders)?;
+        }
+        if let Some(length) = content_length {
+            self.headers
+                .try_insert(CONTENT_LENGTH, length.into())
+                .map_err(|_| Refused::TooManyHeaders)?;
+        }
+        Ok(Head {
+            method,
+            uri,
+            version: version(&self.protocol),
+            headers: self.headers,
+            content_length,
+            chunked: self.chunked,
+            further: self.further,
+            remote: address(&self.remote_addr, &self.remote_port),
+            local: address(&self.server_addr, &self.server_port),
+            secure: self.https.eq_ignore_ascii_case(b"on")
+                || self.https.as_ref() == b"1"
+                || self.scheme.eq_ignore_ascii_case(b"https"),
+            path: raw,
+            split,
+        })
+    }
+}
+
+impl Head {
+    /// The client's whole path: raw (percent-encoded), ASCII, without the query.
+    pub fn client_path(&self) -> &str {
+        ascii(&self.path)
+    }
+
+    /// SCRIPT_NAME, raw: the part of the client's path in front of the application's own.
+    pub fn script_name(&self) -> &str {
+        ascii(self.path.get(..self.split).unwrap_or_default())
+    }
+
+    /// PATH_INFO, raw; may be empty.
+    pub fn path_info(&self) -> &str {
+        ascii(self.path.get(self.split..).unwrap_or_default())
+    }
+}
+
+/// Paths are made ASCII by `path`, whatever came in.
+fn ascii(bytes: &[u8]) -> &str {
+    debug_assert!(bytes.is_ascii());
+    str::from_utf8(bytes).unwrap_or_default()
+}
+
+/// `USER_AGENT` is `user-agent`; what is no header name is none.
+fn header_name(name: &[u8]) -> Option<HeaderName> {
+    // Standard names are recognised without an allocation, so the dashes are put in on the stack.
+    let mut short = [0; 64];
+    let long;
+    let dashed = match short.get_mut(..name.len()) {
+        Some(dashed) => {
+            dashed.copy_from_slice(name);
+            dashed
+                .iter_mut()
+                .filter(|byte| **byte == b'_')
+                .for_each(|byte| *byte = b'-');
+            &*dashed
+        }
+        None => {
+            long = name
+                .iter()
+                .map(|&byte| if byte == b'_' { b'-' } else { byte })
+                .collect::<Vec<_>>();
+            &*long
+        }
+    };
+    HeaderName::from_bytes(dashed).ok()
+}
+
+/// Digits only, as RFC 9110 8.6 has it: no sign, no list, no spaces.
+fn parse_content_length(value: &[u8]) -> Result<Option<u64>, Refused> {
+    if value.is_empty() {
+        return Ok(None);
+    }
+    if !value.iter().all(u8::is_ascii_digit) {
+        return Err(Refused::ContentLength);
+    }
+    ascii(value)
+        .parse()
+        .map(Some)
+        .map_err(|_| Refused::ContentLength)
+}
+
+fn version(protocol: &[u8]) -> Version {
+    match protocol {
+        b"HTTP/1.0" => Version::HTTP_10,
+        b"HTTP/2.0" | b"HTTP/2" => Version::HTTP_2,
+        b"HTTP/3.0" | b"HTTP/3" => Version::HTTP_3,
+        _ => Version::HTTP_11,
+    }
+}
+
+fn address(ip: &[u8], port: &[u8]) -> Option<SocketAddr> {
+    let ip = str::from_utf8(ip).ok()?;
+    let ip = ip
+        .strip_prefix('[')
+        .and_then(|ip| ip.strip_suffix(']'))
+        .unwrap_or(ip);
+    let ip = ip.split_once('%').map_or(ip, |(ip, _zone)| ip);
+    let port = str::from_utf8(port)
+        .ok()
+        .and_then(|port| port.parse().ok())
+        .unwrap_or(0);
+    Some(SocketAddr::new(ip.parse::<IpAddr>().ok()?, port))
+}
+
+/// PATH_INFO and the query; where both stand together in REQUEST_URI, a slice of it.
+fn uri(
+    request_uri: Option<&Bytes>,
+    path: &Bytes,
+    split: usize,
+    query: &Bytes,
+) -> Result<Uri, Refused> {
+    let path_info = path.get(split..).unwrap_or_default();
+    let said = request_uri.and_then(|uri| {
+        let rest = uri.get(split..)?.strip_prefix(path_info)?;
+        // A `?` with nothing behind it is the client's to keep.
+        let same = match rest.split_first() {
+            None => query.is_empty(),
+            Some((b'?', rest)) => rest == query.as_ref(),
+            Some(_) => false,
+        };
+        // Equal bytes are not enough: the path must be in front of them too.
+        (same && !path_info.is_empty() && uri.get(..split) == path.get(..split))
+            .then(|| uri.slice(split..))
+    });
+    let target = said.unwrap_or_else(|| {
+        let mut target = BytesMut::with_capacity(path_info.len() + query.len() + 2);
+        target.put_slice(if path_info.is_empty() {
+            b"/"
+        } else {
+            path_info
+        });
+        if !query.is_empty() {
+            target.put_u8(b'?');
+            target.put_slice(query);
+        }
+        target.freeze()
+    });
+    // Every byte was made acceptable above: what is left to refuse is the length.
+    Uri::from_maybe_shared(target).map_err(|_| Refused::UriTooLong)
+}

@@ -1,0 +1,65 @@
+//! What a protocol in front of [`Connection`](super::connection::Connection) must tell it.
+
+use std::fmt;
+
+use bytes::{Bytes, BytesMut};
+use http::StatusCode;
+
+use super::output::Output;
+use crate::cgi_environ::Head;
+
+/// What came in from the front end.
+#[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "once per request, and moved straight to its place; a box would be an allocation"
+)]
+pub(crate) enum Event {
+    /// A request began. Its input follows as [`Data`](Self::Data).
+    Request(Head),
+    /// A request began that is answered by a bare status; its input follows all the same.
+    Refused(StatusCode),
+    /// A piece of the running request's input; never empty.
+    Data(Bytes),
+    /// The end of the running request's input.
+    DataEnd,
+    /// The running request is no longer wanted.
+    Abort,
+    /// The front end wants the connection closed once everything is written.
+    Close,
+}
+
+/// A protocol that carries one request at a time over a connection, without any IO of its own.
+pub(crate) trait Codec {
+    type Malformed: fmt::Display;
+
+    /// Whether the protocol has a stream for error text.
+    const ERRORS: bool;
+
+    /// Takes the next event off the front of `input`; `None` where more bytes are needed.
+    ///
+    /// What the protocol itself must answer goes to `output`, between records.
+    fn decode(
+        &mut self,
+        input: &mut BytesMut,
+        output: &mut Output,
+    ) -> Result<Option<Event>, Self::Malformed>;
+
+    /// Whether bytes of a request were read whose head is not complete.
+    fn within_head(&self) -> bool;
+
+    /// Appends to the response by `write`, which only appends.
+    fn stdout_with<T>(&mut self, output: &mut Output, write: impl FnOnce(&mut Vec<u8>) -> T) -> T;
+
+    /// Appends a piece of the response.
+    fn stdout(&mut self, output: &mut Output, bytes: Bytes);
+
+    /// Appends to the errors stream; without effect where the protocol has none.
+    fn stderr(&mut self, output: &mut Output, bytes: &[u8]);
+
+    /// Makes `output` fit to be written: no record is left open.
+    fn seal(&mut self, output: &mut Output);
+
+    /// Ends the running request and says whether the connection goes on.
+    fn finish(&mut self, output: &mut Output) -> bool;
+}

@@ -1,0 +1,14 @@
+//! What FastCGI and SCGI share: one request at a time over a stream, from a front end.
+
+pub(crate) mod codec;
+mod connection;
+mod errors;
+mod exchange;
+mod input;
+pub(crate) mod output;
+pub(crate) mod server;
+pub(crate) mod settings;
+mod timer;
+mod to_sockets;
+
+pub use to_sockets::ToSockets;

@@ -1,0 +1,8 @@
+//! FastCGI, SCGI, CGI, and what the three share.
+
+mod cgi;
+mod environ;
+mod fastcgi;
+mod fcgi;
+mod scgi;
+mod support;
