@@ -1,7 +1,14 @@
 //! The adapters over real sockets: hyper serves, clients are slow, gone or rude.
 
+#[path = "adapters/calls.rs"]
+mod calls;
+#[path = "adapters/drops.rs"]
+mod drops;
+#[path = "adapters/reading.rs"]
+mod reading;
 #[path = "adapters/server.rs"]
 mod server;
-
 #[path = "adapters/slow_clients.rs"]
 mod slow_clients;
+#[path = "adapters/witness.rs"]
+mod witness;

@@ -16,7 +16,7 @@ use tower::Service;
 /// Serves until it is dropped, on a runtime of its own.
 pub(crate) struct Server {
     pub(crate) address: SocketAddr,
-    runtime: Option<Runtime>,
+    pub(crate) runtime: Option<Runtime>,
 }
 
 pub(crate) fn multi_thread() -> Runtime {
@@ -92,11 +92,6 @@ impl Server {
         let request = format!("GET {path} HTTP/1.1\r\nhost: t\r\nconnection: close\r\n\r\n");
         read_all(self.send(&request))
     }
-
-    /// Stops at once, as a program that ends does.
-    pub(crate) fn stop(mut self) {
-        drop(self.runtime.take());
-    }
 }
 
 impl Drop for Server {
@@ -111,18 +106,5 @@ impl Drop for Server {
 pub(crate) fn read_all(mut socket: TcpStream) -> String {
     let mut whole = Vec::new();
     _ = socket.read_to_end(&mut whole);
-    String::from_utf8_lossy(&whole).into_owned()
-}
-
-/// Until `text` has come.
-pub(crate) fn read_until(socket: &mut TcpStream, text: &str) -> String {
-    let mut whole = Vec::new();
-    let mut piece = [0; 4096];
-    while !String::from_utf8_lossy(&whole).contains(text) {
-        match socket.read(&mut piece) {
-            Ok(0) | Err(_) => break,
-            Ok(length) => whole.extend_from_slice(&piece[..length]),
-        }
-    }
     String::from_utf8_lossy(&whole).into_owned()
 }
