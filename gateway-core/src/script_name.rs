@@ -49,7 +49,13 @@ impl ScriptName {
     /// `script_name` does not begin with a single `/` (unless it is empty), or holds bytes that
     /// no URI may hold, or the whole is longer than a URI may be (65,534 bytes).
     pub fn below(script_name: &str, uri: &Uri) -> Result<Self, InvalidScriptName> {
-        Self::join(script_name, path_of(uri))
+        let below = Self::join(script_name, path_of(uri))?;
+        // `*` and the authority form are below nothing.
+        Ok(if path_of(uri).is_empty() {
+            Self::record(uri)
+        } else {
+            below
+        })
     }
 
     /// Records `script_name` + `path_info`, both raw. Unlike in a `Uri`, `path_info` may be empty.

@@ -152,6 +152,9 @@ fn what_a_gateway_says_is_the_script_name_is_checked() {
     }
     let below = ScriptName::below("/wiki/", &uri).unwrap();
     assert_eq!(below.split("/Page").unwrap().script_name, "/wiki");
+    // Found by fuzzing: a target without a path was below the prefix, and then stale.
+    let asterisk = ScriptName::below("/wiki", &Uri::from_static("*")).unwrap();
+    assert_eq!(asterisk.split("*").unwrap().script_name, "");
     let empty = ScriptName::join("/wiki", "").unwrap();
     assert_eq!(empty.split("/").unwrap().path_info, "");
 }

@@ -15,13 +15,22 @@ fn error(patterns: &[&str]) -> String {
     for pattern in patterns {
         builder = builder.route(pattern, ());
     }
-    builder.build().map(|_| ()).expect_err("the list is refused").to_string()
+    builder
+        .build()
+        .map(|_| ())
+        .expect_err("the list is refused")
+        .to_string()
 }
 
 /// "Getting Started with WSGI": the list of URLs, searched with `re.search`
 /// after `lstrip('/')`.
 fn article() -> UrlMap<&'static str> {
-    UrlMap::builder().route(r"^$", "index").route(r"hello/?$", "hello").route(r"hello/(.+)$", "hello").build().unwrap()
+    UrlMap::builder()
+        .route(r"^$", "index")
+        .route(r"hello/?$", "hello")
+        .route(r"hello/(.+)$", "hello")
+        .build()
+        .unwrap()
 }
 
 #[test]
@@ -42,7 +51,10 @@ fn the_three_patterns_of_the_article_find_what_re_search_finds() {
     ] {
         let found = urls.find(path);
         assert_eq!(found.map(|found| found.index()), index, "{path:?}");
-        let args: Vec<&str> = found.iter().flat_map(|found| found.args().iter().flatten().collect::<Vec<_>>()).collect();
+        let args: Vec<&str> = found
+            .iter()
+            .flat_map(|found| found.args().iter().flatten().collect::<Vec<_>>())
+            .collect();
         assert_eq!(args, groups, "{path:?}");
     }
 }
@@ -51,13 +63,29 @@ fn the_three_patterns_of_the_article_find_what_re_search_finds() {
 fn the_first_in_the_list_wins_and_not_the_one_that_matches_further_left() {
     assert_eq!(map(&["b", "a"]).find("ab").unwrap().index(), 0);
     assert_eq!(map(&["a", "b"]).find("ab").unwrap().index(), 0);
-    assert_eq!(map(&["^users/(.+)$", "^users/me$"]).find("users/me").unwrap().index(), 0);
-    assert_eq!(map(&["^users/me$", "^users/(.+)$"]).find("users/me").unwrap().index(), 0);
+    assert_eq!(
+        map(&["^users/(.+)$", "^users/me$"])
+            .find("users/me")
+            .unwrap()
+            .index(),
+        0
+    );
+    assert_eq!(
+        map(&["^users/me$", "^users/(.+)$"])
+            .find("users/me")
+            .unwrap()
+            .index(),
+        0
+    );
 }
 
 #[test]
 fn full_patterns_match_all_of_the_text_or_nothing() {
-    let urls = UrlMap::builder().full("a|ab", 1).full_named("c", "c(d)", 2).build().unwrap();
+    let urls = UrlMap::builder()
+        .full("a|ab", 1)
+        .full_named("c", "c(d)", 2)
+        .build()
+        .unwrap();
     assert_eq!(urls.find("ab").map(|m| *m.value()), Some(1));
     assert!(urls.find("abc").is_none());
     assert!(urls.find("xa").is_none());
@@ -85,7 +113,10 @@ fn a_group_that_took_no_part_counts_and_has_no_text() {
 #[test]
 fn paths_and_patterns_beyond_ascii_work() {
     let urls = map(&[r"^straße/(?<name>\w+)$", r"^(?i)ΔΟΚΙΜΉ$", "^日(.)語$"]);
-    assert_eq!(urls.find("straße/Jürgen").unwrap().args().name("name"), Some("Jürgen"));
+    assert_eq!(
+        urls.find("straße/Jürgen").unwrap().args().name("name"),
+        Some("Jürgen")
+    );
     assert_eq!(urls.find("δοκιμή").unwrap().index(), 1);
     assert_eq!(urls.find("日本語").unwrap().args().get(0), Some("本"));
     assert!(urls.find("日本本語").is_none());
@@ -115,7 +146,14 @@ fn a_pattern_error_shows_the_place() {
 
 #[test]
 fn a_template_error_shows_the_place() {
-    let refused = |template: &str| UrlMap::builder().template(template, ()).build().map(|_| ()).unwrap_err().to_string();
+    let refused = |template: &str| {
+        UrlMap::builder()
+            .template(template, ())
+            .build()
+            .map(|_| ())
+            .unwrap_err()
+            .to_string()
+    };
     assert_eq!(
         refused("a/{id:itn}"),
         "`a/{id:itn}` is not a route pattern: there is no converter `itn`; there are any(..), float, int, path, re(..), str, uuid\n    \
@@ -151,27 +189,57 @@ fn a_template_error_shows_the_place() {
 
 #[test]
 fn a_name_belongs_to_one_route() {
-    let error = UrlMap::builder().named("home", "^$", 1).named("home", "^home$", 2).build().unwrap_err();
-    assert_eq!(error.to_string(), "two routes are named `home`: `^$` and `^home$`");
+    let error = UrlMap::builder()
+        .named("home", "^$", 1)
+        .named("home", "^home$", 2)
+        .build()
+        .unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "two routes are named `home`: `^$` and `^home$`"
+    );
 }
 
 #[test]
 fn a_pattern_that_matches_nothing_is_refused() {
     for pattern in ["a^b", "$a", "[a&&b]", r"\bx\Bx\b$^"] {
-        assert_eq!(error(&["^ok$", pattern]), format!("`{pattern}` can never match"));
+        assert_eq!(
+            error(&["^ok$", pattern]),
+            format!("`{pattern}` can never match")
+        );
     }
 }
 
 #[test]
 fn a_shadowed_route_is_told_with_those_that_shadow_it_and_an_example() {
-    let urls = map(&[r"^a$", r"^users/[a-m]\w*$", r"^users/\w+$", r"^users/(\d+|me)$", r"^users/me/$"]);
+    let urls = map(&[
+        r"^a$",
+        r"^users/[a-m]\w*$",
+        r"^users/\w+$",
+        r"^users/(\d+|me)$",
+        r"^users/me/$",
+    ]);
     let shadowed = urls.shadowed();
     assert_eq!(shadowed.len(), 1);
-    assert_eq!((shadowed[0].index, shadowed[0].by.as_slice()), (3, [1, 2].as_slice()));
+    assert_eq!(
+        (shadowed[0].index, shadowed[0].by.as_slice()),
+        (3, [1, 2].as_slice())
+    );
     assert_eq!(shadowed[0].example.chars().count(), "users/1".len());
-    assert!(urls.find(&shadowed[0].example).is_some_and(|m| m.index() < 3));
-    let error = UrlMap::builder().route("^a", 0).route("^ab$", 1).deny_shadowed().build().unwrap_err();
-    assert_eq!(error.to_string(), "`^ab$` never wins: `ab` and all else that it matches is taken by `^a`");
+    assert!(
+        urls.find(&shadowed[0].example)
+            .is_some_and(|m| m.index() < 3)
+    );
+    let error = UrlMap::builder()
+        .route("^a", 0)
+        .route("^ab$", 1)
+        .deny_shadowed()
+        .build()
+        .unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "`^ab$` never wins: `ab` and all else that it matches is taken by `^a`"
+    );
 }
 
 #[test]
@@ -179,7 +247,10 @@ fn an_open_end_is_warned_about() {
     let urls = map(&["^about", "^about/$", "hello/?$", "^files/(.*)", "^a|^b$"]);
     let open: Vec<usize> = urls.warnings().iter().map(Warning::index).collect();
     assert_eq!(open, [0, 4]);
-    assert_eq!(urls.warnings()[0].to_string(), "route 0, `^about`, has no `$` and matches every longer path, too");
+    assert_eq!(
+        urls.warnings()[0].to_string(),
+        "route 0, `^about`, has no `$` and matches every longer path, too"
+    );
 }
 
 #[test]
@@ -194,8 +265,20 @@ fn the_table_prints_for_people() {
         urls.to_string(),
         "0  ^$\n1  ^articles/(\\d+)/$  article\n2  files/{path:path}  file\n"
     );
-    let listed: Vec<_> = urls.routes().map(|r| (r.index(), r.pattern().to_owned(), r.name().map(str::to_owned))).collect();
-    assert_eq!(listed[2], (2, "files/{path:path}".to_owned(), Some("file".to_owned())));
+    let listed: Vec<_> = urls
+        .routes()
+        .map(|r| {
+            (
+                r.index(),
+                r.pattern().to_owned(),
+                r.name().map(str::to_owned),
+            )
+        })
+        .collect();
+    assert_eq!(
+        listed[2],
+        (2, "files/{path:path}".to_owned(), Some("file".to_owned()))
+    );
 }
 
 #[test]
@@ -206,13 +289,27 @@ fn includes_put_a_prefix_in_front_and_keep_names() {
         .route("draft$", "draft")
         .build()
         .unwrap();
-    let urls = UrlMap::builder().route("^$", "home").include("^(?<site>[a-z]+)/articles/", articles).build().unwrap();
+    let urls = UrlMap::builder()
+        .route("^$", "home")
+        .include("^(?<site>[a-z]+)/articles/", articles)
+        .build()
+        .unwrap();
     assert_eq!(urls.len(), 4);
     assert_eq!(*urls.find("x/articles/").unwrap().value(), "list");
     let found = urls.find("x/articles/2007/").unwrap();
-    assert_eq!(found.args().iter().collect::<Vec<_>>(), [Some("x"), Some("2007")]);
-    assert_eq!(found.pattern(), "^(?<site>[a-z]+)/articles/(?<year>[0-9]{4})/$");
-    assert_eq!(urls.url_for("year", [("site", "a"), ("year", "2007")]).unwrap(), "a/articles/2007/");
+    assert_eq!(
+        found.args().iter().collect::<Vec<_>>(),
+        [Some("x"), Some("2007")]
+    );
+    assert_eq!(
+        found.pattern(),
+        "^(?<site>[a-z]+)/articles/(?<year>[0-9]{4})/$"
+    );
+    assert_eq!(
+        urls.url_for("year", [("site", "a"), ("year", "2007")])
+            .unwrap(),
+        "a/articles/2007/"
+    );
     assert_eq!(*urls.find("x/articles/my/draft").unwrap().value(), "draft");
     assert!(urls.find("2007/").is_none());
 }
@@ -220,23 +317,59 @@ fn includes_put_a_prefix_in_front_and_keep_names() {
 #[test]
 fn an_include_says_what_is_in_its_way() {
     let below = |pattern: &str| UrlMap::builder().route(pattern, ()).build().unwrap();
-    let refused = |prefix: &str, other| UrlMap::builder().include(prefix, other).build().map(|_| ()).unwrap_err();
-    assert!(matches!(refused("^a$", below("^b")), BuildError::IncludeAnchored { .. }));
-    assert!(matches!(refused("^(?<x>a)", below("^(?<x>b)")), BuildError::DuplicateGroup { .. }));
-    assert!(matches!(refused("^a", below("^b|c")), BuildError::IncludeMixed { .. }));
+    let refused = |prefix: &str, other| {
+        UrlMap::builder()
+            .include(prefix, other)
+            .build()
+            .map(|_| ())
+            .unwrap_err()
+    };
+    assert!(matches!(
+        refused("^a$", below("^b")),
+        BuildError::IncludeAnchored { .. }
+    ));
+    assert!(matches!(
+        refused("^(?<x>a)", below("^(?<x>b)")),
+        BuildError::DuplicateGroup { .. }
+    ));
+    assert!(matches!(
+        refused("^a", below("^b|c")),
+        BuildError::IncludeMixed { .. }
+    ));
 }
 
 #[test]
 fn arguments_may_be_arrays_slices_vectors_and_numbers() {
-    let urls = UrlMap::builder().named("a", "^a/(?<year>[0-9]+)/(?<slug>[^/]+)$", ()).named("none", "^$", ()).build().unwrap();
+    let urls = UrlMap::builder()
+        .named("a", "^a/(?<year>[0-9]+)/(?<slug>[^/]+)$", ())
+        .named("none", "^$", ())
+        .build()
+        .unwrap();
     let expected = "a/7/x";
     assert_eq!(urls.url_for("a", ["7", "x"]).unwrap(), expected);
     assert_eq!(urls.url_for("a", &["7", "x"]).unwrap(), expected);
     assert_eq!(urls.url_for("a", &["7", "x"][..]).unwrap(), expected);
-    assert_eq!(urls.url_for("a", vec!["7".to_owned(), "x".to_owned()]).unwrap(), expected);
-    assert_eq!(urls.url_for("a", [("slug", "x"), ("year", "7")]).unwrap(), expected);
-    assert_eq!(urls.url_for("a", &[("slug", "x"), ("year", "7")]).unwrap(), expected);
-    assert_eq!(urls.url_for("a", [(String::from("slug"), 'x'), (String::from("year"), '7')]).unwrap(), expected);
+    assert_eq!(
+        urls.url_for("a", vec!["7".to_owned(), "x".to_owned()])
+            .unwrap(),
+        expected
+    );
+    assert_eq!(
+        urls.url_for("a", [("slug", "x"), ("year", "7")]).unwrap(),
+        expected
+    );
+    assert_eq!(
+        urls.url_for("a", &[("slug", "x"), ("year", "7")]).unwrap(),
+        expected
+    );
+    assert_eq!(
+        urls.url_for(
+            "a",
+            [(String::from("slug"), 'x'), (String::from("year"), '7')]
+        )
+        .unwrap(),
+        expected
+    );
     assert_eq!(urls.url_for("none", ()).unwrap(), "");
     assert_eq!(urls.url_for("none", [""; 0]).unwrap(), "");
 }
@@ -257,26 +390,62 @@ fn url_for_says_which_argument_failed_which_group() {
         message(urls.url_for("a", ["07", "x"])),
         "`07` does not match `[0-9]{4}`, the group `year` of `^a/(?<year>[0-9]{4})/(?<slug>[^/]+)$`"
     );
-    assert!(message(urls.url_for("a", ["2007"])).ends_with("needs an argument for its group `slug`"));
-    assert!(message(urls.url_for("a", [("slug", "x")])).ends_with("needs an argument for its group `year`"));
-    assert!(message(urls.url_for("a", ["2007", "x", "y"])).ends_with("takes 2 arguments and was given 3"));
+    assert!(
+        message(urls.url_for("a", ["2007"])).ends_with("needs an argument for its group `slug`")
+    );
+    assert!(
+        message(urls.url_for("a", [("slug", "x")]))
+            .ends_with("needs an argument for its group `year`")
+    );
+    assert!(
+        message(urls.url_for("a", ["2007", "x", "y"]))
+            .ends_with("takes 2 arguments and was given 3")
+    );
     assert!(message(urls.url_for("a", [("sulg", "x")])).ends_with("has no group `sulg`"));
-    assert_eq!(message(urls.url_for("a", [("slug", "x"), ("slug", "y")])), "the argument `slug` is given twice");
-    assert!(matches!(urls.url_for("below", ()), Err(UrlForError::Shadowed { .. })));
+    assert_eq!(
+        message(urls.url_for("a", [("slug", "x"), ("slug", "y")])),
+        "the argument `slug` is given twice"
+    );
+    assert!(matches!(
+        urls.url_for("below", ()),
+        Err(UrlForError::Shadowed { .. })
+    ));
     for dots in ["..", ".", "a/../b", "../x"] {
-        assert!(matches!(urls.url_for("dots", [dots]), Err(UrlForError::Unsafe { .. })), "{dots}");
+        assert!(
+            matches!(
+                urls.url_for("dots", [dots]),
+                Err(UrlForError::Unsafe { .. })
+            ),
+            "{dots}"
+        );
     }
-    assert!(matches!(urls.url_for("slashes", ["//evil.example"]), Err(UrlForError::Unsafe { .. })));
-    assert_eq!(urls.url_for("dots", ["...", ]).unwrap(), "d/...");
+    assert!(matches!(
+        urls.url_for("slashes", ["//evil.example"]),
+        Err(UrlForError::Unsafe { .. })
+    ));
+    assert_eq!(urls.url_for("dots", ["...",]).unwrap(), "d/...");
 }
 
 #[test]
 fn urls_are_percent_encoded_and_slashes_stay() {
-    let urls = UrlMap::builder().named("any", "^(.*)$", ()).named("sp", "^x y/$", ()).build().unwrap();
-    assert_eq!(urls.url_for("any", ["a b/ü?#%/~!$&'()*+,;=:@"]).unwrap(), "a%20b/%C3%BC%3F%23%25/~!$&'()*+,;=:@");
-    assert_eq!(urls.url_for("any", ["javascript:alert(1)"]).unwrap(), "javascript%3Aalert(1)");
+    let urls = UrlMap::builder()
+        .named("any", "^(.*)$", ())
+        .named("sp", "^x y/$", ())
+        .build()
+        .unwrap();
+    assert_eq!(
+        urls.url_for("any", ["a b/ü?#%/~!$&'()*+,;=:@"]).unwrap(),
+        "a%20b/%C3%BC%3F%23%25/~!$&'()*+,;=:@"
+    );
+    assert_eq!(
+        urls.url_for("any", ["javascript:alert(1)"]).unwrap(),
+        "javascript%3Aalert(1)"
+    );
     assert_eq!(urls.url_for("any", ["%2e%2e"]).unwrap(), "%252e%252e");
-    assert_eq!(urls.url_for("any", ["\\\\evil.example"]).unwrap(), "%5C%5Cevil.example");
+    assert_eq!(
+        urls.url_for("any", ["\\\\evil.example"]).unwrap(),
+        "%5C%5Cevil.example"
+    );
 }
 
 #[test]
@@ -297,21 +466,33 @@ fn lists_that_blow_up_are_built_in_time_and_keep_their_order() {
 fn a_pattern_that_fits_no_automaton_is_still_matched_in_its_place() {
     let urls = map(&["^first$", "^(?:a|b)*a(?:a|b){18}$", "^[ab]+$"]);
     assert!(urls.stats().alone + urls.stats().automata > 1);
-    assert_eq!(urls.find(&format!("b{}", "a".repeat(19))).unwrap().index(), 1);
+    assert_eq!(
+        urls.find(&format!("b{}", "a".repeat(19))).unwrap().index(),
+        1
+    );
     assert_eq!(urls.find("first").unwrap().index(), 0);
     assert_eq!(urls.find("ab").unwrap().index(), 2);
 }
 
 #[test]
 fn a_pattern_beyond_its_limit_is_an_error_and_not_a_long_wait() {
-    let error = UrlMap::builder().route(r"^((\w{100}){100}){100}$", ()).build().unwrap_err();
+    let error = UrlMap::builder()
+        .route(r"^((\w{100}){100}){100}$", ())
+        .build()
+        .unwrap_err();
     assert!(matches!(error, BuildError::TooBig { .. }), "{error}");
 }
 
 #[test]
 fn hostile_paths_are_read_once() {
     let urls = map(&["^([^/]+/)*x$", "^/*$", r"^(a+)+$", r"^[^/]+/[^/]+$"]);
-    for path in ["/".repeat(1 << 16), "a".repeat(1 << 16), format!("{}!", "a".repeat(1 << 16)), "a/".repeat(1 << 15), "\0".repeat(1 << 16)] {
+    for path in [
+        "/".repeat(1 << 16),
+        "a".repeat(1 << 16),
+        format!("{}!", "a".repeat(1 << 16)),
+        "a/".repeat(1 << 15),
+        "\0".repeat(1 << 16),
+    ] {
         let _ = urls.find(&path).map(|found| found.args().len());
     }
 }
@@ -333,10 +514,18 @@ fn templates_match_whole_paths_with_typed_parameters() {
         .build()
         .unwrap();
     for (path, index, args) in [
-        ("articles/2007/getting-started.html", 0, vec!["2007", "getting-started"]),
+        (
+            "articles/2007/getting-started.html",
+            0,
+            vec!["2007", "getting-started"],
+        ),
         ("n/007", 1, vec!["007"]),
         ("f/3.14", 2, vec!["3.14"]),
-        ("u/67e55044-10b1-426f-9247-bb680e5fe0c8", 3, vec!["67e55044-10b1-426f-9247-bb680e5fe0c8"]),
+        (
+            "u/67e55044-10b1-426f-9247-bb680e5fe0c8",
+            3,
+            vec!["67e55044-10b1-426f-9247-bb680e5fe0c8"],
+        ),
         ("any/about", 4, vec!["about"]),
         ("re/ab", 5, vec!["ab"]),
         ("re/z", 5, vec!["z"]),
@@ -346,9 +535,26 @@ fn templates_match_whole_paths_with_typed_parameters() {
         ("p/q/x", 9, vec!["p", "q"]),
     ] {
         let found = urls.find(path).unwrap_or_else(|| panic!("{path}"));
-        assert_eq!((found.index(), found.args().iter().flatten().collect::<Vec<_>>()), (index, args), "{path}");
+        assert_eq!(
+            (
+                found.index(),
+                found.args().iter().flatten().collect::<Vec<_>>()
+            ),
+            (index, args),
+            "{path}"
+        );
     }
-    for path in ["articles/1807/x.html", "n/", "n/x", "f/3", "u/x", "any/abou", "re/abc", "files/", "articles/2007/a/b.html"] {
+    for path in [
+        "articles/1807/x.html",
+        "n/",
+        "n/x",
+        "f/3",
+        "u/x",
+        "any/abou",
+        "re/abc",
+        "files/",
+        "articles/2007/a/b.html",
+    ] {
         assert!(urls.find(path).is_none(), "{path}");
     }
 }

@@ -7,11 +7,35 @@ use router::{UrlForError, UrlMap};
 
 fn pattern() -> impl Strategy<Value = String> {
     let group = prop::sample::select(vec![
-        "([^/]+)", "(.+)", "(.*)", "([0-9]+)", r"(\d{4})", r"(\w+)", "([a-z-]+)", "(a|ab)", "(x(y)?)", r"(?s)(.+)", "([^/]*?)",
-        r"(\p{L}+)", "(.)", "(?:/page-([0-9]+))?", "(?:([a-z])|([0-9]))", "([a-z]){2}", r"(\.+)", "(/*)",
+        "([^/]+)",
+        "(.+)",
+        "(.*)",
+        "([0-9]+)",
+        r"(\d{4})",
+        r"(\w+)",
+        "([a-z-]+)",
+        "(a|ab)",
+        "(x(y)?)",
+        r"(?s)(.+)",
+        "([^/]*?)",
+        r"(\p{L}+)",
+        "(.)",
+        "(?:/page-([0-9]+))?",
+        "(?:([a-z])|([0-9]))",
+        "([a-z]){2}",
+        r"(\.+)",
+        "(/*)",
     ]);
-    let literal = prop::sample::select(vec!["/", "a", "-", ".html", "/?", "é", "x*", "//", r"\.", "[0-9]", "%", "?:", " "])
-        .prop_map(|text| if text == "?:" { "(?::)".to_owned() } else { text.to_owned() });
+    let literal = prop::sample::select(vec![
+        "/", "a", "-", ".html", "/?", "é", "x*", "//", r"\.", "[0-9]", "%", "?:", " ",
+    ])
+    .prop_map(|text| {
+        if text == "?:" {
+            "(?::)".to_owned()
+        } else {
+            text.to_owned()
+        }
+    });
     let part = prop_oneof![1 => group.prop_map(str::to_owned), 1 => literal];
     (any::<u8>(), prop::collection::vec(part, 0..6)).prop_map(|(ends, parts)| {
         let start = if ends & 7 == 0 { "" } else { "^" };
@@ -21,7 +45,10 @@ fn pattern() -> impl Strategy<Value = String> {
 }
 
 fn value() -> impl Strategy<Value = String> {
-    let piece = prop::sample::select(vec!["a", "b", "0", "2007", "/", "-", ".", "é", "%", "%2F", " ", "?", "x", "y", "\n", "\\", "~", ":"]);
+    let piece = prop::sample::select(vec![
+        "a", "b", "0", "2007", "/", "-", ".", "é", "%", "%2F", " ", "?", "x", "y", "\n", "\\", "~",
+        ":",
+    ]);
     prop::collection::vec(piece, 0..4).prop_map(|pieces| pieces.concat())
 }
 
@@ -64,24 +91,43 @@ proptest! {
 #[test]
 fn optional_groups_take_part_when_they_are_given() {
     let map = UrlMap::builder()
-        .named("page", r"^articles/(?<slug>[a-z]+)/(?:page-(?<page>[0-9]+)/)?$", ())
+        .named(
+            "page",
+            r"^articles/(?<slug>[a-z]+)/(?:page-(?<page>[0-9]+)/)?$",
+            (),
+        )
         .named("either", r"^(?:by-id/([0-9]+)|by-name/([a-z]+))$", ())
         .named("both", r"^x(?:a(?<a>\d)|b(?<b>\d))?$", ())
         .build()
         .unwrap();
     assert_eq!(map.url_for("page", ["x"]).unwrap(), "articles/x/");
-    assert_eq!(map.url_for("page", ["x", "2"]).unwrap(), "articles/x/page-2/");
-    assert_eq!(map.url_for("page", [("page", "2"), ("slug", "x")]).unwrap(), "articles/x/page-2/");
+    assert_eq!(
+        map.url_for("page", ["x", "2"]).unwrap(),
+        "articles/x/page-2/"
+    );
+    assert_eq!(
+        map.url_for("page", [("page", "2"), ("slug", "x")]).unwrap(),
+        "articles/x/page-2/"
+    );
     assert_eq!(map.url_for("either", ["7"]).unwrap(), "by-id/7");
     assert_eq!(map.url_for("either", ["seven"]).unwrap(), "by-name/seven");
     assert_eq!(map.url_for("both", ()).unwrap(), "x");
     assert_eq!(map.url_for("both", [("b", 1)]).unwrap(), "xb1");
-    assert!(matches!(map.url_for("both", [("a", 1), ("b", 1)]), Err(UrlForError::NoSuchForm { .. })));
+    assert!(matches!(
+        map.url_for("both", [("a", 1), ("b", 1)]),
+        Err(UrlForError::NoSuchForm { .. })
+    ));
 }
 
 #[test]
 fn arguments_that_would_be_read_back_as_others_are_refused() {
-    let map = UrlMap::builder().named("two", "^([a-z-]+)-([a-z-]+)$", ()).build().unwrap();
+    let map = UrlMap::builder()
+        .named("two", "^([a-z-]+)-([a-z-]+)$", ())
+        .build()
+        .unwrap();
     assert_eq!(map.url_for("two", ["a-b", "c"]).unwrap(), "a-b-c");
-    assert!(matches!(map.url_for("two", ["a", "b-c"]), Err(UrlForError::Ambiguous { .. })));
+    assert!(matches!(
+        map.url_for("two", ["a", "b-c"]),
+        Err(UrlForError::Ambiguous { .. })
+    ));
 }
