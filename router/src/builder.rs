@@ -18,11 +18,18 @@ use crate::template::Converters;
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct UrlMapBuilder<T> {
-    routes: Vec<(Pattern, Option<Box<str>>, T)>,
-    converters: Converters,
-    limits: Limits,
+    pub(crate) routes: Vec<(Pattern, Option<Box<str>>, T)>,
+    pub(crate) converters: Converters,
+    pub(crate) limits: Limits,
     deny_shadowed: bool,
-    error: Option<BuildError>,
+    pub(crate) error: Option<BuildError>,
+}
+
+/// Routes of which each is right by itself.
+pub(crate) struct Checked<T> {
+    pub(crate) entries: Vec<Entry>,
+    pub(crate) values: Vec<T>,
+    pub(crate) names: HashMap<Box<str>, u32>,
 }
 
 impl<T> UrlMapBuilder<T> {
@@ -125,19 +132,18 @@ impl<T> UrlMapBuilder<T> {
         self
     }
 
-    pub(crate) fn add(
-        mut self,
-        pattern: Result<Pattern, BuildError>,
-        name: Option<&str>,
-        value: T,
-    ) -> Self {
+    fn add(mut self, pattern: Result<Pattern, BuildError>, name: Option<&str>, value: T) -> Self {
+        self.push(pattern, name, value);
+        self
+    }
+
+    pub(crate) fn push(&mut self, pattern: Result<Pattern, BuildError>, name: Option<&str>, value: T) {
         match pattern {
             Ok(pattern) => self.routes.push((pattern, name.map(Into::into), value)),
             Err(error) => {
                 self.error.get_or_insert(error);
             }
         }
-        self
     }
 
     /// Makes a route that never wins an error. By default it is none, and
@@ -176,20 +182,25 @@ impl<T> UrlMapBuilder<T> {
     /// If a pattern cannot be read, is too big or matches no text at all, or if
     /// two routes have one name.
     pub fn build(self) -> Result<UrlMap<T>, BuildError> {
+        let (limits, deny_shadowed) = (self.limits, self.deny_shadowed);
+        let Checked { entries, values, names } = self.check()?;
+        let (matcher, unreached) = matcher(&entries.iter().collect::<Vec<_>>(), &limits, deny_shadowed)?;
+        let table = Table { entries: entries.into(), matcher, names, unreached: unreached.into(), limits };
+        Ok(UrlMap { table: Arc::new(table), values: values.into() })
+    }
+
+    pub(crate) fn check(self) -> Result<Checked<T>, BuildError> {
         if let Some(error) = self.error {
             return Err(error);
         }
         let mut names: HashMap<Box<str>, u32> = HashMap::new();
-        let mut hirs: Vec<Hir> = Vec::with_capacity(self.routes.len());
-        let mut entries = Vec::with_capacity(self.routes.len());
+        let mut entries: Vec<Entry> = Vec::with_capacity(self.routes.len());
         let mut values = Vec::with_capacity(self.routes.len());
         for (index, (pattern, name, value)) in self.routes.into_iter().enumerate() {
             if let Some(name) = &name
                 && let Some(first) = names.insert(name.clone(), index as u32)
             {
-                let first = entries
-                    .get(first as usize)
-                    .map_or("", |entry: &Entry| &entry.pattern.source);
+                let first = entries.get(first as usize).map_or("", |entry| &entry.pattern.source);
                 return Err(BuildError::DuplicateName {
                     name: name.to_string(),
                     patterns: [first.into(), pattern.source.into()],
@@ -200,53 +211,40 @@ impl<T> UrlMapBuilder<T> {
                 engine::general(&pattern.hir, self.limits.pattern)
                     .map_err(|_| too_big(&pattern.source, &self.limits))?;
             }
-            hirs.push(pattern.hir.clone());
             entries.push(Entry::new(pattern, name));
             values.push(value);
         }
-        let source = |id: u32| {
-            entries
-                .get(id as usize)
-                .map_or("", |entry| &*entry.pattern.source)
+        Ok(Checked { entries, values, names })
+    }
+}
+
+/// The automata of a list, and the routes that they never answer with.
+pub(crate) fn matcher(
+    entries: &[&Entry],
+    limits: &Limits,
+    deny_shadowed: bool,
+) -> Result<(Matcher, Vec<u32>), BuildError> {
+    let hirs: Vec<Hir> = entries.iter().map(|entry| entry.pattern.hir.clone()).collect();
+    let source = |id: u32| entries.get(id as usize).map_or("", |entry| &*entry.pattern.source);
+    let (matcher, unreached) = Matcher::new(&hirs, limits).map_err(|(id, _)| too_big(source(id), limits))?;
+    for &id in &unreached {
+        let shadow = if deny_shadowed {
+            engine::explain(&hirs, id, limits.steps)
+        } else {
+            engine::explain_alone(&hirs, id)
         };
-        let (matcher, unreached) = Matcher::new(&hirs, &self.limits)
-            .map_err(|(id, _)| too_big(source(id), &self.limits))?;
-        for &id in &unreached {
-            let shadow = if self.deny_shadowed {
-                engine::explain(&hirs, id, self.limits.steps)
-            } else {
-                engine::explain_alone(&hirs, id)
-            };
-            match shadow {
-                Shadow::Reachable => {}
-                Shadow::Impossible => {
-                    return Err(BuildError::Impossible {
-                        pattern: source(id).into(),
-                        reason: None,
-                    });
-                }
-                Shadow::Shadowed { by, example } => {
-                    let by = by.into_iter().map(|id| source(id).to_owned()).collect();
-                    return Err(BuildError::Shadowed {
-                        pattern: source(id).into(),
-                        by,
-                        example,
-                    });
-                }
+        match shadow {
+            Shadow::Reachable => {}
+            Shadow::Impossible => {
+                return Err(BuildError::Impossible { pattern: source(id).into(), reason: None });
+            }
+            Shadow::Shadowed { by, example } => {
+                let by = by.into_iter().map(|id| source(id).to_owned()).collect();
+                return Err(BuildError::Shadowed { pattern: source(id).into(), by, example });
             }
         }
-        let table = Table {
-            entries: entries.into(),
-            matcher,
-            names,
-            unreached: unreached.into(),
-            limits: self.limits,
-        };
-        Ok(UrlMap {
-            table: Arc::new(table),
-            values: values.into(),
-        })
     }
+    Ok((matcher, unreached))
 }
 
 impl<T> Default for UrlMapBuilder<T> {

@@ -8,6 +8,8 @@ mod error;
 mod map;
 mod pattern;
 mod reverse;
+#[cfg(feature = "service")]
+mod service;
 mod template;
 
 pub use args::Args;
@@ -15,3 +17,8 @@ pub use builder::UrlMapBuilder;
 pub use error::{BuildError, Place, UrlForError};
 pub use map::{Match, Route, Shadowed, Stats, UrlMap, Warning};
 pub use reverse::{Arg, ArgList, ArgValue, IntoArgs};
+#[cfg(feature = "service")]
+pub use service::{
+    AsService, BoxEndpoint, BoxRouter, BoxRouterBuilder, IntoEndpoint, LeadingSlash, ParseError, RequestUrlArgs,
+    ResponseFuture, Router, RouterBody, RouterBuilder, RouterRoute, TrailingSlash, UrlArgs, UrlFor,
+};

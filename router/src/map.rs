@@ -13,7 +13,7 @@ use crate::capture::{self, Program};
 use crate::engine::{self, Limits, Matcher, Shadow};
 use crate::error::UrlForError;
 use crate::pattern::Pattern;
-use crate::reverse::{self, IntoArgs, Shape};
+use crate::reverse::{self, IntoArgs, Mode, Routes, Shape};
 
 /// An ordered list of patterns with values, of which the first that matches wins.
 ///
@@ -103,6 +103,16 @@ impl Entry {
     }
 }
 
+impl Routes for Table {
+    fn entry(&self, id: u32) -> Option<&Entry> {
+        self.entries.get(id as usize)
+    }
+
+    fn find(&self, text: &str) -> Option<u32> {
+        self.matcher.find(text)
+    }
+}
+
 impl Table {
     pub(crate) fn shadowed(&self) -> Vec<Shadowed> {
         let hirs: Vec<_> = self
@@ -162,7 +172,9 @@ impl<T> UrlMap<T> {
     /// it is: it has a segment `..`, begins with `//`, or belongs to a route
     /// further up.
     pub fn url_for(&self, name: &str, args: impl IntoArgs) -> Result<String, UrlForError> {
-        reverse::url_for(&self.table, name, &args.into_args())
+        let table = &*self.table;
+        let &id = table.names.get(name).ok_or_else(|| UrlForError::UnknownName { name: name.into() })?;
+        reverse::reverse(table, id, &args.into_args(), Mode::Decoded)
     }
 
     /// The number of routes.

@@ -8,7 +8,7 @@ use regex_syntax::hir::{Hir, HirKind};
 
 use crate::engine::class_ranges;
 use crate::error::UrlForError;
-use crate::map::{Entry, Table};
+use crate::map::Entry;
 use crate::pattern::{self, Pattern};
 
 /// What a segment may not hold as it is: all but `pchar` of RFC 3986, section 3.3.
@@ -150,21 +150,11 @@ pub(crate) fn ends_openly(hir: &Hir) -> bool {
     }
 }
 
-/// A route's URL in both forms.
-#[derive(Debug)]
-pub(crate) struct Reversed {
-    /// What the map is asked with.
-    pub(crate) text: String,
-    /// What a client may be sent.
-    pub(crate) encoded: String,
-}
-
-pub(crate) fn url_for(table: &Table, name: &str, args: &ArgList) -> Result<String, UrlForError> {
-    let &id = table
-        .names
-        .get(name)
-        .ok_or_else(|| UrlForError::UnknownName { name: name.into() })?;
-    reverse(table, id, args, Mode::Decoded).map(|reversed| reversed.encoded)
+/// The routes among which a URL has to find its own again.
+pub(crate) trait Routes {
+    fn entry(&self, id: u32) -> Option<&Entry>;
+    /// The route that wins, were the text asked for.
+    fn find(&self, text: &str) -> Option<u32>;
 }
 
 /// What the map will be asked with.
@@ -180,25 +170,17 @@ pub(crate) enum Mode {
     Raw,
 }
 
-pub(crate) fn reverse(
-    table: &Table,
-    id: u32,
-    args: &ArgList,
-    mode: Mode,
-) -> Result<Reversed, UrlForError> {
-    let Some(entry) = table.entries.get(id as usize) else {
-        return Err(UrlForError::UnknownName {
-            name: id.to_string(),
-        });
+/// The encoded path to a route.
+pub(crate) fn reverse(routes: &dyn Routes, id: u32, args: &ArgList, mode: Mode) -> Result<String, UrlForError> {
+    let Some(entry) = routes.entry(id) else {
+        return Err(UrlForError::UnknownName { name: id.to_string() });
     };
     let by_group = assign(entry, args)?;
     let mut first_error = None;
     for shape in entry.shapes() {
-        let Some(values) = values(shape, &by_group, args) else {
-            continue;
-        };
-        match attempt(table, id, entry, shape, &values, mode) {
-            Ok(reversed) => return Ok(reversed),
+        let Some(values) = values(shape, &by_group, args) else { continue };
+        match attempt(routes, id, entry, shape, &values, mode) {
+            Ok(encoded) => return Ok(encoded),
             Err(error) => {
                 first_error.get_or_insert(error);
             }
@@ -321,38 +303,35 @@ fn group_name(entry: &Entry, group: usize) -> String {
 }
 
 fn attempt(
-    table: &Table,
+    routes: &dyn Routes,
     id: u32,
     entry: &Entry,
     shape: &Shape,
     values: &[(usize, &str)],
     mode: Mode,
-) -> Result<Reversed, UrlForError> {
+) -> Result<String, UrlForError> {
     let source = || entry.pattern.source.to_string();
-    let reversed = write(shape, values, mode);
-    let decoded = || match mode {
-        Mode::Decoded => reversed.text.clone(),
-        Mode::Raw => percent_encoding::percent_decode_str(&reversed.text)
-            .decode_utf8_lossy()
-            .into_owned(),
+    let text = write(shape, values, mode);
+    let encoded = match mode {
+        Mode::Decoded => encode(&text),
+        Mode::Raw => text.clone(),
     };
-    if is_unsafe(&reversed.encoded) {
+    let decoded = || percent_encoding::percent_decode_str(&encoded).decode_utf8_lossy().into_owned();
+    if is_unsafe(&encoded) {
         return Err(UrlForError::Unsafe { url: decoded() });
     }
-    let won = table.matcher.find(&reversed.text);
-    if won == Some(id) && reads_back(entry, &reversed.text, values, mode) {
-        return Ok(reversed);
+    let won = routes.find(&text);
+    if won == Some(id) && reads_back(entry, &text, values, mode) {
+        return Ok(encoded);
     }
     // It did not work: find out why.
     for &(group, value) in values {
-        let Some(hir) = pattern::group(&entry.pattern.hir, group as u32 + 1) else {
-            continue;
-        };
-        let value_text = match mode {
+        let Some(hir) = pattern::group(&entry.pattern.hir, group as u32 + 1) else { continue };
+        let in_path = match mode {
             Mode::Decoded => Cow::Borrowed(value),
             Mode::Raw => Cow::Owned(encode_raw(value)),
         };
-        if !fits(hir, &value_text) {
+        if !fits(hir, &in_path) {
             return Err(UrlForError::Unfit {
                 pattern: source(),
                 group: group_name(entry, group),
@@ -361,36 +340,23 @@ fn attempt(
             });
         }
     }
-    match won.and_then(|won| table.entries.get(won as usize)) {
+    match won.and_then(|won| routes.entry(won)) {
         // To read back takes for granted that the pattern matches.
-        Some(other)
-            if won != Some(id)
-                && entry.is_match(&reversed.text)
-                && reads_back(entry, &reversed.text, values, mode) =>
-        {
-            Err(UrlForError::Shadowed {
-                pattern: source(),
-                by: other.pattern.source.to_string(),
-                url: decoded(),
-            })
+        Some(other) if won != Some(id) && entry.is_match(&text) && reads_back(entry, &text, values, mode) => {
+            Err(UrlForError::Shadowed { pattern: source(), by: other.pattern.source.to_string(), url: decoded() })
         }
-        _ => Err(UrlForError::Ambiguous {
-            pattern: source(),
-            url: decoded(),
-        }),
+        _ => Err(UrlForError::Ambiguous { pattern: source(), url: decoded() }),
     }
 }
 
-fn write(shape: &Shape, values: &[(usize, &str)], mode: Mode) -> Reversed {
+/// The text that the map is asked with.
+fn write(shape: &Shape, values: &[(usize, &str)], mode: Mode) -> String {
     let mut text = String::new();
     for piece in &shape.pieces {
         match piece {
             Piece::Text(literal) => text.push_str(literal),
             Piece::Group(group) => {
-                let value = values
-                    .iter()
-                    .find(|(own, _)| own == group)
-                    .map_or("", |&(_, value)| value);
+                let value = values.iter().find(|(own, _)| own == group).map_or("", |&(_, value)| value);
                 match mode {
                     Mode::Decoded => text.push_str(value),
                     Mode::Raw => text.push_str(&encode_raw(value)),
@@ -398,11 +364,7 @@ fn write(shape: &Shape, values: &[(usize, &str)], mode: Mode) -> Reversed {
             }
         }
     }
-    let encoded = match mode {
-        Mode::Decoded => encode(&text),
-        Mode::Raw => text.clone(),
-    };
-    Reversed { text, encoded }
+    text
 }
 
 /// A decoded path as it is sent.
@@ -593,4 +555,52 @@ impl IntoArgs for ArgList {
     fn into_args(self) -> ArgList {
         self
     }
+}
+
+/// How many characters of `text` have to change for one of the shapes to be
+/// written like it; groups cost nothing, whatever of one segment they take.
+#[cfg_attr(not(feature = "service"), expect(dead_code, reason = "for the service's page in development"))]
+pub(crate) fn distance(shapes: &[Shape], text: &str) -> usize {
+    let text: Vec<char> = text.chars().collect();
+    shapes.iter().take(8).map(|shape| shape_distance(shape, &text)).min().unwrap_or(usize::MAX)
+}
+
+fn shape_distance(shape: &Shape, text: &[char]) -> usize {
+    // Row by row over the shape: the cost to have written `text[..i]` by now.
+    let mut row: Vec<usize> = (0..=text.len()).collect();
+    let step = |row: &[usize], cost: &dyn Fn(Option<char>) -> (usize, usize)| -> Vec<usize> {
+        let mut next: Vec<usize> = Vec::with_capacity(row.len());
+        let (_, without) = cost(None);
+        next.push(row.first().map_or(0, |before| before + without));
+        for (i, &c) in text.iter().enumerate() {
+            let (with, without) = cost(Some(c));
+            let both = row.get(i).map_or(usize::MAX, |cost| cost.saturating_add(with));
+            let extra = next.get(i).map_or(usize::MAX, |cost| cost.saturating_add(1));
+            let less = row.get(i + 1).map_or(usize::MAX, |cost| cost.saturating_add(without));
+            next.push(both.min(extra).min(less));
+        }
+        next
+    };
+    for piece in &shape.pieces {
+        match piece {
+            Piece::Text(literal) => {
+                for wanted in literal.chars() {
+                    row = step(&row, &|c| (usize::from(c != Some(wanted)), 1));
+                }
+            }
+            Piece::Group(_) => {
+                // One character at least, then any more of the segment for nothing.
+                row = step(&row, &|c| (usize::from(c == Some('/')), 1));
+                for i in 1..row.len() {
+                    let before = row.get(i - 1).copied().unwrap_or(usize::MAX);
+                    if let (Some(slot), Some(&c)) = (row.get_mut(i), text.get(i - 1))
+                        && c != '/'
+                    {
+                        *slot = (*slot).min(before);
+                    }
+                }
+            }
+        }
+    }
+    row.last().copied().unwrap_or(usize::MAX)
 }

@@ -1,0 +1,63 @@
+//! The router as a blocking application, over applications.
+
+use gateway_core::{Application, Body, Environ, Error, Response};
+
+use super::Router;
+use super::development;
+use super::resolve::Outcome;
+use super::service::{not_found, own_response};
+use super::url_args::UrlArgs;
+
+/// Functions as endpoints, without a runtime and without a thread in between:
+/// the router runs where it is called. `into_service()` makes one tower service
+/// of all of it.
+impl<A: Application> Application for Router<A> {
+    fn respond(&self, environ: &mut Environ) -> Result<Response, Error> {
+        let path = match (environ.raw_script_name(), environ.raw_path_info()) {
+            // Right at a mount, which a tower service sees as `/`.
+            (script_name, "") if !script_name.is_empty() => "/".to_owned(),
+            (_, path) => path.to_owned(),
+        };
+        let headers = environ.headers();
+        let host = if self.shared.hosts.is_empty() {
+            None
+        } else {
+            environ.var("HTTP_HOST").map(|host| String::from_utf8_lossy(&host).into_owned())
+        };
+        let query = Some(environ.query_string()).filter(|query| !query.is_empty());
+        let outcome = self.shared.resolve(environ.method(), host.as_deref(), &path, query);
+        let outer = environ.get::<UrlArgs>().cloned();
+        match outcome {
+            Outcome::Route(found) => {
+                let args = UrlArgs::new(&self.shared, &found, None, environ.raw_script_name(), outer);
+                let Some(args) = args else { return Ok(own(&Outcome::BadPath)) };
+                environ.insert(args);
+                match self.route_endpoint(found.id) {
+                    Some(endpoint) => endpoint.respond(environ),
+                    None => Ok(not_found().map(Body::from)),
+                }
+            }
+            Outcome::Mount { index, .. } => {
+                let args = UrlArgs::mounted(&self.shared, index, environ.raw_script_name(), outer);
+                let (Some(endpoint), Some(prefix)) = (self.mount_endpoint(index), self.shared.mounts.get(index)) else {
+                    return Ok(not_found().map(Body::from));
+                };
+                environ.insert(args);
+                environ.shift_prefix(prefix);
+                endpoint.respond(environ)
+            }
+            Outcome::Miss => match self.fallback_endpoint() {
+                Some(endpoint) => endpoint.respond(environ),
+                None => {
+                    let page = development::page(&self.shared, environ.method(), &path, headers, environ.conn());
+                    Ok(page.unwrap_or_else(not_found).map(Body::from))
+                }
+            },
+            other => Ok(own(&other)),
+        }
+    }
+}
+
+fn own(outcome: &Outcome<'_>) -> Response {
+    own_response(outcome).map(Body::from)
+}

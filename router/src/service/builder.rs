@@ -1,0 +1,400 @@
+//! Routers while they are written.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use gateway_core::Prefix;
+use http::Method;
+use regex_syntax::hir::{Hir, HirKind, Look};
+
+use super::resolve::{MethodMap, RouteInfo, Section, Shared};
+use super::settings::{LeadingSlash, Settings, TrailingSlash};
+use super::Router;
+use crate::builder::UrlMapBuilder;
+use crate::error::BuildError;
+use crate::map::UrlMap;
+use crate::pattern::Pattern;
+
+/// Collects routes in order; made by [`Router::builder`].
+///
+/// Patterns are regular expressions as in [`UrlMap`]; without a leading slash,
+/// see [`LeadingSlash`]. What is wrong with them is said by [`build`](Self::build).
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct RouterBuilder<S> {
+    map: UrlMapBuilder<Endpoint<S>>,
+    hosts: Vec<Box<str>>,
+    /// The section that routes are added to.
+    section: usize,
+    name: Option<Box<str>>,
+    mounts: Vec<(Prefix, S)>,
+    fallback: Option<S>,
+    settings: Settings,
+    deny_shadowed: bool,
+    error: Option<BuildError>,
+}
+
+#[derive(Clone, Debug)]
+struct Endpoint<S> {
+    methods: Box<[Method]>,
+    section: usize,
+    service: S,
+}
+
+macro_rules! by_method {
+    ($($name:ident $method:ident $text:literal;)*) => {$(
+        #[doc = concat!("Adds a route for ", $text, ".")]
+        pub fn $name(self, pattern: impl AsRef<str>, service: S) -> Self {
+            self.methods([Method::$method], pattern, service)
+        }
+    )*};
+}
+
+impl<S> RouterBuilder<S> {
+    pub(crate) fn new() -> Self {
+        Self {
+            map: UrlMapBuilder::new(),
+            hosts: Vec::new(),
+            section: 0,
+            name: None,
+            mounts: Vec::new(),
+            fallback: None,
+            settings: Settings::default(),
+            deny_shadowed: false,
+            error: None,
+        }
+    }
+
+    /// Adds a route for every method.
+    pub fn route(self, pattern: impl AsRef<str>, service: S) -> Self {
+        self.methods([], pattern, service)
+    }
+
+    by_method! {
+        get GET "GET, and for HEAD: the service sees HEAD, what it sends is dropped and its length kept";
+        head HEAD "HEAD; it goes before routes for GET, wherever they are in the list";
+        post POST "POST";
+        put PUT "PUT";
+        delete DELETE "DELETE";
+        patch PATCH "PATCH";
+        options OPTIONS "OPTIONS, which otherwise is answered with the methods that there are";
+    }
+
+    /// Adds a route for these methods; none means all.
+    pub fn methods(mut self, methods: impl IntoIterator<Item = Method>, pattern: impl AsRef<str>, service: S) -> Self {
+        let pattern = Pattern::regex(pattern.as_ref());
+        self.push(pattern, methods.into_iter().collect(), service);
+        self
+    }
+
+    /// Adds a template for these methods, see [`UrlMapBuilder::template`]; none
+    /// means all.
+    pub fn template(mut self, methods: impl IntoIterator<Item = Method>, template: impl AsRef<str>, service: S) -> Self {
+        let pattern = self.map.converters.template(template.as_ref(), false);
+        self.push(pattern, methods.into_iter().collect(), service);
+        self
+    }
+
+    fn push(&mut self, pattern: Result<Pattern, BuildError>, methods: Box<[Method]>, service: S) {
+        let name = self.name.take();
+        let pattern = pattern.and_then(|pattern| {
+            if self.settings.leading != LeadingSlash::Keep && begins_with_slash(&pattern.hir) == Some(true) {
+                return Err(BuildError::Impossible {
+                    pattern: pattern.source.into(),
+                    reason: Some("the leading slash of the path is taken off before (see LeadingSlash)".into()),
+                });
+            }
+            Ok(pattern)
+        });
+        let endpoint = Endpoint { methods, section: self.section, service };
+        self.map.push(pattern, name.as_deref(), endpoint);
+    }
+
+    /// Names the route that is added next, for `url_for`.
+    ///
+    /// ```
+    /// # use gateway_core::{Environ, Reply};
+    /// # use router::Router;
+    /// # fn show(_: &mut Environ) -> Reply { Reply::text("") }
+    /// let urls = Router::builder().name("user").get(r"^users/(?<id>[0-9]+)$", show).build()?;
+    /// assert_eq!(urls.url_for("user", [("id", 7)])?, "/users/7");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn name(mut self, name: impl AsRef<str>) -> Self {
+        self.name = Some(name.as_ref().into());
+        self
+    }
+
+    /// Adds all routes of another router behind a prefix, as
+    /// [`UrlMapBuilder::include`] does; its methods and names stay, its mounts,
+    /// hosts, settings and fallback are left out.
+    pub fn include(mut self, prefix: impl AsRef<str>, other: Self) -> Self {
+        let prefix = Pattern::regex(prefix.as_ref());
+        if let Some(error) = other.error.or(other.map.error) {
+            self.error.get_or_insert(error);
+        }
+        for (pattern, name, endpoint) in other.map.routes {
+            let joined = prefix.clone().and_then(|prefix| prefix.join(&pattern));
+            self.name = name;
+            self.push(joined, endpoint.methods, endpoint.service);
+        }
+        self
+    }
+
+    /// Serves everything below a literal prefix (`/wiki`) by a service, which
+    /// sees the path below it. Mounts go before routes; `/wikipedia` is not
+    /// below `/wiki`.
+    pub fn mount(mut self, prefix: impl AsRef<str>, service: S) -> Self {
+        match Prefix::new(prefix.as_ref()) {
+            Ok(prefix) => self.mounts.push((prefix, service)),
+            Err(error) => {
+                let text = prefix.as_ref().to_owned();
+                self.error.get_or_insert(BuildError::Setting { text, reason: error.to_string() });
+            }
+        }
+        self
+    }
+
+    /// Answers what no route matches; by default 404 with a line of text.
+    pub fn fallback(mut self, service: S) -> Self {
+        self.fallback = Some(service);
+        self
+    }
+
+    /// Adds routes for the hosts that a regular expression matches, which sees
+    /// the host in lower case without its port. Of several, the first that
+    /// matches counts. What its routes do not match goes to those without a host.
+    /// Groups of the host come before those of the path.
+    pub fn host(mut self, pattern: impl AsRef<str>, routes: impl FnOnce(Self) -> Self) -> Self {
+        self.hosts.push(pattern.as_ref().into());
+        let outside = std::mem::replace(&mut self.section, self.hosts.len());
+        self = routes(self);
+        self.section = outside;
+        self
+    }
+
+    /// Adds a converter for the templates that follow.
+    pub fn converter(mut self, name: impl AsRef<str>, pattern: impl AsRef<str>) -> Self {
+        self.map = self.map.converter(name, pattern);
+        self
+    }
+
+    /// What is done about the slash that every path begins with; to be set
+    /// before routes are added.
+    pub fn leading_slash(mut self, leading: LeadingSlash) -> Self {
+        self.settings.leading = leading;
+        self
+    }
+
+    /// What is done about a slash too many or too few at the end of a path.
+    pub fn trailing_slash(mut self, trailing: TrailingSlash) -> Self {
+        self.settings.trailing = trailing;
+        self
+    }
+
+    /// Redirects `/a//b` to `/a/b` where no route matches the first and one
+    /// matches the second. By default such a path is not found.
+    pub fn merge_slashes(mut self) -> Self {
+        self.settings.merge_slashes = true;
+        self
+    }
+
+    /// Matches paths as they were sent, and decodes the groups: `%2F` is then
+    /// part of a segment. By default the decoded path is matched.
+    pub fn raw_paths(mut self) -> Self {
+        self.settings.raw = true;
+        self
+    }
+
+    /// The path in front of this program where a proxy strips it and does not
+    /// say so: `url_for` puts it in front. Encoded; by default nothing.
+    pub fn external_prefix(mut self, prefix: impl AsRef<str>) -> Self {
+        let prefix = prefix.as_ref();
+        let text = prefix.strip_suffix('/').unwrap_or(prefix);
+        let sound = text.is_empty() || (text.starts_with('/') && !text.starts_with("//"));
+        if !sound || text.parse::<http::uri::PathAndQuery>().is_err() && !text.is_empty() || text.contains(['?', '#']) {
+            let reason = "a prefix is a path that begins with one slash".to_owned();
+            self.error.get_or_insert(BuildError::Setting { text: prefix.to_owned(), reason });
+        }
+        self.settings.external_prefix = text.into();
+        self
+    }
+
+    /// Lists the routes, and the nearest of them, on the page for what is not
+    /// found. Only in builds with debug assertions, and only for requests of
+    /// this machine: loopback peer, loopback host, no trace of a proxy.
+    pub fn development(mut self) -> Self {
+        self.settings.development |= cfg!(debug_assertions);
+        self
+    }
+
+    /// [`development`](Self::development) in release builds, too.
+    pub fn development_in_release(mut self) -> Self {
+        self.settings.development = true;
+        self
+    }
+
+    /// See [`UrlMapBuilder::deny_shadowed`].
+    pub fn deny_shadowed(mut self) -> Self {
+        self.deny_shadowed = true;
+        self
+    }
+
+    /// See [`UrlMapBuilder::memory_limit`].
+    pub fn memory_limit(mut self, bytes: usize) -> Self {
+        self.map = self.map.memory_limit(bytes);
+        self
+    }
+
+    /// See [`UrlMapBuilder::work_limit`].
+    pub fn work_limit(mut self, steps: usize) -> Self {
+        self.map = self.map.work_limit(steps);
+        self
+    }
+
+    /// See [`UrlMapBuilder::pattern_limit`].
+    pub fn pattern_limit(mut self, bytes: usize) -> Self {
+        self.map = self.map.pattern_limit(bytes);
+        self
+    }
+
+    /// Makes the router; everything is checked here, so that requests can only
+    /// meet a table that is right.
+    ///
+    /// # Errors
+    ///
+    /// As [`UrlMapBuilder::build`]; and if a pattern begins with `^/` although
+    /// the leading slash is taken off, or a prefix is none.
+    pub fn build(self) -> Result<Router<S>, BuildError> {
+        if let Some(error) = self.error {
+            return Err(error);
+        }
+        let mut hosts = UrlMap::builder();
+        for (i, host) in self.hosts.iter().enumerate() {
+            hosts = hosts.route(host, i + 1);
+        }
+        let hosts = hosts.build()?;
+
+        let limits = self.map.limits;
+        // One method's routes after the other share what is left of the budget.
+        let checked = self.map.check()?;
+        let mut infos = Vec::with_capacity(checked.entries.len());
+        let mut endpoints = Vec::with_capacity(checked.entries.len());
+        for (entry, endpoint) in checked.entries.into_iter().zip(checked.values) {
+            let Endpoint { methods, section, service } = endpoint;
+            if let Some(host) = section.checked_sub(1).and_then(|host| hosts.routes().nth(host)) {
+                for name in host.groups().flatten() {
+                    if entry.pattern.groups.iter().flatten().any(|own| **own == *name) {
+                        let pattern = format!("{} {}", host.pattern(), entry.pattern.source);
+                        return Err(BuildError::DuplicateGroup { pattern, group: name.into() });
+                    }
+                }
+            }
+            infos.push(RouteInfo { entry, methods, section });
+            endpoints.push(service);
+        }
+        let sections = (0..=self.hosts.len())
+            .map(|section| build_section(section, &infos, &limits, self.deny_shadowed))
+            .collect::<Result<_, _>>()?;
+        let (mounts, services): (Vec<Prefix>, Vec<S>) = self.mounts.into_iter().unzip();
+        endpoints.extend(services);
+        let fallback = self.fallback.is_some();
+        endpoints.extend(self.fallback);
+        let shared = Shared {
+            routes: infos.into(),
+            names: checked.names,
+            sections,
+            hosts,
+            mounts: mounts.into(),
+            settings: self.settings,
+        };
+        Ok(Router::new(Arc::new(shared), endpoints.into(), fallback))
+    }
+}
+
+/// The automata of one section: one for each set of routes that some method has.
+fn build_section(
+    section: usize,
+    infos: &[RouteInfo],
+    limits: &crate::engine::Limits,
+    deny_shadowed: bool,
+) -> Result<Section, BuildError> {
+    let own: Vec<(u32, &RouteInfo)> =
+        (0..).zip(infos).filter(|(_, info)| info.section == section).collect();
+    let mut methods: Vec<Method> = Vec::new();
+    for (_, info) in &own {
+        for method in &info.methods {
+            if !methods.contains(method) {
+                methods.push(method.clone());
+                if *method == Method::GET && !methods.contains(&Method::HEAD) {
+                    methods.push(Method::HEAD);
+                }
+            }
+        }
+    }
+    let mut built: HashMap<Vec<u32>, usize> = HashMap::new();
+    let mut result = Section::default();
+    let mut map_of = |result: &mut Section, takes: &dyn Fn(&RouteInfo) -> bool| -> Result<Option<usize>, BuildError> {
+        let ids: Vec<u32> = own.iter().filter(|(_, info)| takes(info)).map(|&(id, _)| id).collect();
+        if ids.is_empty() {
+            return Ok(None);
+        }
+        if let Some(&map) = built.get(&ids) {
+            return Ok(Some(map));
+        }
+        let entries = ids.iter().filter_map(|&id| infos.get(id as usize)).map(|info| &info.entry).collect::<Vec<_>>();
+        let (matcher, _) = crate::builder::matcher(&entries, limits, deny_shadowed)?;
+        result.maps.push(MethodMap { matcher, ids: ids.clone().into() });
+        built.insert(ids, result.maps.len() - 1);
+        Ok(Some(result.maps.len() - 1))
+    };
+    for method in methods {
+        let implied = method == Method::HEAD;
+        let takes = |info: &RouteInfo| {
+            info.methods.is_empty()
+                || info.methods.contains(&method)
+                || (implied && info.methods.contains(&Method::GET))
+        };
+        if let Some(map) = map_of(&mut result, &takes)? {
+            result.by_method.push((method, map));
+        }
+    }
+    result.others = map_of(&mut result, &|info| info.methods.is_empty())?;
+    result.head = map_of(&mut result, &|info| info.methods.contains(&Method::HEAD))?;
+    Ok(result)
+}
+
+/// Whether every match of a pattern begins at the start and with a slash.
+fn begins_with_slash(hir: &Hir) -> Option<bool> {
+    if !hir.properties().look_set_prefix().contains(Look::Start) {
+        return Some(false);
+    }
+    match hir.kind() {
+        HirKind::Look(_) | HirKind::Empty => None,
+        HirKind::Literal(literal) => Some(literal.0.starts_with(b"/")),
+        HirKind::Concat(parts) => {
+            let parts = parts.iter().filter(|part| !matches!(part.kind(), HirKind::Look(_)));
+            parts.map(first_is_slash).next()?
+        }
+        HirKind::Capture(capture) => begins_with_slash(&capture.sub),
+        HirKind::Alternation(branches) => branches.iter().map(begins_with_slash).find(|slash| *slash != Some(true)).unwrap_or(Some(true)),
+        HirKind::Class(_) | HirKind::Repetition(_) => Some(false),
+    }
+}
+
+fn first_is_slash(hir: &Hir) -> Option<bool> {
+    match hir.kind() {
+        HirKind::Literal(literal) => Some(literal.0.starts_with(b"/")),
+        HirKind::Capture(capture) => first_is_slash(&capture.sub),
+        HirKind::Concat(parts) => parts.first().and_then(first_is_slash),
+        HirKind::Alternation(branches) => Some(branches.iter().all(|branch| first_is_slash(branch) == Some(true))),
+        HirKind::Repetition(repetition) => Some(repetition.min > 0 && first_is_slash(&repetition.sub) == Some(true)),
+        HirKind::Empty | HirKind::Class(_) | HirKind::Look(_) => Some(false),
+    }
+}
+
+impl<S> Default for RouterBuilder<S> {
+    fn default() -> Self {
+        Self::new()
+    }
+}

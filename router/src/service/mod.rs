@@ -1,0 +1,24 @@
+//! The router: the map on top of methods, hosts and mounts, as a tower service
+//! and as a blocking application.
+
+mod application;
+mod body;
+mod boxed;
+mod builder;
+mod de;
+mod development;
+mod future;
+mod redirect;
+mod resolve;
+mod settings;
+#[expect(clippy::module_inception, reason = "the file that has poll_ready and call has this name in every crate")]
+mod service;
+mod url_args;
+
+pub use body::RouterBody;
+pub use boxed::{AsService, BoxEndpoint, BoxRouter, BoxRouterBuilder, IntoEndpoint};
+pub use builder::RouterBuilder;
+pub use future::ResponseFuture;
+pub use service::{Router, RouterRoute};
+pub use settings::{LeadingSlash, TrailingSlash};
+pub use url_args::{ParseError, RequestUrlArgs, UrlArgs, UrlFor};

@@ -1,0 +1,307 @@
+//! The router as a tower service.
+
+use std::fmt;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use gateway_core::{Arrival, RequestExt, ScriptName};
+use http::header::{ALLOW, CONTENT_TYPE, LOCATION};
+use http::uri::PathAndQuery;
+use http::{HeaderValue, Method, Request, Response, StatusCode, Uri};
+use http_body::Body;
+use tower_layer::Layer;
+use tower_service::Service;
+
+use super::resolve::{self, Outcome, Shared};
+use super::url_args::{self, UrlArgs};
+use super::{ResponseFuture, RouterBody, RouterBuilder, development};
+use crate::error::UrlForError;
+use crate::reverse::IntoArgs;
+
+/// Routes requests to services by regular expressions over their paths.
+///
+/// `S` is whatever answers: an enum of yours, a function, one concrete service.
+/// Nothing is boxed. As a tower service a router needs `S` to be one; with an
+/// `S` that is a [`gateway_core::Application`], such as `fn(&mut Environ) -> Reply`,
+/// it is an application itself. For services of many types there is
+/// [`BoxRouter`](crate::BoxRouter).
+///
+/// ```
+/// use gateway_core::{Application, Environ, Reply};
+/// use router::{RequestUrlArgs, Router};
+///
+/// type View = fn(&mut Environ) -> Reply;
+///
+/// fn index(_: &mut Environ) -> Reply {
+///     Reply::html("<a href=hello/>Hello</a>")
+/// }
+///
+/// fn hello(environ: &mut Environ) -> Reply {
+///     let subject = environ.url_args().and_then(|args| args.get(0)).unwrap_or("World");
+///     Reply::text(format!("Hello {subject}!"))
+/// }
+///
+/// let urls = Router::<View>::builder()
+///     .get(r"^$", index)
+///     .get(r"hello/?$", hello)
+///     .get(r"hello/(.+)$", hello)
+///     .build()?;
+///
+/// let reply = urls.respond(&mut Environ::builder().uri("/hello/J%C3%BCrgen").build()).unwrap();
+/// assert_eq!(reply.into_body().into_bytes().unwrap(), "Hello Jürgen!");
+/// # Ok::<(), router::BuildError>(())
+/// ```
+pub struct Router<S> {
+    pub(crate) shared: Arc<Shared>,
+    /// Of the routes, then of the mounts, then the fallback.
+    pub(crate) endpoints: Arc<[S]>,
+    fallback: bool,
+}
+
+impl<S> Router<S> {
+    /// An empty list of routes.
+    pub fn builder() -> RouterBuilder<S> {
+        RouterBuilder::new()
+    }
+
+    pub(crate) fn new(shared: Arc<Shared>, endpoints: Arc<[S]>, fallback: bool) -> Self {
+        Self { shared, endpoints, fallback }
+    }
+
+    pub(crate) fn route_endpoint(&self, id: u32) -> Option<&S> {
+        self.endpoints.get(id as usize)
+    }
+
+    pub(crate) fn mount_endpoint(&self, index: usize) -> Option<&S> {
+        self.endpoints.get(self.shared.routes.len() + index)
+    }
+
+    pub(crate) fn fallback_endpoint(&self) -> Option<&S> {
+        self.endpoints.last().filter(|_| self.fallback)
+    }
+
+    /// The path of a named route, were this router mounted nowhere. In a request
+    /// [`UrlArgs::url_for`] knows where it is mounted.
+    ///
+    /// # Errors
+    ///
+    /// As [`UrlMap::url_for`](crate::UrlMap::url_for).
+    pub fn url_for(&self, name: &str, args: impl IntoArgs) -> Result<String, UrlForError> {
+        url_args::url_for(&self.shared, "", name, &args.into_args())
+    }
+
+    /// All routes in order.
+    pub fn routes(&self) -> impl ExactSizeIterator<Item = RouterRoute<'_>> {
+        self.shared.routes.iter().map(|info| RouterRoute { info })
+    }
+
+    /// The prefixes of all mounts in order.
+    pub fn mounts(&self) -> impl ExactSizeIterator<Item = &str> {
+        self.shared.mounts.iter().map(|prefix| prefix.as_str())
+    }
+
+    /// The same routes, every service in a layer: those of mounts and the
+    /// fallback as well.
+    ///
+    /// What the router answers by itself (404, 405, redirects) does not go
+    /// through it; for that wrap the router, which is a service.
+    pub fn layer<L: Layer<S>>(self, layer: L) -> Router<L::Service>
+    where
+        S: Clone,
+    {
+        let endpoints = self.endpoints.iter().map(|service| layer.layer(service.clone())).collect();
+        Router { shared: self.shared, endpoints, fallback: self.fallback }
+    }
+}
+
+impl<S> Clone for Router<S> {
+    fn clone(&self) -> Self {
+        Self { shared: Arc::clone(&self.shared), endpoints: Arc::clone(&self.endpoints), fallback: self.fallback }
+    }
+}
+
+impl<S> fmt::Debug for Router<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Router")
+            .field("routes", &self.routes().map(|route| route.pattern().to_owned()).collect::<Vec<_>>())
+            .field("mounts", &self.mounts().collect::<Vec<_>>())
+            .finish_non_exhaustive()
+    }
+}
+
+/// The table of routes, a line each.
+impl<S> fmt::Display for Router<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for prefix in self.mounts() {
+            writeln!(f, "*  {prefix}/...")?;
+        }
+        let methods: Vec<String> = self.routes().map(|route| route.methods_text()).collect();
+        let width = methods.iter().map(String::len).max().unwrap_or(0);
+        let patterns = self.routes().map(|route| route.pattern().chars().count()).max().unwrap_or(0);
+        for (route, methods) in self.routes().zip(&methods) {
+            match route.name() {
+                Some(name) => writeln!(f, "{methods:<width$}  {:<patterns$}  {name}", route.pattern())?,
+                None => writeln!(f, "{methods:<width$}  {}", route.pattern())?,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// One line of a router's list.
+#[derive(Clone, Copy, Debug)]
+pub struct RouterRoute<'r> {
+    info: &'r resolve::RouteInfo,
+}
+
+impl<'r> RouterRoute<'r> {
+    /// The pattern, as it was written.
+    pub fn pattern(&self) -> &'r str {
+        &self.info.entry.pattern.source
+    }
+
+    /// The name, if it has one.
+    pub fn name(&self) -> Option<&'r str> {
+        self.info.entry.name.as_deref()
+    }
+
+    /// The methods that were listed; none means all.
+    pub fn methods(&self) -> &'r [Method] {
+        &self.info.methods
+    }
+
+    fn methods_text(&self) -> String {
+        match self.info.methods.as_ref() {
+            [] => "*".into(),
+            methods => methods.iter().map(Method::as_str).collect::<Vec<_>>().join(","),
+        }
+    }
+}
+
+impl<S, B, RB> Service<Request<B>> for Router<S>
+where
+    S: Service<Request<B>, Response = Response<RB>> + Clone,
+    RB: Body<Data = Bytes>,
+{
+    type Response = Response<RouterBody<RB>>;
+    type Error = S::Error;
+    type Future = ResponseFuture<S, B>;
+
+    /// Always ready: which service is to take the request is not known before
+    /// it is here. That one is asked then.
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, mut request: Request<B>) -> ResponseFuture<S, B> {
+        let head = *request.method() == Method::HEAD;
+        let uri = request.uri();
+        let host = if self.shared.hosts.is_empty() { None } else { resolve::host_of(uri, request.headers()) };
+        let outcome = self.shared.resolve(request.method(), host, uri.path(), uri.query());
+        // The service is cloned because the clone is what waits until it is
+        // ready: the one in the table is everybody's.
+        let found = match outcome {
+            Outcome::Route(found) => found,
+            Outcome::Mount { index, rest } => {
+                if let Some(service) = self.mount_endpoint(index).cloned() {
+                    enter_mount(&self.shared, &mut request, index, rest);
+                    return ResponseFuture::call(service, request, false);
+                }
+                return ResponseFuture::own(not_found(), head);
+            }
+            Outcome::Miss => {
+                if let Some(service) = self.fallback_endpoint().cloned() {
+                    return ResponseFuture::call(service, request, false);
+                }
+                let page = development::page(&self.shared, request.method(), request.uri().path(), request.headers(), request.conn());
+                return ResponseFuture::own(page.unwrap_or_else(not_found), head);
+            }
+            other => return ResponseFuture::own(own_response(&other), head),
+        };
+        let Some(service) = self.route_endpoint(found.id).cloned() else {
+            return ResponseFuture::own(not_found(), head);
+        };
+        let outer = request.extensions().get::<UrlArgs>().cloned();
+        let args = UrlArgs::new(&self.shared, &found, request.uri().path_and_query(), request.raw_script_name(), outer);
+        drop(found);
+        let Some(args) = args else {
+            return ResponseFuture::own(own_response(&Outcome::BadPath), head);
+        };
+        request.extensions_mut().insert(args);
+        ResponseFuture::call(service, request, head)
+    }
+}
+
+
+/// Takes the prefix of a mount off the path, and records the whole.
+fn enter_mount<B>(shared: &Arc<Shared>, request: &mut Request<B>, index: usize, rest: usize) {
+    let outer = request.extensions().get::<UrlArgs>().cloned();
+    let args = UrlArgs::mounted(shared, index, request.raw_script_name(), outer);
+    let uri = request.uri().clone();
+    let recorded = ScriptName::join(request.raw_script_name(), request.raw_path_info());
+    let recorded = recorded.unwrap_or_else(|_| ScriptName::record(&uri));
+    let arrival = request.extensions_mut().get_mut::<Arrival>();
+    match arrival {
+        Some(arrival) if arrival.script_name().is_some_and(|known| known.split(uri.path()).is_some()) => {}
+        Some(arrival) => *arrival = std::mem::take(arrival).with_script_name(recorded),
+        None => {
+            request.extensions_mut().insert(Arrival::default().with_script_name(recorded));
+        }
+    }
+    request.extensions_mut().insert(args);
+    *request.uri_mut() = below(&uri, uri.path().get(rest..).unwrap_or_default());
+}
+
+/// `uri` with another path.
+fn below(uri: &Uri, path: &str) -> Uri {
+    let path = if path.is_empty() { "/" } else { path };
+    let target = match uri.query() {
+        Some(query) => PathAndQuery::try_from(format!("{path}?{query}")),
+        None => PathAndQuery::try_from(path),
+    };
+    let mut parts = uri.clone().into_parts();
+    // A part of a valid path that begins with a slash is a valid path.
+    parts.path_and_query = Some(target.unwrap_or_else(|_| PathAndQuery::from_static("/")));
+    Uri::from_parts(parts).unwrap_or_else(|_| uri.clone())
+}
+
+fn text(status: StatusCode, text: &'static str) -> Response<Bytes> {
+    let mut response = Response::new(Bytes::from_static(text.as_bytes()));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    response
+}
+
+pub(crate) fn not_found() -> Response<Bytes> {
+    text(StatusCode::NOT_FOUND, "Not Found\n")
+}
+
+/// What the router answers by itself.
+pub(crate) fn own_response(outcome: &Outcome<'_>) -> Response<Bytes> {
+    let with = |mut response: Response<Bytes>, name, value: &str| {
+        // Relative references and methods are visible ASCII; a path that is not
+        // gets no redirect.
+        match HeaderValue::try_from(value) {
+            Ok(value) => {
+                response.headers_mut().insert(name, value);
+                response
+            }
+            Err(_) => not_found(),
+        }
+    };
+    match outcome {
+        Outcome::Redirect(location) => with(text(StatusCode::PERMANENT_REDIRECT, ""), LOCATION, location),
+        Outcome::MethodNotAllowed(allow) => {
+            with(text(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed\n"), ALLOW, allow)
+        }
+        Outcome::Options(allow) => {
+            let mut response = Response::new(Bytes::new());
+            *response.status_mut() = StatusCode::NO_CONTENT;
+            with(response, ALLOW, allow)
+        }
+        Outcome::BadPath => text(StatusCode::BAD_REQUEST, "Bad Request: the path is not UTF-8\n"),
+        Outcome::Miss | Outcome::Route(_) | Outcome::Mount { .. } => not_found(),
+    }
+}
+

@@ -1,0 +1,443 @@
+//! What the router tells the endpoint.
+
+use std::fmt;
+use std::sync::Arc;
+
+use gateway_core::{Environ, Error};
+use http::uri::PathAndQuery;
+use http::{Extensions, Request, StatusCode};
+use percent_encoding::percent_decode_str;
+use serde::Deserialize;
+
+use super::de;
+use super::resolve::{Among, Found, Shared};
+use crate::error::UrlForError;
+use crate::reverse::{self, ArgList, IntoArgs, Mode};
+
+/// What the router found out about a request: the arguments of the URL (the
+/// article's `environ['myapp.url_args']`), the route, and the way back to URLs.
+///
+/// It is an extension of the request: `request.extensions().get::<UrlArgs>()`, or
+/// [`url_args`](RequestUrlArgs::url_args) on requests, their parts and an [`Environ`].
+///
+/// ```
+/// # use gateway_core::{Environ, Reply, Application};
+/// # use router::{Router, RequestUrlArgs};
+/// fn article(environ: &mut Environ) -> Reply {
+///     let args = environ.url_args().unwrap();
+///     Reply::text(format!("{} of {}", args.get(1).unwrap(), args.name("year").unwrap()))
+/// }
+/// let urls = Router::builder().get(r"^articles/(?<year>[0-9]{4})/(.+)$", article).build()?;
+/// let mut environ = Environ::builder().uri("/articles/2007/wsgi").build();
+/// assert_eq!(urls.respond(&mut environ).unwrap().into_body().into_bytes().unwrap(), "wsgi of 2007");
+/// # Ok::<(), router::BuildError>(())
+/// ```
+#[derive(Clone)]
+pub struct UrlArgs {
+    shared: Arc<Shared>,
+    /// `None` for a mount.
+    route: Option<u32>,
+    text: Text,
+    spans: Spans,
+    /// The groups that belong to the host.
+    host_groups: usize,
+    /// The pattern together with those of the routers outside.
+    whole: Option<Box<str>>,
+    /// Where this router is itself mounted, encoded; nothing at the root.
+    script_name: Option<Box<str>>,
+    /// What a router outside found.
+    outer: Option<Arc<Self>>,
+}
+
+/// The text that groups are parts of.
+#[derive(Clone)]
+enum Text {
+    /// The path of the request itself, without its first bytes.
+    Path(PathAndQuery, usize),
+    Own(Box<str>),
+}
+
+impl Text {
+    fn as_str(&self) -> &str {
+        match self {
+            Self::Path(path, from) => path.path().get(*from..).unwrap_or_default(),
+            Self::Own(text) => text,
+        }
+    }
+}
+
+/// Paths have at most 65,534 bytes, so a position takes four.
+type Span = (u32, u32);
+const UNSET: Span = (u32::MAX, u32::MAX);
+
+#[derive(Clone)]
+enum Spans {
+    Few(u8, [Span; 5]),
+    Many(Box<[Span]>),
+}
+
+impl Spans {
+    fn collect(spans: impl Iterator<Item = Option<(usize, usize)>>) -> Self {
+        let mut few = [UNSET; 5];
+        let mut many = Vec::new();
+        let mut count = 0;
+        for span in spans {
+            let span = span.map_or(UNSET, |(start, end)| (start as u32, end as u32));
+            match few.get_mut(count) {
+                Some(slot) => *slot = span,
+                None => {
+                    if many.is_empty() {
+                        many.extend(few);
+                    }
+                    many.push(span);
+                }
+            }
+            count += 1;
+        }
+        if many.is_empty() { Self::Few(count as u8, few) } else { Self::Many(many.into()) }
+    }
+
+    fn as_slice(&self) -> &[Span] {
+        match self {
+            Self::Few(count, spans) => spans.get(..usize::from(*count)).unwrap_or_default(),
+            Self::Many(spans) => spans,
+        }
+    }
+}
+
+impl UrlArgs {
+    /// `None` if a group, decoded, is not UTF-8, which only raw paths allow.
+    pub(crate) fn new(
+        shared: &Arc<Shared>,
+        found: &Found<'_>,
+        path: Option<&PathAndQuery>,
+        script_name: &str,
+        outer: Option<Self>,
+    ) -> Option<Self> {
+        let info = shared.routes.get(found.id as usize)?;
+        let (args, _) = info.entry.args(&found.text);
+        let mut whole = None;
+        let mut host_groups = 0;
+        let (text, spans) = if let Some(host) = &found.host {
+            // The groups of the host come first, in one text with those of the path.
+            let found_host = shared.hosts.find(host)?;
+            let host_args = found_host.args();
+            host_groups = host_args.len();
+            let own = decoded_groups(host_args.iter().chain(args.iter()), |index| {
+                shared.settings.raw && index >= host_groups
+            })?;
+            (Text::Own(own.0.into()), own.1)
+        } else if shared.settings.raw {
+            let own = decoded_groups(args.iter(), |_| true)?;
+            (Text::Own(own.0.into()), own.1)
+        } else {
+            let text = match (&found.text, path) {
+                (std::borrow::Cow::Borrowed(text), Some(path)) => {
+                    Text::Path(path.clone(), path.path().len() - text.len())
+                }
+                (text, _) => Text::Own((&**text).into()),
+            };
+            (text, Spans::collect(args.spans()))
+        };
+        let outer = outer.filter(|outer| outer.route.is_none()).map(Arc::new);
+        if let Some(outer) = &outer {
+            let pattern = &info.entry.pattern.source;
+            let below = pattern.strip_prefix('^').unwrap_or(pattern);
+            let below = below.strip_prefix('/').unwrap_or(below);
+            whole = Some(format!("{}/{below}", outer.pattern()).into());
+        }
+        Some(Self {
+            shared: Arc::clone(shared),
+            route: Some(found.id),
+            text,
+            spans,
+            host_groups,
+            whole,
+            script_name: (!script_name.is_empty()).then(|| script_name.into()),
+            outer,
+        })
+    }
+
+    /// What a mounted service is told.
+    pub(crate) fn mounted(shared: &Arc<Shared>, index: usize, script_name: &str, outer: Option<Self>) -> Self {
+        let outer = outer.filter(|outer| outer.route.is_none()).map(Arc::new);
+        let prefix = shared.mounts.get(index).map_or("", |prefix| prefix.as_str());
+        let before = outer.as_ref().map_or("", |outer| outer.pattern());
+        Self {
+            shared: Arc::clone(shared),
+            route: None,
+            text: Text::Own("".into()),
+            spans: Spans::Few(0, [UNSET; 5]),
+            host_groups: 0,
+            whole: Some(format!("{before}{prefix}").into()),
+            script_name: (!script_name.is_empty()).then(|| script_name.into()),
+            outer,
+        }
+    }
+
+    /// The number of groups, those that took no part included. Groups of a host
+    /// pattern come before those of the path.
+    pub fn len(&self) -> usize {
+        self.spans.as_slice().len()
+    }
+
+    /// Whether there are no groups.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The text of a group, decoded; the first is number 0. `None` if it took no
+    /// part or there is no such group.
+    pub fn get(&self, index: usize) -> Option<&str> {
+        let &(start, end) = self.spans.as_slice().get(index)?;
+        self.text.as_str().get(start as usize..end as usize)
+    }
+
+    /// The text of a group by its name, decoded.
+    pub fn name(&self, name: &str) -> Option<&str> {
+        let index = self.names().position(|own| own == Some(name))?;
+        self.get(index)
+    }
+
+    /// The texts of all groups in order.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = Option<&str>> {
+        (0..self.len()).map(|index| self.get(index))
+    }
+
+    /// The names of all groups in order.
+    pub fn names(&self) -> impl Iterator<Item = Option<&str>> {
+        let info = self.info();
+        let host = info
+            .filter(|_| self.host_groups > 0)
+            .and_then(|info| self.shared.hosts.routes().nth(info.section.checked_sub(1)?))
+            .into_iter()
+            .flat_map(|host| host.groups());
+        let path = info.into_iter().flat_map(|info| info.entry.pattern.groups.iter().map(Option::as_deref));
+        host.chain(path)
+    }
+
+    fn info(&self) -> Option<&super::resolve::RouteInfo> {
+        self.shared.routes.get(self.route? as usize)
+    }
+
+    /// The pattern of the route, as it was written: a label for metrics. Below
+    /// mounts it is the whole pattern, prefixes in front; for a service that is
+    /// mounted itself, the prefix.
+    pub fn pattern(&self) -> &str {
+        match (&self.whole, self.info()) {
+            (Some(whole), _) => whole,
+            (None, Some(info)) => &info.entry.pattern.source,
+            (None, None) => "",
+        }
+    }
+
+    /// The name of the route, if it has one.
+    pub fn route_name(&self) -> Option<&str> {
+        self.info()?.entry.name.as_deref()
+    }
+
+    /// The groups as a type of yours: a struct by the names of the groups, a
+    /// tuple or a number by their order. Optional groups are `Option`s.
+    ///
+    /// ```
+    /// # use gateway_core::{Environ, Error, Reply, Application};
+    /// # use router::{Router, RequestUrlArgs};
+    /// fn article(environ: &mut Environ) -> Result<Reply, Error> {
+    ///     let (year, slug): (u16, String) = environ.url_args().unwrap().parse()?;
+    ///     Ok(Reply::text(format!("{slug} of {year}")))
+    /// }
+    /// let urls = Router::builder().get(r"^articles/([0-9]+)/(.+)$", article).build()?;
+    /// let error = urls.respond(&mut Environ::builder().uri("/articles/70000/x").build()).unwrap_err();
+    /// assert_eq!(error.status(), 404);
+    /// assert_eq!(error.to_string(), "`70000`, the argument 0, is not a number from 0 to 65535");
+    /// # Ok::<(), router::BuildError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// An [`Error`] that is answered with 404 and names the argument. Its cause is
+    /// a [`ParseError`]. For another status see [`parse_or`](Self::parse_or).
+    #[track_caller]
+    pub fn parse<'de, T: Deserialize<'de>>(&'de self) -> Result<T, Error> {
+        self.parse_or(StatusCode::NOT_FOUND)
+    }
+
+    /// [`parse`](Self::parse) with another status for arguments that do not fit,
+    /// such as 400.
+    ///
+    /// # Errors
+    ///
+    /// As [`parse`](Self::parse).
+    #[track_caller]
+    pub fn parse_or<'de, T: Deserialize<'de>>(&'de self, status: StatusCode) -> Result<T, Error> {
+        match self.try_parse() {
+            Ok(value) => Ok(value),
+            Err(error) => Err(Error::new(status, error)),
+        }
+    }
+
+    /// [`parse`](Self::parse) for code that answers by itself.
+    ///
+    /// # Errors
+    ///
+    /// What does not fit, and where.
+    pub fn try_parse<'de, T: Deserialize<'de>>(&'de self) -> Result<T, ParseError> {
+        T::deserialize(de::Groups::new(self))
+    }
+
+    /// The way back from names to URLs, for templates.
+    pub fn urls(&self) -> UrlFor {
+        UrlFor { args: self.clone() }
+    }
+
+    /// The URL of a route by its name: the whole path, with the mounts that this
+    /// request came through in front. Names of this router are looked for first,
+    /// then those of the routers outside.
+    ///
+    /// # Errors
+    ///
+    /// As [`UrlMap::url_for`](crate::UrlMap::url_for).
+    pub fn url_for(&self, name: &str, args: impl IntoArgs) -> Result<String, UrlForError> {
+        self.url_for_list(name, &args.into_args())
+    }
+
+    fn url_for_list(&self, name: &str, args: &ArgList) -> Result<String, UrlForError> {
+        if self.shared.names.contains_key(name) {
+            return url_for(&self.shared, self.script_name.as_deref().unwrap_or_default(), name, args);
+        }
+        match &self.outer {
+            Some(outer) => outer.url_for_list(name, args),
+            None => Err(UrlForError::UnknownName { name: name.into() }),
+        }
+    }
+}
+
+/// The groups, decoded one by one, in one text.
+fn decoded_groups<'g>(
+    groups: impl Iterator<Item = Option<&'g str>>,
+    encoded: impl Fn(usize) -> bool,
+) -> Option<(String, Spans)> {
+    let mut text = String::new();
+    let mut spans = Vec::new();
+    for (index, group) in groups.enumerate() {
+        let Some(group) = group else {
+            spans.push(None);
+            continue;
+        };
+        let start = text.len();
+        if encoded(index) {
+            text.push_str(&percent_decode_str(group).decode_utf8().ok()?);
+        } else {
+            text.push_str(group);
+        }
+        spans.push(Some((start, text.len())));
+    }
+    Some((text, Spans::collect(spans.into_iter())))
+}
+
+/// The path of a named route below `prefix`.
+pub(crate) fn url_for(shared: &Shared, prefix: &str, name: &str, args: &ArgList) -> Result<String, UrlForError> {
+    let &id = shared.names.get(name).ok_or_else(|| UrlForError::UnknownName { name: name.into() })?;
+    let mode = if shared.settings.raw { Mode::Raw } else { Mode::Decoded };
+    let path = reverse::reverse(&Among { shared, route: id }, id, args, mode)?;
+    let slash = if shared.settings.leading == super::LeadingSlash::Keep { "" } else { "/" };
+    let url = format!("{}{prefix}{slash}{path}", shared.settings.external_prefix);
+    if reverse::is_unsafe(&url) || !url.starts_with('/') {
+        return Err(UrlForError::Unsafe { url: percent_decode_str(&url).decode_utf8_lossy().into_owned() });
+    }
+    Ok(url)
+}
+
+impl fmt::Debug for UrlArgs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let groups: Vec<_> = self.names().map(|name| name.unwrap_or("_")).zip(self.iter()).collect();
+        f.debug_struct("UrlArgs").field("pattern", &self.pattern()).field("groups", &groups).finish()
+    }
+}
+
+/// Makes URLs from the names of routes, below the mounts that a request came
+/// through: a handle for templates, from [`UrlArgs::urls`].
+#[derive(Clone, Debug)]
+pub struct UrlFor {
+    args: UrlArgs,
+}
+
+impl UrlFor {
+    /// See [`UrlArgs::url_for`].
+    ///
+    /// # Errors
+    ///
+    /// As [`UrlMap::url_for`](crate::UrlMap::url_for).
+    pub fn url_for(&self, name: &str, args: impl IntoArgs) -> Result<String, UrlForError> {
+        self.args.url_for(name, args)
+    }
+}
+
+/// The [`UrlArgs`] of requests of all kinds.
+pub trait RequestUrlArgs {
+    /// What the router told; `None` where no router was asked.
+    fn url_args(&self) -> Option<&UrlArgs>;
+}
+
+impl<B> RequestUrlArgs for Request<B> {
+    fn url_args(&self) -> Option<&UrlArgs> {
+        self.extensions().get()
+    }
+}
+
+impl RequestUrlArgs for http::request::Parts {
+    fn url_args(&self) -> Option<&UrlArgs> {
+        self.extensions.get()
+    }
+}
+
+impl RequestUrlArgs for Extensions {
+    fn url_args(&self) -> Option<&UrlArgs> {
+        self.get()
+    }
+}
+
+impl RequestUrlArgs for Environ {
+    fn url_args(&self) -> Option<&UrlArgs> {
+        self.get()
+    }
+}
+
+/// Arguments of a URL that do not fit the type they were asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ParseError {
+    pub(crate) field: Option<String>,
+    pub(crate) value: Option<String>,
+    pub(crate) reason: String,
+}
+
+impl ParseError {
+    /// The name of the group, or its number from 0.
+    pub fn field(&self) -> Option<&str> {
+        self.field.as_deref()
+    }
+
+    /// What the group matched.
+    pub fn value(&self) -> Option<&str> {
+        self.value.as_deref()
+    }
+}
+
+impl fmt::Display for ParseError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.value, &self.field) {
+            (Some(value), Some(field)) => {
+                let number = field.bytes().all(|b| b.is_ascii_digit());
+                if number {
+                    write!(f, "`{value}`, the argument {field}, {}", self.reason)
+                } else {
+                    write!(f, "`{value}`, the argument `{field}`, {}", self.reason)
+                }
+            }
+            (None, Some(field)) => write!(f, "the argument `{field}` {}", self.reason),
+            _ => f.write_str(&self.reason),
+        }
+    }
+}
+
+impl std::error::Error for ParseError {}
