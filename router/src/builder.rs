@@ -137,7 +137,12 @@ impl<T> UrlMapBuilder<T> {
         self
     }
 
-    pub(crate) fn push(&mut self, pattern: Result<Pattern, BuildError>, name: Option<&str>, value: T) {
+    pub(crate) fn push(
+        &mut self,
+        pattern: Result<Pattern, BuildError>,
+        name: Option<&str>,
+        value: T,
+    ) {
         match pattern {
             Ok(pattern) => self.routes.push((pattern, name.map(Into::into), value)),
             Err(error) => {
@@ -183,10 +188,24 @@ impl<T> UrlMapBuilder<T> {
     /// two routes have one name.
     pub fn build(self) -> Result<UrlMap<T>, BuildError> {
         let (limits, deny_shadowed) = (self.limits, self.deny_shadowed);
-        let Checked { entries, values, names } = self.check()?;
-        let (matcher, unreached) = matcher(&entries.iter().collect::<Vec<_>>(), &limits, deny_shadowed)?;
-        let table = Table { entries: entries.into(), matcher, names, unreached: unreached.into(), limits };
-        Ok(UrlMap { table: Arc::new(table), values: values.into() })
+        let Checked {
+            entries,
+            values,
+            names,
+        } = self.check()?;
+        let (matcher, unreached) =
+            matcher(&entries.iter().collect::<Vec<_>>(), &limits, deny_shadowed)?;
+        let table = Table {
+            entries: entries.into(),
+            matcher,
+            names,
+            unreached: unreached.into(),
+            limits,
+        };
+        Ok(UrlMap {
+            table: Arc::new(table),
+            values: values.into(),
+        })
     }
 
     pub(crate) fn check(self) -> Result<Checked<T>, BuildError> {
@@ -200,7 +219,9 @@ impl<T> UrlMapBuilder<T> {
             if let Some(name) = &name
                 && let Some(first) = names.insert(name.clone(), index as u32)
             {
-                let first = entries.get(first as usize).map_or("", |entry| &entry.pattern.source);
+                let first = entries
+                    .get(first as usize)
+                    .map_or("", |entry| &entry.pattern.source);
                 return Err(BuildError::DuplicateName {
                     name: name.to_string(),
                     patterns: [first.into(), pattern.source.into()],
@@ -214,7 +235,11 @@ impl<T> UrlMapBuilder<T> {
             entries.push(Entry::new(pattern, name));
             values.push(value);
         }
-        Ok(Checked { entries, values, names })
+        Ok(Checked {
+            entries,
+            values,
+            names,
+        })
     }
 }
 
@@ -224,9 +249,17 @@ pub(crate) fn matcher(
     limits: &Limits,
     deny_shadowed: bool,
 ) -> Result<(Matcher, Vec<u32>), BuildError> {
-    let hirs: Vec<Hir> = entries.iter().map(|entry| entry.pattern.hir.clone()).collect();
-    let source = |id: u32| entries.get(id as usize).map_or("", |entry| &*entry.pattern.source);
-    let (matcher, unreached) = Matcher::new(&hirs, limits).map_err(|(id, _)| too_big(source(id), limits))?;
+    let hirs: Vec<Hir> = entries
+        .iter()
+        .map(|entry| entry.pattern.hir.clone())
+        .collect();
+    let source = |id: u32| {
+        entries
+            .get(id as usize)
+            .map_or("", |entry| &*entry.pattern.source)
+    };
+    let (matcher, unreached) =
+        Matcher::new(&hirs, limits).map_err(|(id, _)| too_big(source(id), limits))?;
     for &id in &unreached {
         let shadow = if deny_shadowed {
             engine::explain(&hirs, id, limits.steps)
@@ -236,11 +269,18 @@ pub(crate) fn matcher(
         match shadow {
             Shadow::Reachable => {}
             Shadow::Impossible => {
-                return Err(BuildError::Impossible { pattern: source(id).into(), reason: None });
+                return Err(BuildError::Impossible {
+                    pattern: source(id).into(),
+                    reason: None,
+                });
             }
             Shadow::Shadowed { by, example } => {
                 let by = by.into_iter().map(|id| source(id).to_owned()).collect();
-                return Err(BuildError::Shadowed { pattern: source(id).into(), by, example });
+                return Err(BuildError::Shadowed {
+                    pattern: source(id).into(),
+                    by,
+                    example,
+                });
             }
         }
     }

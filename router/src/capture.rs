@@ -488,7 +488,7 @@ impl Writer {
         Some(())
     }
 
-    fn here(&mut self) -> Option<u16> {
+    fn here(&self) -> Option<u16> {
         u16::try_from(self.ops.len()).ok()
     }
 

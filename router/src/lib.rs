@@ -19,6 +19,7 @@ pub use map::{Match, Route, Shadowed, Stats, UrlMap, Warning};
 pub use reverse::{Arg, ArgList, ArgValue, IntoArgs};
 #[cfg(feature = "service")]
 pub use service::{
-    AsService, BoxEndpoint, BoxRouter, BoxRouterBuilder, IntoEndpoint, LeadingSlash, ParseError, RequestUrlArgs,
-    ResponseFuture, Router, RouterBody, RouterBuilder, RouterRoute, TrailingSlash, UrlArgs, UrlFor,
+    AsService, BoxEndpoint, BoxRouter, BoxRouterBuilder, IntoEndpoint, LeadingSlash, ParseError,
+    RequestUrlArgs, ResponseFuture, Router, RouterBody, RouterBuilder, RouterRoute, TrailingSlash,
+    UrlArgs, UrlFor,
 };

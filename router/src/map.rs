@@ -173,7 +173,10 @@ impl<T> UrlMap<T> {
     /// further up.
     pub fn url_for(&self, name: &str, args: impl IntoArgs) -> Result<String, UrlForError> {
         let table = &*self.table;
-        let &id = table.names.get(name).ok_or_else(|| UrlForError::UnknownName { name: name.into() })?;
+        let &id = table
+            .names
+            .get(name)
+            .ok_or_else(|| UrlForError::UnknownName { name: name.into() })?;
         reverse::reverse(table, id, &args.into_args(), Mode::Decoded)
     }
 

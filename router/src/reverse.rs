@@ -171,14 +171,23 @@ pub(crate) enum Mode {
 }
 
 /// The encoded path to a route.
-pub(crate) fn reverse(routes: &dyn Routes, id: u32, args: &ArgList, mode: Mode) -> Result<String, UrlForError> {
+pub(crate) fn reverse(
+    routes: &dyn Routes,
+    id: u32,
+    args: &ArgList,
+    mode: Mode,
+) -> Result<String, UrlForError> {
     let Some(entry) = routes.entry(id) else {
-        return Err(UrlForError::UnknownName { name: id.to_string() });
+        return Err(UrlForError::UnknownName {
+            name: id.to_string(),
+        });
     };
     let by_group = assign(entry, args)?;
     let mut first_error = None;
     for shape in entry.shapes() {
-        let Some(values) = values(shape, &by_group, args) else { continue };
+        let Some(values) = values(shape, &by_group, args) else {
+            continue;
+        };
         match attempt(routes, id, entry, shape, &values, mode) {
             Ok(encoded) => return Ok(encoded),
             Err(error) => {
@@ -316,7 +325,11 @@ fn attempt(
         Mode::Decoded => encode(&text),
         Mode::Raw => text.clone(),
     };
-    let decoded = || percent_encoding::percent_decode_str(&encoded).decode_utf8_lossy().into_owned();
+    let decoded = || {
+        percent_encoding::percent_decode_str(&encoded)
+            .decode_utf8_lossy()
+            .into_owned()
+    };
     if is_unsafe(&encoded) {
         return Err(UrlForError::Unsafe { url: decoded() });
     }
@@ -326,7 +339,9 @@ fn attempt(
     }
     // It did not work: find out why.
     for &(group, value) in values {
-        let Some(hir) = pattern::group(&entry.pattern.hir, group as u32 + 1) else { continue };
+        let Some(hir) = pattern::group(&entry.pattern.hir, group as u32 + 1) else {
+            continue;
+        };
         let in_path = match mode {
             Mode::Decoded => Cow::Borrowed(value),
             Mode::Raw => Cow::Owned(encode_raw(value)),
@@ -342,10 +357,21 @@ fn attempt(
     }
     match won.and_then(|won| routes.entry(won)) {
         // To read back takes for granted that the pattern matches.
-        Some(other) if won != Some(id) && entry.is_match(&text) && reads_back(entry, &text, values, mode) => {
-            Err(UrlForError::Shadowed { pattern: source(), by: other.pattern.source.to_string(), url: decoded() })
+        Some(other)
+            if won != Some(id)
+                && entry.is_match(&text)
+                && reads_back(entry, &text, values, mode) =>
+        {
+            Err(UrlForError::Shadowed {
+                pattern: source(),
+                by: other.pattern.source.to_string(),
+                url: decoded(),
+            })
         }
-        _ => Err(UrlForError::Ambiguous { pattern: source(), url: decoded() }),
+        _ => Err(UrlForError::Ambiguous {
+            pattern: source(),
+            url: decoded(),
+        }),
     }
 }
 
@@ -356,7 +382,10 @@ fn write(shape: &Shape, values: &[(usize, &str)], mode: Mode) -> String {
         match piece {
             Piece::Text(literal) => text.push_str(literal),
             Piece::Group(group) => {
-                let value = values.iter().find(|(own, _)| own == group).map_or("", |&(_, value)| value);
+                let value = values
+                    .iter()
+                    .find(|(own, _)| own == group)
+                    .map_or("", |&(_, value)| value);
                 match mode {
                     Mode::Decoded => text.push_str(value),
                     Mode::Raw => text.push_str(&encode_raw(value)),
@@ -559,10 +588,18 @@ impl IntoArgs for ArgList {
 
 /// How many characters of `text` have to change for one of the shapes to be
 /// written like it; groups cost nothing, whatever of one segment they take.
-#[cfg_attr(not(feature = "service"), expect(dead_code, reason = "for the service's page in development"))]
+#[cfg_attr(
+    not(feature = "service"),
+    expect(dead_code, reason = "for the service's page in development")
+)]
 pub(crate) fn distance(shapes: &[Shape], text: &str) -> usize {
     let text: Vec<char> = text.chars().collect();
-    shapes.iter().take(8).map(|shape| shape_distance(shape, &text)).min().unwrap_or(usize::MAX)
+    shapes
+        .iter()
+        .take(8)
+        .map(|shape| shape_distance(shape, &text))
+        .min()
+        .unwrap_or(usize::MAX)
 }
 
 fn shape_distance(shape: &Shape, text: &[char]) -> usize {
@@ -574,9 +611,15 @@ fn shape_distance(shape: &Shape, text: &[char]) -> usize {
         next.push(row.first().map_or(0, |before| before + without));
         for (i, &c) in text.iter().enumerate() {
             let (with, without) = cost(Some(c));
-            let both = row.get(i).map_or(usize::MAX, |cost| cost.saturating_add(with));
-            let extra = next.get(i).map_or(usize::MAX, |cost| cost.saturating_add(1));
-            let less = row.get(i + 1).map_or(usize::MAX, |cost| cost.saturating_add(without));
+            let both = row
+                .get(i)
+                .map_or(usize::MAX, |cost| cost.saturating_add(with));
+            let extra = next
+                .get(i)
+                .map_or(usize::MAX, |cost| cost.saturating_add(1));
+            let less = row
+                .get(i + 1)
+                .map_or(usize::MAX, |cost| cost.saturating_add(without));
             next.push(both.min(extra).min(less));
         }
         next

@@ -7,7 +7,8 @@ use gateway_core::testing::Client;
 use gateway_core::{Addr, Application, Arrival, Body, ConnInfo, Environ, Error, Reply, RequestExt};
 use http::{Method, Request, Response, StatusCode};
 use router::{
-    BoxRouter, BuildError, LeadingSlash, ParseError, RequestUrlArgs, Router, RouterBuilder, TrailingSlash, UrlMap,
+    BoxRouter, BuildError, LeadingSlash, ParseError, RequestUrlArgs, Router, RouterBuilder,
+    TrailingSlash, UrlMap,
 };
 use serde::Deserialize;
 use tower::{Service, ServiceExt, service_fn};
@@ -44,19 +45,30 @@ struct Answer {
 
 impl Answer {
     fn header(&self, name: &str) -> &str {
-        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+        self.headers
+            .get(name)
+            .map_or("", |value| value.to_str().unwrap())
     }
 }
 
 fn ask_request(router: &Router<Echo>, request: Request<()>) -> Answer {
     let response = futures_executor(router.clone().oneshot(request));
     let (parts, body) = response.into_parts();
-    let text = futures_executor(http_body_util::BodyExt::collect(body)).map(http_body_util::Collected::to_bytes);
-    Answer { status: parts.status.as_u16(), headers: parts.headers, text: String::from_utf8(text.unwrap().to_vec()).unwrap() }
+    let text = futures_executor(http_body_util::BodyExt::collect(body))
+        .map(http_body_util::Collected::to_bytes);
+    Answer {
+        status: parts.status.as_u16(),
+        headers: parts.headers,
+        text: String::from_utf8(text.unwrap().to_vec()).unwrap(),
+    }
 }
 
-fn futures_executor<T, E: std::fmt::Debug>(future: impl Future<Output = Result<T, E>>) -> FutureValue<T> {
-    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+fn futures_executor<T, E: std::fmt::Debug>(
+    future: impl Future<Output = Result<T, E>>,
+) -> FutureValue<T> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap();
     FutureValue(runtime.block_on(future).unwrap())
 }
 
@@ -80,7 +92,10 @@ impl<T> FutureValue<T> {
 }
 
 fn ask(router: &Router<Echo>, method: Method, uri: &str) -> Answer {
-    ask_request(router, Request::builder().method(method).uri(uri).body(()).unwrap())
+    ask_request(
+        router,
+        Request::builder().method(method).uri(uri).body(()).unwrap(),
+    )
 }
 
 fn get(router: &Router<Echo>, uri: &str) -> Answer {
@@ -97,7 +112,11 @@ fn echo() -> RouterBuilder<Echo> {
 
 #[test]
 fn the_first_route_that_matches_answers() {
-    let router = build(echo().get("^a/(.+)$", Echo("first")).get("^a/b$", Echo("second")));
+    let router = build(
+        echo()
+            .get("^a/(.+)$", Echo("first"))
+            .get("^a/b$", Echo("second")),
+    );
     assert_eq!(get(&router, "/a/b").text, "first GET /a/b b");
 }
 
@@ -106,10 +125,18 @@ fn one_leading_slash_is_taken_off_unless_told_otherwise() {
     let router = build(echo().get("^(.*)$", Echo("x")));
     assert_eq!(get(&router, "/").text, "x GET / ");
     assert_eq!(get(&router, "//a").text, "x GET //a /a");
-    let router = build(echo().leading_slash(LeadingSlash::StripAll).get("^(.*)$", Echo("x")));
+    let router = build(
+        echo()
+            .leading_slash(LeadingSlash::StripAll)
+            .get("^(.*)$", Echo("x")),
+    );
     assert_eq!(get(&router, "///a").text, "x GET ///a a");
     assert_eq!(get(&router, "/%2F/a").text, "x GET /%2F/a a");
-    let router = build(echo().leading_slash(LeadingSlash::Keep).get("^(/.*)$", Echo("x")));
+    let router = build(
+        echo()
+            .leading_slash(LeadingSlash::Keep)
+            .get("^(/.*)$", Echo("x")),
+    );
     assert_eq!(get(&router, "/a").text, "x GET /a /a");
 }
 
@@ -122,30 +149,55 @@ fn a_pattern_for_the_slash_that_is_taken_off_is_refused() {
             continue;
         }
         let error = result.unwrap_err().to_string();
-        assert!(error.contains("the leading slash of the path is taken off"), "{error}");
+        assert!(
+            error.contains("the leading slash of the path is taken off"),
+            "{error}"
+        );
     }
 }
 
 #[test]
 fn the_decoded_path_is_matched() {
-    let router = build(echo().get("^straße/(.*)$", Echo("x")).get("^a b/([^/]+)/(.*)$", Echo("y")));
-    assert_eq!(get(&router, "/stra%C3%9Fe/J%C3%BCrgen").text, "x GET /stra%C3%9Fe/J%C3%BCrgen Jürgen");
+    let router = build(
+        echo()
+            .get("^straße/(.*)$", Echo("x"))
+            .get("^a b/([^/]+)/(.*)$", Echo("y")),
+    );
+    assert_eq!(
+        get(&router, "/stra%C3%9Fe/J%C3%BCrgen").text,
+        "x GET /stra%C3%9Fe/J%C3%BCrgen Jürgen"
+    );
     assert_eq!(get(&router, "/straße/ü").text, "x GET /straße/ü ü");
     assert_eq!(get(&router, "/a%20b/c%2Fd").text, "y GET /a%20b/c%2Fd c d");
-    assert_eq!(get(&router, "/a%20b/100%/x").text, "y GET /a%20b/100%/x 100% x");
+    assert_eq!(
+        get(&router, "/a%20b/100%/x").text,
+        "y GET /a%20b/100%/x 100% x"
+    );
 }
 
 #[test]
 fn a_path_that_is_not_utf_8_is_a_bad_request_unless_a_mount_takes_it() {
-    let router = build(echo().get("^(.*)$", Echo("x")).mount("/files", Echo("files")));
+    let router = build(
+        echo()
+            .get("^(.*)$", Echo("x"))
+            .mount("/files", Echo("files")),
+    );
     assert_eq!(get(&router, "/%FF").status, 400);
     assert_eq!(get(&router, "/files/%FF").text, "files GET /%FF");
 }
 
 #[test]
 fn raw_paths_keep_an_encoded_slash_in_its_segment() {
-    let router = build(echo().raw_paths().name("n").get("^([^/]+)/(.*)$", Echo("x")));
-    assert_eq!(get(&router, "/a%2Fb/c%20d").text, "x GET /a%2Fb/c%20d a/b c d");
+    let router = build(
+        echo()
+            .raw_paths()
+            .name("n")
+            .get("^([^/]+)/(.*)$", Echo("x")),
+    );
+    assert_eq!(
+        get(&router, "/a%2Fb/c%20d").text,
+        "x GET /a%2Fb/c%20d a/b c d"
+    );
     assert_eq!(get(&router, "/a%FF/c").status, 400);
     assert_eq!(router.url_for("n", ["a/b", "c d"]).unwrap(), "/a%2Fb/c%20d");
 }
@@ -155,21 +207,35 @@ fn get_implies_head_without_the_body_and_with_its_length() {
     let router = build(echo().get("^a$", Echo("x")));
     let answer = ask(&router, Method::HEAD, "/a");
     assert_eq!((answer.status, answer.text.as_str()), (200, ""));
-    assert_eq!(answer.header("content-length"), "x HEAD /a".len().to_string());
+    assert_eq!(
+        answer.header("content-length"),
+        "x HEAD /a".len().to_string()
+    );
 }
 
 #[test]
 fn a_route_that_lists_head_goes_before_those_that_imply_it() {
     let router = build(echo().get("^a$", Echo("get")).head("^a$", Echo("head")));
-    assert_eq!(ask(&router, Method::HEAD, "/a").header("content-length"), "head HEAD /a".len().to_string());
+    assert_eq!(
+        ask(&router, Method::HEAD, "/a").header("content-length"),
+        "head HEAD /a".len().to_string()
+    );
     assert_eq!(get(&router, "/a").text, "get GET /a");
 }
 
 #[test]
 fn options_are_answered_unless_listed() {
-    let router = build(echo().get("^a$", Echo("x")).post("^a$", Echo("y")).options("^b$", Echo("own")));
+    let router = build(
+        echo()
+            .get("^a$", Echo("x"))
+            .post("^a$", Echo("y"))
+            .options("^b$", Echo("own")),
+    );
     let answer = ask(&router, Method::OPTIONS, "/a");
-    assert_eq!((answer.status, answer.header("allow"), answer.text.as_str()), (204, "GET, HEAD, POST, OPTIONS", ""));
+    assert_eq!(
+        (answer.status, answer.header("allow"), answer.text.as_str()),
+        (204, "GET, HEAD, POST, OPTIONS", "")
+    );
     assert_eq!(ask(&router, Method::OPTIONS, "/b").text, "own OPTIONS /b");
     assert_eq!(ask(&router, Method::OPTIONS, "/c").status, 404);
 }
@@ -185,18 +251,31 @@ fn method_not_allowed_only_after_all_routes_failed_with_all_their_methods() {
     );
     let answer = ask(&router, Method::POST, "/a/b");
     assert_eq!(answer.status, 405);
-    assert_eq!(answer.header("allow"), "GET, HEAD, PUT, DELETE, PURGE, OPTIONS");
+    assert_eq!(
+        answer.header("allow"),
+        "GET, HEAD, PUT, DELETE, PURGE, OPTIONS"
+    );
     assert_eq!(answer.text, "Method Not Allowed\n");
-    assert_eq!(ask(&router, Method::POST, "/a/c").header("allow"), "GET, HEAD, OPTIONS");
+    assert_eq!(
+        ask(&router, Method::POST, "/a/c").header("allow"),
+        "GET, HEAD, OPTIONS"
+    );
     assert_eq!(ask(&router, Method::PUT, "/a/b").text, "2 PUT /a/b");
-    assert_eq!(ask(&router, Method::from_bytes(b"PURGE").unwrap(), "/a/b").text, "4 PURGE /a/b");
+    assert_eq!(
+        ask(&router, Method::from_bytes(b"PURGE").unwrap(), "/a/b").text,
+        "4 PURGE /a/b"
+    );
     let router = build(echo().get("^a$", Echo("1")).route("^a$", Echo("any")));
     assert_eq!(ask(&router, Method::PATCH, "/a").text, "any PATCH /a");
 }
 
 #[test]
 fn a_later_route_of_another_method_is_not_lost() {
-    let router = build(echo().get("^a/.*$", Echo("get")).post("^a/b$", Echo("post")));
+    let router = build(
+        echo()
+            .get("^a/.*$", Echo("get"))
+            .post("^a/b$", Echo("post")),
+    );
     assert_eq!(ask(&router, Method::POST, "/a/b").text, "post POST /a/b");
 }
 
@@ -207,7 +286,14 @@ fn a_miss_is_404_text_or_the_fallback() {
     assert_eq!((answer.status, answer.text.as_str()), (404, "Not Found\n"));
     assert_eq!(answer.header("content-type"), "text/plain; charset=utf-8");
     let answer = ask(&router, Method::HEAD, "/b");
-    assert_eq!((answer.status, answer.text.as_str(), answer.header("content-length")), (404, "", "10"));
+    assert_eq!(
+        (
+            answer.status,
+            answer.text.as_str(),
+            answer.header("content-length")
+        ),
+        (404, "", "10")
+    );
     let router = build(echo().get("^a$", Echo("x")).fallback(Echo("fallback")));
     assert_eq!(get(&router, "/b").text, "fallback GET /b");
 }
@@ -215,10 +301,25 @@ fn a_miss_is_404_text_or_the_fallback() {
 #[test]
 fn star_and_connect_skip_routing() {
     let router = build(echo().route("^.*$", Echo("x")).fallback(Echo("fallback")));
-    assert_eq!(ask(&router, Method::OPTIONS, "*").text, "fallback OPTIONS *");
-    assert_eq!(ask(&router, Method::CONNECT, "example.com:443").text, "fallback CONNECT ");
-    let functions = Router::builder().route("^.*$", gateway_core::application(|_| "x")).build().unwrap();
-    assert_eq!(Client::new(functions).request(Method::OPTIONS, "*").send().status(), 404);
+    assert_eq!(
+        ask(&router, Method::OPTIONS, "*").text,
+        "fallback OPTIONS *"
+    );
+    assert_eq!(
+        ask(&router, Method::CONNECT, "example.com:443").text,
+        "fallback CONNECT "
+    );
+    let functions = Router::builder()
+        .route("^.*$", gateway_core::application(|_| "x"))
+        .build()
+        .unwrap();
+    assert_eq!(
+        Client::new(functions)
+            .request(Method::OPTIONS, "*")
+            .send()
+            .status(),
+        404
+    );
 }
 
 #[test]
@@ -229,7 +330,12 @@ fn strict_slashes_are_two_paths() {
 
 #[test]
 fn a_missing_slash_is_redirected_with_the_query_and_relatively() {
-    let router = build(echo().trailing_slash(TrailingSlash::RedirectToSlash).get("^(a|x/[^/]*)/$", Echo("x")).get("^b$", Echo("b")));
+    let router = build(
+        echo()
+            .trailing_slash(TrailingSlash::RedirectToSlash)
+            .get("^(a|x/[^/]*)/$", Echo("x"))
+            .get("^b$", Echo("b")),
+    );
     for (path, location) in [
         ("/a", "./a/"),
         ("/a?q=1&r=%2F", "./a/?q=1&r=%2F"),
@@ -238,7 +344,11 @@ fn a_missing_slash_is_redirected_with_the_query_and_relatively() {
         ("/x/ü", "./%C3%BC/"),
     ] {
         let answer = get(&router, path);
-        assert_eq!((answer.status, answer.header("location")), (308, location), "{path}");
+        assert_eq!(
+            (answer.status, answer.header("location")),
+            (308, location),
+            "{path}"
+        );
     }
     assert_eq!(ask(&router, Method::POST, "/a").status, 404);
     assert_eq!(get(&router, "/b").status, 200);
@@ -248,49 +358,97 @@ fn a_missing_slash_is_redirected_with_the_query_and_relatively() {
 
 #[test]
 fn a_slash_too_many_is_redirected() {
-    let router = build(echo().trailing_slash(TrailingSlash::RedirectToNoSlash).get("^(a|x/b|/evil.example)$", Echo("x")));
-    for (path, location) in [("/a/", "../a"), ("/x/b/?q", "../b?q"), ("//evil.example/", "../evil.example")] {
+    let router = build(
+        echo()
+            .trailing_slash(TrailingSlash::RedirectToNoSlash)
+            .get("^(a|x/b|/evil.example)$", Echo("x")),
+    );
+    for (path, location) in [
+        ("/a/", "../a"),
+        ("/x/b/?q", "../b?q"),
+        ("//evil.example/", "../evil.example"),
+    ] {
         let answer = get(&router, path);
-        assert_eq!((answer.status, answer.header("location")), (308, location), "{path}");
+        assert_eq!(
+            (answer.status, answer.header("location")),
+            (308, location),
+            "{path}"
+        );
     }
 }
 
 #[test]
 fn double_slashes_are_merged_by_a_redirect_on_request() {
-    let router = build(echo().merge_slashes().get("^a/b$", Echo("x")).get("^evil.example$", Echo("y")));
-    for (path, location) in [("/a//b", "../../a/b"), ("//a/b?q", "../../a/b?q"), ("//evil.example", "../evil.example")] {
+    let router = build(
+        echo()
+            .merge_slashes()
+            .get("^a/b$", Echo("x"))
+            .get("^evil.example$", Echo("y")),
+    );
+    for (path, location) in [
+        ("/a//b", "../../a/b"),
+        ("//a/b?q", "../../a/b?q"),
+        ("//evil.example", "../evil.example"),
+    ] {
         let answer = get(&router, path);
-        assert_eq!((answer.status, answer.header("location")), (308, location), "{path}");
+        assert_eq!(
+            (answer.status, answer.header("location")),
+            (308, location),
+            "{path}"
+        );
     }
     assert_eq!(get(&router, "/c//d").status, 404);
-    assert_eq!(get(&build(echo().get("^a/b$", Echo("x"))), "/a//b").status, 404);
+    assert_eq!(
+        get(&build(echo().get("^a/b$", Echo("x"))), "/a//b").status,
+        404
+    );
 }
 
 #[test]
 fn hosts_have_routes_and_groups_of_their_own() {
     let router = build(
         echo()
-            .host(r"^(?<tenant>[a-z]+)\.example\.com$", |routes| routes.get("^(?<page>[^/]*)$", Echo("tenant")))
-            .host(r"^admin\.example\.com$", |routes| routes.get("^$", Echo("never: the first host that matches counts")))
+            .host(r"^(?<tenant>[a-z]+)\.example\.com$", |routes| {
+                routes.get("^(?<page>[^/]*)$", Echo("tenant"))
+            })
+            .host(r"^admin\.example\.com$", |routes| {
+                routes.get("^$", Echo("never: the first host that matches counts"))
+            })
             .get("^(.*)$", Echo("any")),
     );
     let at = |host: &str, path: &str| {
-        ask_request(&router, Request::get(path).header("host", host).body(()).unwrap()).text
+        ask_request(
+            &router,
+            Request::get(path).header("host", host).body(()).unwrap(),
+        )
+        .text
     };
     assert_eq!(at("acme.example.com", "/x"), "tenant GET /x acme x");
     assert_eq!(at("ACME.Example.COM.:8080", "/x"), "tenant GET /x acme x");
     assert_eq!(at("acme.example.com", "/x/y"), "any GET /x/y x/y");
     assert_eq!(at("example.org", "/x"), "any GET /x x");
     assert_eq!(at("[::1]:80", "/x"), "any GET /x x");
-    let absolute = Request::get("http://acme.example.com:81/x").header("host", "example.org").body(()).unwrap();
+    let absolute = Request::get("http://acme.example.com:81/x")
+        .header("host", "example.org")
+        .body(())
+        .unwrap();
     assert_eq!(ask_request(&router, absolute).text, "tenant GET /x acme x");
-    let error = echo().host("^(?<a>.*)$", |routes| routes.get("^(?<a>.*)$", Echo("x"))).build().unwrap_err();
+    let error = echo()
+        .host("^(?<a>.*)$", |routes| routes.get("^(?<a>.*)$", Echo("x")))
+        .build()
+        .unwrap_err();
     assert!(matches!(error, BuildError::DuplicateGroup { .. }));
 }
 
 #[test]
 fn mounts_end_at_the_edge_of_a_segment_and_see_the_rest() {
-    let router = build(echo().get("^app/x$", Echo("route")).mount("/app", Echo("app")).mount("/app2/sub", Echo("sub")).fallback(Echo("no")));
+    let router = build(
+        echo()
+            .get("^app/x$", Echo("route"))
+            .mount("/app", Echo("app"))
+            .mount("/app2/sub", Echo("sub"))
+            .fallback(Echo("no")),
+    );
     for (path, text) in [
         ("/app/x", "app GET /x"),
         ("/app", "app GET /"),
@@ -303,7 +461,10 @@ fn mounts_end_at_the_edge_of_a_segment_and_see_the_rest() {
     ] {
         assert_eq!(get(&router, path).text, text, "{path}");
     }
-    assert!(matches!(echo().mount("app", Echo("x")).build(), Err(BuildError::Setting { .. })));
+    assert!(matches!(
+        echo().mount("app", Echo("x")).build(),
+        Err(BuildError::Setting { .. })
+    ));
 }
 
 /// Tells where it is, and makes a URL.
@@ -314,12 +475,20 @@ fn tell(request: &Request<Body>) -> String {
         args.pattern(),
         args.route_name().unwrap_or("-"),
         request.raw_script_name(),
-        args.urls().url_for("page", [("id", 7)]).unwrap_or_else(|error| error.to_string()),
+        args.urls()
+            .url_for("page", [("id", 7)])
+            .unwrap_or_else(|error| error.to_string()),
     )
 }
 
-fn telling() -> impl Service<Request<Body>, Response = Response<Body>, Error = Infallible, Future: Send> + Clone + Send + Sync {
-    service_fn(async |request: Request<Body>| Ok::<_, Infallible>(Response::new(Body::from(tell(&request)))))
+fn telling()
+-> impl Service<Request<Body>, Response = Response<Body>, Error = Infallible, Future: Send>
++ Clone
++ Send
++ Sync {
+    service_fn(async |request: Request<Body>| {
+        Ok::<_, Infallible>(Response::new(Body::from(tell(&request))))
+    })
 }
 
 #[test]
@@ -330,40 +499,90 @@ fn nested_routers_report_the_whole_pattern_and_make_whole_urls() {
         .template([Method::GET], "t/{x}", telling())
         .build()
         .unwrap();
-    let middle: BoxRouter = BoxRouter::builder().mount("/wiki", inner.clone()).name("top").get("^top$", telling()).build().unwrap();
-    let outer: BoxRouter = BoxRouter::builder().mount("/site", middle).mount("/wiki", inner.clone()).build().unwrap();
+    let middle: BoxRouter = BoxRouter::builder()
+        .mount("/wiki", inner.clone())
+        .name("top")
+        .get("^top$", telling())
+        .build()
+        .unwrap();
+    let outer: BoxRouter = BoxRouter::builder()
+        .mount("/site", middle)
+        .mount("/wiki", inner.clone())
+        .build()
+        .unwrap();
     let client = Client::of_service(outer);
-    client.get("/wiki/page/3").send().assert_text("pattern=/wiki/page/(?<id>[0-9]+)$ name=page script=/wiki url=/wiki/page/7");
+    client
+        .get("/wiki/page/3")
+        .send()
+        .assert_text("pattern=/wiki/page/(?<id>[0-9]+)$ name=page script=/wiki url=/wiki/page/7");
     client
         .get("/site/w%69ki/page/3")
         .send()
         .assert_text("pattern=/site/wiki/page/(?<id>[0-9]+)$ name=page script=/site/w%69ki url=/site/w%69ki/page/7");
-    client.get("/site/wiki/t/1").send().assert_text("pattern=/site/wiki/t/{x} name=- script=/site/wiki url=/site/wiki/page/7");
-    client.get("/site/top").send().assert_text("pattern=/site/top$ name=top script=/site url=no route is named `page`");
-    Client::of_service(inner).get("/page/3").send().assert_text("pattern=^page/(?<id>[0-9]+)$ name=page script= url=/page/7");
+    client
+        .get("/site/wiki/t/1")
+        .send()
+        .assert_text("pattern=/site/wiki/t/{x} name=- script=/site/wiki url=/site/wiki/page/7");
+    client
+        .get("/site/top")
+        .send()
+        .assert_text("pattern=/site/top$ name=top script=/site url=no route is named `page`");
+    Client::of_service(inner)
+        .get("/page/3")
+        .send()
+        .assert_text("pattern=^page/(?<id>[0-9]+)$ name=page script= url=/page/7");
 }
 
 #[test]
 fn names_of_outer_routers_are_found_from_inner_ones() {
     let url = service_fn(async |request: Request<Body>| {
-        Ok::<_, Infallible>(Response::new(Body::from(request.url_args().unwrap().url_for("home", ()).unwrap())))
+        Ok::<_, Infallible>(Response::new(Body::from(
+            request.url_args().unwrap().url_for("home", ()).unwrap(),
+        )))
     });
     let inner: BoxRouter = BoxRouter::builder().get("^x$", url).build().unwrap();
-    let outer: BoxRouter = BoxRouter::builder().mount("/in", inner).name("home").get("^home$", Echo("x")).build().unwrap();
+    let outer: BoxRouter = BoxRouter::builder()
+        .mount("/in", inner)
+        .name("home")
+        .get("^home$", Echo("x"))
+        .build()
+        .unwrap();
     let all: BoxRouter = BoxRouter::builder().mount("/all", outer).build().unwrap();
-    Client::of_service(all).get("/all/in/x").send().assert_text("/all/home");
+    Client::of_service(all)
+        .get("/all/in/x")
+        .send()
+        .assert_text("/all/home");
 }
 
 #[test]
 fn urls_are_whole_below_a_recorded_prefix_and_behind_a_stripping_proxy() {
-    let router: BoxRouter = BoxRouter::builder().name("page").get("^page/(?<id>[0-9]+)$", telling()).build().unwrap();
+    let router: BoxRouter = BoxRouter::builder()
+        .name("page")
+        .get("^page/(?<id>[0-9]+)$", telling())
+        .build()
+        .unwrap();
     let mut request = Request::get("/page/1").body(Body::empty()).unwrap();
     let recorded = gateway_core::ScriptName::below("/shop", request.uri()).unwrap();
-    request.extensions_mut().insert(Arrival::default().with_script_name(recorded));
+    request
+        .extensions_mut()
+        .insert(Arrival::default().with_script_name(recorded));
     let response = futures_executor(router.oneshot(request)).unwrap();
-    let text = response.into_body().into_inner().unwrap().into_bytes().unwrap();
-    assert_eq!(text, "pattern=^page/(?<id>[0-9]+)$ name=page script=/shop url=/shop/page/7");
-    let router = build(echo().external_prefix("/behind/").name("page").get("^page/(?<id>[0-9]+)$", Echo("x")));
+    let text = response
+        .into_body()
+        .into_inner()
+        .unwrap()
+        .into_bytes()
+        .unwrap();
+    assert_eq!(
+        text,
+        "pattern=^page/(?<id>[0-9]+)$ name=page script=/shop url=/shop/page/7"
+    );
+    let router = build(
+        echo()
+            .external_prefix("/behind/")
+            .name("page")
+            .get("^page/(?<id>[0-9]+)$", Echo("x")),
+    );
     assert_eq!(router.url_for("page", [1]).unwrap(), "/behind/page/1");
     assert!(echo().external_prefix("//evil").build().is_err());
 }
@@ -378,9 +597,22 @@ fn url_for_never_names_another_host() {
 
 #[test]
 fn url_for_goes_by_the_methods_of_the_route() {
-    let router = build(echo().get("^a/.*$", Echo("get")).name("post").post("^a/b$", Echo("post")).name("lost").get("^a/c$", Echo("x")));
+    let router = build(
+        echo()
+            .get("^a/.*$", Echo("get"))
+            .name("post")
+            .post("^a/b$", Echo("post"))
+            .name("lost")
+            .get("^a/c$", Echo("x")),
+    );
     assert_eq!(router.url_for("post", ()).unwrap(), "/a/b");
-    assert!(router.url_for("lost", ()).unwrap_err().to_string().contains("would be taken by `^a/.*$`"));
+    assert!(
+        router
+            .url_for("lost", ())
+            .unwrap_err()
+            .to_string()
+            .contains("would be taken by `^a/.*$`")
+    );
 }
 
 #[test]
@@ -390,14 +622,29 @@ fn functions_are_endpoints_as_in_the_article() {
         Reply::text("index")
     }
     fn hello(environ: &mut Environ) -> Reply {
-        Reply::text(format!("Hello {}!", environ.url_args().unwrap().get(0).unwrap_or("World")))
+        Reply::text(format!(
+            "Hello {}!",
+            environ.url_args().unwrap().get(0).unwrap_or("World")
+        ))
     }
-    let urls = Router::<View>::builder().get("^$", index).get("hello/?$", hello).get("hello/(.+)$", hello).build().unwrap();
+    let urls = Router::<View>::builder()
+        .get("^$", index)
+        .get("hello/?$", hello)
+        .get("hello/(.+)$", hello)
+        .build()
+        .unwrap();
     let client = Client::new(urls);
     client.get("/").send().assert_text("index");
     client.get("/hello").send().assert_text("Hello World!");
-    client.get("/say/hello/John%20D").send().assert_text("Hello John D!");
-    client.get("/bye").send().assert_status(404).assert_text("Not Found\n");
+    client
+        .get("/say/hello/John%20D")
+        .send()
+        .assert_text("Hello John D!");
+    client
+        .get("/bye")
+        .send()
+        .assert_status(404)
+        .assert_text("Not Found\n");
     client.post("/hello").send().assert_status(405);
 }
 
@@ -405,12 +652,26 @@ fn functions_are_endpoints_as_in_the_article() {
 fn applications_are_mounted_and_know_where_they_are() {
     type View = fn(&mut Environ) -> Reply;
     fn told(environ: &mut Environ) -> Reply {
-        let url = environ.url_args().and_then(|args| args.url_for("told", [1]).ok()).unwrap_or_default();
-        Reply::text(format!("{} {} {url}", environ.raw_script_name(), environ.raw_path_info()))
+        let url = environ
+            .url_args()
+            .and_then(|args| args.url_for("told", [1]).ok())
+            .unwrap_or_default();
+        Reply::text(format!(
+            "{} {} {url}",
+            environ.raw_script_name(),
+            environ.raw_path_info()
+        ))
     }
-    let inner = Router::<View>::builder().name("told").get("^told/([0-9]+)$", told).build().unwrap();
+    let inner = Router::<View>::builder()
+        .name("told")
+        .get("^told/([0-9]+)$", told)
+        .build()
+        .unwrap();
     let outer = Router::builder().mount("/in", inner).build().unwrap();
-    Client::new(outer).get("/in/told/3").send().assert_text("/in /told/3 /in/told/1");
+    Client::new(outer)
+        .get("/in/told/3")
+        .send()
+        .assert_text("/in /told/3 /in/told/1");
 }
 
 #[derive(Debug, Deserialize, PartialEq)]
@@ -430,26 +691,53 @@ enum Order {
 fn parsed<T: for<'de> Deserialize<'de>>(pattern: &str, path: &str) -> Result<T, Error> {
     use std::sync::Mutex;
     let slot: Mutex<Option<Result<T, Error>>> = Mutex::new(None);
-    let router = Router::builder().get(pattern, service_fn(async |request: Request<()>| {
-        *slot.lock().unwrap() = Some(request.url_args().unwrap().parse::<T>());
-        Ok::<_, Infallible>(Response::new(String::new()))
-    })).build().unwrap();
+    let router = Router::builder()
+        .get(
+            pattern,
+            service_fn(async |request: Request<()>| {
+                *slot.lock().unwrap() = Some(request.url_args().unwrap().parse::<T>());
+                Ok::<_, Infallible>(Response::new(String::new()))
+            }),
+        )
+        .build()
+        .unwrap();
     futures_executor(router.oneshot(Request::get(path).body(()).unwrap()));
-    slot.into_inner().unwrap().unwrap_or_else(|| panic!("`{pattern}` does not match {path}"))
+    slot.into_inner()
+        .unwrap()
+        .unwrap_or_else(|| panic!("`{pattern}` does not match {path}"))
 }
 
 #[test]
 fn arguments_are_parsed_into_structs_tuples_numbers_and_words() {
     let pattern = r"^(?<year>\d+)/(?<slug>[^/]+)(?:/(?<page>\d+))?$";
-    let article = |page| Article { year: 2007, slug: "wsgi".into(), page };
-    assert_eq!(parsed::<Article>(pattern, "/2007/wsgi").unwrap(), article(None));
-    assert_eq!(parsed::<Article>(pattern, "/2007/wsgi/2").unwrap(), article(Some(2)));
-    assert_eq!(parsed::<(u16, String, Option<u8>)>(pattern, "/2007/wsgi").unwrap(), (2007, "wsgi".into(), None));
+    let article = |page| Article {
+        year: 2007,
+        slug: "wsgi".into(),
+        page,
+    };
+    assert_eq!(
+        parsed::<Article>(pattern, "/2007/wsgi").unwrap(),
+        article(None)
+    );
+    assert_eq!(
+        parsed::<Article>(pattern, "/2007/wsgi/2").unwrap(),
+        article(Some(2))
+    );
+    assert_eq!(
+        parsed::<(u16, String, Option<u8>)>(pattern, "/2007/wsgi").unwrap(),
+        (2007, "wsgi".into(), None)
+    );
     assert_eq!(parsed::<u64>(r"^(\d+)$", "/42").unwrap(), 42);
     assert_eq!(parsed::<(i8,)>(r"^(-?\d+)$", "/-42").unwrap(), (-42,));
     assert_eq!(parsed::<String>("^(.*)$", "/%C3%BC").unwrap(), "ü");
-    assert_eq!(parsed::<Order>("^(asc|desc)$", "/desc").unwrap(), Order::Desc);
-    assert_eq!(parsed::<Vec<String>>("^(a)(b)$", "/ab").unwrap(), ["a", "b"]);
+    assert_eq!(
+        parsed::<Order>("^(asc|desc)$", "/desc").unwrap(),
+        Order::Desc
+    );
+    assert_eq!(
+        parsed::<Vec<String>>("^(a)(b)$", "/ab").unwrap(),
+        ["a", "b"]
+    );
     assert_eq!(parsed::<Option<f32>>("^(.*)$", "/1.5").unwrap(), Some(1.5));
 }
 
@@ -457,33 +745,77 @@ fn arguments_are_parsed_into_structs_tuples_numbers_and_words() {
 fn an_argument_that_does_not_fit_is_named() {
     let error = parsed::<Article>(r"^(?<year>\d+)/(?<slug>.*)$", "/70000/x").unwrap_err();
     assert_eq!(error.status(), StatusCode::NOT_FOUND);
-    assert_eq!(error.to_string(), "`70000`, the argument `year`, is not a number from 0 to 65535");
+    assert_eq!(
+        error.to_string(),
+        "`70000`, the argument `year`, is not a number from 0 to 65535"
+    );
     let cause = error.cause().downcast_ref::<ParseError>().unwrap();
-    assert_eq!((cause.field(), cause.value()), (Some("year"), Some("70000")));
+    assert_eq!(
+        (cause.field(), cause.value()),
+        (Some("year"), Some("70000"))
+    );
     let message = |error: Error| error.to_string();
-    assert_eq!(message(parsed::<(u8, u8)>("^(.)/(.)$", "/1/x").unwrap_err()), "`x`, the argument 1, is not a number from 0 to 255");
-    assert_eq!(message(parsed::<(u8, u8)>("^(.)$", "/1").unwrap_err()), "the pattern has 1 groups where 2 are asked for");
-    assert_eq!(message(parsed::<u8>("^(.)(.)$", "/12").unwrap_err()), "the pattern has 2 groups where one is asked for");
-    assert_eq!(message(parsed::<Article>(r"^(?<year>\d+)$", "/1").unwrap_err()), "the argument `slug` is missing: the pattern has no such group");
-    assert!(message(parsed::<Order>("^(.*)$", "/up").unwrap_err()).starts_with("`up`, the argument 0, "));
-    assert!(message(parsed::<(String, u8)>("^(a)(b)?$", "/a").unwrap_err()).contains("took no part"));
+    assert_eq!(
+        message(parsed::<(u8, u8)>("^(.)/(.)$", "/1/x").unwrap_err()),
+        "`x`, the argument 1, is not a number from 0 to 255"
+    );
+    assert_eq!(
+        message(parsed::<(u8, u8)>("^(.)$", "/1").unwrap_err()),
+        "the pattern has 1 groups where 2 are asked for"
+    );
+    assert_eq!(
+        message(parsed::<u8>("^(.)(.)$", "/12").unwrap_err()),
+        "the pattern has 2 groups where one is asked for"
+    );
+    assert_eq!(
+        message(parsed::<Article>(r"^(?<year>\d+)$", "/1").unwrap_err()),
+        "the argument `slug` is missing: the pattern has no such group"
+    );
+    assert!(
+        message(parsed::<Order>("^(.*)$", "/up").unwrap_err())
+            .starts_with("`up`, the argument 0, ")
+    );
+    assert!(
+        message(parsed::<(String, u8)>("^(a)(b)?$", "/a").unwrap_err()).contains("took no part")
+    );
 }
 
 #[test]
 fn another_status_for_arguments_that_do_not_fit_is_a_choice() {
-    let router = Router::builder().get("^(.*)$", service_fn(async |request: Request<()>| {
-        let error = request.url_args().unwrap().parse_or::<u8>(StatusCode::BAD_REQUEST).unwrap_err();
-        Ok::<_, Infallible>(Response::new(error.status().to_string()))
-    })).build().unwrap();
+    let router = Router::builder()
+        .get(
+            "^(.*)$",
+            service_fn(async |request: Request<()>| {
+                let error = request
+                    .url_args()
+                    .unwrap()
+                    .parse_or::<u8>(StatusCode::BAD_REQUEST)
+                    .unwrap_err();
+                Ok::<_, Infallible>(Response::new(error.status().to_string()))
+            }),
+        )
+        .build()
+        .unwrap();
     let response = futures_executor(router.oneshot(Request::get("/x").body(()).unwrap())).unwrap();
-    assert_eq!(response.into_body().into_inner().unwrap(), "400 Bad Request");
+    assert_eq!(
+        response.into_body().into_inner().unwrap(),
+        "400 Bad Request"
+    );
 }
 
 #[test]
 fn layers_go_around_every_service() {
-    let loud = tower::util::MapResponseLayer::new(|response: Response<String>| response.map(|text| text.to_uppercase()));
-    let router = Router::builder().get("^a$", Echo("x")).fallback(Echo("none")).build().unwrap().layer(loud);
-    let response = futures_executor(router.clone().oneshot(Request::get("/a").body(()).unwrap())).unwrap();
+    let loud = tower::util::MapResponseLayer::new(|response: Response<String>| {
+        response.map(|text| text.to_uppercase())
+    });
+    let router = Router::builder()
+        .get("^a$", Echo("x"))
+        .fallback(Echo("none"))
+        .build()
+        .unwrap()
+        .layer(loud);
+    let response =
+        futures_executor(router.clone().oneshot(Request::get("/a").body(()).unwrap())).unwrap();
     assert_eq!(response.into_body().into_inner().unwrap(), "X GET /A");
     let response = futures_executor(router.oneshot(Request::get("/b").body(()).unwrap())).unwrap();
     assert_eq!(response.into_body().into_inner().unwrap(), "NONE GET /B");
@@ -491,11 +823,15 @@ fn layers_go_around_every_service() {
 
 #[test]
 fn a_boxed_router_takes_layered_services_beside_plain_ones() {
-    let loud = tower::util::MapResponseLayer::new(|response: Response<String>| response.map(|text| text.to_uppercase()));
+    let loud = tower::util::MapResponseLayer::new(|response: Response<String>| {
+        response.map(|text| text.to_uppercase())
+    });
     let router: BoxRouter = BoxRouter::builder()
         .get("^loud$", tower::Layer::layer(&loud, Echo("x")))
         .get("^plain$", Echo("x"))
-        .fallback(service_fn(async |_: Request<Body>| Ok::<_, Infallible>(Response::new(Body::from("nobody")))))
+        .fallback(service_fn(async |_: Request<Body>| {
+            Ok::<_, Infallible>(Response::new(Body::from("nobody")))
+        }))
         .build()
         .unwrap();
     let client = Client::of_service(router);
@@ -526,33 +862,63 @@ fn a_service_is_polled_ready_before_it_is_called() {
             std::future::ready(Ok(Response::new(self.polls.to_string())))
         }
     }
-    let router = Router::builder().get("^$", Reluctant { polls: 0 }).build().unwrap();
+    let router = Router::builder()
+        .get("^$", Reluctant { polls: 0 })
+        .build()
+        .unwrap();
     let response = futures_executor(router.oneshot(Request::get("/").body(()).unwrap())).unwrap();
     assert_eq!(response.into_body().into_inner().unwrap(), "3");
 }
 
 #[test]
 fn includes_keep_methods_and_names() {
-    let articles = echo().name("list").get("^$", Echo("list")).name("edit").post("^(?<id>[0-9]+)/$", Echo("edit"));
+    let articles = echo()
+        .name("list")
+        .get("^$", Echo("list"))
+        .name("edit")
+        .post("^(?<id>[0-9]+)/$", Echo("edit"));
     let router = build(echo().include("^articles/", articles));
     assert_eq!(get(&router, "/articles/").text, "list GET /articles/");
-    assert_eq!(ask(&router, Method::POST, "/articles/3/").text, "edit POST /articles/3/ 3");
+    assert_eq!(
+        ask(&router, Method::POST, "/articles/3/").text,
+        "edit POST /articles/3/ 3"
+    );
     assert_eq!(router.url_for("edit", [("id", 3)]).unwrap(), "/articles/3/");
 }
 
 #[test]
 fn the_table_prints_for_people() {
     let router = build(
-        echo().mount("/static", Echo("x")).name("home").get("^$", Echo("x")).methods([Method::PUT, Method::POST], "^a$", Echo("x")).route("^b$", Echo("x")),
+        echo()
+            .mount("/static", Echo("x"))
+            .name("home")
+            .get("^$", Echo("x"))
+            .methods([Method::PUT, Method::POST], "^a$", Echo("x"))
+            .route("^b$", Echo("x")),
     );
-    assert_eq!(router.to_string(), "*  /static/...\nGET       ^$   home\nPUT,POST  ^a$\n*         ^b$\n");
+    assert_eq!(
+        router.to_string(),
+        "*  /static/...\nGET       ^$   home\nPUT,POST  ^a$\n*         ^b$\n"
+    );
 }
 
-fn development(host: &str, peer: &str, header: Option<(&str, &str)>, accept: &str) -> (u16, String) {
+fn development(
+    host: &str,
+    peer: &str,
+    header: Option<(&str, &str)>,
+    accept: &str,
+) -> (u16, String) {
     let router = build(
-        echo().development_in_release().name("article").get(r"^articles/(?<year>[0-9]{4})/$", Echo("x")).post("^orders/<$", Echo("x")).mount("/static", Echo("x")),
+        echo()
+            .development_in_release()
+            .name("article")
+            .get(r"^articles/(?<year>[0-9]{4})/$", Echo("x"))
+            .post("^orders/<$", Echo("x"))
+            .mount("/static", Echo("x")),
     );
-    let mut request = Request::get("/artcles/2007/?%3Cscript%3E").header("host", host).header("accept", accept);
+    let mut request = Request::get("/artcles/2007/?%3Cscript%3E")
+        .header("host", host)
+        .header("accept", accept);
     if let Some((name, value)) = header {
         request = request.header(name, value);
     }
@@ -588,23 +954,51 @@ fn the_routes_are_shown_to_nobody_but_this_machine() {
     for (host, peer, header) in [
         ("localhost", "192.0.2.1:5000", None),
         ("evil.example", "127.0.0.1:5000", None),
-        ("localhost", "127.0.0.1:5000", Some(("x-forwarded-for", "192.0.2.1"))),
-        ("localhost", "127.0.0.1:5000", Some(("forwarded", "for=192.0.2.1"))),
-        ("localhost", "127.0.0.1:5000", Some(("x-real-ip", "192.0.2.1"))),
+        (
+            "localhost",
+            "127.0.0.1:5000",
+            Some(("x-forwarded-for", "192.0.2.1")),
+        ),
+        (
+            "localhost",
+            "127.0.0.1:5000",
+            Some(("forwarded", "for=192.0.2.1")),
+        ),
+        (
+            "localhost",
+            "127.0.0.1:5000",
+            Some(("x-real-ip", "192.0.2.1")),
+        ),
         ("localhost", "127.0.0.1:5000", Some(("via", "1.1 x"))),
         ("localhost.evil.example", "127.0.0.1:5000", None),
     ] {
-        assert_eq!(development(host, peer, header, "*/*"), (404, "Not Found\n".into()), "{host} {peer} {header:?}");
+        assert_eq!(
+            development(host, peer, header, "*/*"),
+            (404, "Not Found\n".into()),
+            "{host} {peer} {header:?}"
+        );
     }
 }
 
 #[test]
 fn hostile_paths_are_answered() {
     let router = build(
-        echo().trailing_slash(TrailingSlash::RedirectToSlash).merge_slashes().get("^([^/]+/)+$", Echo("x")).get(r"^(\w+)/(\w+)$", Echo("y")),
+        echo()
+            .trailing_slash(TrailingSlash::RedirectToSlash)
+            .merge_slashes()
+            .get("^([^/]+/)+$", Echo("x"))
+            .get(r"^(\w+)/(\w+)$", Echo("y")),
     );
     let long = 65_000;
-    for path in ["/".repeat(long), format!("/{}", "a".repeat(long)), format!("/{}", "a/".repeat(long / 2)), format!("/{}", "%00".repeat(long / 3)), format!("/{}", "%".repeat(long)), format!("/{}", "%2F".repeat(long / 3)), format!("/{}", "%C3".repeat(long / 3))] {
+    for path in [
+        "/".repeat(long),
+        format!("/{}", "a".repeat(long)),
+        format!("/{}", "a/".repeat(long / 2)),
+        format!("/{}", "%00".repeat(long / 3)),
+        format!("/{}", "%".repeat(long)),
+        format!("/{}", "%2F".repeat(long / 3)),
+        format!("/{}", "%C3".repeat(long / 3)),
+    ] {
         let status = get(&router, &path).status;
         assert!([200, 308, 404, 400].contains(&status), "{status}");
     }
@@ -622,7 +1016,10 @@ fn the_map_and_the_router_are_what_axum_needs() {
 async fn axum_takes_a_router_as_fallback_and_in_a_nest() {
     let ours: BoxRouter<axum::body::Body> = BoxRouter::builder()
         .get("^hello/(?<name>[^/]+)$", Echo("ours"))
-        .get("^axum$", axum::handler::Handler::with_state(async || "an axum handler", ()))
+        .get(
+            "^axum$",
+            axum::handler::Handler::with_state(async || "an axum handler", ()),
+        )
         .build()
         .unwrap();
     let unboxed = build(echo().get("^(.*)$", Echo("nested")));
@@ -639,16 +1036,26 @@ async fn axum_takes_a_router_as_fallback_and_in_a_nest() {
     ] {
         let request = Request::get(path).body(axum::body::Body::empty()).unwrap();
         let response = app.clone().oneshot(request).await.unwrap();
-        let bytes = axum::body::to_bytes(response.into_body(), 1000).await.unwrap();
+        let bytes = axum::body::to_bytes(response.into_body(), 1000)
+            .await
+            .unwrap();
         assert_eq!(std::str::from_utf8(&bytes).unwrap(), text, "{path}");
     }
 }
 
 #[tokio::test]
 async fn an_axum_router_works_below_a_mount() {
-    let inner: axum::Router = axum::Router::new().route("/x/{id}", axum::routing::get(async |axum::extract::Path(id): axum::extract::Path<u32>| id.to_string()));
-    let router: BoxRouter<axum::body::Body> = BoxRouter::builder().mount("/axum", inner).build().unwrap();
-    let request = Request::get("/axum/x/7").body(axum::body::Body::empty()).unwrap();
+    let inner: axum::Router = axum::Router::new().route(
+        "/x/{id}",
+        axum::routing::get(async |axum::extract::Path(id): axum::extract::Path<u32>| {
+            id.to_string()
+        }),
+    );
+    let router: BoxRouter<axum::body::Body> =
+        BoxRouter::builder().mount("/axum", inner).build().unwrap();
+    let request = Request::get("/axum/x/7")
+        .body(axum::body::Body::empty())
+        .unwrap();
     let response = router.oneshot(request).await.unwrap();
     let body = axum::body::Body::new(response.into_body());
     assert_eq!(axum::body::to_bytes(body, 1000).await.unwrap(), "7");
@@ -656,6 +1063,14 @@ async fn an_axum_router_works_below_a_mount() {
 
 #[test]
 fn an_application_is_answered_by_the_router_itself() {
-    let urls = Router::builder().get("^x$", gateway_core::application(|_| "x")).build().unwrap();
-    assert_eq!(urls.respond(&mut Environ::builder().uri("/y").build()).unwrap().status(), 404);
+    let urls = Router::builder()
+        .get("^x$", gateway_core::application(|_| "x"))
+        .build()
+        .unwrap();
+    assert_eq!(
+        urls.respond(&mut Environ::builder().uri("/y").build())
+            .unwrap()
+            .status(),
+        404
+    );
 }

@@ -380,7 +380,11 @@ impl Determinizer {
             }
             match self.nfa.states.get(id as usize) {
                 Some(State::Take { set, next }) => {
-                    scratch.put(self.sets.get(*set as usize), *next, &mut self.steps)
+                    scratch.put(
+                        self.sets.get(*set as usize).map(|set| &**set),
+                        *next,
+                        &mut self.steps,
+                    );
                 }
                 Some(State::Look { .. }) => looks = true,
                 _ => {}
@@ -407,7 +411,7 @@ impl Determinizer {
                                 .get(*set as usize)
                                 .is_some_and(|set| set.binary_search(&class).is_ok())
                         {
-                            scratch.put(Some(&[class].into()), *next, &mut self.steps);
+                            scratch.put(Some(&[class]), *next, &mut self.steps);
                         }
                     }
                     if !closure.matched.is_empty() {
@@ -583,7 +587,7 @@ impl Scratch {
         self.memo.clear();
     }
 
-    fn put(&mut self, set: Option<&Box<[u16]>>, next: StateId, steps: &mut usize) {
+    fn put(&mut self, set: Option<&[u16]>, next: StateId, steps: &mut usize) {
         for &class in set.into_iter().flatten() {
             *steps += 1;
             if let Some(kernel) = self.kernels.get_mut(usize::from(class)) {

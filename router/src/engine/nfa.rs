@@ -147,7 +147,7 @@ impl Nfa {
         match look {
             Look::Start | Look::End => {}
             Look::StartLF | Look::EndLF | Look::StartCRLF | Look::EndCRLF => {
-                self.needs.lines = true
+                self.needs.lines = true;
             }
             Look::WordAscii
             | Look::WordAsciiNegate

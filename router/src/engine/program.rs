@@ -351,8 +351,8 @@ impl<'d> Compiler<'d> {
         }
         if let Some(step) = self.step(id) {
             return match step.take {
-                Take::Char(first) => self.translate_literal(step, first, at_end),
-                Take::Bytes(bytes) => self.translate_count(step, bytes, at_end),
+                Take::Char(first) => self.translate_literal(&step, first, at_end),
+                Take::Bytes(bytes) => self.translate_count(&step, bytes, at_end),
             };
         }
         Node::Branch {
@@ -456,7 +456,7 @@ impl<'d> Compiler<'d> {
         (step.fail == fail && same_end).then_some(step)
     }
 
-    fn translate_literal(&mut self, step: Step, first: char, at_end: u32) -> Node {
+    fn translate_literal(&mut self, step: &Step, first: char, at_end: u32) -> Node {
         let mut literal = String::from(first);
         let mut next = step.next;
         while let Some(Step {
@@ -483,7 +483,7 @@ impl<'d> Compiler<'d> {
         }
     }
 
-    fn translate_count(&mut self, step: Step, bytes: [u64; 4], at_end: u32) -> Node {
+    fn translate_count(&mut self, step: &Step, bytes: [u64; 4], at_end: u32) -> Node {
         let mut count = 1;
         let mut next = step.next;
         while let Some(Step {
@@ -524,7 +524,7 @@ impl<'d> Compiler<'d> {
         if let Some(&set) = self.set_ids.get(&bytes) {
             return set;
         }
-        if self.set_count % 8 == 0 {
+        if self.set_count.is_multiple_of(8) {
             self.sets.push([0; 256]);
         }
         let set = Set {

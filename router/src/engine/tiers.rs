@@ -180,13 +180,13 @@ impl Planner<'_> {
         if self.try_group(&all) {
             return;
         }
-        self.split(tame);
+        self.split(&tame);
         self.spread(wild);
     }
 
     /// Halves until the halves fit.
-    fn split(&mut self, ids: Vec<u32>) {
-        if ids.is_empty() || self.try_group(&ids) {
+    fn split(&mut self, ids: &[u32]) {
+        if ids.is_empty() || self.try_group(ids) {
             return;
         }
         if ids.len() == 1 {
@@ -194,8 +194,8 @@ impl Planner<'_> {
             return;
         }
         let (left, right) = ids.split_at(ids.len() / 2);
-        self.split(left.to_vec());
-        self.split(right.to_vec());
+        self.split(left);
+        self.split(right);
     }
 
     /// Patterns that blow up together: as many in each automaton as fit it.

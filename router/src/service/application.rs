@@ -22,15 +22,22 @@ impl<A: Application> Application for Router<A> {
         let host = if self.shared.hosts.is_empty() {
             None
         } else {
-            environ.var("HTTP_HOST").map(|host| String::from_utf8_lossy(&host).into_owned())
+            environ
+                .var("HTTP_HOST")
+                .map(|host| String::from_utf8_lossy(&host).into_owned())
         };
         let query = Some(environ.query_string()).filter(|query| !query.is_empty());
-        let outcome = self.shared.resolve(environ.method(), host.as_deref(), &path, query);
+        let outcome = self
+            .shared
+            .resolve(environ.method(), host.as_deref(), &path, query);
         let outer = environ.get::<UrlArgs>().cloned();
         match outcome {
             Outcome::Route(found) => {
-                let args = UrlArgs::new(&self.shared, &found, None, environ.raw_script_name(), outer);
-                let Some(args) = args else { return Ok(own(&Outcome::BadPath)) };
+                let args =
+                    UrlArgs::new(&self.shared, &found, None, environ.raw_script_name(), outer);
+                let Some(args) = args else {
+                    return Ok(own(&Outcome::BadPath));
+                };
                 environ.insert(args);
                 match self.route_endpoint(found.id) {
                     Some(endpoint) => endpoint.respond(environ),
@@ -39,7 +46,9 @@ impl<A: Application> Application for Router<A> {
             }
             Outcome::Mount { index, .. } => {
                 let args = UrlArgs::mounted(&self.shared, index, environ.raw_script_name(), outer);
-                let (Some(endpoint), Some(prefix)) = (self.mount_endpoint(index), self.shared.mounts.get(index)) else {
+                let (Some(endpoint), Some(prefix)) =
+                    (self.mount_endpoint(index), self.shared.mounts.get(index))
+                else {
                     return Ok(not_found().map(Body::from));
                 };
                 environ.insert(args);
@@ -49,7 +58,13 @@ impl<A: Application> Application for Router<A> {
             Outcome::Miss => match self.fallback_endpoint() {
                 Some(endpoint) => endpoint.respond(environ),
                 None => {
-                    let page = development::page(&self.shared, environ.method(), &path, headers, environ.conn());
+                    let page = development::page(
+                        &self.shared,
+                        environ.method(),
+                        &path,
+                        headers,
+                        environ.conn(),
+                    );
                     Ok(page.unwrap_or_else(not_found).map(Body::from))
                 }
             },

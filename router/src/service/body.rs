@@ -28,11 +28,17 @@ pin_project! {
 
 impl<B> RouterBody<B> {
     pub(crate) fn inner(body: B) -> Self {
-        Self { kind: Kind::Inner { body } }
+        Self {
+            kind: Kind::Inner { body },
+        }
     }
 
     pub(crate) fn own(text: impl Into<Bytes>) -> Self {
-        Self { kind: Kind::Own { text: Some(text.into()).filter(|text| !text.is_empty()) } }
+        Self {
+            kind: Kind::Own {
+                text: Some(text.into()).filter(|text| !text.is_empty()),
+            },
+        }
     }
 
     /// The body of the service, if it was one that answered.
@@ -75,7 +81,9 @@ impl<B: Body<Data = Bytes>> Body for RouterBody<B> {
     fn size_hint(&self) -> SizeHint {
         match &self.kind {
             Kind::Inner { body } => body.size_hint(),
-            Kind::Own { text } => SizeHint::with_exact(text.as_ref().map_or(0, |text| text.len() as u64)),
+            Kind::Own { text } => {
+                SizeHint::with_exact(text.as_ref().map_or(0, |text| text.len() as u64))
+            }
         }
     }
 }

@@ -43,10 +43,13 @@ pub struct BoxRouter<B = Body, E = Infallible> {
 impl<B, E> BoxRouter<B, E> {
     /// An empty list of routes.
     pub fn builder() -> BoxRouterBuilder<B, E> {
-        BoxRouterBuilder { inner: RouterBuilder::new() }
+        BoxRouterBuilder {
+            inner: RouterBuilder::new(),
+        }
     }
 
     /// Every service in a layer, see [`Router::layer`].
+    #[must_use]
     pub fn layer<L, RB>(self, layer: L) -> Self
     where
         L: Layer<BoxEndpoint<B, E>>,
@@ -58,7 +61,9 @@ impl<B, E> BoxRouter<B, E> {
         RB: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
     {
         let boxed = tower_layer::layer_fn(|service| BoxEndpoint::new(layer.layer(service)));
-        Self { router: self.router.layer(boxed) }
+        Self {
+            router: self.router.layer(boxed),
+        }
     }
 }
 
@@ -86,7 +91,9 @@ impl<B, E> Service<Request<B>> for BoxRouter<B, E> {
 
 impl<B, E> Clone for BoxRouter<B, E> {
     fn clone(&self) -> Self {
-        Self { router: self.router.clone() }
+        Self {
+            router: self.router.clone(),
+        }
     }
 }
 
@@ -163,7 +170,11 @@ impl<B, E> BoxRouterBuilder<B, E> {
         pattern: impl AsRef<str>,
         endpoint: impl IntoEndpoint<B, E, M>,
     ) -> Self {
-        Self { inner: self.inner.methods(methods, pattern, endpoint.into_endpoint()) }
+        Self {
+            inner: self
+                .inner
+                .methods(methods, pattern, endpoint.into_endpoint()),
+        }
     }
 
     /// See [`RouterBuilder::template`].
@@ -173,22 +184,34 @@ impl<B, E> BoxRouterBuilder<B, E> {
         template: impl AsRef<str>,
         endpoint: impl IntoEndpoint<B, E, M>,
     ) -> Self {
-        Self { inner: self.inner.template(methods, template, endpoint.into_endpoint()) }
+        Self {
+            inner: self
+                .inner
+                .template(methods, template, endpoint.into_endpoint()),
+        }
     }
 
     /// See [`RouterBuilder::fallback`].
     pub fn fallback<M>(self, endpoint: impl IntoEndpoint<B, E, M>) -> Self {
-        Self { inner: self.inner.fallback(endpoint.into_endpoint()) }
+        Self {
+            inner: self.inner.fallback(endpoint.into_endpoint()),
+        }
     }
 
     /// See [`RouterBuilder::include`].
     pub fn include(self, prefix: impl AsRef<str>, other: Self) -> Self {
-        Self { inner: self.inner.include(prefix, other.inner) }
+        Self {
+            inner: self.inner.include(prefix, other.inner),
+        }
     }
 
     /// See [`RouterBuilder::host`].
     pub fn host(self, pattern: impl AsRef<str>, routes: impl FnOnce(Self) -> Self) -> Self {
-        Self { inner: self.inner.host(pattern, |inner| routes(Self { inner }).inner) }
+        Self {
+            inner: self
+                .inner
+                .host(pattern, |inner| routes(Self { inner }).inner),
+        }
     }
 
     settings! {
@@ -247,7 +270,9 @@ impl<B, E> BoxEndpoint<B, E> {
         B: Send + 'static,
         RB: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
     {
-        Self { service: Arc::new(Of(service)) }
+        Self {
+            service: Arc::new(Of(service)),
+        }
     }
 }
 
@@ -263,8 +288,16 @@ where
     RB: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
 {
     fn answer(&self, request: Request<B>) -> Answer<E> {
-        let call = Call { state: State::Waiting { service: self.0.clone(), request: Some(request) } };
-        Box::pin(Answering { call, error: std::marker::PhantomData })
+        let call = Call {
+            state: State::Waiting {
+                service: self.0.clone(),
+                request: Some(request),
+            },
+        };
+        Box::pin(Answering {
+            call,
+            error: std::marker::PhantomData,
+        })
     }
 }
 
@@ -289,13 +322,18 @@ impl<S, B> Call<S, S::Future, B>
 where
     S: Service<Request<B>>,
 {
-    fn poll_answer(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<S::Response, S::Error>> {
+    fn poll_answer(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Result<S::Response, S::Error>> {
         let mut state = self.project().state;
         loop {
             match state.as_mut().project() {
                 StateProj::Waiting { service, request } => {
                     ready!(service.poll_ready(context))?;
-                    let Some(request) = request.take() else { return Poll::Pending };
+                    let Some(request) = request.take() else {
+                        return Poll::Pending;
+                    };
                     let future = service.call(request);
                     state.set(State::Called { future });
                 }
@@ -343,7 +381,9 @@ impl<B, E> Service<Request<B>> for BoxEndpoint<B, E> {
 
 impl<B, E> Clone for BoxEndpoint<B, E> {
     fn clone(&self) -> Self {
-        Self { service: Arc::clone(&self.service) }
+        Self {
+            service: Arc::clone(&self.service),
+        }
     }
 }
 

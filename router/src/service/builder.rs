@@ -7,9 +7,9 @@ use gateway_core::Prefix;
 use http::Method;
 use regex_syntax::hir::{Hir, HirKind, Look};
 
+use super::Router;
 use super::resolve::{MethodMap, RouteInfo, Section, Shared};
 use super::settings::{LeadingSlash, Settings, TrailingSlash};
-use super::Router;
 use crate::builder::UrlMapBuilder;
 use crate::error::BuildError;
 use crate::map::UrlMap;
@@ -81,7 +81,12 @@ impl<S> RouterBuilder<S> {
     }
 
     /// Adds a route for these methods; none means all.
-    pub fn methods(mut self, methods: impl IntoIterator<Item = Method>, pattern: impl AsRef<str>, service: S) -> Self {
+    pub fn methods(
+        mut self,
+        methods: impl IntoIterator<Item = Method>,
+        pattern: impl AsRef<str>,
+        service: S,
+    ) -> Self {
         let pattern = Pattern::regex(pattern.as_ref());
         self.push(pattern, methods.into_iter().collect(), service);
         self
@@ -89,7 +94,12 @@ impl<S> RouterBuilder<S> {
 
     /// Adds a template for these methods, see [`UrlMapBuilder::template`]; none
     /// means all.
-    pub fn template(mut self, methods: impl IntoIterator<Item = Method>, template: impl AsRef<str>, service: S) -> Self {
+    pub fn template(
+        mut self,
+        methods: impl IntoIterator<Item = Method>,
+        template: impl AsRef<str>,
+        service: S,
+    ) -> Self {
         let pattern = self.map.converters.template(template.as_ref(), false);
         self.push(pattern, methods.into_iter().collect(), service);
         self
@@ -98,15 +108,24 @@ impl<S> RouterBuilder<S> {
     fn push(&mut self, pattern: Result<Pattern, BuildError>, methods: Box<[Method]>, service: S) {
         let name = self.name.take();
         let pattern = pattern.and_then(|pattern| {
-            if self.settings.leading != LeadingSlash::Keep && begins_with_slash(&pattern.hir) == Some(true) {
+            if self.settings.leading != LeadingSlash::Keep
+                && begins_with_slash(&pattern.hir) == Some(true)
+            {
                 return Err(BuildError::Impossible {
                     pattern: pattern.source.into(),
-                    reason: Some("the leading slash of the path is taken off before (see LeadingSlash)".into()),
+                    reason: Some(
+                        "the leading slash of the path is taken off before (see LeadingSlash)"
+                            .into(),
+                    ),
                 });
             }
             Ok(pattern)
         });
-        let endpoint = Endpoint { methods, section: self.section, service };
+        let endpoint = Endpoint {
+            methods,
+            section: self.section,
+            service,
+        };
         self.map.push(pattern, name.as_deref(), endpoint);
     }
 
@@ -149,7 +168,10 @@ impl<S> RouterBuilder<S> {
             Ok(prefix) => self.mounts.push((prefix, service)),
             Err(error) => {
                 let text = prefix.as_ref().to_owned();
-                self.error.get_or_insert(BuildError::Setting { text, reason: error.to_string() });
+                self.error.get_or_insert(BuildError::Setting {
+                    text,
+                    reason: error.to_string(),
+                });
             }
         }
         self
@@ -212,9 +234,15 @@ impl<S> RouterBuilder<S> {
         let prefix = prefix.as_ref();
         let text = prefix.strip_suffix('/').unwrap_or(prefix);
         let sound = text.is_empty() || (text.starts_with('/') && !text.starts_with("//"));
-        if !sound || text.parse::<http::uri::PathAndQuery>().is_err() && !text.is_empty() || text.contains(['?', '#']) {
+        if !sound
+            || text.parse::<http::uri::PathAndQuery>().is_err() && !text.is_empty()
+            || text.contains(['?', '#'])
+        {
             let reason = "a prefix is a path that begins with one slash".to_owned();
-            self.error.get_or_insert(BuildError::Setting { text: prefix.to_owned(), reason });
+            self.error.get_or_insert(BuildError::Setting {
+                text: prefix.to_owned(),
+                reason,
+            });
         }
         self.settings.external_prefix = text.into();
         self
@@ -281,16 +309,36 @@ impl<S> RouterBuilder<S> {
         let mut infos = Vec::with_capacity(checked.entries.len());
         let mut endpoints = Vec::with_capacity(checked.entries.len());
         for (entry, endpoint) in checked.entries.into_iter().zip(checked.values) {
-            let Endpoint { methods, section, service } = endpoint;
-            if let Some(host) = section.checked_sub(1).and_then(|host| hosts.routes().nth(host)) {
+            let Endpoint {
+                methods,
+                section,
+                service,
+            } = endpoint;
+            if let Some(host) = section
+                .checked_sub(1)
+                .and_then(|host| hosts.routes().nth(host))
+            {
                 for name in host.groups().flatten() {
-                    if entry.pattern.groups.iter().flatten().any(|own| **own == *name) {
+                    if entry
+                        .pattern
+                        .groups
+                        .iter()
+                        .flatten()
+                        .any(|own| **own == *name)
+                    {
                         let pattern = format!("{} {}", host.pattern(), entry.pattern.source);
-                        return Err(BuildError::DuplicateGroup { pattern, group: name.into() });
+                        return Err(BuildError::DuplicateGroup {
+                            pattern,
+                            group: name.into(),
+                        });
                     }
                 }
             }
-            infos.push(RouteInfo { entry, methods, section });
+            infos.push(RouteInfo {
+                entry,
+                methods,
+                section,
+            });
             endpoints.push(service);
         }
         let sections = (0..=self.hosts.len())
@@ -319,8 +367,10 @@ fn build_section(
     limits: &crate::engine::Limits,
     deny_shadowed: bool,
 ) -> Result<Section, BuildError> {
-    let own: Vec<(u32, &RouteInfo)> =
-        (0..).zip(infos).filter(|(_, info)| info.section == section).collect();
+    let own: Vec<(u32, &RouteInfo)> = (0..)
+        .zip(infos)
+        .filter(|(_, info)| info.section == section)
+        .collect();
     let mut methods: Vec<Method> = Vec::new();
     for (_, info) in &own {
         for method in &info.methods {
@@ -334,17 +384,30 @@ fn build_section(
     }
     let mut built: HashMap<Vec<u32>, usize> = HashMap::new();
     let mut result = Section::default();
-    let mut map_of = |result: &mut Section, takes: &dyn Fn(&RouteInfo) -> bool| -> Result<Option<usize>, BuildError> {
-        let ids: Vec<u32> = own.iter().filter(|(_, info)| takes(info)).map(|&(id, _)| id).collect();
+    let mut map_of = |result: &mut Section,
+                      takes: &dyn Fn(&RouteInfo) -> bool|
+     -> Result<Option<usize>, BuildError> {
+        let ids: Vec<u32> = own
+            .iter()
+            .filter(|(_, info)| takes(info))
+            .map(|&(id, _)| id)
+            .collect();
         if ids.is_empty() {
             return Ok(None);
         }
         if let Some(&map) = built.get(&ids) {
             return Ok(Some(map));
         }
-        let entries = ids.iter().filter_map(|&id| infos.get(id as usize)).map(|info| &info.entry).collect::<Vec<_>>();
+        let entries = ids
+            .iter()
+            .filter_map(|&id| infos.get(id as usize))
+            .map(|info| &info.entry)
+            .collect::<Vec<_>>();
         let (matcher, _) = crate::builder::matcher(&entries, limits, deny_shadowed)?;
-        result.maps.push(MethodMap { matcher, ids: ids.clone().into() });
+        result.maps.push(MethodMap {
+            matcher,
+            ids: ids.clone().into(),
+        });
         built.insert(ids, result.maps.len() - 1);
         Ok(Some(result.maps.len() - 1))
     };
@@ -373,11 +436,17 @@ fn begins_with_slash(hir: &Hir) -> Option<bool> {
         HirKind::Look(_) | HirKind::Empty => None,
         HirKind::Literal(literal) => Some(literal.0.starts_with(b"/")),
         HirKind::Concat(parts) => {
-            let parts = parts.iter().filter(|part| !matches!(part.kind(), HirKind::Look(_)));
+            let parts = parts
+                .iter()
+                .filter(|part| !matches!(part.kind(), HirKind::Look(_)));
             parts.map(first_is_slash).next()?
         }
         HirKind::Capture(capture) => begins_with_slash(&capture.sub),
-        HirKind::Alternation(branches) => branches.iter().map(begins_with_slash).find(|slash| *slash != Some(true)).unwrap_or(Some(true)),
+        HirKind::Alternation(branches) => branches
+            .iter()
+            .map(begins_with_slash)
+            .find(|slash| *slash != Some(true))
+            .unwrap_or(Some(true)),
         HirKind::Class(_) | HirKind::Repetition(_) => Some(false),
     }
 }
@@ -387,8 +456,14 @@ fn first_is_slash(hir: &Hir) -> Option<bool> {
         HirKind::Literal(literal) => Some(literal.0.starts_with(b"/")),
         HirKind::Capture(capture) => first_is_slash(&capture.sub),
         HirKind::Concat(parts) => parts.first().and_then(first_is_slash),
-        HirKind::Alternation(branches) => Some(branches.iter().all(|branch| first_is_slash(branch) == Some(true))),
-        HirKind::Repetition(repetition) => Some(repetition.min > 0 && first_is_slash(&repetition.sub) == Some(true)),
+        HirKind::Alternation(branches) => Some(
+            branches
+                .iter()
+                .all(|branch| first_is_slash(branch) == Some(true)),
+        ),
+        HirKind::Repetition(repetition) => {
+            Some(repetition.min > 0 && first_is_slash(&repetition.sub) == Some(true))
+        }
         HirKind::Empty | HirKind::Class(_) | HirKind::Look(_) => Some(false),
     }
 }

@@ -3,14 +3,21 @@
 use std::fmt;
 
 use serde::de::value::{BorrowedStrDeserializer, StrDeserializer};
-use serde::de::{self, DeserializeSeed, Deserializer, EnumAccess, MapAccess, SeqAccess, Unexpected, VariantAccess, Visitor};
+use serde::de::{
+    self, DeserializeSeed, Deserializer, EnumAccess, MapAccess, SeqAccess, Unexpected,
+    VariantAccess, Visitor,
+};
 use serde::forward_to_deserialize_any;
 
 use super::url_args::{ParseError, UrlArgs};
 
 impl de::Error for ParseError {
     fn custom<T: fmt::Display>(message: T) -> Self {
-        Self { field: None, value: None, reason: message.to_string() }
+        Self {
+            field: None,
+            value: None,
+            reason: message.to_string(),
+        }
     }
 
     fn invalid_value(unexpected: Unexpected<'_>, expected: &dyn de::Expected) -> Self {
@@ -19,7 +26,11 @@ impl de::Error for ParseError {
     }
 
     fn missing_field(field: &'static str) -> Self {
-        Self { field: Some(field.into()), value: None, reason: "is missing: the pattern has no such group".into() }
+        Self {
+            field: Some(field.into()),
+            value: None,
+            reason: "is missing: the pattern has no such group".into(),
+        }
     }
 }
 
@@ -44,14 +55,22 @@ impl<'de> Groups<'de> {
     }
 
     fn field(&self, index: usize) -> String {
-        self.args.names().nth(index).flatten().map_or_else(|| index.to_string(), Into::into)
+        self.args
+            .names()
+            .nth(index)
+            .flatten()
+            .map_or_else(|| index.to_string(), Into::into)
     }
 
     /// The one group that there is.
     fn only(&self) -> Result<Group<'de>, ParseError> {
         match self.args.len() {
-            1 => Ok(Group { text: self.args.get(0) }),
-            count => Err(de::Error::custom(format_args!("the pattern has {count} groups where one is asked for"))),
+            1 => Ok(Group {
+                text: self.args.get(0),
+            }),
+            count => Err(de::Error::custom(format_args!(
+                "the pattern has {count} groups where one is asked for"
+            ))),
         }
     }
 }
@@ -77,39 +96,68 @@ impl<'de> Deserializer<'de> for Groups<'de> {
     }
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ParseError> {
-        if self.args.names().any(|name| name.is_some()) { self.deserialize_map(visitor) } else { self.deserialize_seq(visitor) }
+        if self.args.names().any(|name| name.is_some()) {
+            self.deserialize_map(visitor)
+        } else {
+            self.deserialize_seq(visitor)
+        }
     }
 
     fn deserialize_unit<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ParseError> {
         visitor.visit_unit()
     }
 
-    fn deserialize_unit_struct<V: Visitor<'de>>(self, _: &'static str, visitor: V) -> Result<V::Value, ParseError> {
+    fn deserialize_unit_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, ParseError> {
         visitor.visit_unit()
     }
 
-    fn deserialize_newtype_struct<V: Visitor<'de>>(self, _: &'static str, visitor: V) -> Result<V::Value, ParseError> {
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, ParseError> {
         visitor.visit_newtype_struct(self)
     }
 
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ParseError> {
-        visitor.visit_seq(InOrder { groups: self, next: 0 })
+        visitor.visit_seq(InOrder {
+            groups: self,
+            next: 0,
+        })
     }
 
-    fn deserialize_tuple<V: Visitor<'de>>(self, len: usize, visitor: V) -> Result<V::Value, ParseError> {
+    fn deserialize_tuple<V: Visitor<'de>>(
+        self,
+        len: usize,
+        visitor: V,
+    ) -> Result<V::Value, ParseError> {
         if self.args.len() != len {
             let groups = self.args.len();
-            return Err(de::Error::custom(format_args!("the pattern has {groups} groups where {len} are asked for")));
+            return Err(de::Error::custom(format_args!(
+                "the pattern has {groups} groups where {len} are asked for"
+            )));
         }
         self.deserialize_seq(visitor)
     }
 
-    fn deserialize_tuple_struct<V: Visitor<'de>>(self, _: &'static str, len: usize, visitor: V) -> Result<V::Value, ParseError> {
+    fn deserialize_tuple_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        len: usize,
+        visitor: V,
+    ) -> Result<V::Value, ParseError> {
         self.deserialize_tuple(len, visitor)
     }
 
     fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ParseError> {
-        visitor.visit_map(ByName { groups: self, next: 0 })
+        visitor.visit_map(ByName {
+            groups: self,
+            next: 0,
+        })
     }
 
     fn deserialize_struct<V: Visitor<'de>>(
@@ -129,7 +177,9 @@ impl<'de> Deserializer<'de> for Groups<'de> {
     ) -> Result<V::Value, ParseError> {
         let group = self.only()?;
         let text = group.text;
-        group.deserialize_enum(name, variants, visitor).map_err(|error| error.at(&self.field(0), text))
+        group
+            .deserialize_enum(name, variants, visitor)
+            .map_err(|error| error.at(&self.field(0), text))
     }
 
     fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ParseError> {
@@ -145,14 +195,19 @@ struct InOrder<'de> {
 impl<'de> SeqAccess<'de> for InOrder<'de> {
     type Error = ParseError;
 
-    fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, ParseError> {
+    fn next_element_seed<T: DeserializeSeed<'de>>(
+        &mut self,
+        seed: T,
+    ) -> Result<Option<T::Value>, ParseError> {
         if self.next >= self.groups.args.len() {
             return Ok(None);
         }
         let index = self.next;
         self.next += 1;
         let text = self.groups.args.get(index);
-        seed.deserialize(Group { text }).map(Some).map_err(|error| error.at(&self.groups.field(index), text))
+        seed.deserialize(Group { text })
+            .map(Some)
+            .map_err(|error| error.at(&self.groups.field(index), text))
     }
 
     fn size_hint(&self) -> Option<usize> {
@@ -169,21 +224,30 @@ struct ByName<'de> {
 impl<'de> MapAccess<'de> for ByName<'de> {
     type Error = ParseError;
 
-    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, ParseError> {
+    fn next_key_seed<K: DeserializeSeed<'de>>(
+        &mut self,
+        seed: K,
+    ) -> Result<Option<K::Value>, ParseError> {
         for name in self.groups.args.names().skip(self.next) {
             if let Some(name) = name {
-                return seed.deserialize(BorrowedStrDeserializer::new(name)).map(Some);
+                return seed
+                    .deserialize(BorrowedStrDeserializer::new(name))
+                    .map(Some);
             }
             self.next += 1;
         }
         Ok(None)
     }
 
-    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, ParseError> {
+    fn next_value_seed<V: DeserializeSeed<'de>>(
+        &mut self,
+        seed: V,
+    ) -> Result<V::Value, ParseError> {
         let index = self.next;
         self.next += 1;
         let text = self.groups.args.get(index);
-        seed.deserialize(Group { text }).map_err(|error| error.at(&self.groups.field(index), text))
+        seed.deserialize(Group { text })
+            .map_err(|error| error.at(&self.groups.field(index), text))
     }
 }
 
@@ -194,7 +258,8 @@ struct Group<'de> {
 
 impl<'de> Group<'de> {
     fn text(&self) -> Result<&'de str, ParseError> {
-        self.text.ok_or_else(|| de::Error::custom("took no part in the match"))
+        self.text
+            .ok_or_else(|| de::Error::custom("took no part in the match"))
     }
 }
 
@@ -242,7 +307,11 @@ impl<'de> Deserializer<'de> for Group<'de> {
         }
     }
 
-    fn deserialize_newtype_struct<V: Visitor<'de>>(self, _: &'static str, visitor: V) -> Result<V::Value, ParseError> {
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, ParseError> {
         visitor.visit_newtype_struct(self)
     }
 
@@ -271,7 +340,10 @@ impl<'de> EnumAccess<'de> for Word<'de> {
     type Error = ParseError;
     type Variant = NoData;
 
-    fn variant_seed<V: DeserializeSeed<'de>>(self, seed: V) -> Result<(V::Value, NoData), ParseError> {
+    fn variant_seed<V: DeserializeSeed<'de>>(
+        self,
+        seed: V,
+    ) -> Result<(V::Value, NoData), ParseError> {
         Ok((seed.deserialize(StrDeserializer::new(self.0))?, NoData))
     }
 }
@@ -293,7 +365,11 @@ impl<'de> VariantAccess<'de> for NoData {
         Err(de::Error::custom("has no data for this variant"))
     }
 
-    fn struct_variant<V: Visitor<'de>>(self, _: &'static [&'static str], _: V) -> Result<V::Value, ParseError> {
+    fn struct_variant<V: Visitor<'de>>(
+        self,
+        _: &'static [&'static str],
+        _: V,
+    ) -> Result<V::Value, ParseError> {
         Err(de::Error::custom("has no data for this variant"))
     }
 }

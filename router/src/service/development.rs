@@ -24,15 +24,24 @@ pub(crate) fn page(
     let page = write(shared, method, path, html);
     let mut response = Response::new(Bytes::from(page));
     *response.status_mut() = StatusCode::NOT_FOUND;
-    let kind = if html { "text/html; charset=utf-8" } else { "text/plain; charset=utf-8" };
+    let kind = if html {
+        "text/html; charset=utf-8"
+    } else {
+        "text/plain; charset=utf-8"
+    };
     let fields = [
         (CONTENT_TYPE, kind),
         (CACHE_CONTROL, "no-store"),
         (VARY, "accept"),
-        (CONTENT_SECURITY_POLICY, "default-src 'none'; style-src 'unsafe-inline'"),
+        (
+            CONTENT_SECURITY_POLICY,
+            "default-src 'none'; style-src 'unsafe-inline'",
+        ),
     ];
     for (name, value) in fields {
-        response.headers_mut().insert(name, HeaderValue::from_static(value));
+        response
+            .headers_mut()
+            .insert(name, HeaderValue::from_static(value));
     }
     Some(response)
 }
@@ -42,10 +51,16 @@ pub(crate) fn page(
 /// behind which every peer is loopback.
 fn is_local(headers: &HeaderMap, conn: Option<&ConnInfo>) -> bool {
     let peer = conn.is_some_and(|conn| conn.peer().is_loopback() && conn.proxy().is_none());
-    let host = headers.get(HOST).and_then(|host| host.to_str().ok()).is_some_and(is_loopback_host);
+    let host = headers
+        .get(HOST)
+        .and_then(|host| host.to_str().ok())
+        .is_some_and(is_loopback_host);
     let proxied = headers.keys().any(|name: &HeaderName| {
         let name = name.as_str();
-        name == "forwarded" || name.starts_with("x-forwarded-") || name == "x-real-ip" || name == "via"
+        name == "forwarded"
+            || name.starts_with("x-forwarded-")
+            || name == "x-real-ip"
+            || name == "via"
     });
     peer && host && !proxied
 }
@@ -55,12 +70,19 @@ fn is_loopback_host(host: &str) -> bool {
         Some(rest) => rest.split(']').next().unwrap_or_default(),
         None => host.split(':').next().unwrap_or_default(),
     };
-    name.eq_ignore_ascii_case("localhost") || name.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.to_canonical().is_loopback())
+    name.eq_ignore_ascii_case("localhost")
+        || name
+            .parse::<std::net::IpAddr>()
+            .is_ok_and(|ip| ip.to_canonical().is_loopback())
 }
 
 /// A browser says that it takes HTML; curl does not.
 fn wants_html(headers: &HeaderMap) -> bool {
-    headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok()).any(|value| value.contains("text/html"))
+    headers
+        .get_all(ACCEPT)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .any(|value| value.contains("text/html"))
 }
 
 /// A list that is longer helps nobody, and a path that is longer is no typing error.
@@ -74,9 +96,18 @@ fn write(shared: &Shared, method: &Method, path: &str, html: bool) -> String {
     let line = |info: &RouteInfo| {
         let methods = match info.methods.as_ref() {
             [] => "*".to_owned(),
-            methods => methods.iter().map(Method::as_str).collect::<Vec<_>>().join(","),
+            methods => methods
+                .iter()
+                .map(Method::as_str)
+                .collect::<Vec<_>>()
+                .join(","),
         };
-        let name = info.entry.name.as_deref().map(|name| format!("  ({name})")).unwrap_or_default();
+        let name = info
+            .entry
+            .name
+            .as_deref()
+            .map(|name| format!("  ({name})"))
+            .unwrap_or_default();
         format!("{methods:<8} {}{name}", info.entry.pattern.source)
     };
     let mut out = String::new();
@@ -89,7 +120,11 @@ fn write(shared: &Shared, method: &Method, path: &str, html: bool) -> String {
         }
     };
     if html {
-        push("", "<!doctype html><meta charset=utf-8><title>404 Not Found</title><style>body{font:16px/1.5 system-ui;margin:2rem}code,pre{font:14px/1.5 ui-monospace,monospace}</style>", "");
+        push(
+            "",
+            "<!doctype html><meta charset=utf-8><title>404 Not Found</title><style>body{font:16px/1.5 system-ui;margin:2rem}code,pre{font:14px/1.5 ui-monospace,monospace}</style>",
+            "",
+        );
     }
     push(&format!("404 Not Found: {method} {shown}"), "<h1>", "</h1>");
     if text.is_empty() && shared.text(path).is_some() {
@@ -109,12 +144,20 @@ fn write(shared: &Shared, method: &Method, path: &str, html: bool) -> String {
         push(&line(info), "", "");
     }
     if shared.routes.len() > SHOWN {
-        push(&format!("... and {} more", shared.routes.len() - SHOWN), "", "");
+        push(
+            &format!("... and {} more", shared.routes.len() - SHOWN),
+            "",
+            "",
+        );
     }
     if html {
         push("", "</pre>", "");
     }
-    push("This page is shown to requests from this machine because of `.development()`.", "<p><small>", "</small></p>");
+    push(
+        "This page is shown to requests from this machine because of `.development()`.",
+        "<p><small>",
+        "</small></p>",
+    );
     out
 }
 
@@ -124,6 +167,13 @@ fn nearest<'s>(shared: &'s Shared, text: &str) -> Option<&'s RouteInfo> {
         return None;
     }
     let most = 2 + text.chars().count() / 4;
-    let distances = shared.routes.iter().take(SHOWN).map(|info| (distance(info.entry.shapes(), text), info));
-    distances.filter(|(distance, _)| *distance <= most).min_by_key(|(distance, _)| *distance).map(|(_, info)| info)
+    let distances = shared
+        .routes
+        .iter()
+        .take(SHOWN)
+        .map(|info| (distance(info.entry.shapes(), text), info));
+    distances
+        .filter(|(distance, _)| *distance <= most)
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, info)| info)
 }

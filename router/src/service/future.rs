@@ -39,11 +39,22 @@ pin_project! {
 impl<S: Service<Request<B>>, B> ResponseFuture<S, B> {
     /// `head`: the body is to be dropped, and its length kept.
     pub(crate) fn call(service: S, request: Request<B>, head: bool) -> Self {
-        Self { state: State::Waiting { service, request: Some(request) }, head }
+        Self {
+            state: State::Waiting {
+                service,
+                request: Some(request),
+            },
+            head,
+        }
     }
 
     pub(crate) fn own(response: Response<Bytes>, head: bool) -> Self {
-        Self { state: State::Own { response: Some(response) }, head }
+        Self {
+            state: State::Own {
+                response: Some(response),
+            },
+            head,
+        }
     }
 }
 
@@ -67,33 +78,45 @@ where
                     }
                     return Poll::Pending;
                 }
-                StateProj::Called { future } => ready!(future.poll(context))?.map(RouterBody::inner),
+                StateProj::Called { future } => {
+                    ready!(future.poll(context))?.map(RouterBody::inner)
+                }
                 StateProj::Own { response } => match response.take() {
                     Some(response) => response.map(RouterBody::own),
                     // Polled after it was done.
                     None => return Poll::Pending,
                 },
             };
-            return Poll::Ready(Ok(if *this.head { without_body(response) } else { response }));
+            return Poll::Ready(Ok(if *this.head {
+                without_body(response)
+            } else {
+                response
+            }));
         }
     }
 }
 
 /// RFC 9110, section 9.3.2: the same header fields as for GET, and no content.
-pub(crate) fn without_body<RB: Body<Data = Bytes>>(response: Response<RouterBody<RB>>) -> Response<RouterBody<RB>> {
+pub(crate) fn without_body<RB: Body<Data = Bytes>>(
+    response: Response<RouterBody<RB>>,
+) -> Response<RouterBody<RB>> {
     let (mut parts, body) = response.into_parts();
     let length = body.size_hint().exact().filter(|&length| length > 0);
     if let Some(length) = length
         && !parts.headers.contains_key(CONTENT_LENGTH)
         && !parts.headers.contains_key(TRANSFER_ENCODING)
     {
-        parts.headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
+        parts
+            .headers
+            .insert(CONTENT_LENGTH, HeaderValue::from(length));
     }
     Response::from_parts(parts, RouterBody::default())
 }
 
 impl<S: Service<Request<B>>, B> fmt::Debug for ResponseFuture<S, B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ResponseFuture").field("head", &self.head).finish_non_exhaustive()
+        f.debug_struct("ResponseFuture")
+            .field("head", &self.head)
+            .finish_non_exhaustive()
     }
 }

@@ -10,9 +10,12 @@ mod development;
 mod future;
 mod redirect;
 mod resolve;
-mod settings;
-#[expect(clippy::module_inception, reason = "the file that has poll_ready and call has this name in every crate")]
+#[expect(
+    clippy::module_inception,
+    reason = "the file that has poll_ready and call has this name in every crate"
+)]
 mod service;
+mod settings;
 mod url_args;
 
 pub use body::RouterBody;

@@ -6,13 +6,20 @@
 
 /// To the same path with a slash behind it.
 pub(crate) fn to_slash(path: &str) -> Option<String> {
-    let last = path.rsplit('/').next().filter(|last| is_plain(last) && !last.is_empty())?;
+    let last = path
+        .rsplit('/')
+        .next()
+        .filter(|last| is_plain(last) && !last.is_empty())?;
     Some(format!("./{last}/"))
 }
 
 /// To the same path without its last slash.
 pub(crate) fn to_no_slash(path: &str) -> Option<String> {
-    let last = path.strip_suffix('/')?.rsplit('/').next().filter(|last| is_plain(last))?;
+    let last = path
+        .strip_suffix('/')?
+        .rsplit('/')
+        .next()
+        .filter(|last| is_plain(last))?;
     Some(format!("../{last}"))
 }
 
@@ -62,10 +69,16 @@ mod tests {
         assert_eq!(to_slash("/a/.."), None);
         assert_eq!(to_slash("/%2E%2e"), None);
         assert_eq!(to_no_slash("/a/b/").as_deref(), Some("../b"));
-        assert_eq!(to_no_slash("//evil.example/").as_deref(), Some("../evil.example"));
+        assert_eq!(
+            to_no_slash("//evil.example/").as_deref(),
+            Some("../evil.example")
+        );
         assert_eq!(merged("/a//b///").as_deref(), Some("/a/b/"));
         assert_eq!(to_merged("/a//b", "/a/b").as_deref(), Some("../../a/b"));
-        assert_eq!(to_merged("//evil.example", "/evil.example").as_deref(), Some("../evil.example"));
+        assert_eq!(
+            to_merged("//evil.example", "/evil.example").as_deref(),
+            Some("../evil.example")
+        );
         assert_eq!(to_merged(&"/".repeat(100), "/"), None);
     }
 }

@@ -69,14 +69,23 @@ impl Section {
         {
             return Some(found);
         }
-        let listed = self.by_method.iter().find(|(own, _)| own == method).map(|&(_, map)| map);
+        let listed = self
+            .by_method
+            .iter()
+            .find(|(own, _)| own == method)
+            .map(|&(_, map)| map);
         self.maps.get(listed.or(self.others)?)?.find(text)
     }
 
     /// The methods of all routes that match, as `Allow` lists them.
     fn allowed(&self, text: &str, methods: &mut Vec<Method>) {
         for (method, map) in &self.by_method {
-            if !methods.contains(method) && self.maps.get(*map).is_some_and(|map| map.find(text).is_some()) {
+            if !methods.contains(method)
+                && self
+                    .maps
+                    .get(*map)
+                    .is_some_and(|map| map.find(text).is_some())
+            {
                 methods.push(method.clone());
             }
         }
@@ -88,7 +97,10 @@ impl Section {
 pub(crate) enum Outcome<'p> {
     Route(Found<'p>),
     /// The rest of the path begins at `rest`.
-    Mount { index: usize, rest: usize },
+    Mount {
+        index: usize,
+        rest: usize,
+    },
     /// To this relative reference.
     Redirect(String),
     /// Routes match, but none for this method; the value of `Allow`.
@@ -112,7 +124,13 @@ pub(crate) struct Found<'p> {
 impl Shared {
     /// Decides for a request whose path below the present mount is `path`, as
     /// the client encoded it.
-    pub(crate) fn resolve<'p>(&self, method: &Method, host: Option<&str>, path: &'p str, query: Option<&str>) -> Outcome<'p> {
+    pub(crate) fn resolve<'p>(
+        &self,
+        method: &Method,
+        host: Option<&str>,
+        path: &'p str,
+        query: Option<&str>,
+    ) -> Outcome<'p> {
         for (index, mount) in self.mounts.iter().enumerate() {
             if let Some(rest) = mount.matched_in(path) {
                 return Outcome::Mount { index, rest };
@@ -122,7 +140,9 @@ impl Shared {
         if !path.starts_with('/') {
             return Outcome::Miss;
         }
-        let Some(text) = self.text(path) else { return Outcome::BadPath };
+        let Some(text) = self.text(path) else {
+            return Outcome::BadPath;
+        };
         let (host_section, host) = self.host_section(host);
         if let Some(section) = host_section
             && let Some(id) = section.find(method, &text)
@@ -132,7 +152,11 @@ impl Shared {
         if let Some(section) = self.sections.first()
             && let Some(id) = section.find(method, &text)
         {
-            return Outcome::Route(Found { id, text, host: None });
+            return Outcome::Route(Found {
+                id,
+                text,
+                host: None,
+            });
         }
         self.missed(method, host_section, &text, path, query)
     }
@@ -157,26 +181,42 @@ impl Shared {
             }
             let allow: Vec<&str> = methods.iter().map(Method::as_str).collect();
             let allow = allow.join(", ");
-            return if *method == Method::OPTIONS { Outcome::Options(allow) } else { Outcome::MethodNotAllowed(allow) };
+            return if *method == Method::OPTIONS {
+                Outcome::Options(allow)
+            } else {
+                Outcome::MethodNotAllowed(allow)
+            };
         }
         let matches = |text: &str| sections().any(|section| section.find(method, text).is_some());
         let location = match self.settings.trailing {
             TrailingSlash::RedirectToSlash if !text.is_empty() && !text.ends_with('/') => {
-                matches(&format!("{text}/")).then(|| redirect::to_slash(path)).flatten()
+                matches(&format!("{text}/"))
+                    .then(|| redirect::to_slash(path))
+                    .flatten()
             }
             TrailingSlash::RedirectToNoSlash => {
                 let shorter = text.strip_suffix('/').filter(|shorter| !shorter.is_empty());
-                shorter.filter(|shorter| matches(shorter)).and_then(|_| redirect::to_no_slash(path))
+                shorter
+                    .filter(|shorter| matches(shorter))
+                    .and_then(|_| redirect::to_no_slash(path))
             }
             TrailingSlash::RedirectToSlash | TrailingSlash::Strict => None,
         };
         let location = location.or_else(|| {
-            let merged = self.settings.merge_slashes.then(|| redirect::merged(path)).flatten()?;
+            let merged = self
+                .settings
+                .merge_slashes
+                .then(|| redirect::merged(path))
+                .flatten()?;
             let text = self.text(&merged)?;
-            matches(&text).then(|| redirect::to_merged(path, &merged)).flatten()
+            matches(&text)
+                .then(|| redirect::to_merged(path, &merged))
+                .flatten()
         });
         match (location, query) {
-            (Some(location), Some(query)) => Outcome::Redirect(redirect::ascii(&format!("{location}?{query}"))),
+            (Some(location), Some(query)) => {
+                Outcome::Redirect(redirect::ascii(&format!("{location}?{query}")))
+            }
             (Some(location), None) => Outcome::Redirect(redirect::ascii(&location)),
             (None, _) => Outcome::Miss,
         }
@@ -205,7 +245,10 @@ impl Shared {
             return (None, None);
         }
         let host = normal_host(host.unwrap_or_default());
-        let section = self.hosts.find(&host).and_then(|found| self.sections.get(*found.value()));
+        let section = self
+            .hosts
+            .find(&host)
+            .and_then(|found| self.sections.get(*found.value()));
         (section, Some(host))
     }
 }
@@ -218,13 +261,20 @@ pub(crate) struct Among<'s> {
 
 impl Routes for Among<'_> {
     fn entry(&self, id: u32) -> Option<&Entry> {
-        self.shared.routes.get(id as usize).map(|route| &route.entry)
+        self.shared
+            .routes
+            .get(id as usize)
+            .map(|route| &route.entry)
     }
 
     fn find(&self, text: &str) -> Option<u32> {
         let info = self.shared.routes.get(self.route as usize)?;
         // A URL is mostly followed by GET, where the route takes that.
-        let method = info.methods.iter().find(|method| **method == Method::GET).or(info.methods.first());
+        let method = info
+            .methods
+            .iter()
+            .find(|method| **method == Method::GET)
+            .or(info.methods.first());
         let section = self.shared.sections.get(info.section)?;
         section.find(method.unwrap_or(&Method::GET), text)
     }

@@ -66,7 +66,11 @@ impl<S> Router<S> {
     }
 
     pub(crate) fn new(shared: Arc<Shared>, endpoints: Arc<[S]>, fallback: bool) -> Self {
-        Self { shared, endpoints, fallback }
+        Self {
+            shared,
+            endpoints,
+            fallback,
+        }
     }
 
     pub(crate) fn route_endpoint(&self, id: u32) -> Option<&S> {
@@ -110,21 +114,39 @@ impl<S> Router<S> {
     where
         S: Clone,
     {
-        let endpoints = self.endpoints.iter().map(|service| layer.layer(service.clone())).collect();
-        Router { shared: self.shared, endpoints, fallback: self.fallback }
+        let endpoints = self
+            .endpoints
+            .iter()
+            .map(|service| layer.layer(service.clone()))
+            .collect();
+        Router {
+            shared: self.shared,
+            endpoints,
+            fallback: self.fallback,
+        }
     }
 }
 
 impl<S> Clone for Router<S> {
     fn clone(&self) -> Self {
-        Self { shared: Arc::clone(&self.shared), endpoints: Arc::clone(&self.endpoints), fallback: self.fallback }
+        Self {
+            shared: Arc::clone(&self.shared),
+            endpoints: Arc::clone(&self.endpoints),
+            fallback: self.fallback,
+        }
     }
 }
 
 impl<S> fmt::Debug for Router<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Router")
-            .field("routes", &self.routes().map(|route| route.pattern().to_owned()).collect::<Vec<_>>())
+            .field(
+                "routes",
+                &self
+                    .routes()
+                    .map(|route| route.pattern().to_owned())
+                    .collect::<Vec<_>>(),
+            )
             .field("mounts", &self.mounts().collect::<Vec<_>>())
             .finish_non_exhaustive()
     }
@@ -138,10 +160,18 @@ impl<S> fmt::Display for Router<S> {
         }
         let methods: Vec<String> = self.routes().map(|route| route.methods_text()).collect();
         let width = methods.iter().map(String::len).max().unwrap_or(0);
-        let patterns = self.routes().map(|route| route.pattern().chars().count()).max().unwrap_or(0);
+        let patterns = self
+            .routes()
+            .map(|route| route.pattern().chars().count())
+            .max()
+            .unwrap_or(0);
         for (route, methods) in self.routes().zip(&methods) {
             match route.name() {
-                Some(name) => writeln!(f, "{methods:<width$}  {:<patterns$}  {name}", route.pattern())?,
+                Some(name) => writeln!(
+                    f,
+                    "{methods:<width$}  {:<patterns$}  {name}",
+                    route.pattern()
+                )?,
                 None => writeln!(f, "{methods:<width$}  {}", route.pattern())?,
             }
         }
@@ -174,7 +204,11 @@ impl<'r> RouterRoute<'r> {
     fn methods_text(&self) -> String {
         match self.info.methods.as_ref() {
             [] => "*".into(),
-            methods => methods.iter().map(Method::as_str).collect::<Vec<_>>().join(","),
+            methods => methods
+                .iter()
+                .map(Method::as_str)
+                .collect::<Vec<_>>()
+                .join(","),
         }
     }
 }
@@ -197,8 +231,14 @@ where
     fn call(&mut self, mut request: Request<B>) -> ResponseFuture<S, B> {
         let head = *request.method() == Method::HEAD;
         let uri = request.uri();
-        let host = if self.shared.hosts.is_empty() { None } else { resolve::host_of(uri, request.headers()) };
-        let outcome = self.shared.resolve(request.method(), host, uri.path(), uri.query());
+        let host = if self.shared.hosts.is_empty() {
+            None
+        } else {
+            resolve::host_of(uri, request.headers())
+        };
+        let outcome = self
+            .shared
+            .resolve(request.method(), host, uri.path(), uri.query());
         // The service is cloned because the clone is what waits until it is
         // ready: the one in the table is everybody's.
         let found = match outcome {
@@ -214,7 +254,13 @@ where
                 if let Some(service) = self.fallback_endpoint().cloned() {
                     return ResponseFuture::call(service, request, false);
                 }
-                let page = development::page(&self.shared, request.method(), request.uri().path(), request.headers(), request.conn());
+                let page = development::page(
+                    &self.shared,
+                    request.method(),
+                    request.uri().path(),
+                    request.headers(),
+                    request.conn(),
+                );
                 return ResponseFuture::own(page.unwrap_or_else(not_found), head);
             }
             other => return ResponseFuture::own(own_response(&other), head),
@@ -223,7 +269,13 @@ where
             return ResponseFuture::own(not_found(), head);
         };
         let outer = request.extensions().get::<UrlArgs>().cloned();
-        let args = UrlArgs::new(&self.shared, &found, request.uri().path_and_query(), request.raw_script_name(), outer);
+        let args = UrlArgs::new(
+            &self.shared,
+            &found,
+            request.uri().path_and_query(),
+            request.raw_script_name(),
+            outer,
+        );
         drop(found);
         let Some(args) = args else {
             return ResponseFuture::own(own_response(&Outcome::BadPath), head);
@@ -232,7 +284,6 @@ where
         ResponseFuture::call(service, request, head)
     }
 }
-
 
 /// Takes the prefix of a mount off the path, and records the whole.
 fn enter_mount<B>(shared: &Arc<Shared>, request: &mut Request<B>, index: usize, rest: usize) {
@@ -243,10 +294,15 @@ fn enter_mount<B>(shared: &Arc<Shared>, request: &mut Request<B>, index: usize, 
     let recorded = recorded.unwrap_or_else(|_| ScriptName::record(&uri));
     let arrival = request.extensions_mut().get_mut::<Arrival>();
     match arrival {
-        Some(arrival) if arrival.script_name().is_some_and(|known| known.split(uri.path()).is_some()) => {}
+        Some(arrival)
+            if arrival
+                .script_name()
+                .is_some_and(|known| known.split(uri.path()).is_some()) => {}
         Some(arrival) => *arrival = std::mem::take(arrival).with_script_name(recorded),
         None => {
-            request.extensions_mut().insert(Arrival::default().with_script_name(recorded));
+            request
+                .extensions_mut()
+                .insert(Arrival::default().with_script_name(recorded));
         }
     }
     request.extensions_mut().insert(args);
@@ -269,7 +325,10 @@ fn below(uri: &Uri, path: &str) -> Uri {
 fn text(status: StatusCode, text: &'static str) -> Response<Bytes> {
     let mut response = Response::new(Bytes::from_static(text.as_bytes()));
     *response.status_mut() = status;
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    response.headers_mut().insert(
+        CONTENT_TYPE,
+        HeaderValue::from_static("text/plain; charset=utf-8"),
+    );
     response
 }
 
@@ -291,17 +350,23 @@ pub(crate) fn own_response(outcome: &Outcome<'_>) -> Response<Bytes> {
         }
     };
     match outcome {
-        Outcome::Redirect(location) => with(text(StatusCode::PERMANENT_REDIRECT, ""), LOCATION, location),
-        Outcome::MethodNotAllowed(allow) => {
-            with(text(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed\n"), ALLOW, allow)
+        Outcome::Redirect(location) => {
+            with(text(StatusCode::PERMANENT_REDIRECT, ""), LOCATION, location)
         }
+        Outcome::MethodNotAllowed(allow) => with(
+            text(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed\n"),
+            ALLOW,
+            allow,
+        ),
         Outcome::Options(allow) => {
             let mut response = Response::new(Bytes::new());
             *response.status_mut() = StatusCode::NO_CONTENT;
             with(response, ALLOW, allow)
         }
-        Outcome::BadPath => text(StatusCode::BAD_REQUEST, "Bad Request: the path is not UTF-8\n"),
+        Outcome::BadPath => text(
+            StatusCode::BAD_REQUEST,
+            "Bad Request: the path is not UTF-8\n",
+        ),
         Outcome::Miss | Outcome::Route(_) | Outcome::Mount { .. } => not_found(),
     }
 }
-

@@ -94,7 +94,11 @@ impl Spans {
             }
             count += 1;
         }
-        if many.is_empty() { Self::Few(count as u8, few) } else { Self::Many(many.into()) }
+        if many.is_empty() {
+            Self::Few(count as u8, few)
+        } else {
+            Self::Many(many.into())
+        }
     }
 
     fn as_slice(&self) -> &[Span] {
@@ -159,9 +163,17 @@ impl UrlArgs {
     }
 
     /// What a mounted service is told.
-    pub(crate) fn mounted(shared: &Arc<Shared>, index: usize, script_name: &str, outer: Option<Self>) -> Self {
+    pub(crate) fn mounted(
+        shared: &Arc<Shared>,
+        index: usize,
+        script_name: &str,
+        outer: Option<Self>,
+    ) -> Self {
         let outer = outer.filter(|outer| outer.route.is_none()).map(Arc::new);
-        let prefix = shared.mounts.get(index).map_or("", |prefix| prefix.as_str());
+        let prefix = shared
+            .mounts
+            .get(index)
+            .map_or("", |prefix| prefix.as_str());
         let before = outer.as_ref().map_or("", |outer| outer.pattern());
         Self {
             shared: Arc::clone(shared),
@@ -212,7 +224,9 @@ impl UrlArgs {
             .and_then(|info| self.shared.hosts.routes().nth(info.section.checked_sub(1)?))
             .into_iter()
             .flat_map(|host| host.groups());
-        let path = info.into_iter().flat_map(|info| info.entry.pattern.groups.iter().map(Option::as_deref));
+        let path = info
+            .into_iter()
+            .flat_map(|info| info.entry.pattern.groups.iter().map(Option::as_deref));
         host.chain(path)
     }
 
@@ -303,7 +317,12 @@ impl UrlArgs {
 
     fn url_for_list(&self, name: &str, args: &ArgList) -> Result<String, UrlForError> {
         if self.shared.names.contains_key(name) {
-            return url_for(&self.shared, self.script_name.as_deref().unwrap_or_default(), name, args);
+            return url_for(
+                &self.shared,
+                self.script_name.as_deref().unwrap_or_default(),
+                name,
+                args,
+            );
         }
         match &self.outer {
             Some(outer) => outer.url_for_list(name, args),
@@ -336,22 +355,47 @@ fn decoded_groups<'g>(
 }
 
 /// The path of a named route below `prefix`.
-pub(crate) fn url_for(shared: &Shared, prefix: &str, name: &str, args: &ArgList) -> Result<String, UrlForError> {
-    let &id = shared.names.get(name).ok_or_else(|| UrlForError::UnknownName { name: name.into() })?;
-    let mode = if shared.settings.raw { Mode::Raw } else { Mode::Decoded };
+pub(crate) fn url_for(
+    shared: &Shared,
+    prefix: &str,
+    name: &str,
+    args: &ArgList,
+) -> Result<String, UrlForError> {
+    let &id = shared
+        .names
+        .get(name)
+        .ok_or_else(|| UrlForError::UnknownName { name: name.into() })?;
+    let mode = if shared.settings.raw {
+        Mode::Raw
+    } else {
+        Mode::Decoded
+    };
     let path = reverse::reverse(&Among { shared, route: id }, id, args, mode)?;
-    let slash = if shared.settings.leading == super::LeadingSlash::Keep { "" } else { "/" };
+    let slash = if shared.settings.leading == super::LeadingSlash::Keep {
+        ""
+    } else {
+        "/"
+    };
     let url = format!("{}{prefix}{slash}{path}", shared.settings.external_prefix);
     if reverse::is_unsafe(&url) || !url.starts_with('/') {
-        return Err(UrlForError::Unsafe { url: percent_decode_str(&url).decode_utf8_lossy().into_owned() });
+        return Err(UrlForError::Unsafe {
+            url: percent_decode_str(&url).decode_utf8_lossy().into_owned(),
+        });
     }
     Ok(url)
 }
 
 impl fmt::Debug for UrlArgs {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let groups: Vec<_> = self.names().map(|name| name.unwrap_or("_")).zip(self.iter()).collect();
-        f.debug_struct("UrlArgs").field("pattern", &self.pattern()).field("groups", &groups).finish()
+        let groups: Vec<_> = self
+            .names()
+            .map(|name| name.unwrap_or("_"))
+            .zip(self.iter())
+            .collect();
+        f.debug_struct("UrlArgs")
+            .field("pattern", &self.pattern())
+            .field("groups", &groups)
+            .finish()
     }
 }
 
