@@ -1,6 +1,6 @@
 //! Files kept open, small ones with their bytes, and believed only as long as the descriptor says the same.
 //!
-//! A hit asks the kernel about the kept descriptor, which sees what changed in place, was renamed over or
+//! A hit asks the kernel about the kept descriptor (once a millisecond is enough), which sees what changed in place, was renamed over or
 //! unlinked. What it cannot see, a parent directory or a link that leads elsewhere now, is seen within [`TTL`]:
 //! then the name is looked up again.
 
@@ -17,8 +17,13 @@ use crate::negotiate::Preference;
 use crate::representation::Representation;
 use crate::source::Stamp;
 
-/// For how long a name is believed to lead where it led.
-const TTL: Duration = Duration::from_millis(900);
+/// For how long a name is believed to lead where it led. With as long again for the root it is less than the second
+/// within which every change is promised to be seen.
+const TTL: Duration = Duration::from_millis(500);
+
+/// For how long the descriptor's word is good. Clocks of file systems tick no faster than this, so asking more often
+/// would not see more; under load it is one `fstat` for many requests.
+const ASKED_TTL: u64 = 1;
 
 /// What nobody asked for in this long gives its descriptor back, should anybody ask for anything.
 const IDLE: Duration = Duration::from_secs(10);
@@ -81,6 +86,7 @@ pub(crate) struct Kept {
     pub(crate) bytes: Option<Bytes>,
     pub(crate) stamp: Stamp,
     looked_up: AtomicU64,
+    asked: AtomicU64,
     used: AtomicU64,
 }
 
@@ -152,9 +158,13 @@ impl Cache {
         drop(shard);
         kept.used.store(now, Ordering::Relaxed);
         let known = now.saturating_sub(kept.looked_up.load(Ordering::Relaxed)) < millis(TTL);
+        if known && now.saturating_sub(kept.asked.load(Ordering::Relaxed)) < ASKED_TTL {
+            return Some(Hit::Fresh(kept));
+        }
         if known
             && matches!(kept.representation.content.stamp(), Some(Ok(stamp)) if stamp == kept.stamp)
         {
+            kept.asked.store(now, Ordering::Relaxed);
             Some(Hit::Fresh(kept))
         } else {
             Some(Hit::Stale(kept))
@@ -190,13 +200,14 @@ impl Cache {
         self.bytes.fetch_add(size, Ordering::Relaxed);
         self.descriptors.fetch_add(1, Ordering::Relaxed);
         let unchanged = crate::answer::unchanged(&representation.head);
-        let (looked_up, used) = (AtomicU64::new(now), AtomicU64::new(now));
+        let [looked_up, asked, used] = [now; 3].map(AtomicU64::new);
         let kept = Kept {
             representation,
             unchanged,
             bytes,
             stamp,
             looked_up,
+            asked,
             used,
         };
         let key: Arc<[u8]> = key.into();

@@ -140,13 +140,15 @@ impl Preference {
 
     /// A small number, different for each order of the codings that matter; zero for the file alone.
     pub(crate) fn code(&self) -> u16 {
-        let code = self
+        const IDENTITY: u16 = Coding::Identity as u16 + 1;
+        match self
             .iter()
-            .fold(0, |code, coding| code * 5 + coding as u16 + 1);
-        if code == Coding::Identity as u16 + 1 {
-            0
-        } else {
-            code
+            .fold(0, |code, coding| code * 5 + coding as u16 + 1)
+        {
+            IDENTITY => 0,
+            // Nothing is acceptable: not the same as the file alone.
+            0 => u16::MAX,
+            code => code,
         }
     }
 }

@@ -11,7 +11,7 @@ use super::{Entry, File, Handle, Node, Source, Wait, links, portable};
 
 /// A root is opened again after this long, so that one that was renamed or is a link now elsewhere
 /// (`current -> releases/42`) is noticed within a second.
-const ROOT_TTL: Duration = Duration::from_millis(900);
+const ROOT_TTL: Duration = Duration::from_millis(400);
 
 /// What to do about symbolic links. Default: [`Symlinks::Inside`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -1,0 +1,292 @@
+//! Files below a prefix, beside somebody else's service: ours, and axum.
+
+mod common;
+
+use std::convert::Infallible;
+
+use bytes::Bytes;
+use common::Site;
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
+use http_body::{Body, Frame};
+use http_body_util::{BodyExt, Full, StreamBody};
+use middleware_static::source::{Directory, Io};
+use middleware_static::{StaticFile, StaticFiles, StaticLayer};
+use tower::{Layer, Service, ServiceExt, service_fn};
+
+/// An application that says which path reached it, with trailers.
+async fn application(
+    request: Request<&'static str>,
+) -> Result<Response<impl Body<Data = Bytes, Error = Infallible>>, Infallible> {
+    let mut trailers = HeaderMap::new();
+    trailers.insert("x-trailer", HeaderValue::from_static("kept"));
+    let text = format!(
+        "application {} {} {}",
+        request.method(),
+        request.uri(),
+        request.body()
+    );
+    let frames = [
+        Ok(Frame::data(Bytes::from(text))),
+        Ok(Frame::trailers(trailers)),
+    ];
+    Ok(Response::new(StreamBody::new(futures_util::stream::iter(
+        frames,
+    ))))
+}
+
+async fn ask(layer: &StaticLayer, method: Method, uri: &str) -> (StatusCode, String, HeaderMap) {
+    let service = layer.layer(service_fn(application));
+    let request = Request::builder()
+        .method(method)
+        .uri(uri)
+        .body("body")
+        .unwrap();
+    let response = service.oneshot(request).await.unwrap();
+    let (parts, body) = response.into_parts();
+    let collected = body.collect().await.unwrap();
+    let mut fields = parts.headers;
+    fields.extend(collected.trailers().cloned().unwrap_or_default());
+    (
+        parts.status,
+        String::from_utf8_lossy(&collected.to_bytes()).into_owned(),
+        fields,
+    )
+}
+
+fn layers(site: &Site) -> [StaticLayer; 2] {
+    let portable = Directory::new(site.root()).io(Io::Portable);
+    [
+        StaticLayer::new("/public", site.root()),
+        StaticLayer::with_files("/public", StaticFiles::from_source(portable)),
+    ]
+}
+
+#[tokio::test]
+async fn what_is_not_below_the_prefix_reaches_the_application_untouched() {
+    let site = Site::with(&[("a.js", "let a")]);
+    for layer in layers(&site) {
+        for uri in [
+            "/",
+            "/public2/a.js",
+            "/a.js",
+            "/x/public/a.js",
+            "/publi?q=1",
+        ] {
+            let (status, text, fields) = ask(&layer, Method::POST, uri).await;
+            assert_eq!(
+                (status.as_u16(), text),
+                (200, format!("application POST {uri} body"))
+            );
+            assert_eq!(fields["x-trailer"], "kept", "{uri}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_is_below_the_prefix_is_a_file_or_nothing() {
+    let site = Site::with(&[("a.js", "let a"), ("d/index.html", "index")]);
+    for layer in layers(&site) {
+        assert_eq!(ask(&layer, Method::GET, "/public/a.js").await.1, "let a");
+        assert_eq!(ask(&layer, Method::GET, "/p%75blic/a.js").await.1, "let a");
+        assert_eq!(ask(&layer, Method::GET, "/public/missing").await.0, 404);
+        assert_eq!(ask(&layer, Method::POST, "/public/a.js").await.0, 405);
+        let (status, _, fields) = ask(&layer, Method::GET, "/public/d?x").await;
+        assert_eq!(
+            (status.as_u16(), fields["location"].to_str().unwrap()),
+            (301, "./d/?x")
+        );
+        let (status, _, fields) = ask(&layer, Method::GET, "/public").await;
+        assert_eq!(
+            (status.as_u16(), fields["location"].to_str().unwrap()),
+            (301, "./public/")
+        );
+    }
+}
+
+#[tokio::test]
+async fn what_is_missing_may_reach_the_application_too() {
+    let site = Site::with(&[("a.js", "let a"), (".env", "secret")]);
+    for layer in layers(&site) {
+        let layer = layer.fall_through();
+        assert_eq!(ask(&layer, Method::GET, "/public/a.js").await.1, "let a");
+        assert_eq!(
+            ask(&layer, Method::POST, "/public/a.js").await.0,
+            405,
+            "there is a file"
+        );
+        for (method, uri) in [
+            (Method::GET, "/public/missing?q=1"),
+            (Method::POST, "/public/missing"),
+            (Method::GET, "/public/.env"),
+            (Method::GET, "/public/%"),
+            (Method::GET, "/public/../x"),
+        ] {
+            let (status, text, fields) = ask(&layer, method.clone(), uri).await;
+            assert_eq!(
+                (status.as_u16(), text),
+                (200, format!("application {method} {uri} body"))
+            );
+            assert_eq!(fields["x-trailer"], "kept");
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_service_that_was_ready_takes_the_call() {
+    // A service that panics when called without being ready, as tower allows.
+    #[derive(Default)]
+    struct Ready(bool);
+    impl Clone for Ready {
+        fn clone(&self) -> Self {
+            Self(false)
+        }
+    }
+    impl Service<Request<()>> for Ready {
+        type Response = Response<Full<Bytes>>;
+        type Error = Infallible;
+        type Future = std::future::Ready<Result<Self::Response, Infallible>>;
+        fn poll_ready(
+            &mut self,
+            _: &mut std::task::Context<'_>,
+        ) -> std::task::Poll<Result<(), Infallible>> {
+            self.0 = true;
+            std::task::Poll::Ready(Ok(()))
+        }
+        fn call(&mut self, _: Request<()>) -> Self::Future {
+            assert!(std::mem::take(&mut self.0), "called without being ready");
+            std::future::ready(Ok(Response::default()))
+        }
+    }
+    let site = Site::with(&[]);
+    for layer in layers(&site) {
+        let mut service = layer.fall_through().layer(Ready::default());
+        for uri in ["/x", "/public/missing", "/public/missing"] {
+            let request = Request::get(uri).body(()).unwrap();
+            assert_eq!(
+                service
+                    .ready()
+                    .await
+                    .unwrap()
+                    .call(request)
+                    .await
+                    .unwrap()
+                    .status(),
+                200,
+                "{uri}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn axum_serves_it_as_a_fallback_and_below_a_nest() {
+    let site = Site::with(&[("a.js", "let a"), ("d/index.html", "index")]);
+    let router = axum::Router::new()
+        .route("/api", axum::routing::get(async || "api"))
+        .route_service("/favicon.ico", StaticFile::new(site.path("a.js")))
+        .nest_service("/assets", StaticFiles::new(site.root()).listing())
+        .fallback_service(StaticFiles::new(site.root()))
+        .layer(StaticLayer::new("/public", site.root()));
+    let get = async |uri: &str| {
+        let request = Request::get(uri).body(axum::body::Body::empty()).unwrap();
+        let response = router.clone().oneshot(request).await.unwrap();
+        let location = response
+            .headers()
+            .get("location")
+            .map(|location| location.to_str().unwrap().to_owned());
+        let status = response.status().as_u16();
+        let body = response.into_body().collect().await.unwrap().to_bytes();
+        (
+            status,
+            String::from_utf8_lossy(&body).into_owned(),
+            location,
+        )
+    };
+    assert_eq!(get("/api").await.1, "api");
+    for uri in ["/favicon.ico", "/assets/a.js", "/a.js", "/public/a.js"] {
+        assert_eq!(get(uri).await.1, "let a", "{uri}");
+    }
+    for uri in ["/assets/d", "/d", "/public/d"] {
+        assert_eq!(get(uri).await.2.as_deref(), Some("./d/"), "{uri}");
+    }
+    assert!(get("/assets/").await.1.contains("href=\"./a.js\""));
+    #[cfg(feature = "axum")]
+    assert_eq!(
+        get("/assets").await.2.as_deref(),
+        Some("./assets/"),
+        "links of a listing need the slash"
+    );
+}
+
+#[tokio::test]
+async fn bodies_have_a_default_for_who_needs_one() {
+    // tower-http's CORS answers preflights with `B::default()`.
+    let site = Site::with(&[("a.js", "let a")]);
+    let service = tower_http::cors::CorsLayer::permissive().layer(StaticFiles::new(site.root()));
+    let response = service
+        .oneshot(Request::get("/a.js").body(()).unwrap())
+        .await
+        .unwrap();
+    assert_eq!(response.headers()["access-control-allow-origin"], "*");
+    let layered = StaticLayer::new("/public", site.root()).layer(service_fn(application));
+    let _ = tower_http::cors::CorsLayer::permissive()
+        .layer(layered)
+        .oneshot(Request::get("/").body("").unwrap())
+        .await;
+}
+
+#[tokio::test]
+async fn one_file_answers_every_path() {
+    let site = Site::with(&[
+        ("a b.css", "body {}"),
+        ("a b.css.gz", "gzipped"),
+        (".dot", "dot"),
+    ]);
+    let file = StaticFile::new(site.path("a b.css"))
+        .precompressed()
+        .cache_control("max-age=9".parse().unwrap());
+    for uri in ["/", "/anything/at/all", "/%", "*"] {
+        let request = Request::get(uri)
+            .header("accept-encoding", "gzip")
+            .body(())
+            .unwrap();
+        let response = file.clone().oneshot(request).await.unwrap();
+        assert_eq!(
+            response.headers()["content-type"],
+            "text/css; charset=utf-8",
+            "{uri}"
+        );
+        assert_eq!(response.headers()["cache-control"], "max-age=9", "{uri}");
+        assert_eq!(
+            response.into_body().collect().await.unwrap().to_bytes(),
+            "gzipped",
+            "{uri}"
+        );
+    }
+    let dot = StaticFile::new(site.path(".dot")).content_type("text/x".parse().unwrap());
+    let response = dot
+        .oneshot(Request::get("/").body(()).unwrap())
+        .await
+        .unwrap();
+    assert_eq!(
+        (
+            response.status().as_u16(),
+            response.headers()["content-type"].to_str().unwrap()
+        ),
+        (200, "text/x")
+    );
+    let missing = StaticFile::new(site.path("none"))
+        .oneshot(Request::get("/").body(()).unwrap())
+        .await
+        .unwrap();
+    assert_eq!(missing.status(), 404);
+    #[cfg(unix)]
+    {
+        std::os::unix::fs::symlink("/etc/passwd", site.path("link")).unwrap();
+        let linked = StaticFile::new(site.path("link"))
+            .oneshot(Request::get("/").body(()).unwrap())
+            .await
+            .unwrap();
+        assert_eq!(linked.status(), 200, "the program named it");
+    }
+}

@@ -1,0 +1,755 @@
+//! What is answered to whom, over every source and both ways to read: RFC 9110, and the defects of peers that are
+//! not to be repeated here.
+
+mod common;
+
+use common::{Answer, Site, ask, get, get_with, head, settle};
+use http::Method;
+use middleware_static::StaticFiles;
+
+const DIGITS: &str = "0123456789";
+
+#[derive(rust_embed::RustEmbed)]
+#[cfg(feature = "embed")]
+#[folder = "tests/embedded"]
+struct Embedded;
+
+/// The same files by every source: a directory in each way, and in the binary.
+async fn sites() -> (&'static Site, Vec<(&'static str, StaticFiles)>) {
+    // One for all tests: until its files count as old takes seconds.
+    static SITE: tokio::sync::OnceCell<Site> = tokio::sync::OnceCell::const_new();
+    let site = SITE
+        .get_or_init(|| async {
+            let site = Site::with(&[]);
+            let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/embedded");
+            copy(std::path::Path::new(folder), &site, "");
+            settle().await;
+            site
+        })
+        .await;
+    let mut ways = site.every_way();
+    #[cfg(feature = "embed")]
+    ways.push((
+        "embedded",
+        StaticFiles::from_source(middleware_static::source::Embedded::<Embedded>::new()),
+    ));
+    (site, ways)
+}
+
+fn copy(from: &std::path::Path, site: &Site, below: &str) {
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let name = format!("{below}{}", entry.file_name().to_str().unwrap());
+        if entry.path().is_dir() {
+            copy(&entry.path(), site, &format!("{name}/"));
+        } else {
+            site.write(&name, &std::fs::read(entry.path()).unwrap());
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_file_is_answered_with_all_that_is_known_of_it() {
+    let (_site, ways) = sites().await;
+    for (way, files) in ways {
+        // Twice: the second may come from the cache.
+        for _ in 0..2 {
+            let answer = get(&files, "/digits.txt").await;
+            assert_eq!(answer.status, 200, "{way}");
+            assert_eq!(answer.text(), DIGITS, "{way}");
+            assert_eq!(answer.field("content-length"), "10", "{way}");
+            assert_eq!(
+                answer.field("content-type"),
+                "text/plain; charset=utf-8",
+                "{way}"
+            );
+            assert_eq!(answer.field("x-content-type-options"), "nosniff", "{way}");
+            assert_eq!(answer.field("accept-ranges"), "bytes", "{way}");
+            assert!(
+                answer.field("etag").starts_with('"'),
+                "{way}: {}",
+                answer.field("etag")
+            );
+            assert!(answer.field("last-modified").ends_with(" GMT"), "{way}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn head_is_get_without_the_body_and_ignores_range() {
+    let (_site, ways) = sites().await;
+    for (way, files) in ways {
+        let whole = get(&files, "/digits.txt").await;
+        for fields in [&[][..], &[("range", "bytes=0-1")]] {
+            let answer = ask(&files, Method::HEAD, "/digits.txt", fields).await;
+            assert_eq!(
+                (answer.status, &answer.headers),
+                (whole.status, &whole.headers),
+                "{way}: RFC 9110 9.3.2 and 14.2"
+            );
+            assert!(answer.body.is_empty(), "{way}");
+        }
+        let missing = head(&files, "/missing").await;
+        assert_eq!(
+            (missing.status.as_u16(), missing.body.len()),
+            (404, 0),
+            "{way}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn other_methods_are_told_what_is_allowed() {
+    let (_site, ways) = sites().await;
+    for (way, files) in ways {
+        for method in ["POST", "PUT", "DELETE", "PATCH", "TRACE", "PROPFIND"] {
+            let answer = ask(&files, method.parse().unwrap(), "/digits.txt", &[]).await;
+            assert_eq!(answer.status, 405, "{way} {method}");
+            assert_eq!(
+                answer.field("allow"),
+                "GET, HEAD, OPTIONS",
+                "{way} {method}: RFC 9110 15.5.6"
+            );
+        }
+        for target in ["/digits.txt", "/missing", "*"] {
+            let answer = ask(&files, Method::OPTIONS, target, &[]).await;
+            assert_eq!(answer.status, 204, "{way} {target}");
+            assert_eq!(
+                answer.field("allow"),
+                "GET, HEAD, OPTIONS",
+                "{way} {target}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn ranges_are_parts_of_the_file() {
+    let (_site, ways) = sites().await;
+    for (way, files) in ways {
+        for (range, status, body, content_range) in [
+            ("bytes=2-4", 206, "234", "bytes 2-4/10"),
+            ("bytes=-3", 206, "789", "bytes 7-9/10"),
+            ("bytes=8-", 206, "89", "bytes 8-9/10"),
+            ("bytes=-999", 206, DIGITS, "bytes 0-9/10"),
+            ("bytes=007-0008", 206, "78", "bytes 7-8/10"),
+            ("bytes=0-1,3-4", 206, "01234", "bytes 0-4/10"),
+            (
+                "bytes=10-",
+                416,
+                "416 Range Not Satisfiable\n",
+                "bytes */10",
+            ),
+            ("bytes=-0", 416, "416 Range Not Satisfiable\n", "bytes */10"),
+            ("lines=1-2", 200, DIGITS, ""),
+            ("bytes=4-2", 200, DIGITS, ""),
+            ("bytes=x", 200, DIGITS, ""),
+        ] {
+            let answer = get_with(&files, "/digits.txt", &[("range", range)]).await;
+            assert_eq!(answer.status, status, "{way} {range}");
+            assert_eq!(answer.text(), body, "{way} {range}");
+            assert_eq!(
+                answer.field("content-range"),
+                content_range,
+                "{way} {range}"
+            );
+            assert_eq!(
+                answer.field("content-length"),
+                body.len().to_string(),
+                "{way} {range}"
+            );
+            assert!(answer.has("etag"), "{way} {range}");
+        }
+        let twice = get_with(
+            &files,
+            "/digits.txt",
+            &[("range", "bytes=0-1"), ("range", "bytes=2-3")],
+        )
+        .await;
+        assert_eq!(twice.status, 200, "{way}: two Range fields are none");
+    }
+}
+
+#[tokio::test]
+async fn an_empty_file_has_no_ranges() {
+    let (_site, ways) = sites().await;
+    for (way, files) in ways {
+        let whole = get(&files, "/empty.txt").await;
+        assert_eq!(
+            (whole.status.as_u16(), whole.field("content-length")),
+            (200, "0"),
+            "{way}"
+        );
+        // ServeDir: 206 with `bytes 0-0/0`.
+        let none = get_with(&files, "/empty.txt", &[("range", "bytes=0-")]).await;
+        assert_eq!(
+            (none.status.as_u16(), none.field("content-range")),
+            (416, "bytes */0"),
+            "{way}"
+        );
+        let suffix = get_with(&files, "/empty.txt", &[("range", "bytes=-5")]).await;
+        assert_eq!(
+            (suffix.status.as_u16(), suffix.field("content-length")),
+            (200, "0"),
+            "{way}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn several_ranges_are_parts_of_a_multipart_body() {
+    let (_site, ways) = sites().await;
+    for (way, files) in ways {
+        let whole = get(&files, "/long.bin").await.body;
+        let answer = get_with(&files, "/long.bin", &[("range", "bytes=1000-1009,0-4,-3")]).await;
+        assert_eq!(answer.status, 206, "{way}");
+        assert!(!answer.has("content-range"), "{way}: RFC 9110 15.3.7.2");
+        assert_eq!(
+            answer.field("content-length"),
+            answer.body.len().to_string(),
+            "{way}"
+        );
+        let parts = parts(&answer);
+        let length = whole.len();
+        let expected = [(1000, 1010), (0, 5), (length - 3, length)];
+        assert_eq!(parts.len(), expected.len(), "{way}");
+        for ((head, body), (start, end)) in parts.into_iter().zip(expected) {
+            assert_eq!(body, whole[start..end], "{way}");
+            assert!(
+                head.contains(&format!(
+                    "Content-Range: bytes {start}-{}/{length}",
+                    end - 1
+                )),
+                "{way}: {head}"
+            );
+            assert!(
+                head.contains("Content-Type: application/octet-stream"),
+                "{way}: {head}"
+            );
+        }
+    }
+}
+
+/// Reads multipart/byteranges as RFC 2046 5.1 has it: heads and bodies.
+fn parts(answer: &Answer) -> Vec<(String, Vec<u8>)> {
+    let boundary = answer
+        .field("content-type")
+        .strip_prefix("multipart/byteranges; boundary=")
+        .expect("multipart");
+    let find =
+        |text: &[u8], what: &[u8]| text.windows(what.len()).position(|window| window == what);
+    let mut rest = answer
+        .body
+        .strip_prefix(format!("--{boundary}\r\n").as_bytes())
+        .expect("begins with the boundary");
+    let delimiter = format!("\r\n--{boundary}");
+    let mut parts = Vec::new();
+    loop {
+        let head = find(rest, b"\r\n\r\n").expect("a head");
+        let body = &rest[head + 4..];
+        let end = find(body, delimiter.as_bytes()).expect("a delimiter");
+        parts.push((
+            String::from_utf8_lossy(&rest[..head]).into_owned(),
+            body[..end].to_vec(),
+        ));
+        rest = &body[end + delimiter.len()..];
+        if rest == b"--\r\n" {
+            return parts;
+        }
+        rest = rest.strip_prefix(b"\r\n").expect("a line end");
+    }
+}
+
+#[tokio::test]
+async fn a_range_field_never_brings_more_than_the_file() {
+    let (_site, ways) = sites().await;
+    for (way, files) in ways {
+        let whole = get(&files, "/long.bin").await.body.len();
+        // hyper-staticfile sent 200 MB for a field like this.
+        let overlapping = format!("bytes={}0-", "0-,".repeat(200));
+        let scattered = format!(
+            "bytes={}",
+            (0..150)
+                .map(|part| format!("{0}-{0}", part * 200))
+                .collect::<Vec<_>>()
+                .join(",")
+        );
+        let parts: Vec<String> = (0..32)
+            .map(|part| format!("{}-{}", part * 1000, part * 1000 + 899))
+            .collect();
+        for range in [overlapping, scattered, format!("bytes={}", parts.join(","))] {
+            let answer = get_with(&files, "/long.bin", &[("range", &range)]).await;
+            assert!(
+                answer.body.len() <= whole + 32 * 200,
+                "{way}: {} bytes of {whole} for {range}",
+                answer.body.len()
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn if_range_guards_a_range() {
+    let (_site, ways) = sites().await;
+    for (way, files) in ways {
+        let known = get(&files, "/digits.txt").await;
+        for (if_range, status) in [
+            (known.field("etag"), 206),
+            ("\"other\"", 200),
+            (known.field("last-modified"), 206),
+            ("Sun, 06 Nov 1994 08:49:37 GMT", 200),
+            (&format!("W/{}", known.field("etag")), 200),
+        ] {
+            let answer = get_with(
+                &files,
+                "/digits.txt",
+                &[("range", "bytes=0-0"), ("if-range", if_range)],
+            )
+            .await;
+            assert_eq!(answer.status, status, "{way} {if_range}: RFC 9110 13.1.5");
+        }
+        let alone = get_with(&files, "/digits.txt", &[("if-range", "\"other\"")]).await;
+        assert_eq!(
+            alone.status, 200,
+            "{way}: If-Range without Range is nothing"
+        );
+        let beyond = get_with(
+            &files,
+            "/digits.txt",
+            &[("range", "bytes=99-"), ("if-range", "\"other\"")],
+        )
+        .await;
+        assert_eq!(
+            beyond.status, 200,
+            "{way}: a range that does not apply cannot be unsatisfiable"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_304_has_the_fields_of_the_200_that_caches_need() {
+    let (_site, ways) = sites().await;
+    for (way, files) in ways {
+        let files = files
+            .precompressed()
+            .cache_control("*", "max-age=60".parse().unwrap());
+        let known = get(&files, "/digits.txt").await;
+        for _ in 0..2 {
+            let answer = get_with(
+                &files,
+                "/digits.txt",
+                &[("if-none-match", known.field("etag"))],
+            )
+            .await;
+            assert_eq!(
+                (answer.status.as_u16(), answer.body.len()),
+                (304, 0),
+                "{way}"
+            );
+            for name in ["etag", "vary", "cache-control", "last-modified"] {
+                assert_eq!(
+                    answer.field(name),
+                    known.field(name),
+                    "{way} {name}: RFC 9110 15.4.5"
+                );
+                assert!(answer.has(name), "{way} {name}");
+            }
+            for name in ["content-length", "content-type", "content-range"] {
+                assert!(!answer.has(name), "{way} {name}");
+            }
+        }
+        let by_date = get_with(
+            &files,
+            "/digits.txt",
+            &[("if-modified-since", known.field("last-modified"))],
+        )
+        .await;
+        assert_eq!(by_date.status, 304, "{way}");
+        let both = [
+            ("if-none-match", "\"other\""),
+            ("if-modified-since", known.field("last-modified")),
+        ];
+        assert_eq!(
+            get_with(&files, "/digits.txt", &both).await.status,
+            200,
+            "{way}: 13.1.3 (nginx says 304)"
+        );
+        let failed = get_with(&files, "/digits.txt", &[("if-match", "\"other\"")]).await;
+        assert_eq!(failed.status, 412, "{way}");
+        // 13.2.1: preconditions are about what would be a 2xx.
+        assert_eq!(
+            get_with(&files, "/missing", &[("if-match", "\"other\"")])
+                .await
+                .status,
+            404,
+            "{way}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_sibling_is_sent_to_who_accepts_its_coding() {
+    let (_site, ways) = sites().await;
+    for (way, files) in ways {
+        let plain = files.clone();
+        let files = files.precompressed();
+        let mut tags = Vec::new();
+        for (accept, coding, body) in [
+            ("", "", "plain"),
+            ("gzip", "gzip", "gzipped"),
+            ("gzip, deflate, br, zstd", "br", "brotli"),
+            ("gzip;q=0.9, zstd;q=1.0, br;q=0.1", "zstd", "zstandard"),
+            ("br;q=0, gzip;q=0.5", "gzip", "gzipped"),
+            ("*", "br", "brotli"),
+            ("identity, gzip;q=0.5", "", "plain"),
+            ("identity;q=0, gzip;q=0.1", "gzip", "gzipped"),
+            ("deflate", "", "plain"),
+        ] {
+            let answer = get_with(&files, "/app.js", &[("accept-encoding", accept)]).await;
+            assert_eq!(answer.status, 200, "{way} {accept}");
+            assert_eq!(answer.field("content-encoding"), coding, "{way} {accept}");
+            assert_eq!(answer.text().trim(), body, "{way} {accept}");
+            assert_eq!(
+                answer.field("content-type"),
+                "text/javascript; charset=utf-8",
+                "{way} {accept}"
+            );
+            assert_eq!(
+                answer.field("vary"),
+                "accept-encoding",
+                "{way} {accept}: on every answer that was chosen"
+            );
+            tags.push((coding, answer.field("etag").to_owned()));
+        }
+        tags.sort();
+        tags.dedup();
+        assert_eq!(
+            tags.len(),
+            4,
+            "{way}: a tag per coding, RFC 9110 8.8.3.3: {tags:?}"
+        );
+
+        let nothing = get_with(
+            &files,
+            "/app.js",
+            &[("accept-encoding", "identity;q=0, deflate")],
+        )
+        .await;
+        assert_eq!(
+            (nothing.status.as_u16(), nothing.field("vary")),
+            (406, "accept-encoding"),
+            "{way}"
+        );
+        let without = get_with(&files, "/digits.txt", &[("accept-encoding", "br, gzip")]).await;
+        assert_eq!(
+            (without.field("content-encoding"), without.field("vary")),
+            ("", "accept-encoding"),
+            "{way}"
+        );
+        let range = get_with(
+            &files,
+            "/app.js",
+            &[("accept-encoding", "gzip"), ("range", "bytes=0-3")],
+        )
+        .await;
+        assert_eq!(
+            (
+                range.status.as_u16(),
+                range.text().as_str(),
+                range.field("content-encoding")
+            ),
+            (206, "gzip", "gzip"),
+            "{way}"
+        );
+        let off = get_with(&plain, "/app.js", &[("accept-encoding", "br")]).await;
+        assert_eq!(
+            (off.text().trim(), off.has("vary")),
+            ("plain", false),
+            "{way}: off unless asked for"
+        );
+        let itself = get_with(&files, "/app.js.gz", &[("accept-encoding", "gzip")]).await;
+        assert_eq!(
+            (
+                itself.field("content-encoding"),
+                itself.field("content-type")
+            ),
+            ("", "application/gzip"),
+            "{way}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_directory_is_its_index_and_has_a_slash_at_its_end() {
+    let (_site, ways) = sites().await;
+    for (way, files) in ways {
+        assert_eq!(
+            get(&files, "/docs/").await.text().trim(),
+            "the documents",
+            "{way}"
+        );
+        assert_eq!(
+            get(&files, "/docs/").await.field("content-type"),
+            "text/html; charset=utf-8",
+            "{way}"
+        );
+        for (path, location) in [
+            ("/docs", "./docs/"),
+            ("/docs?a=b&c", "./docs/?a=b&c"),
+            // ServeDir: `Location: //docs/`, another host.
+            ("//docs", "./docs/"),
+            ("//docs/deep", "./deep/"),
+            ("/docs/deep", "./deep/"),
+            ("/%64ocs", "./docs/"),
+        ] {
+            let answer = get(&files, path).await;
+            assert_eq!(
+                (answer.status.as_u16(), answer.field("location")),
+                (301, location),
+                "{way} {path}"
+            );
+        }
+        assert_eq!(
+            get(&files, "/docs/deep/").await.status,
+            404,
+            "{way}: no index, no listing"
+        );
+        assert_eq!(
+            get(&files, "/digits.txt/").await.status,
+            404,
+            "{way}: a file is no directory"
+        );
+        assert_eq!(
+            get(&files, "/digits.txt/x").await.status,
+            404,
+            "{way}: hyper-staticfile drops the connection"
+        );
+        // hyper-staticfile drops the connection; here a later name may still be the index.
+        assert_eq!(
+            get(&files, "/odd/").await.status,
+            404,
+            "{way}: index.html is a directory"
+        );
+        let second = files.clone().index_files(["index.html", "index.txt"]);
+        assert_eq!(get(&second, "/odd/").await.text().trim(), "odd", "{way}");
+        let none = files.index_files::<[&str; 0]>([]);
+        assert_eq!(get(&none, "/docs/").await.status, 404, "{way}");
+    }
+}
+
+#[tokio::test]
+async fn dotfiles_are_not_there_except_the_well_known() {
+    let site = Site::with(&[]);
+    let ways = site.every_way();
+    for name in [
+        ".env",
+        ".git/config",
+        "docs/.secret",
+        ".well-known/security.txt",
+        ".well-known/.x",
+    ] {
+        site.write(name, b"dot");
+    }
+    for (way, files) in ways.into_iter().filter(|(way, _)| *way != "embedded") {
+        for path in [
+            "/.env",
+            "/.git/config",
+            "/.git",
+            "/docs/.secret",
+            "/%2egit/config",
+            "/.well-known/.x",
+            "/./.env",
+        ] {
+            assert_eq!(get(&files, path).await.status, 404, "{way} {path}");
+        }
+        assert_eq!(
+            get(&files, "/.well-known/security.txt").await.status,
+            200,
+            "{way}"
+        );
+        let open = files.dotfiles(middleware_static::Dotfiles::Serve);
+        assert_eq!(get(&open, "/.env").await.status, 200, "{way}");
+    }
+}
+
+#[tokio::test]
+async fn a_clean_url_is_the_page_with_its_suffix_left_out() {
+    let (_site, ways) = sites().await;
+    for (way, files) in ways {
+        assert_eq!(
+            get(&files, "/about").await.status,
+            404,
+            "{way}: off unless asked for"
+        );
+        let files = files.clean_urls();
+        let answer = get(&files, "/about").await;
+        assert_eq!(
+            (answer.status.as_u16(), answer.text().trim()),
+            (200, "about us"),
+            "{way}"
+        );
+        assert_eq!(
+            answer.field("content-type"),
+            "text/html; charset=utf-8",
+            "{way}"
+        );
+        assert_eq!(
+            get(&files, "/docs").await.status,
+            301,
+            "{way}: a directory without a page is a directory"
+        );
+        assert_eq!(get(&files, "/about/").await.status, 404, "{way}");
+        assert_eq!(
+            get(&files, "/digits.txt").await.text(),
+            DIGITS,
+            "{way}: what is there comes first"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_single_page_application_answers_navigations() {
+    let (_site, ways) = sites().await;
+    for (way, files) in ways {
+        let files = files.spa("about.html");
+        let page = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
+        for (fields, status) in [
+            (&[("accept", page)][..], 200),
+            (&[("sec-fetch-mode", "navigate")], 200),
+            (&[("accept", page), ("sec-fetch-mode", "cors")], 404),
+            (&[("accept", "*/*")], 404),
+            (&[("accept", "image/avif,image/webp,*/*")], 404),
+            (&[], 404),
+        ] {
+            let answer = get_with(&files, "/users/42", fields).await;
+            assert_eq!(answer.status, status, "{way} {fields:?}");
+            assert_eq!(
+                answer.text().contains("about us"),
+                status == 200,
+                "{way} {fields:?}"
+            );
+            assert!(
+                answer.field("vary").contains("sec-fetch-mode"),
+                "{way} {fields:?}"
+            );
+        }
+        let known = get_with(&files, "/users/42", &[("accept", page)]).await;
+        let again = get_with(
+            &files,
+            "/users/42",
+            &[("accept", page), ("if-none-match", known.field("etag"))],
+        )
+        .await;
+        assert_eq!(again.status, 304, "{way}");
+        assert_eq!(
+            get_with(&files, "/digits.txt", &[("accept", page)])
+                .await
+                .text(),
+            DIGITS,
+            "{way}"
+        );
+        let other = files.spa_with_status("about.html", http::StatusCode::NOT_FOUND);
+        let answer = get_with(
+            &other,
+            "/users/42",
+            &[("accept", page), ("range", "bytes=0-1")],
+        )
+        .await;
+        assert_eq!(
+            (answer.status.as_u16(), answer.text().trim()),
+            (404, "about us"),
+            "{way}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_404_may_have_a_page() {
+    let (_site, ways) = sites().await;
+    for (way, files) in ways {
+        let files = files.not_found_page("about.html");
+        let fields = [("if-none-match", "*"), ("range", "bytes=0-1")];
+        let answer = get_with(&files, "/missing", &fields).await;
+        assert_eq!(
+            (answer.status.as_u16(), answer.text().trim()),
+            (404, "about us"),
+            "{way}"
+        );
+        assert!(!answer.has("etag") && !answer.has("last-modified"), "{way}");
+        assert_eq!(
+            head(&files, "/missing").await.field("content-length"),
+            answer.field("content-length"),
+            "{way}"
+        );
+        let gone = files.not_found_page("no-such-page.html");
+        assert_eq!(
+            get(&gone, "/missing").await.text(),
+            "404 Not Found\n",
+            "{way}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn fields_follow_the_rules() {
+    let (_site, ways) = sites().await;
+    for (way, files) in ways {
+        let files = files
+            .cache_control("docs/**", "no-store".parse().unwrap())
+            .cache_control("*.{txt,js}", "max-age=3600".parse().unwrap())
+            .attachment("*.bin")
+            .content_type("bin", "application/x-thing".parse().unwrap())
+            .header(
+                "cross-origin-resource-policy".parse().unwrap(),
+                "same-origin".parse().unwrap(),
+            );
+        assert_eq!(
+            get(&files, "/digits.txt").await.field("cache-control"),
+            "max-age=3600",
+            "{way}"
+        );
+        assert_eq!(
+            get(&files, "/docs/").await.field("cache-control"),
+            "no-store",
+            "{way}"
+        );
+        assert_eq!(
+            get(&files, "/about.html").await.field("cache-control"),
+            "",
+            "{way}"
+        );
+        let saved = get(&files, "/long.bin").await;
+        assert_eq!(
+            saved.field("content-disposition"),
+            "attachment; filename=\"long.bin\"",
+            "{way}"
+        );
+        assert_eq!(saved.field("content-type"), "application/x-thing", "{way}");
+        assert_eq!(
+            saved.field("cross-origin-resource-policy"),
+            "same-origin",
+            "{way}"
+        );
+        assert!(!get(&files, "/missing").await.has("cache-control"), "{way}");
+    }
+}
+
+#[tokio::test]
+async fn what_cannot_be_a_path_is_a_client_error() {
+    let (_site, ways) = sites().await;
+    let long = format!("/{}", "x".repeat(300));
+    let longer = format!("/{}", "x/".repeat(5000));
+    for (way, files) in ways {
+        for (path, status) in [
+            ("/%", 400),
+            ("/%zz", 400),
+            ("/a%00", 404),
+            ("/..", 404),
+            ("/a%2f..", 404),
+            (&long, 404),
+            (&longer, 404),
+        ] {
+            assert_eq!(get(&files, path).await.status, status, "{way} {path}");
+        }
+    }
+}
