@@ -36,9 +36,10 @@ pub struct ResponseBody<B, D = Bytes> {
     inner: Option<B>,
     /// What the first poll gave, before the head went out.
     first: First<D>,
-    /// Whether the inner body's size was exact before that poll. It must not become so by
-    /// it: a chunked response would turn into one with a length.
-    exact: bool,
+    /// The size before that poll, and so what it still is while `first` waits. Asked again, an inner body
+    /// may know more than before (a chunked response would turn into one with a
+    /// length), or have forgotten to subtract.
+    whole: SizeHint,
     watch: Option<Watch>,
     /// A panic in `size_hint` or `is_end_stream`, which return no errors: the next poll does.
     hint_failed: Cell<bool>,
@@ -86,8 +87,14 @@ impl<B, D> ResponseBody<B, D> {
         Self::of(Some(inner), First::Nothing)
     }
 
-    pub(crate) fn whole(data: D) -> Self {
-        Self::of(None, First::Data(data))
+    pub(crate) fn whole(data: D) -> Self
+    where
+        D: Buf,
+    {
+        let mut body = Self::of(None, First::Nothing);
+        body.whole = SizeHint::with_exact(data.remaining() as u64);
+        body.first = First::Data(data);
+        body
     }
 
     pub(crate) fn empty() -> Self {
@@ -99,7 +106,7 @@ impl<B, D> ResponseBody<B, D> {
         Self {
             inner,
             first,
-            exact: true,
+            whole: SizeHint::new(),
             watch: None,
             hint_failed: Cell::new(false),
             failing: None,
@@ -168,7 +175,7 @@ where
         if inner.is_end_stream() {
             return Ok(());
         }
-        self.exact = inner.size_hint().exact().is_some();
+        self.whole = inner.size_hint();
         self.first = match Pin::new(inner).poll_frame(cx) {
             Poll::Pending => First::Nothing,
             Poll::Ready(None) => First::End,
@@ -361,6 +368,9 @@ where
         if self.failing.is_some() {
             return SizeHint::default();
         }
+        if !matches!(self.first, First::Nothing) {
+            return self.whole.clone();
+        }
         let mut hint = SizeHint::with_exact(0);
         if let Some(inner) = &self.inner
             && let Err(caught) = guard(|| hint = inner.size_hint())
@@ -368,28 +378,7 @@ where
             self.hint_panicked(caught);
             return SizeHint::default();
         }
-        match &self.first {
-            First::Nothing => hint,
-            First::Data(data) => self.as_before(&hint, data.remaining() as u64),
-            First::Trailers(_) | First::End => self.as_before(&hint, 0),
-        }
-    }
-}
-
-impl<B, D> ResponseBody<B, D> {
-    /// What the hint was before the first poll.
-    #[inline]
-    fn as_before(&self, hint: &SizeHint, held: u64) -> SizeHint {
-        let lower = hint.lower().saturating_add(held);
-        let upper = hint.upper().and_then(|upper| upper.checked_add(held));
-        let mut before = SizeHint::new();
-        before.set_lower(lower);
-        if let Some(upper) = upper
-            && (self.exact || upper != lower)
-        {
-            before.set_upper(upper);
-        }
-        before
+        hint
     }
 }
 

@@ -5,7 +5,7 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 use http::Response;
 use panic_capture::{discard, guard};
 use tracing::Level;
@@ -92,7 +92,7 @@ impl Finishing {
     }
 
     /// The clean response, where one is still possible.
-    pub(crate) fn response<B, D: From<Bytes>>(&self) -> Response<ResponseBody<B, D>> {
+    pub(crate) fn response<B, D: Buf + From<Bytes>>(&self) -> Response<ResponseBody<B, D>> {
         let response = match &self.report {
             Some(report) if !report.status().is_server_error() => render::plain(report.status()),
             Some(report) => render::response(report, self.verdict, self.format, &self.config),

@@ -588,3 +588,30 @@ async fn a_client_that_leaves_while_the_failure_is_reported_does_not_silence_it(
     drop(body);
     assert!(log.only().await.contains("boom in the body"));
 }
+
+#[tokio::test]
+async fn nested_layers_answer_and_log_once() {
+    let log = Log::new();
+    static REPORTS: AtomicUsize = AtomicUsize::new(0);
+    let count = || {
+        layer().on_report(|_| {
+            REPORTS.fetch_add(1, Ordering::Relaxed);
+        })
+    };
+    let steps: [(fn() -> Script, u16); 2] = [
+        (|| Script::new([Step::Panic]), 500),
+        (
+            || Script::new([Step::Chunk("chunk"), Step::Pending, Step::Panic]),
+            200,
+        ),
+    ];
+    for (script, status) in steps {
+        let inner = count().layer(handler(move |_| async move {
+            Ok::<_, Infallible>(Response::new(script()))
+        }));
+        let taken = ask(&count(), inner).await;
+        assert_eq!(taken.status.as_u16(), status);
+        log.only().await;
+        assert_eq!(REPORTS.swap(0, Ordering::Relaxed), 1);
+    }
+}
