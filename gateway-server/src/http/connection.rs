@@ -187,7 +187,10 @@ where
             }
         }
         loop {
-            ready!(this.protocol.poll(this.protocols, this.pulse, cx));
+            let polled = this.protocol.poll(this.protocols, this.pulse, cx);
+            if polled.is_ready() {
+                return Poll::Ready(());
+            }
             let is_idle = matches!(this.pulse.stage(), Stage::Quiet | Stage::Idle);
             // Everything readable has just been read, so nothing is on its way that we know of.
             if is_idle && *this.phase >= Phase::Closing {

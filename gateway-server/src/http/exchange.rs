@@ -8,7 +8,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use gateway_core::{Arrival, Body, BoxError, ConnInfo};
+use gateway_core::{Arrival, Body, BoxError, ConnInfo, Failure};
 use http::header::{CONNECTION, CONTENT_LENGTH};
 use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
 use http_body::Body as _;
@@ -78,6 +78,7 @@ impl<S> Exchange<S> {
             record: Record::begin(&head, &self.conn),
             version: head.version,
             is_connect: head.method == Method::CONNECT,
+            is_head: head.method == Method::HEAD,
             upload: None,
             guard,
         };
@@ -154,6 +155,7 @@ struct Around {
     record: Option<Box<Record>>,
     version: Version,
     is_connect: bool,
+    is_head: bool,
     upload: Option<Arc<Upload>>,
     guard: ResponseGuard,
 }
@@ -237,7 +239,7 @@ where
 }
 
 /// Puts on the answer what the connection has to say.
-fn finish<B>(
+fn finish<B: http_body::Body>(
     response: Result<Response<B>, StatusCode>,
     closing: bool,
     mut around: Around,
@@ -267,16 +269,23 @@ fn finish<B>(
         head.headers
             .insert(CONNECTION, HeaderValue::from_static("close"));
     }
+    let has_body = !around.is_head && body.as_ref().is_some_and(|body| !body.is_end_stream());
     let record = around
         .record
-        .map(|record| record.answered(head.status, body.is_some()));
+        .map(|record| record.answered(head.status, has_body));
     Response::from_parts(head, ResponseBody::new(body, is_two, record, around.guard))
 }
 
-/// The status of a service's error, which is logged: nobody else will see it.
+/// The status of a service's error: a [`Failure`] carries one. It is logged: nobody else will see
+/// it.
 fn failed(error: &BoxError) -> StatusCode {
-    error!(error = &**error as &dyn std::error::Error, "service failed");
-    StatusCode::INTERNAL_SERVER_ERROR
+    let status = error
+        .downcast_ref::<Failure>()
+        .map_or(StatusCode::INTERNAL_SERVER_ERROR, Failure::status);
+    if status.is_server_error() {
+        error!(error = &**error as &dyn std::error::Error, "service failed");
+    }
+    status
 }
 
 /// The panic hook has said where; this says what became of it.

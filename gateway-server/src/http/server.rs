@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use gateway_core::{Addr, ConnInfo};
+use gateway_core::{Addr, Application, ConnInfo};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::Semaphore;
 use tracing::{debug, info, warn};
@@ -362,6 +362,16 @@ impl<L: Listener> Server<L> {
             end_at_once(signal);
         }
         Ok(outcome)
+    }
+
+    /// Serves a blocking application until a shutdown: as [`serve`](Self::serve) with
+    /// [`into_service`](Application::into_service).
+    ///
+    /// # Errors
+    ///
+    /// As [`serve`](Self::serve).
+    pub async fn serve_app<A: Application>(self, application: A) -> io::Result<Outcome> {
+        self.serve(application.into_service()).await
     }
 }
 

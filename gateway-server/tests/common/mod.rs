@@ -193,9 +193,9 @@ pub(crate) fn status(text: &str) -> u16 {
 
 /// The status of every response in `text`, whose bodies have no such line.
 pub(crate) fn statuses(text: &str) -> Vec<u16> {
-    let heads = text.split("HTTP/1.1 ").skip(1);
+    let heads = text.split("HTTP/1.").skip(1);
     heads
-        .filter_map(|head| head.get(..3)?.parse().ok())
+        .filter_map(|head| head.get(2..5)?.parse().ok())
         .collect()
 }
 

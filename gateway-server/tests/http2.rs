@@ -1,0 +1,235 @@
+//! HTTP/2 on the same port.
+
+mod common;
+
+use std::convert::Infallible;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use common::{Running, hello, statuses};
+use futures_util::stream;
+use gateway_core::{Body, RequestExt};
+use http::{Request, Response, StatusCode};
+use http_body_util::{BodyExt, Empty, Full, StreamBody};
+use hyper::client::conn::http2::{self, SendRequest};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use tokio::io::AsyncReadExt;
+use tokio::net::TcpStream;
+use tokio::time::{sleep, timeout};
+use tower::service_fn;
+
+const SHORT: Duration = Duration::from_millis(300);
+
+type Sender<B> = SendRequest<B>;
+
+async fn connect<B>(server: &Running) -> Sender<B>
+where
+    B: http_body::Body<Data: Send, Error: Into<gateway_core::BoxError>> + Send + Unpin + 'static,
+{
+    let stream = TcpStream::connect(server.addr).await.unwrap();
+    let (sender, connection) = http2::handshake(TokioExecutor::new(), TokioIo::new(stream))
+        .await
+        .unwrap();
+    tokio::spawn(async move {
+        let _ = connection.await;
+    });
+    sender
+}
+
+fn get(path: &str) -> Request<Empty<Bytes>> {
+    Request::get(format!("http://a{path}"))
+        .body(Empty::new())
+        .unwrap()
+}
+
+#[tokio::test]
+async fn the_first_bytes_choose_the_protocol() {
+    let server = Running::start(service_fn(|request: Request<Body>| async move {
+        let text = format!("{:?} {}", request.version(), request.raw_path_info());
+        Ok::<_, Infallible>(Response::new(text))
+    }));
+    assert_eq!(
+        server.client().await.get("/one").await.text(),
+        "HTTP/1.1 /one"
+    );
+    let mut sender = connect(&server).await;
+    for _ in 0..3 {
+        let response = sender.send_request(get("/two")).await.unwrap();
+        let body = response.into_body().collect().await.unwrap().to_bytes();
+        assert_eq!(body, "HTTP/2.0 /two");
+    }
+}
+
+#[tokio::test]
+async fn bodies_and_trailers_go_both_ways() {
+    let echo = service_fn(|request: Request<Body>| async move {
+        Ok::<_, Infallible>(Response::new(request.into_body()))
+    });
+    let server = Running::start(echo);
+    let mut sender = connect(&server).await;
+    let mut trailers = http::HeaderMap::new();
+    trailers.insert("x-sum", "7".parse().unwrap());
+    let body = Full::new(Bytes::from(vec![b'x'; 300_000]))
+        .with_trailers(async move { Some(Ok(trailers)) })
+        .boxed_unsync();
+    let request = Request::post("http://a/").body(body).unwrap();
+    let response = sender.send_request(request).await.unwrap();
+    let collected = response.into_body().collect().await.unwrap();
+    assert_eq!(collected.trailers().unwrap()["x-sum"], "7");
+    assert_eq!(collected.to_bytes().len(), 300_000);
+}
+
+#[tokio::test]
+async fn a_panic_ends_one_stream_and_not_the_connection() {
+    let server = Running::start(service_fn(|request: Request<Body>| async move {
+        assert!(request.uri().path() != "/panic", "in the future");
+        hello(request).await
+    }));
+    let mut sender = connect(&server).await;
+    let (panicked, fine) = tokio::join!(
+        sender.clone().send_request(get("/panic")),
+        sender.send_request(get("/"))
+    );
+    assert_eq!(panicked.unwrap().status(), 500);
+    assert_eq!(fine.unwrap().status(), 200);
+}
+
+#[tokio::test]
+async fn a_host_that_contradicts_the_authority_is_answered_400() {
+    let server = Running::start(service_fn(hello));
+    let mut sender = connect(&server).await;
+    for (host, expected) in [("b", 400), ("a/", 400), ("a", 200), ("A", 200)] {
+        let mut request = get("/");
+        request.headers_mut().insert("host", host.parse().unwrap());
+        assert_eq!(
+            sender.send_request(request).await.unwrap().status(),
+            expected,
+            "{host}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn limits_hold_for_each_request() {
+    let read = service_fn(|request: Request<Body>| async move {
+        let body = request.into_body().collect().await?;
+        Ok::<_, gateway_core::BoxError>(Response::new(body.to_bytes().len().to_string()))
+    });
+    let server = Running::with(read, |server| server.max_body(1000).max_headers(10));
+    let mut sender = connect(&server).await;
+    for (length, expected) in [(1000, 200), (1001, 413)] {
+        let body = Full::new(Bytes::from(vec![b'x'; length])).boxed_unsync();
+        let request = Request::post("http://a/").body(body).unwrap();
+        assert_eq!(
+            sender.send_request(request).await.unwrap().status(),
+            expected,
+            "{length}"
+        );
+        let pieces = stream::iter([Ok::<_, Infallible>(http_body::Frame::data(Bytes::from(
+            vec![b'x'; length],
+        )))]);
+        let request = Request::post("http://a/")
+            .body(StreamBody::new(pieces).boxed_unsync())
+            .unwrap();
+        assert_eq!(
+            sender.send_request(request).await.unwrap().status(),
+            expected,
+            "no length: {length}"
+        );
+    }
+    let mut sender = connect(&server).await;
+    let mut request = get("/");
+    for number in 0..11 {
+        let name: http::HeaderName = format!("x-{number}").parse().unwrap();
+        request.headers_mut().insert(name, "a".parse().unwrap());
+    }
+    let answer = sender.send_request(request).await.unwrap();
+    assert_eq!(answer.status(), StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
+}
+
+#[tokio::test]
+async fn a_body_that_stops_is_answered_408_and_other_streams_go_on() {
+    let read = service_fn(|request: Request<Body>| async move {
+        let body = request.into_body().collect().await?;
+        Ok::<_, gateway_core::BoxError>(Response::new(body.to_bytes().len().to_string()))
+    });
+    let server = Running::with(read, |server| server.body_read_timeout(SHORT));
+    let mut sender = connect(&server).await;
+    let silent = StreamBody::new(stream::pending::<Result<http_body::Frame<Bytes>, Infallible>>());
+    let request = Request::post("http://a/")
+        .body(silent.boxed_unsync())
+        .unwrap();
+    let began = Instant::now();
+    let answer = sender.send_request(request).await.unwrap();
+    assert_eq!(answer.status(), 408);
+    assert!(began.elapsed() >= SHORT && began.elapsed() < SHORT * 6);
+    let request = Request::post("http://a/")
+        .body(Empty::new().boxed_unsync())
+        .unwrap();
+    assert_eq!(sender.send_request(request).await.unwrap().status(), 200);
+}
+
+#[tokio::test]
+async fn an_idle_connection_is_told_to_go_away_and_closed() {
+    let server = Running::with(service_fn(hello), |server| server.keep_alive_timeout(SHORT));
+    let mut sender = connect::<Empty<Bytes>>(&server).await;
+    assert_eq!(sender.send_request(get("/")).await.unwrap().status(), 200);
+    sleep(SHORT * 3).await;
+    assert!(sender.ready().await.is_err(), "still open");
+}
+
+#[tokio::test]
+async fn a_client_that_opens_no_window_is_closed_after_the_write_stall_timeout() {
+    let (dropped, gone) = tokio::sync::oneshot::channel::<()>();
+    let dropped = std::sync::Arc::new(std::sync::Mutex::new(Some(dropped)));
+    let service = service_fn(move |_: Request<Body>| {
+        let held = dropped.lock().unwrap().take();
+        async move {
+            let piece = Bytes::from(vec![b'x'; 64 * 1024]);
+            let pieces = stream::repeat_with(move || {
+                let _held = &held;
+                Ok::<_, Infallible>(http_body::Frame::data(piece.clone()))
+            });
+            Ok::<_, Infallible>(Response::new(StreamBody::new(pieces)))
+        }
+    });
+    let server = Running::with(service, |server| server.write_stall_timeout(SHORT));
+    let mut sender = connect(&server).await;
+    // The body is held and never read, so its window is never opened again.
+    let response = sender.send_request(get("/")).await.unwrap();
+    let ended = timeout(SHORT * 10, gone).await;
+    assert!(ended.expect("the response is dropped").is_err());
+    drop(response);
+}
+
+#[tokio::test]
+async fn a_shutdown_finishes_running_streams() {
+    let slow = service_fn(|request: Request<Body>| async move {
+        sleep(SHORT).await;
+        hello(request).await
+    });
+    let mut server = Running::with(slow, |server| server.shutdown_grace(SHORT / 3));
+    let mut sender = connect(&server).await;
+    let answer = tokio::spawn(sender.send_request(get("/")));
+    sleep(SHORT / 3).await;
+    server.begin_shutdown();
+    let answer = answer.await.unwrap().unwrap();
+    assert_eq!(
+        answer.into_body().collect().await.unwrap().to_bytes(),
+        "hello"
+    );
+    assert!(server.outcome().await.is_clean());
+}
+
+#[tokio::test]
+async fn garbage_after_the_preface_closes_the_connection() {
+    let server = Running::start(service_fn(hello));
+    let mut client = server.client().await;
+    client
+        .send(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\nthis is no settings frame at all, and never was")
+        .await;
+    let mut rest = Vec::new();
+    let ended = timeout(common::PATIENCE, client.stream.read_to_end(&mut rest)).await;
+    assert!(ended.is_ok(), "still open");
+    assert!(statuses(&String::from_utf8_lossy(&rest)).is_empty());
+}
