@@ -1,63 +1,84 @@
 //! The article's application: a list of regular expressions, tried in order, and a function for
-//! each.
+//! each. The patterns are the article's, and are searched for as there: `^` is where one wants it.
 
 use gateway_core::{Application, Environ, Reply, escape};
 use gateway_server::{Outcome, http::Server};
-use regex::Regex;
-use std::sync::LazyLock;
+use router::{BuildError, Router, UrlArgs};
 
 /// A link to the hello page.
 fn index(_: &mut Environ) -> Reply {
     Reply::html(
-        "<h1>Hello World Application</h1>\n<p>This is the Hello World application:</p>\n<p><a href=\"hello/\">continue</a></p>\n",
+        "<!doctype html>\n<title>Hello World Application</title>\n\
+         <h1>Hello World Application</h1>\n\
+         <p>This is the Hello World application: <a href=\"hello/\">continue</a></p>\n",
     )
 }
 
-/// Greets the name in the URL.
+/// Greets the name in the URL, if there is one.
 fn hello(environ: &mut Environ) -> Reply {
-    let subject = environ
-        .get::<UrlArgs>()
-        .and_then(|args| args.0.first().cloned());
-    let subject = subject.unwrap_or_else(|| "World".into());
+    let args = environ.get::<UrlArgs>();
+    let subject = args.and_then(|args| args.get(0)).unwrap_or("World");
     Reply::html(format!(
-        "<h1>Hello {0}</h1>\n<p>Hello {0}!</p>\n",
-        escape(&subject)
+        "<!doctype html>\n<title>Hello {0}</title>\n<h1>Hello {0}</h1>\n<p>Hello {0}!</p>\n",
+        escape(subject)
     ))
 }
 
-#[derive(Clone)]
-struct UrlArgs(Vec<String>);
-
 type View = fn(&mut Environ) -> Reply;
 
-static URLS: LazyLock<Vec<(Regex, View)>> = LazyLock::new(|| {
-    let urls: [(&str, View); 3] = [
-        (r"^$", index),
-        (r"hello/?$", hello),
-        (r"hello/(.+)$", hello),
-    ];
-    urls.map(|(pattern, view)| (Regex::new(pattern).unwrap(), view))
-        .into()
-});
-
-fn application(environ: &mut Environ) -> Reply {
-    let Ok(path) = environ.path_str() else {
-        return Reply::not_found();
-    };
-    let path = path.trim_start_matches('/').to_owned();
-    for (pattern, view) in URLS.iter() {
-        if let Some(found) = pattern.captures(&path) {
-            let groups = found.iter().skip(1).flatten();
-            environ.insert(UrlArgs(groups.map(|group| group.as_str().into()).collect()));
-            return view(environ);
-        }
-    }
-    Reply::not_found()
+fn urls() -> Result<Router<View>, BuildError> {
+    Router::<View>::builder()
+        .route(r"^$", index)
+        .route(r"hello/?$", hello)
+        .route(r"hello/(.+)$", hello)
+        .build()
 }
 
 #[tokio::main]
-async fn main() -> std::io::Result<Outcome> {
+async fn main() -> Result<Outcome, Box<dyn std::error::Error>> {
+    let application = urls()?;
     let server = Server::bind("127.0.0.1:8080")?;
     println!("listening on http://{}", server.local_addr()?);
-    server.serve(application.into_service()).await
+    Ok(server.serve(application.into_service()).await?)
+}
+
+#[cfg(test)]
+mod tests {
+    use gateway_core::testing::Client;
+
+    #[test]
+    fn the_articles_urls_answer_as_in_the_article() {
+        let client = Client::new(super::urls().unwrap());
+        client
+            .get("/")
+            .send()
+            .assert_status(200)
+            .assert_contains("href=\"hello/\"");
+        client
+            .get("/hello")
+            .send()
+            .assert_contains("<h1>Hello World</h1>");
+        client
+            .get("/hello/")
+            .send()
+            .assert_contains("<h1>Hello World</h1>");
+        client
+            .get("/hello/John")
+            .send()
+            .assert_contains("<p>Hello John!</p>");
+        client
+            .get("/hello/J%C3%BCrgen")
+            .send()
+            .assert_contains("<p>Hello Jürgen!</p>");
+        client
+            .get("/hello/%3Cb%3E")
+            .send()
+            .assert_contains("&lt;b&gt;");
+    }
+
+    #[test]
+    fn another_path_is_404() {
+        let client = Client::new(super::urls().unwrap());
+        client.get("/nowhere").send().assert_status(404);
+    }
 }
