@@ -101,3 +101,16 @@ async fn an_axum_handler_reads_the_same_view() {
     );
     assert_eq!(get(router, "/a/b").await.2, "/a /b");
 }
+
+#[tokio::test]
+async fn a_tower_service_is_an_application_again() {
+    use gateway_core::adapt::from_service;
+    let router = axum::Router::new().route("/x", axum::routing::get(async || "router"));
+    let app = from_service(router);
+    let shifted = move |environ: &mut Environ| {
+        environ.shift_path_info();
+        app.respond(environ)
+    };
+    let shifted = gateway_core::application(shifted);
+    assert_eq!(get(shifted.into_service(), "/app/x").await.2, "router");
+}
