@@ -369,7 +369,8 @@ fn the_validator_finds_nothing_in_a_good_exchange() {
 
 #[test]
 fn the_validator_names_every_rule_that_is_broken() {
-    let cases: &[(fn() -> Response<Body>, &str)] = &[
+    type Case = (fn() -> Response<Body>, &'static str);
+    let cases: &[Case] = &[
         (|| with("connection", "close"), "no hop-by-hop fields"),
         (
             || with("transfer-encoding", "chunked"),

@@ -48,17 +48,15 @@ impl<M, S> Mount<M, S> {
 }
 
 impl<M, S> Mount<M, S> {
-    /// The request for the mounted service, or the request as it was if it is for the other.
-    fn enter<B>(&self, mut request: Request<B>) -> Result<Request<B>, Request<B>> {
+    /// Moves the prefix out of the request's path; says whether it was there.
+    fn enter<B>(&self, request: &mut Request<B>) -> bool {
         let path = request.uri().path();
         let rest = self.prefix.matched_in(path).and_then(|end| path.get(end..));
-        let Some(rest) = rest else {
-            return Err(request);
-        };
+        let Some(rest) = rest else { return false };
         let uri = below(request.uri(), rest);
-        RecordPathLayer::record(&mut request);
+        RecordPathLayer::record(request);
         *request.uri_mut() = uri;
-        Ok(request)
+        true
     }
 }
 
@@ -77,10 +75,11 @@ where
         self.otherwise.poll_ready(context)
     }
 
-    fn call(&mut self, request: Request<B>) -> Self::Future {
-        match self.enter(request) {
-            Ok(request) => ResponseFuture::mounted(self.mounted.call(request)),
-            Err(request) => ResponseFuture::otherwise(self.otherwise.call(request)),
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        if self.enter(&mut request) {
+            ResponseFuture::mounted(self.mounted.call(request))
+        } else {
+            ResponseFuture::otherwise(self.otherwise.call(request))
         }
     }
 }
@@ -102,10 +101,11 @@ where
         self.mounted.poll_ready(context)
     }
 
-    fn call(&mut self, request: Request<B>) -> Self::Future {
-        match self.enter(request) {
-            Ok(request) => ResponseFuture::mounted(self.mounted.call(request)),
-            Err(_) => ResponseFuture::otherwise(future::ready(Ok(not_found()))),
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        if self.enter(&mut request) {
+            ResponseFuture::mounted(self.mounted.call(request))
+        } else {
+            ResponseFuture::otherwise(future::ready(Ok(not_found())))
         }
     }
 }
