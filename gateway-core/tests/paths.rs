@@ -162,7 +162,8 @@ fn what_a_gateway_says_is_the_script_name_is_checked() {
 #[test]
 fn shift_path_info_does_as_wsgiref_where_the_path_stays_the_clients() {
     // The cases of wsgiref's own tests: (path, [(name, SCRIPT_NAME, PATH_INFO)]).
-    let cases: &[(&str, &[(&str, &str, &str)])] = &[
+    type Step = (&'static str, &'static str, &'static str);
+    let cases: &[(&str, &[Step])] = &[
         ("/", &[("", "/", "")]),
         ("/x/y", &[("x", "/x", "/y"), ("y", "/x/y", "")]),
         ("/x/", &[("x", "/x", "/"), ("", "/x/", "")]),
