@@ -38,7 +38,11 @@ type Contender<'a> = (&'static str, Box<dyn Fn(&str) -> usize + 'a>);
 
 fn run(table: &Table) {
     let routes = table.routes.len();
-    println!("\n{} ({routes} routes, {} paths)", table.name, table.paths.len());
+    println!(
+        "\n{} ({routes} routes, {} paths)",
+        table.name,
+        table.paths.len()
+    );
     let before = Instant::now();
     let mut builder = UrlMap::builder();
     for (i, route) in table.routes.iter().enumerate() {
@@ -64,59 +68,119 @@ fn run(table: &Table) {
     }
     let wayfind = wayfind.build();
 
-    let regexes: Vec<Regex> = table.routes.iter().map(|route| Regex::new(&route.regex).unwrap()).collect();
+    let regexes: Vec<Regex> = table
+        .routes
+        .iter()
+        .map(|route| Regex::new(&route.regex).unwrap())
+        .collect();
     let set;
     let mut contenders: Vec<Contender<'_>> = vec![
-        ("matchit 0.9", Box::new(|path| match trie.at(path) {
-            Ok(found) => *found.value + found.params.iter().map(|(_, value)| value.len()).sum::<usize>(),
-            Err(_) => 0,
-        })),
-        ("ours, winner only", Box::new(|path| map.find(path).map_or(0, |found| *found.value()))),
-        ("ours, with captures", Box::new(|path| match map.find(path) {
-            Some(found) => {
-                let args = found.args();
-                *found.value() + args.iter().flatten().map(str::len).sum::<usize>()
-            }
-            None => 0,
-        })),
-        ("path-tree", Box::new(|path| match tree.find(path) {
-            Some((value, found)) => *value + found.params_iter().map(|(_, value)| value.len()).sum::<usize>(),
-            None => 0,
-        })),
-        ("wayfind", Box::new(|path| match wayfind.search(path) {
-            Some(found) => *found.data() + found.parameters().iter().map(|(_, value)| value.len()).sum::<usize>(),
-            None => 0,
-        })),
+        (
+            "matchit 0.9",
+            Box::new(|path| match trie.at(path) {
+                Ok(found) => {
+                    *found.value
+                        + found
+                            .params
+                            .iter()
+                            .map(|(_, value)| value.len())
+                            .sum::<usize>()
+                }
+                Err(_) => 0,
+            }),
+        ),
+        (
+            "ours, winner only",
+            Box::new(|path| map.find(path).map_or(0, |found| *found.value())),
+        ),
+        (
+            "ours, with captures",
+            Box::new(|path| match map.find(path) {
+                Some(found) => {
+                    let args = found.args();
+                    *found.value() + args.iter().flatten().map(str::len).sum::<usize>()
+                }
+                None => 0,
+            }),
+        ),
+        (
+            "path-tree",
+            Box::new(|path| match tree.find(path) {
+                Some((value, found)) => {
+                    *value
+                        + found
+                            .params_iter()
+                            .map(|(_, value)| value.len())
+                            .sum::<usize>()
+                }
+                None => 0,
+            }),
+        ),
+        (
+            "wayfind",
+            Box::new(|path| match wayfind.search(path) {
+                Some(found) => {
+                    *found.data()
+                        + found
+                            .parameters()
+                            .iter()
+                            .map(|(_, value)| value.len())
+                            .sum::<usize>()
+                }
+                None => 0,
+            }),
+        ),
     ];
     if routes <= 1000 {
-        contenders.push(("loop over Regex", Box::new(|path| {
-            for (i, regex) in regexes.iter().enumerate() {
-                if let Some(captures) = regex.captures(path) {
-                    return i + captures.iter().skip(1).flatten().map(|m| m.len()).sum::<usize>();
+        contenders.push((
+            "loop over Regex",
+            Box::new(|path| {
+                for (i, regex) in regexes.iter().enumerate() {
+                    if let Some(captures) = regex.captures(path) {
+                        return i + captures
+                            .iter()
+                            .skip(1)
+                            .flatten()
+                            .map(|m| m.len())
+                            .sum::<usize>();
+                    }
                 }
-            }
-            0
-        })));
+                0
+            }),
+        ));
         let mut actix = actix_router::Router::<usize>::build();
         for (i, route) in table.routes.iter().enumerate() {
             actix.path(route.actix.as_str(), i);
         }
         let actix = actix.finish();
-        contenders.push(("actix-router", Box::new(move |path| {
-            let mut path = actix_router::Path::new(path);
-            actix.recognize(&mut path).map_or(0, |(value, _)| {
-                *value + path.iter().map(|(_, value)| value.len()).sum::<usize>()
-            })
-        })));
+        contenders.push((
+            "actix-router",
+            Box::new(move |path| {
+                let mut path = actix_router::Path::new(path);
+                actix.recognize(&mut path).map_or(0, |(value, _)| {
+                    *value + path.iter().map(|(_, value)| value.len()).sum::<usize>()
+                })
+            }),
+        ));
     }
     if routes <= 130 {
         set = RegexSet::new(table.routes.iter().map(|route| &route.regex)).unwrap();
         let regexes = &regexes;
-        contenders.push(("RegexSet + captures", Box::new(move |path| {
-            let Some(i) = set.matches(path).iter().next() else { return 0 };
-            let captures = regexes[i].captures(path).unwrap();
-            i + captures.iter().skip(1).flatten().map(|m| m.len()).sum::<usize>()
-        })));
+        contenders.push((
+            "RegexSet + captures",
+            Box::new(move |path| {
+                let Some(i) = set.matches(path).iter().next() else {
+                    return 0;
+                };
+                let captures = regexes[i].captures(path).unwrap();
+                i + captures
+                    .iter()
+                    .skip(1)
+                    .flatten()
+                    .map(|m| m.len())
+                    .sum::<usize>()
+            }),
+        ));
     }
     report(&contenders, &table.paths);
     println!(
@@ -153,24 +217,54 @@ fn report(contenders: &[Contender<'_>], paths: &[String]) {
 
 /// Patterns as in the article: no `^`, so that each may begin anywhere.
 fn suffix() {
-    let patterns: Vec<String> = (0..1000).map(|i| format!("{}{i}/?$", tables::WORDS[i % tables::WORDS.len()])).collect();
+    let patterns: Vec<String> = (0..1000)
+        .map(|i| format!("{}{i}/?$", tables::WORDS[i % tables::WORDS.len()]))
+        .collect();
     let mut builder = UrlMap::builder();
     for (i, pattern) in patterns.iter().enumerate() {
         builder = builder.route(pattern, i);
     }
     let before = Instant::now();
     let map = builder.build().unwrap();
-    println!("\nsuffix (1000 patterns like `hello/?$`), built in {:.1?}, {:?}", before.elapsed(), map.stats());
-    let regexes: Vec<Regex> = patterns.iter().map(|pattern| Regex::new(pattern).unwrap()).collect();
+    println!(
+        "\nsuffix (1000 patterns like `hello/?$`), built in {:.1?}, {:?}",
+        before.elapsed(),
+        map.stats()
+    );
+    let regexes: Vec<Regex> = patterns
+        .iter()
+        .map(|pattern| Regex::new(pattern).unwrap())
+        .collect();
     let paths: Vec<String> = (0..1000)
-        .map(|i| format!("site/{}/{}{i}/", tables::WORDS[i * 7 % tables::WORDS.len()], tables::WORDS[i % tables::WORDS.len()]))
+        .map(|i| {
+            format!(
+                "site/{}/{}{i}/",
+                tables::WORDS[i * 7 % tables::WORDS.len()],
+                tables::WORDS[i % tables::WORDS.len()]
+            )
+        })
         .collect();
     for path in &paths {
-        assert_eq!(map.find(path).map(|m| m.index()), regexes.iter().position(|r| r.is_match(path)), "{path}");
+        assert_eq!(
+            map.find(path).map(|m| m.index()),
+            regexes.iter().position(|r| r.is_match(path)),
+            "{path}"
+        );
     }
     let contenders: Vec<Contender<'_>> = vec![
-        ("ours", Box::new(|path| map.find(path).map_or(0, |found| found.index()))),
-        ("loop over Regex", Box::new(|path| regexes.iter().position(|regex| regex.is_match(path)).unwrap_or(0))),
+        (
+            "ours",
+            Box::new(|path| map.find(path).map_or(0, |found| found.index())),
+        ),
+        (
+            "loop over Regex",
+            Box::new(|path| {
+                regexes
+                    .iter()
+                    .position(|regex| regex.is_match(path))
+                    .unwrap_or(0)
+            }),
+        ),
     ];
     report(&contenders, &paths);
 }
