@@ -27,7 +27,9 @@ enum State {
     #[default]
     Empty,
     Full(Bytes),
-    Stream(Stream),
+    // Boxed: responses are moved many times on their way to the connection, and most are small. One
+    // allocation is nothing beside a file of more than 64 KiB.
+    Stream(Box<Stream>),
 }
 
 /// Pieces, one after the other.
@@ -87,7 +89,7 @@ impl ResponseBody {
             waiting: None,
         };
         Self {
-            state: State::Stream(stream),
+            state: State::Stream(Box::new(stream)),
         }
     }
 
@@ -104,7 +106,7 @@ impl ResponseBody {
             waiting: None,
         };
         Self {
-            state: State::Stream(stream),
+            state: State::Stream(Box::new(stream)),
         }
     }
 

@@ -5,7 +5,6 @@
 //! then the name is looked up again.
 
 use std::collections::{HashMap, VecDeque};
-use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockWriteGuard};
 use std::time::{Duration, Instant};
@@ -64,7 +63,6 @@ impl Limits {
 pub(crate) struct Cache {
     limits: Limits,
     shards: Box<[RwLock<Shard>]>,
-    hasher: RandomState,
     bytes: AtomicUsize,
     descriptors: AtomicUsize,
     start: Instant,
@@ -129,7 +127,6 @@ impl Cache {
         Self {
             limits,
             shards: (0..SHARDS).map(|_| RwLock::default()).collect(),
-            hasher: RandomState::new(),
             bytes: AtomicUsize::new(0),
             descriptors: AtomicUsize::new(0),
             start: Instant::now(),
@@ -142,8 +139,12 @@ impl Cache {
     }
 
     fn shard(&self, key: &[u8]) -> Option<&RwLock<Shard>> {
-        let hash = usize::try_from(self.hasher.hash_one(key) % SHARDS as u64).unwrap_or(0);
-        self.shards.get(hash)
+        // Only to spread: whoever makes all keys fall into one shard gains nothing, since the limits are the whole
+        // cache's and the map inside hashes with a secret.
+        let sum = key.iter().fold(0_usize, |sum, &byte| {
+            sum.wrapping_mul(31).wrapping_add(usize::from(byte))
+        });
+        self.shards.get(sum % SHARDS)
     }
 
     pub(crate) fn get(&self, key: &Key) -> Option<Hit> {
@@ -156,7 +157,10 @@ impl Cache {
             .unwrap_or_else(PoisonError::into_inner);
         let kept = shard.entries.get(key).cloned()?;
         drop(shard);
-        kept.used.store(now, Ordering::Relaxed);
+        // Both threads want the same few files: a store that changes nothing would still take the line away from the other.
+        if kept.used.load(Ordering::Relaxed) != now {
+            kept.used.store(now, Ordering::Relaxed);
+        }
         let known = now.saturating_sub(kept.looked_up.load(Ordering::Relaxed)) < millis(TTL);
         if known && now.saturating_sub(kept.asked.load(Ordering::Relaxed)) < ASKED_TTL {
             return Some(Hit::Fresh(kept));

@@ -287,12 +287,7 @@ impl Utc {
     }
 
     fn minutes(self) -> String {
-        format!(
-            "{} {:02}:{:02}",
-            self.date(),
-            self.second / 3600,
-            self.second / 60 % 60
-        )
+        format!("{:02}:{:02}", self.second / 3600, self.second / 60 % 60)
     }
 }
 

@@ -58,12 +58,12 @@ fn a_source_can_be_behind_a_pointer() {
 fn small_things_stay_small() {
     assert!(size_of::<StaticFiles>() == size_of::<usize>());
     assert!(
-        size_of::<ResponseBody>() <= 144,
+        size_of::<ResponseBody>() <= 40,
         "{}",
         size_of::<ResponseBody>()
     );
     assert!(
-        size_of::<ResponseFuture>() <= 320,
+        size_of::<ResponseFuture>() <= 192,
         "{}",
         size_of::<ResponseFuture>()
     );

@@ -2,15 +2,13 @@
 
 mod arguments;
 mod log;
-mod server;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
 
 use arguments::{Arguments, USAGE};
+use gateway_server::http::Server;
 use middleware_static::StaticFiles;
-use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
 
 fn main() -> ExitCode {
     let arguments = match Arguments::parse(std::env::args_os().skip(1)) {
@@ -29,7 +27,7 @@ fn main() -> ExitCode {
         .worker_threads(2)
         .enable_all()
         .build();
-    match runtime.and_then(|runtime| runtime.block_on(serve(arguments))) {
+    match runtime.and_then(|runtime| runtime.block_on(serve(&arguments))) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("serve: {error}");
@@ -38,39 +36,29 @@ fn main() -> ExitCode {
     }
 }
 
-async fn serve(arguments: Arguments) -> io::Result<()> {
+async fn serve(arguments: &Arguments) -> io::Result<()> {
     if !arguments.root.is_dir() {
         return Err(io::Error::other(format!(
             "{} is not a directory",
             arguments.root.display()
         )));
     }
-    let listener = TcpListener::bind(&arguments.bind).await.map_err(|error| {
+    let server = Server::bind(&*arguments.bind).map_err(|error| {
         io::Error::new(
             error.kind(),
             format!("cannot listen on {}: {error}", arguments.bind),
         )
     })?;
-    // Before the line that says so: who reads it may send a signal at once.
-    let (mut terminate, mut interrupt) = (
-        signal(SignalKind::terminate())?,
-        signal(SignalKind::interrupt())?,
-    );
     let mut stdout = io::stdout();
-    writeln!(stdout, "listening on http://{}", listener.local_addr()?)?;
+    writeln!(stdout, "listening on http://{}", server.local_addr()?)?;
     stdout.flush()?;
 
-    let stop = async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-    };
-    let files = files(&arguments);
+    let files = files(arguments);
+    // SIGTERM and SIGINT stop it, once what has begun is sent.
     if arguments.log {
-        server::run(listener, log::Log::new(files), stop).await;
+        server.serve(log::Log::new(files)).await?;
     } else {
-        server::run(listener, files, stop).await;
+        server.serve(files).await?;
     }
     Ok(())
 }

@@ -110,7 +110,7 @@ fn form(page: &mut String, question: &Question) -> fmt::Result {
     write!(
         page,
         "<label for=\"q\">Filter by name</label>\n\
-         <input id=\"q\" name=\"q\" type=\"search\" value=\"{}\" autocomplete=\"off\" autocapitalize=\"off\" spellcheck=\"false\">\n\
+         <input id=\"q\" name=\"q\" type=\"search\" value=\"{}\" placeholder=\"Filter by name\" autocomplete=\"off\" autocapitalize=\"off\" spellcheck=\"false\">\n\
          <button>Filter</button>",
         Text(&question.filter)
     )?;
@@ -145,7 +145,7 @@ fn table(page: &mut String, path: &str, rows: &[Row], question: &Question) -> fm
     }
     page.push_str("</tr></thead>\n<tbody>\n");
     if !path.is_empty() {
-        page.push_str("<tr class=\"dir\"><td class=\"name\"><a href=\"../\">Parent directory</a></td><td></td><td></td></tr>\n");
+        page.push_str("<tr class=\"dir\"><td class=\"name\"><a href=\"../\">Parent directory</a></td><td class=\"size\"></td><td class=\"date\"></td></tr>\n");
     }
     for row in rows {
         let (class, slash) = if row.entry.is_directory() {
@@ -170,8 +170,9 @@ fn table(page: &mut String, path: &str, rows: &[Row], question: &Question) -> fm
         match row.entry.modified.map(Utc::of) {
             Some(time) => write!(
                 page,
-                "<td class=\"date\"><time datetime=\"{}\">{}</time></td>",
+                "<td class=\"date\"><time datetime=\"{}\">{} <span>{}</span></time></td>",
                 time.rfc3339(),
+                time.date(),
                 time.minutes()
             )?,
             None => page.push_str("<td class=\"date\"></td>"),

@@ -1,0 +1,196 @@
+//! Hashed names: given out, served, and still served when they are old.
+
+mod common;
+
+use common::{Site, get, get_with};
+use middleware_static::{AssetManifest, StaticFiles};
+
+const IMMUTABLE: &str = "public, max-age=31536000, immutable";
+
+#[tokio::test]
+async fn a_hashed_name_is_served_and_kept_for_good() {
+    let site = Site::with(&[
+        ("css/app.css", "body {}"),
+        ("css/app.css.gz", "gzipped"),
+        ("LICENSE", "MIT"),
+        ("a b#.js", "let a"),
+    ]);
+    for (way, files) in site.every_way() {
+        let assets = AssetManifest::new(site.root());
+        let files = files.assets(assets.clone()).precompressed();
+        for (name, content) in [
+            ("css/app.css", "body {}"),
+            ("/css/app.css", "body {}"),
+            ("LICENSE", "MIT"),
+            ("a b#.js", "let a"),
+        ] {
+            let url = assets.asset_url(name);
+            assert!(!url.starts_with('/'), "relative: {url}");
+            for _ in 0..2 {
+                let answer = get(&files, &format!("/{url}")).await;
+                assert_eq!(
+                    (answer.text().as_str(), answer.field("cache-control")),
+                    (content, IMMUTABLE),
+                    "{way} {url}"
+                );
+            }
+            let plain = get(&files, &format!("/{}", url.replace(&hash(&url), ""))).await;
+            assert_eq!(
+                (plain.text().as_str(), plain.has("cache-control")),
+                (content, false),
+                "{way} {name}"
+            );
+        }
+        let url = format!("/{}", assets.asset_url("css/app.css"));
+        assert_eq!(
+            get(&files, &url).await.field("content-type"),
+            "text/css; charset=utf-8",
+            "{way}"
+        );
+        let gzipped = get_with(&files, &url, &[("accept-encoding", "gzip")]).await;
+        assert_eq!(
+            (gzipped.text().as_str(), gzipped.field("cache-control")),
+            ("gzipped", IMMUTABLE),
+            "{way}"
+        );
+        for unknown in [
+            "/css/app.00000000.css",
+            "/css/none.3f9c1a7b.css",
+            "/css/app.3F9C1A7B.css",
+        ] {
+            assert_eq!(get(&files, unknown).await.status, 404, "{way} {unknown}");
+        }
+    }
+}
+
+/// `.3f9c1a7b` of a hashed name.
+fn hash(url: &str) -> String {
+    let start = url
+        .as_bytes()
+        .windows(9)
+        .position(|window| window[0] == b'.' && window[1..].iter().all(u8::is_ascii_hexdigit));
+    let start = start.unwrap_or_else(|| panic!("{url} has a hash"));
+    url[start..start + 9].to_owned()
+}
+
+#[test]
+fn the_name_has_eight_digits_of_the_content() {
+    let site = Site::with(&[
+        ("css/app.css", "body {}"),
+        ("copy.css", "body {}"),
+        ("other.css", "p {}"),
+    ]);
+    let assets = AssetManifest::new(site.root());
+    let url = assets.asset_url("css/app.css");
+    assert_eq!(url.len(), "css/app.3f9c1a7b.css".len());
+    assert_eq!(
+        hash(&url),
+        hash(&assets.asset_url("copy.css")),
+        "the same content, on every replica"
+    );
+    assert_ne!(hash(&url), hash(&assets.asset_url("other.css")));
+    assert_eq!(assets.asset_url("missing.css"), "missing.css");
+    assert!(
+        assets.try_asset_url("missing.css").is_err()
+            && assets.try_asset_url("../x").is_err()
+            && assets.try_asset_url("css").is_err()
+    );
+    assert_eq!(
+        assets.clone().base("/public").asset_url("css/app.css"),
+        format!("/public/{url}")
+    );
+    assert_eq!(
+        assets.asset_url_from("index.html", "css/app.css"),
+        format!("./{url}")
+    );
+    assert_eq!(
+        assets.asset_url_from("docs/a/intro.html", "css/app.css"),
+        format!("../../{url}")
+    );
+}
+
+#[tokio::test]
+async fn the_hash_follows_the_file_and_old_names_still_work() {
+    let site = Site::with(&[("app.css", "one")]);
+    for (way, files) in site.every_way() {
+        site.write("app.css", b"one");
+        let assets = AssetManifest::new(site.root());
+        let frozen = assets.clone().frozen();
+        let files = files.assets(assets.clone());
+        let one = assets.asset_url("app.css");
+        assert_eq!(get(&files, &format!("/{one}")).await.text(), "one", "{way}");
+        site.write("app.css", b"other");
+        let two = assets.asset_url("app.css");
+        assert_ne!(one, two, "{way}");
+        assert_eq!(
+            frozen.asset_url("app.css"),
+            two,
+            "{way}: clones share what they know"
+        );
+        assert_eq!(
+            get(&files, &format!("/{two}")).await.field("cache-control"),
+            IMMUTABLE,
+            "{way}"
+        );
+        // Given out, and gone: a page of yesterday is better off with today's styles than with none.
+        let old = get(&files, &format!("/{one}")).await;
+        assert_eq!(
+            (old.text().as_str(), old.field("cache-control")),
+            ("other", "no-cache"),
+            "{way}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn names_of_a_previous_build_bring_its_files() {
+    let (old, new) = (
+        Site::with(&[("app.css", "old"), ("gone.css", "gone")]),
+        Site::with(&[("app.css", "new")]),
+    );
+    let before = AssetManifest::new(old.root());
+    let urls = [before.asset_url("app.css"), before.asset_url("gone.css")];
+    // Another process, that never gave out those names.
+    let now = AssetManifest::new(new.root()).previous(old.root());
+    for (way, files) in new.every_way() {
+        let files = files.assets(now.clone());
+        for (url, content) in urls.iter().zip(["old", "gone"]) {
+            let answer = get(&files, &format!("/{url}")).await;
+            assert_eq!(
+                (answer.text().as_str(), answer.field("cache-control")),
+                (content, IMMUTABLE),
+                "{way} {url}"
+            );
+        }
+        let files = StaticFiles::new(new.root()).assets(AssetManifest::new(new.root()));
+        assert_eq!(
+            get(&files, &format!("/{}", urls[0])).await.status,
+            404,
+            "{way}: nobody gave it out"
+        );
+    }
+}
+
+#[test]
+fn a_frozen_manifest_believes_what_it_saw_first() {
+    let site = Site::with(&[("app.css", "one")]);
+    let assets = AssetManifest::new(site.root()).frozen();
+    let url = assets.asset_url("app.css");
+    site.write("app.css", b"other");
+    assert_eq!(assets.asset_url("app.css"), url);
+}
+
+#[tokio::test]
+async fn templates_can_use_it() {
+    // What a template engine wants: a function that is cloned, sent, and called with a name.
+    fn template(asset: impl Fn(&str) -> String + Clone + Send + Sync + 'static) -> String {
+        format!("<link rel=stylesheet href=\"{}\">", asset("app.css"))
+    }
+    let site = Site::with(&[("app.css", "one")]);
+    let assets = AssetManifest::new(site.root()).base("/static/");
+    let page = template(move |name| assets.asset_url(name));
+    assert!(
+        page.starts_with("<link rel=stylesheet href=\"/static/app."),
+        "{page}"
+    );
+}
