@@ -254,7 +254,7 @@ impl Failing {
     /// even drops the head. Nobody tells a body what was flushed, so: two wakes of our own and a short time.
     fn poll_frame<D: From<Bytes>>(
         &mut self,
-        cx: &mut Context<'_>,
+        cx: &Context<'_>,
     ) -> Poll<Option<Result<Frame<D>, BodyError>>> {
         if self.error.is_none() {
             return Poll::Ready(None);
@@ -369,7 +369,7 @@ where
             return SizeHint::default();
         }
         if !matches!(self.first, First::Nothing) {
-            return self.whole.clone();
+            return self.whole;
         }
         let mut hint = SizeHint::with_exact(0);
         if let Some(inner) = &self.inner

@@ -1,11 +1,13 @@
 //! What is done with every failure, once: frames, observers, log, response.
 
 use std::{
+    fmt,
     sync::Arc,
     task::{Context, Poll, ready},
 };
 
 use bytes::{Buf, Bytes};
+use gateway_core::FailureText;
 use http::Response;
 use panic_capture::{discard, guard};
 use tracing::Level;
@@ -99,6 +101,17 @@ impl Finishing {
             None => render::plain(http::StatusCode::INTERNAL_SERVER_ERROR),
         };
         let is_head = self.is_head;
+        let mut response = response;
+        if let Some(report) = self
+            .report
+            .as_ref()
+            .filter(|report| report.status().is_server_error())
+        {
+            // For `gateway_core::testing::Client`, and nobody on the wire.
+            response
+                .extensions_mut()
+                .insert(FailureText::new(AsText(Arc::clone(report))));
+        }
         // RFC 9110 section 9.3.2: the header fields of a GET, without its content.
         response.map(|text| {
             if is_head {
@@ -118,12 +131,21 @@ impl Finishing {
     }
 }
 
+/// The report as text, written when somebody asks for it.
+struct AsText(Arc<Report>);
+
+impl fmt::Display for AsText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.to_text())
+    }
+}
+
 impl Drop for Finishing {
     fn drop(&mut self) {
         if !self.told
             && let Some(report) = self.report.take()
         {
-            tell_later(report, Arc::clone(&self.config));
+            tell_later(&report, &self.config);
         }
     }
 }
@@ -132,28 +154,28 @@ impl Drop for Finishing {
 #[cold]
 pub(crate) fn later(cause: Cause, stage: Stage, watch: &Watch) {
     let report = Report::new(cause, stage, watch.seen.summary());
-    tell_later(Arc::new(report), Arc::clone(&watch.config));
+    tell_later(&Arc::new(report), &watch.config);
 }
 
-fn tell_later(report: Arc<Report>, config: Arc<Config>) {
-    if !is_heard(&config) {
+fn tell_later(report: &Arc<Report>, config: &Arc<Config>) {
+    if !is_heard(config) {
         return;
     }
-    if symbols::is_ready(&report) {
-        tell(&report, &config);
+    if symbols::is_ready(report) {
+        tell(report, config);
         return;
     }
     // Symbols take their time, and this may be an async worker. What is logged elsewhere is logged
     // by the subscriber of here.
     let dispatch = tracing::dispatcher::get_default(Clone::clone);
-    let (elsewhere, its_config) = (Arc::clone(&report), Arc::clone(&config));
+    let (elsewhere, its_config) = (Arc::clone(report), Arc::clone(config));
     let sent = worker::run(move || {
         _ = elsewhere.frames();
         tracing::dispatcher::with_default(&dispatch, || tell(&elsewhere, &its_config));
     });
     if !sent {
         report.set_traceback(Traceback::without(report.location(), Note::TooMany));
-        tell(&report, &config);
+        tell(report, config);
     }
 }
 

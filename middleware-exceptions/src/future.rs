@@ -57,8 +57,8 @@ impl<F> ResponseFuture<F> {
 
     #[cold]
     #[inline(never)]
-    pub(crate) fn failed(cause: Cause, stage: Stage, seen: Seen, config: &Arc<Config>) -> Self {
-        let finishing = Finishing::new(cause, stage, &seen, Arc::clone(config));
+    pub(crate) fn failed(cause: Cause, stage: Stage, seen: &Seen, config: &Arc<Config>) -> Self {
+        let finishing = Finishing::new(cause, stage, seen, Arc::clone(config));
         Self {
             inner: None,
             watch: None,
@@ -73,13 +73,15 @@ impl<F> ResponseFuture<F> {
         if this.inner.is_none() {
             return;
         }
-        if let Err(caught) = guard(|| this.inner.set(None)) {
-            if let Some(watch) = this.watch.take() {
-                finish::later(Cause::of_panic(caught), Stage::FutureDrop, &watch);
-            }
+        if let Err(caught) = guard(|| this.inner.set(None))
+            && let Some(watch) = this.watch.take()
+        {
+            finish::later(Cause::of_panic(caught), Stage::FutureDrop, &watch);
         }
     }
 }
+
+type Answer<B, D> = Result<Response<ResponseBody<B, D>>, Infallible>;
 
 /// How a poll failed that did not panic.
 enum Failed<E, B> {
@@ -95,7 +97,7 @@ where
     R::Data: From<Bytes>,
     R::Error: Into<BoxError> + 'static,
 {
-    type Output = Result<Response<ResponseBody<R, R::Data>>, Infallible>;
+    type Output = Answer<R, R::Data>;
 
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
@@ -168,7 +170,7 @@ impl<F> ResponseFutureProjection<'_, F> {
         stage: Stage,
         outcome: Result<(), Caught>,
         failed: Option<Failed<E, R::Error>>,
-        polled: &mut Poll<Result<Response<ResponseBody<R, R::Data>>, Infallible>>,
+        polled: &mut Poll<Answer<R, <R as Body>::Data>>,
     ) -> ControlFlow<()>
     where
         E: Into<BoxError> + 'static,

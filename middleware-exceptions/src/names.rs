@@ -96,7 +96,7 @@ fn without_version(package: &str) -> &str {
     let version = dashes
         .map(|(at, _)| package.split_at_checked(at).unwrap_or((package, "")))
         .find(|(_, version)| {
-            version.starts_with(|char: char| char == '-')
+            version.starts_with('-')
                 && version
                     .chars()
                     .nth(1)

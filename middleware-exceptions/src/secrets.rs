@@ -52,7 +52,7 @@ fn redacted_field(field: &str) -> Cow<'_, str> {
         return Cow::Borrowed(field);
     };
     let decoded = percent_decode_str(name).decode_utf8_lossy();
-    if is_secret_name(&decoded) || field.split(';').skip(1).any(|part| is_secret_name(part)) {
+    if is_secret_name(&decoded) || field.split(';').skip(1).any(is_secret_name) {
         Cow::Owned(format!("{name}={REDACTED}"))
     } else {
         Cow::Borrowed(field)

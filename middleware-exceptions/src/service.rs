@@ -80,14 +80,14 @@ where
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let (request, seen) = Seen::of(request, &self.config);
         if let Some(cause) = self.failed.take() {
-            return ResponseFuture::failed(*cause, Stage::Ready, seen, &self.config);
+            return ResponseFuture::failed(*cause, Stage::Ready, &seen, &self.config);
         }
         let mut future = None;
         let inner = &mut self.inner;
         match guard(|| future = Some(inner.call(request))) {
             Ok(()) => ResponseFuture::running(future, seen, Arc::clone(&self.config)),
             Err(caught) => {
-                ResponseFuture::failed(Cause::of_panic(caught), Stage::Call, seen, &self.config)
+                ResponseFuture::failed(Cause::of_panic(caught), Stage::Call, &seen, &self.config)
             }
         }
     }

@@ -193,7 +193,7 @@ fn declared(line: &str) -> Option<(String, bool)> {
 mod tests {
     use super::*;
 
-    const FILE: &str = "\
+    const TEXT: &str = "\
 //! A file.
 mod inner {
     pub(crate) async fn outer(a: u8) -> u8 {
@@ -218,7 +218,7 @@ fn after<T>(value: T) {
         fs::write(folder.path().join("Cargo.lock"), "").unwrap();
         fs::create_dir(folder.path().join("src")).unwrap();
         let file = folder.path().join("src/main.rs");
-        fs::write(&file, self::FILE).unwrap();
+        fs::write(&file, TEXT).unwrap();
         (folder, file)
     }
 
@@ -280,7 +280,7 @@ fn after<T>(value: T) {
                 .unwrap();
         }
         let huge = File::create(src.join("huge.rs")).unwrap();
-        huge.set_len(super::FILE + 1).unwrap();
+        huge.set_len(FILE + 1).unwrap();
         fs::write(src.join("data.txt"), "text").unwrap();
         fs::create_dir(src.join("folder.rs")).unwrap();
         let mut sources = Sources::default();

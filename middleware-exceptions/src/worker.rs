@@ -98,7 +98,7 @@ pub(crate) fn after(time: Duration) -> Arc<Signal> {
     let signal = Arc::new(Signal::default());
     let at = Instant::now() + time;
     let job = Job::At(at, Arc::clone(&signal));
-    if time.is_zero() || !sender().is_some_and(|thread| thread.send(job).is_ok()) {
+    if time.is_zero() || sender().is_none_or(|thread| thread.send(job).is_err()) {
         signal.fire();
     }
     signal

@@ -58,7 +58,6 @@ async fn nested_sync_shows_both_helpers_with_their_lines() {
         Ok(ok("ok"))
     }))
     .await;
-    println!("{text}");
     let functions = functions(&text);
     let [.., outer, inner] = functions[..] else {
         panic!("{text}")

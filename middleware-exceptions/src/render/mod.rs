@@ -1,5 +1,7 @@
 //! From a report to bytes.
 
+mod html;
+mod problem;
 pub(crate) mod text;
 
 use bytes::Bytes;
@@ -47,6 +49,7 @@ impl Page<'_> {
 pub struct Rendered {
     content_type: HeaderValue,
     body: Bytes,
+    policy: Option<HeaderValue>,
 }
 
 impl Rendered {
@@ -58,6 +61,7 @@ impl Rendered {
         Self {
             content_type,
             body: body.into(),
+            policy: None,
         }
     }
 }
@@ -84,15 +88,35 @@ pub(crate) fn response(
     build(report.status(), rendered)
 }
 
-fn ours(page: &Page<'_>, _config: &Config) -> Rendered {
-    let format = page.format;
-    match page.verdict {
-        Verdict::Production => Rendered::new(Format::Text.content_type(), text::fixed(page.id())),
-        Verdict::Withheld(reason) => {
+fn ours(page: &Page<'_>, config: &Config) -> Rendered {
+    let Page {
+        report,
+        verdict,
+        format,
+    } = *page;
+    match (verdict, format) {
+        // `Accept` is not looked at in production: one text, one length, the same header names.
+        (Verdict::Production, _) => {
+            Rendered::new(Format::Text.content_type(), text::fixed(page.id()))
+        }
+        (Verdict::Withheld(reason), Format::Problem) => {
+            let json = problem::withheld(page.id(), page.status(), &reason);
+            Rendered::new(format.content_type(), json)
+        }
+        (Verdict::Withheld(reason), _) => {
             let text = format!("{}\nNo details here: {reason}\n", text::fixed(page.id()));
             Rendered::new(Format::Text.content_type(), text)
         }
-        Verdict::Shown => Rendered::new(format.content_type(), text::page(page.report)),
+        (Verdict::Shown, Format::Text) => Rendered::new(format.content_type(), text::page(report)),
+        (Verdict::Shown, Format::Problem) => {
+            Rendered::new(format.content_type(), problem::page(report))
+        }
+        (Verdict::Shown, Format::Html) => {
+            let html = html::page(report, config.editor.as_deref());
+            let mut rendered = Rendered::new(format.content_type(), html.page);
+            rendered.policy = HeaderValue::try_from(html.policy).ok();
+            rendered
+        }
     }
 }
 
@@ -123,6 +147,9 @@ fn build(status: StatusCode, rendered: Rendered) -> Response<Bytes> {
         header::X_CONTENT_TYPE_OPTIONS,
         HeaderValue::from_static("nosniff"),
     );
+    if let Some(policy) = rendered.policy {
+        headers.insert(header::CONTENT_SECURITY_POLICY, policy);
+    }
     *response.body_mut() = rendered.body;
     response
 }

@@ -1,0 +1,146 @@
+//! `application/problem+json` (RFC 9457): for programs, and people who read their responses.
+
+use std::fmt::{self, Display, Write as _};
+
+use http::StatusCode;
+
+use super::text;
+use crate::{
+    frames::{Folded, Frame},
+    id::ErrorId,
+    report::Report,
+};
+
+/// All that is known. The members that RFC 9457 section 3.1 names come first, ours (section 3.2) after.
+pub(crate) fn page(report: &Report) -> String {
+    let mut json = String::with_capacity(4096);
+    // Writing to a string does not fail.
+    _ = write(&mut json, report);
+    json
+}
+
+/// The little that everybody may know, and why it is little.
+pub(crate) fn withheld(id: ErrorId, status: StatusCode, why: &dyn Display) -> String {
+    let title = status.canonical_reason().unwrap_or("Failure");
+    format!(
+        "{{\"type\":\"about:blank\",\"title\":{},\"status\":{},\"detail\":{},\"id\":\"{id}\"}}\n",
+        Text(title),
+        status.as_u16(),
+        Text(&format!("No details here: {why}")),
+    )
+}
+
+fn write(json: &mut String, report: &Report) -> fmt::Result {
+    let status = report.status();
+    // Section 4.2.1: with about:blank the title is the status.
+    let title = status.canonical_reason().unwrap_or("Failure");
+    write!(json, "{{\"type\":\"about:blank\",\"title\":{}", Text(title))?;
+    write!(
+        json,
+        ",\"status\":{},\"detail\":{}",
+        status.as_u16(),
+        Text(report.message())
+    )?;
+    write!(
+        json,
+        ",\"id\":\"{}\",\"kind\":\"{}\"",
+        report.id(),
+        report.kind()
+    )?;
+    if let Some(name) = report.type_name() {
+        write!(json, ",\"error_type\":{}", Text(name))?;
+    }
+    write!(json, ",\"stage\":{}", Text(&report.stage().to_string()))?;
+    if let Some(place) = report.location() {
+        write!(json, ",\"location\":{}", Text(&place.to_string()))?;
+    }
+    if let Some(thread) = report.thread() {
+        write!(json, ",\"thread\":{}", Text(thread))?;
+    }
+    json.push_str(",\"causes\":[");
+    for (n, link) in report.chain().iter().enumerate() {
+        comma(json, n);
+        write!(json, "{{\"message\":{}", Text(&link.message))?;
+        if let Some(name) = &link.type_name {
+            write!(json, ",\"error_type\":{}", Text(name))?;
+        }
+        json.push('}');
+    }
+    json.push_str("],\"traceback\":[");
+    for (n, folded) in report.frames().folded().enumerate() {
+        comma(json, n);
+        match folded {
+            Folded::Others(frames) => {
+                write!(json, "{{\"hidden\":{}}}", Text(&text::hidden(frames)))?;
+            }
+            Folded::Frame(frame) => self::frame(json, frame)?,
+        }
+    }
+    json.push_str("],\"spans\":[");
+    for (n, span) in report.spans().iter().enumerate() {
+        comma(json, n);
+        write!(
+            json,
+            "{{\"name\":{},\"fields\":{}}}",
+            Text(&span.name),
+            Text(&span.fields)
+        )?;
+    }
+    let request = report.request();
+    write!(
+        json,
+        "],\"request\":{{\"method\":{}",
+        Text(request.method().as_str())
+    )?;
+    write!(json, ",\"path\":{},\"headers\":[", Text(request.path()))?;
+    for (n, (name, value)) in request.headers().iter().enumerate() {
+        comma(json, n);
+        write!(json, "[{},{}]", Text(name), Text(value))?;
+    }
+    json.push_str("]},\"notes\":[");
+    let mut n = 0;
+    text::notes(report, |note| {
+        comma(json, n);
+        n += 1;
+        write!(json, "{}", Text(&note.to_string()))
+    })?;
+    json.push_str("]}\n");
+    Ok(())
+}
+
+fn frame(json: &mut String, frame: &Frame) -> fmt::Result {
+    write!(json, "{{\"function\":{}", Text(&frame.title()))?;
+    if let (Some(file), Some(line)) = (frame.file(), frame.line()) {
+        write!(json, ",\"file\":{},\"line\":{line}", Text(file))?;
+    }
+    if let Some(source) = frame.source() {
+        write!(json, ",\"source\":{}", Text(source.line()))?;
+    }
+    json.push('}');
+    Ok(())
+}
+
+fn comma(json: &mut String, n: usize) {
+    if n > 0 {
+        json.push(',');
+    }
+}
+
+/// RFC 8259 section 7.
+struct Text<'a>(&'a str);
+
+impl Display for Text<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_char('"')?;
+        for char in self.0.chars() {
+            match char {
+                '"' => f.write_str("\\\"")?,
+                '\\' => f.write_str("\\\\")?,
+                '\n' => f.write_str("\\n")?,
+                char if u32::from(char) < 0x20 => write!(f, "\\u{:04x}", u32::from(char))?,
+                char => f.write_char(char)?,
+            }
+        }
+        f.write_char('"')
+    }
+}
