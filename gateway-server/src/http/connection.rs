@@ -339,7 +339,8 @@ where
                     *self = Self::Quiet {
                         io: parts.io.into_inner(),
                         exchange: parts.service.exchange,
-                        seen: parts.read_buf.into(),
+                        // Copied (it is mostly empty), or it would keep the whole buffer.
+                        seen: parts.read_buf.to_vec(),
                     };
                 }
             }
