@@ -93,6 +93,8 @@ struct State {
     full: bool,
     end: Option<End>,
     abandoned: bool,
+    /// The reader has found the queue empty, and looked again after everybody else's turn.
+    yielded: bool,
     reader: Option<Waker>,
 }
 
@@ -146,6 +148,7 @@ impl Handed {
             let mut state = self.handoff.lock();
             if let Some(piece) = state.queue.pop_front() {
                 state.queued -= piece.len();
+                state.yielded = false;
                 self.make_room(state);
                 return Poll::Ready(Some(Ok(piece)));
             }
@@ -166,12 +169,22 @@ impl Handed {
                 None => {}
             }
             let waker = context.waker();
+            if state.scheduled && !mem::replace(&mut state.yielded, true) {
+                // Everybody else whose turn it is may go first; perhaps there is more by then.
+                drop(state);
+                waker.wake_by_ref();
+                return Poll::Pending;
+            }
             if !state.reader.as_ref().is_some_and(|it| it.will_wake(waker)) {
                 state.reader = Some(waker.clone());
             }
+            let waits = state.scheduled && state.source.is_some();
             let idle = !mem::replace(&mut state.scheduled, true);
             drop(state);
-            if !idle || !self.handoff.schedule() {
+            if waits {
+                self.handoff.hurry();
+            }
+            if !idle || !self.handoff.schedule(Urgency::Now) {
                 return Poll::Pending;
             }
             // Produced here, where no runtime runs.
@@ -192,7 +205,8 @@ impl Handed {
         if matches!(state.source, Some(Source::Chunks(_))) && !state.scheduled {
             state.scheduled = true;
             drop(state);
-            handoff.schedule();
+            // There is some left to send meanwhile; when it is gone, `poll_data` hurries.
+            handoff.schedule(Urgency::Soon);
         }
     }
 
@@ -252,13 +266,13 @@ impl Handoff {
     }
 
     /// Finds a thread for the source. `true` if that was this one, and something was produced.
-    fn schedule(self: &Arc<Self>) -> bool {
+    fn schedule(self: &Arc<Self>, urgency: Urgency) -> bool {
         let writes = matches!(self.lock().source, Some(Source::Writing(_)));
         #[cfg(feature = "tokio")]
         if let Some(threads) = &self.terms.threads {
             let holding = self.holding(writes);
             let work = Arc::clone(self);
-            if threads.pool().submit(work, holding, Urgency::Now).is_ok() {
+            if threads.pool().submit(work, holding, urgency).is_ok() {
                 return false;
             }
         }
@@ -275,6 +289,14 @@ impl Handoff {
             return true;
         }
         false
+    }
+
+    /// Calls a thread for what was scheduled as [`Urgency::Soon`].
+    fn hurry(&self) {
+        #[cfg(feature = "tokio")]
+        if let Some(threads) = &self.terms.threads {
+            threads.pool().hurry();
+        }
     }
 
     /// Has a thread that may block drop the source, since nobody wants its pieces any more.
@@ -445,7 +467,8 @@ impl Handoff {
 impl Run for Handoff {
     fn run(self: Arc<Self>, turn: &mut Turn<'_>) {
         if self.produce(|| turn.others_wait()) == Produced::GaveWay {
-            self.schedule();
+            // Not alone here: whoever waits for the thread is before it in the queue.
+            self.schedule(Urgency::Soon);
         }
     }
 }

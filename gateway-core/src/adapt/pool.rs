@@ -26,6 +26,10 @@ const LINGER: Duration = Duration::from_millis(100);
 /// may a runtime with few threads be monopolised, nor one that shuts down be kept by another's work.
 const TENURE: Duration = Duration::from_millis(250);
 
+/// How often a thread looks for work again, after everybody else's turn, before it sleeps. To be
+/// put to sleep and woken costs as much as some dozens of looks.
+const LOOKS: usize = 16;
+
 /// How long a runtime's shutdown waits for what it left undone.
 const LAST_WORK: Duration = Duration::from_secs(1);
 
@@ -80,6 +84,8 @@ struct State {
     workers: usize,
     /// Those that were woken or asked for and have not come yet.
     coming: usize,
+    /// One that has just run out of work looks about before it sleeps.
+    looking: bool,
     /// Last in, first out: the thread that is warm gets the work, the others go home.
     idle: Vec<Arc<Parker>>,
     waiters: BTreeMap<u64, Waker>,
@@ -214,7 +220,7 @@ impl Pool {
     }
 
     fn kick(&self, state: &mut State) -> Kick {
-        if state.coming >= state.queue.len() {
+        if state.coming + usize::from(state.looking) >= state.queue.len() {
             return Kick::Enough;
         }
         if let Some(parker) = state.idle.pop() {
@@ -411,8 +417,10 @@ impl Worker {
         });
         let mut state = pool.lock();
         state.coming -= 1;
+        let mut looked = false;
         loop {
             if let Some(job) = state.queue.pop_front() {
+                looked = false;
                 state.running += 1;
                 pool.publish(&state);
                 drop(state);
@@ -447,6 +455,20 @@ impl Worker {
                 state.workers -= 1;
                 return;
             }
+            if !looked && !mem::replace(&mut state.looking, true) {
+                drop(state);
+                for _ in 0..LOOKS {
+                    thread::yield_now();
+                    if pool.has_queue() {
+                        break;
+                    }
+                }
+                state = pool.lock();
+                state.looking = false;
+                looked = true;
+                continue;
+            }
+            looked = false;
             state.idle.push(Arc::clone(&parker));
             drop(state);
             let called = parker.wait();
