@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::capture::UNSET;
+use crate::capture::Position;
 use crate::pattern::GroupNames;
 
 /// What the groups of the winning pattern matched: the first group is number 0,
@@ -31,38 +31,48 @@ pub struct Args<'a> {
 /// The start and end of each group.
 #[derive(Clone)]
 enum Slots {
-    Few([usize; 2 * FEW]),
+    Few([u32; 2 * FEW]),
     Many(Box<[usize]>),
 }
 
 /// Groups that need no allocation.
 const FEW: usize = 7;
 
+/// What finds the groups of one pattern.
+pub(crate) trait Fill {
+    type Span;
+    fn fill<P: Position>(self, slots: &mut [P]) -> Self::Span;
+}
+
 impl<'a> Args<'a> {
-    /// Lets `fill` write the positions of the groups.
     #[inline]
-    pub(crate) fn fill<R>(
-        text: &'a str,
-        names: &'a GroupNames,
-        fill: impl FnOnce(&mut [usize]) -> R,
-    ) -> (Self, R) {
-        let count = 2 * names.len();
-        let mut few = [UNSET; 2 * FEW];
-        let (slots, result) = if let Some(used) = few.get_mut(..count) {
-            let result = fill(used);
-            (Slots::Few(few), result)
-        } else {
-            let mut many = vec![UNSET; count].into_boxed_slice();
-            let result = fill(&mut many);
-            (Slots::Many(many), result)
+    pub(crate) fn fill<F: Fill>(text: &'a str, names: &'a GroupNames, fill: F) -> (Self, F::Span) {
+        let mut few = [u32::UNSET; 2 * FEW];
+        let (slots, span) = match few.get_mut(..2 * names.len()) {
+            Some(used) if text.len() < u32::UNSET as usize => {
+                let span = fill.fill(used);
+                (Slots::Few(few), span)
+            }
+            _ => {
+                let mut many = vec![usize::UNSET; 2 * names.len()].into_boxed_slice();
+                let span = fill.fill(&mut many);
+                (Slots::Many(many), span)
+            }
         };
-        (Self { text, names, slots }, result)
+        (Self { text, names, slots }, span)
     }
 
-    fn slots(&self) -> &[usize] {
+    #[inline]
+    fn span(&self, index: usize) -> Option<(usize, usize)> {
         match &self.slots {
-            Slots::Few(slots) => slots,
-            Slots::Many(slots) => slots,
+            Slots::Few(slots) => {
+                let &[start, end] = slots.get(2 * index..)?.first_chunk()?;
+                (end != u32::UNSET).then_some((start as usize, end as usize))
+            }
+            Slots::Many(slots) => {
+                let &[start, end] = slots.get(2 * index..)?.first_chunk()?;
+                (end != usize::UNSET).then_some((start, end))
+            }
         }
     }
 
@@ -79,12 +89,8 @@ impl<'a> Args<'a> {
     /// The text of a group; `None` if it took no part or there is no such group.
     #[inline]
     pub fn get(&self, index: usize) -> Option<&'a str> {
-        if index >= self.names.len() {
-            return None;
-        }
-        let slots = self.slots();
-        let (start, end) = (*slots.get(2 * index)?, *slots.get(2 * index + 1)?);
-        // An unset position is beyond every text.
+        // Slots behind the last group were never set.
+        let (start, end) = self.span(index)?;
         self.text.get(start..end)
     }
 
@@ -113,13 +119,7 @@ impl<'a> Args<'a> {
         expect(dead_code, reason = "only the service keeps positions")
     )]
     pub(crate) fn spans(&self) -> impl Iterator<Item = Option<(usize, usize)>> + '_ {
-        self.slots()
-            .chunks_exact(2)
-            .take(self.len())
-            .map(|pair| match *pair {
-                [start, end] if end != UNSET && start != UNSET => Some((start, end)),
-                _ => None,
-            })
+        (0..self.len()).map(|index| self.span(index))
     }
 }
 

@@ -11,8 +11,30 @@ use regex_syntax::hir::{Class, Hir, HirKind, Look};
 
 use crate::engine::{class_ranges, find_byte};
 
-/// A group that took no part.
-pub(crate) const UNSET: usize = usize::MAX;
+/// A position in the text: in four bytes, but for texts of four gigabytes.
+pub(crate) trait Position: Copy {
+    /// The position of a group that took no part.
+    const UNSET: Self;
+    fn at(at: usize) -> Self;
+}
+
+impl Position for u32 {
+    const UNSET: Self = Self::MAX;
+
+    #[inline]
+    fn at(at: usize) -> Self {
+        at as Self
+    }
+}
+
+impl Position for usize {
+    const UNSET: Self = Self::MAX;
+
+    #[inline]
+    fn at(at: usize) -> Self {
+        at
+    }
+}
 
 /// The steps that find the groups of one pattern.
 #[derive(Clone, Debug)]
@@ -26,6 +48,17 @@ enum Op {
     /// Skips one character.
     Char,
     Until(u8),
+    /// A group right behind a literal, up to a byte: what most routes consist of.
+    Segment {
+        skip: u32,
+        byte: u8,
+        slot: u16,
+    },
+    /// A group right behind a literal, up to the end.
+    Tail {
+        skip: u32,
+        slot: u16,
+    },
     UntilAny(Box<Bytes>),
     ToEnd,
     /// Goes back from the end.
@@ -76,7 +109,7 @@ impl Program {
         }
         let mut writer = Writer { ops: Vec::new() };
         writer.sequence(&rest.iter().collect::<Vec<_>>(), follow)?;
-        let ops = writer.ops;
+        let ops = fuse(writer.ops);
         (ops.len() < usize::from(u16::MAX)).then(|| Self(ops.into()))
     }
 
@@ -87,7 +120,7 @@ impl Program {
 
     /// Writes the positions of the groups, and returns the end of the match.
     #[inline]
-    pub(crate) fn run(&self, text: &str, slots: &mut [usize]) -> usize {
+    pub(crate) fn run<P: Position>(&self, text: &str, slots: &mut [P]) -> usize {
         let bytes = text.as_bytes();
         let rest = |at: usize| bytes.get(at..).unwrap_or_default();
         let mut at = 0;
@@ -97,12 +130,31 @@ impl Program {
             match op {
                 Op::Save(slot) => {
                     if let Some(slot) = slots.get_mut(usize::from(*slot)) {
-                        *slot = at;
+                        *slot = P::at(at);
                     }
                 }
                 Op::Skip(count) => at += *count as usize,
                 Op::Char => at += width(rest(at).first().copied().unwrap_or(0)),
-                Op::Until(byte) => at += find_byte(rest(at), *byte).unwrap_or(rest(at).len()),
+                Op::Until(byte) => at = find_byte(bytes, at, *byte).unwrap_or(bytes.len()),
+                Op::Segment { skip, byte, slot } => {
+                    at += *skip as usize;
+                    let end = find_byte(bytes, at, *byte).unwrap_or(bytes.len());
+                    if let Some([from, to]) =
+                        slots.get_mut(usize::from(*slot)..usize::from(*slot) + 2)
+                    {
+                        (*from, *to) = (P::at(at), P::at(end));
+                    }
+                    at = end;
+                }
+                Op::Tail { skip, slot } => {
+                    at += *skip as usize;
+                    if let Some([from, to]) =
+                        slots.get_mut(usize::from(*slot)..usize::from(*slot) + 2)
+                    {
+                        (*from, *to) = (P::at(at), P::at(bytes.len()));
+                    }
+                    at = bytes.len();
+                }
                 Op::UntilAny(set) => {
                     at += rest(at)
                         .iter()
@@ -143,10 +195,10 @@ impl Program {
 
 /// The groups by the general engine: `slots` has two places for each group and
 /// none for the whole match, which is returned.
-pub(crate) fn run_general(
+pub(crate) fn run_general<P: Position>(
     regex: &meta::Regex,
     text: &str,
-    slots: &mut [usize],
+    slots: &mut [P],
 ) -> Option<(usize, usize)> {
     // Enough for seven groups without an allocation.
     let mut few = [None; 16];
@@ -159,15 +211,50 @@ pub(crate) fn run_general(
         }
     };
     regex.search_slots(&Input::new(text), found)?;
-    let mut positions = found
-        .iter()
-        .map(|slot| slot.map_or(UNSET, NonMaxUsize::get));
-    let span = (positions.next()?, positions.next()?);
-    slots
-        .iter_mut()
-        .zip(positions)
-        .for_each(|(slot, at)| *slot = at);
+    let mut positions = found.iter().map(|slot| slot.map(NonMaxUsize::get));
+    let span = (positions.next()??, positions.next()??);
+    for (slot, at) in slots.iter_mut().zip(positions) {
+        *slot = at.map_or(P::UNSET, P::at);
+    }
     Some(span)
+}
+
+/// Puts the common sequences of steps into one. Where there are jumps, steps
+/// have to stay in their places.
+fn fuse(ops: Vec<Op>) -> Vec<Op> {
+    if ops
+        .iter()
+        .any(|op| matches!(op, Op::Peek { .. } | Op::PeekByte { .. } | Op::Goto(_)))
+    {
+        return ops;
+    }
+    let mut fused = Vec::with_capacity(ops.len());
+    let mut rest = ops.as_slice();
+    while let Some((first, others)) = rest.split_first() {
+        let (skip, group) = match first {
+            Op::Skip(skip) => (*skip, others),
+            _ => (0, rest),
+        };
+        match group {
+            [Op::Save(slot), Op::Until(byte), Op::Save(end), behind @ ..] if *end == slot + 1 => {
+                fused.push(Op::Segment {
+                    skip,
+                    byte: *byte,
+                    slot: *slot,
+                });
+                rest = behind;
+            }
+            [Op::Save(slot), Op::ToEnd, Op::Save(end), behind @ ..] if *end == slot + 1 => {
+                fused.push(Op::Tail { skip, slot: *slot });
+                rest = behind;
+            }
+            _ => {
+                fused.push(first.clone());
+                rest = others;
+            }
+        }
+    }
+    fused
 }
 
 fn width(first: u8) -> usize {

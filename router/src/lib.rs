@@ -17,6 +17,8 @@ pub use builder::UrlMapBuilder;
 pub use error::{BuildError, Place, UrlForError};
 pub use map::{Match, Route, Shadowed, Stats, UrlMap, Warning};
 pub use reverse::{Arg, ArgList, ArgValue, IntoArgs};
+#[cfg(feature = "tokio")]
+pub use service::AsApplication;
 #[cfg(feature = "service")]
 pub use service::{
     AsService, BoxEndpoint, BoxRouter, BoxRouterBuilder, IntoEndpoint, LeadingSlash, ParseError,

@@ -7,9 +7,9 @@ use std::sync::{Arc, OnceLock};
 
 use regex_automata::meta;
 
-use crate::args::Args;
+use crate::args::{Args, Fill};
 use crate::builder::UrlMapBuilder;
-use crate::capture::{self, Program};
+use crate::capture::{self, Position, Program};
 use crate::engine::{self, Limits, Matcher, Shadow};
 use crate::error::UrlForError;
 use crate::pattern::Pattern;
@@ -80,14 +80,11 @@ impl Entry {
     /// The groups and the span of this pattern, which is known to match `text`.
     #[inline]
     pub(crate) fn args<'a>(&'a self, text: &'a str) -> (Args<'a>, (usize, usize)) {
-        Args::fill(text, &self.pattern.groups, |slots| match &self.program {
-            Some(program) => (0, program.run(text, slots)),
-            None => self.run_general(text, slots),
-        })
+        Args::fill(text, &self.pattern.groups, Groups { entry: self, text })
     }
 
     #[cold]
-    fn run_general(&self, text: &str, slots: &mut [usize]) -> (usize, usize) {
+    fn run_general<P: Position>(&self, text: &str, slots: &mut [P]) -> (usize, usize) {
         self.general()
             .and_then(|regex| capture::run_general(regex, text, slots))
             .unwrap_or((0, text.len()))
@@ -100,6 +97,24 @@ impl Entry {
 
     pub(crate) fn shapes(&self) -> &[Shape] {
         self.shapes.get_or_init(|| Shape::all(&self.pattern))
+    }
+}
+
+/// The groups of an entry in a text that it matches.
+struct Groups<'a> {
+    entry: &'a Entry,
+    text: &'a str,
+}
+
+impl Fill for Groups<'_> {
+    type Span = (usize, usize);
+
+    #[inline]
+    fn fill<P: Position>(self, slots: &mut [P]) -> (usize, usize) {
+        match &self.entry.program {
+            Some(program) => (0, program.run(self.text, slots)),
+            None => self.entry.run_general(self.text, slots),
+        }
     }
 }
 

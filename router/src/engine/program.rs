@@ -16,12 +16,12 @@ enum Node {
     Decided {
         best: u32,
     },
-    /// The literal goes to `next`. At the first byte that differs the state is
-    /// equivalent to `fail`; only at its own first byte the end of the text is
-    /// `at_end` and not what `fail` says.
+    /// The literal, of at most eight bytes, goes to `next`. At the first byte
+    /// that differs the state is equivalent to `fail`; only at its own first byte
+    /// the end of the text is `at_end` and not what `fail` says.
     Literal {
-        start: u32,
-        len: u32,
+        literal: [u8; 8],
+        len: u8,
         next: u32,
         fail: u32,
         at_end: u32,
@@ -62,7 +62,6 @@ struct Set {
 #[derive(Clone, Debug)]
 pub(crate) struct Program {
     nodes: Box<[Node]>,
-    literals: Box<[u8]>,
     /// Rows of one node for each class of the alphabet.
     tables: Box<[u32]>,
     sets: Box<[[u8; 256]]>,
@@ -83,7 +82,6 @@ impl Program {
     /// Bytes on the heap.
     pub(crate) fn size(&self) -> usize {
         size_of_val(&*self.nodes)
-            + size_of_val(&*self.literals)
             + size_of_val(&*self.tables)
             + size_of_val(&*self.sets)
             + size_of_val(&*self.classes)
@@ -104,22 +102,22 @@ impl Program {
             match self.nodes[node as usize] {
                 Node::Decided { best } => return best,
                 Node::Literal {
-                    start,
+                    literal,
                     len,
                     next,
                     fail,
                     at_end,
                 } => {
-                    let literal = &self.literals[start as usize..][..len as usize];
-                    let rest = &bytes[at..];
-                    let common = common_prefix(rest, literal);
-                    if common == literal.len() {
-                        at += common;
+                    let len = usize::from(len);
+                    let differ = load(bytes, at) ^ u64::from_le_bytes(literal);
+                    // Shifting out what lies behind the literal: `len` is not 0.
+                    if differ << (64 - 8 * len) == 0 && at + len <= bytes.len() {
+                        at += len;
                         node = next;
-                    } else if rest.is_empty() {
+                    } else if at == bytes.len() {
                         return at_end;
                     } else {
-                        at += common;
+                        at = bytes.len().min(at + (differ.trailing_zeros() / 8) as usize);
                         // The literal and the text may part inside a character.
                         while !text.is_char_boundary(at) {
                             at -= 1;
@@ -127,9 +125,9 @@ impl Program {
                         node = fail;
                     }
                 }
-                Node::Until { byte, next, at_end } => match find_byte(&bytes[at..], byte) {
+                Node::Until { byte, next, at_end } => match find_byte(bytes, at, byte) {
                     Some(found) => {
-                        at += found + 1;
+                        at = found + 1;
                         node = next;
                     }
                     None => return at_end,
@@ -210,53 +208,43 @@ impl Program {
     }
 }
 
-/// How many bytes `a` and `b` share at their start.
+/// Eight bytes from `at` on; behind the end of the text they are zeros.
 #[inline]
-fn common_prefix(a: &[u8], b: &[u8]) -> usize {
-    let mut shared = 0;
-    let mut a_words = a.chunks_exact(8);
-    let mut b_words = b.chunks_exact(8);
-    for (x, y) in a_words.by_ref().zip(b_words.by_ref()) {
-        let differ = word(x) ^ word(y);
-        if differ != 0 {
-            return shared + (differ.trailing_zeros() / 8) as usize;
-        }
-        shared += 8;
+fn load(text: &[u8], at: usize) -> u64 {
+    let word = |chunk: &[u8; 8]| u64::from_le_bytes(*chunk);
+    if let Some(chunk) = text.get(at..).and_then(<[u8]>::first_chunk) {
+        return word(chunk);
     }
-    let (a, b) = (
-        a.get(shared..).unwrap_or_default(),
-        b.get(shared..).unwrap_or_default(),
-    );
-    shared + a.iter().zip(b).take_while(|(x, y)| x == y).count()
+    let left = text.len().saturating_sub(at);
+    match text.last_chunk() {
+        // The last eight bytes, those in front of `at` shifted out.
+        Some(chunk) if left > 0 => word(chunk) >> (64 - 8 * left),
+        _ => text
+            .iter()
+            .skip(at)
+            .rev()
+            .fold(0, |word, &byte| word << 8 | u64::from(byte)),
+    }
 }
 
+/// The first place of `byte` from `at` on. Segments of paths are short: the
+/// call and the set-up of `memchr` cost more than eight bytes at a time do.
 #[inline]
-fn word(chunk: &[u8]) -> u64 {
-    chunk.try_into().map_or(0, u64::from_le_bytes)
-}
-
-/// The first place of `byte`. Segments of paths are short: the calls and set-up
-/// of `memchr` cost more than eight bytes at a time do.
-#[inline]
-pub(crate) fn find_byte(text: &[u8], byte: u8) -> Option<usize> {
+pub(crate) fn find_byte(text: &[u8], mut at: usize, byte: u8) -> Option<usize> {
     const LOW: u64 = 0x0101_0101_0101_0101;
     const HIGH: u64 = 0x8080_8080_8080_8080;
     let wanted = LOW * u64::from(byte);
-    let mut words = text.chunks_exact(8);
-    let mut at = 0;
-    for chunk in &mut words {
-        let zeros = word(chunk) ^ wanted;
+    while at < text.len() {
+        let zeros = load(text, at) ^ wanted;
         let found = zeros.wrapping_sub(LOW) & !zeros & HIGH;
         if found != 0 {
-            return Some(at + (found.trailing_zeros() / 8) as usize);
+            at += (found.trailing_zeros() / 8) as usize;
+            // The zeros behind the end are no bytes of the text.
+            return (at < text.len()).then_some(at);
         }
         at += 8;
     }
-    words
-        .remainder()
-        .iter()
-        .position(|&b| b == byte)
-        .map(|i| at + i)
+    None
 }
 
 struct Compiler<'d> {
@@ -265,7 +253,6 @@ struct Compiler<'d> {
     nodes: Vec<Node>,
     of_state: Vec<Option<u32>>,
     todo: Vec<u32>,
-    literals: Vec<u8>,
     tables: Vec<u32>,
     rows: HashMap<Vec<u32>, u32>,
     sets: Vec<[u8; 256]>,
@@ -283,7 +270,6 @@ impl<'d> Compiler<'d> {
             nodes: Vec::new(),
             of_state: vec![None; dfa.states.len()],
             todo: Vec::new(),
-            literals: Vec::new(),
             tables: Vec::new(),
             rows: HashMap::new(),
             sets: Vec::new(),
@@ -312,7 +298,6 @@ impl<'d> Compiler<'d> {
             .for_each(|(slot, class)| *slot = class);
         Program {
             nodes: self.nodes.into(),
-            literals: self.literals.into(),
             tables: self.tables.into(),
             sets: self.sets.into(),
             classes,
@@ -467,19 +452,34 @@ impl<'d> Compiler<'d> {
         {
             literal.push(c);
             next = further;
-            if literal.len() > 255 {
+            if literal.len() > 250 {
                 break;
             }
         }
-        let start = self.literals.len() as u32;
-        self.literals.extend_from_slice(literal.as_bytes());
-        let (next, fail) = (self.node(next), self.node(step.fail));
-        Node::Literal {
-            start,
-            len: literal.len() as u32,
-            next,
-            fail,
-            at_end,
+        let (mut next, fail) = (self.node(next), self.node(step.fail));
+        // Inside the literal the end of the text is what it is for `fail`.
+        let inner_end = self.state(step.fail).map_or(NONE, |state| state.at_end);
+        let mut chunks = literal.as_bytes().rchunks(8).peekable();
+        loop {
+            let chunk = chunks.next().unwrap_or_default();
+            let mut padded = [0; 8];
+            padded
+                .iter_mut()
+                .zip(chunk)
+                .for_each(|(slot, &byte)| *slot = byte);
+            let last = chunks.peek().is_none();
+            let node = Node::Literal {
+                literal: padded,
+                len: chunk.len() as u8,
+                next,
+                fail,
+                at_end: if last { at_end } else { inner_end },
+            };
+            if last {
+                return node;
+            }
+            self.nodes.push(node);
+            next = (self.nodes.len() - 1) as u32;
         }
     }
 

@@ -30,7 +30,7 @@ impl<A: Application> Application for Router<A> {
         let outcome = self
             .shared
             .resolve(environ.method(), host.as_deref(), &path, query);
-        let outer = environ.get::<UrlArgs>().cloned();
+        let outer = UrlArgs::of_mount(environ.extensions());
         match outcome {
             Outcome::Route(found) => {
                 let args =

@@ -109,7 +109,8 @@ impl<B, E> fmt::Display for BoxRouter<B, E> {
     }
 }
 
-/// What a [`BoxRouter`] takes: any tower service.
+/// What a [`BoxRouter`] takes: any tower service, and with the feature `tokio`
+/// any [`gateway_core::Application`].
 ///
 /// `M` tells the kinds apart; the compiler finds it.
 pub trait IntoEndpoint<B, E, M> {
@@ -132,6 +133,36 @@ where
 {
     fn into_endpoint(self) -> BoxEndpoint<B, E> {
         BoxEndpoint::new(self)
+    }
+}
+
+/// The kind of endpoint that is a blocking application: a function over
+/// [`Environ`](gateway_core::Environ), which runs on threads that may block.
+#[cfg(feature = "tokio")]
+#[derive(Clone, Copy, Debug)]
+pub struct AsApplication;
+
+/// Errors become bare responses, as [`AnswerErrors`](gateway_core::adapt::AnswerErrors) does.
+#[cfg(feature = "tokio")]
+impl<A, B> IntoEndpoint<B, Infallible, AsApplication> for A
+where
+    A: gateway_core::Application,
+    B: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
+{
+    fn into_endpoint(self) -> BoxEndpoint<B, Infallible> {
+        BoxEndpoint::new(self.into_service().answer_errors())
+    }
+}
+
+/// Errors are passed on.
+#[cfg(feature = "tokio")]
+impl<A, B> IntoEndpoint<B, BoxError, AsApplication> for A
+where
+    A: gateway_core::Application,
+    B: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
+{
+    fn into_endpoint(self) -> BoxEndpoint<B, BoxError> {
+        BoxEndpoint::new(self.into_service())
     }
 }
 

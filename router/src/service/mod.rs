@@ -19,6 +19,8 @@ mod settings;
 mod url_args;
 
 pub use body::RouterBody;
+#[cfg(feature = "tokio")]
+pub use boxed::AsApplication;
 pub use boxed::{AsService, BoxEndpoint, BoxRouter, BoxRouterBuilder, IntoEndpoint};
 pub use builder::RouterBuilder;
 pub use future::ResponseFuture;

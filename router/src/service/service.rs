@@ -268,7 +268,7 @@ where
         let Some(service) = self.route_endpoint(found.id).cloned() else {
             return ResponseFuture::own(not_found(), head);
         };
-        let outer = request.extensions().get::<UrlArgs>().cloned();
+        let outer = UrlArgs::of_mount(request.extensions());
         let args = UrlArgs::new(
             &self.shared,
             &found,
@@ -287,7 +287,7 @@ where
 
 /// Takes the prefix of a mount off the path, and records the whole.
 fn enter_mount<B>(shared: &Arc<Shared>, request: &mut Request<B>, index: usize, rest: usize) {
-    let outer = request.extensions().get::<UrlArgs>().cloned();
+    let outer = UrlArgs::of_mount(request.extensions());
     let args = UrlArgs::mounted(shared, index, request.raw_script_name(), outer);
     let uri = request.uri().clone();
     let recorded = ScriptName::join(request.raw_script_name(), request.raw_path_info());

@@ -39,14 +39,21 @@ pub struct UrlArgs {
     route: Option<u32>,
     text: Text,
     spans: Spans,
+    /// What most requests have nothing of: an extension is moved several times.
+    above: Option<Box<Above>>,
+}
+
+/// What lies in front of the path: hosts and mounts.
+#[derive(Clone, Default)]
+struct Above {
     /// The groups that belong to the host.
     host_groups: usize,
     /// The pattern together with those of the routers outside.
     whole: Option<Box<str>>,
     /// Where this router is itself mounted, encoded; nothing at the root.
-    script_name: Option<Box<str>>,
+    script_name: Box<str>,
     /// What a router outside found.
-    outer: Option<Arc<Self>>,
+    outer: Option<Arc<UrlArgs>>,
 }
 
 /// The text that groups are parts of.
@@ -143,7 +150,7 @@ impl UrlArgs {
             };
             (text, Spans::collect(args.spans()))
         };
-        let outer = outer.filter(|outer| outer.route.is_none()).map(Arc::new);
+        let outer = outer.map(Arc::new);
         if let Some(outer) = &outer {
             let pattern = &info.entry.pattern.source;
             let below = pattern.strip_prefix('^').unwrap_or(pattern);
@@ -155,10 +162,14 @@ impl UrlArgs {
             route: Some(found.id),
             text,
             spans,
-            host_groups,
-            whole,
-            script_name: (!script_name.is_empty()).then(|| script_name.into()),
-            outer,
+            above: (host_groups > 0 || !script_name.is_empty() || outer.is_some()).then(|| {
+                Box::new(Above {
+                    host_groups,
+                    whole,
+                    script_name: script_name.into(),
+                    outer,
+                })
+            }),
         })
     }
 
@@ -169,7 +180,7 @@ impl UrlArgs {
         script_name: &str,
         outer: Option<Self>,
     ) -> Self {
-        let outer = outer.filter(|outer| outer.route.is_none()).map(Arc::new);
+        let outer = outer.map(Arc::new);
         let prefix = shared
             .mounts
             .get(index)
@@ -180,11 +191,21 @@ impl UrlArgs {
             route: None,
             text: Text::Own("".into()),
             spans: Spans::Few(0, [UNSET; 5]),
-            host_groups: 0,
-            whole: Some(format!("{before}{prefix}").into()),
-            script_name: (!script_name.is_empty()).then(|| script_name.into()),
-            outer,
+            above: Some(Box::new(Above {
+                host_groups: 0,
+                whole: Some(format!("{before}{prefix}").into()),
+                script_name: script_name.into(),
+                outer,
+            })),
         }
+    }
+
+    /// What a router outside said of its mount, if this is below one.
+    pub(crate) fn of_mount(extensions: &Extensions) -> Option<Self> {
+        extensions
+            .get::<Self>()
+            .filter(|args| args.route.is_none())
+            .cloned()
     }
 
     /// The number of groups, those that took no part included. Groups of a host
@@ -220,7 +241,11 @@ impl UrlArgs {
     pub fn names(&self) -> impl Iterator<Item = Option<&str>> {
         let info = self.info();
         let host = info
-            .filter(|_| self.host_groups > 0)
+            .filter(|_| {
+                self.above
+                    .as_ref()
+                    .is_some_and(|above| above.host_groups > 0)
+            })
             .and_then(|info| self.shared.hosts.routes().nth(info.section.checked_sub(1)?))
             .into_iter()
             .flat_map(|host| host.groups());
@@ -238,7 +263,10 @@ impl UrlArgs {
     /// mounts it is the whole pattern, prefixes in front; for a service that is
     /// mounted itself, the prefix.
     pub fn pattern(&self) -> &str {
-        match (&self.whole, self.info()) {
+        match (
+            self.above.as_ref().and_then(|above| above.whole.as_deref()),
+            self.info(),
+        ) {
             (Some(whole), _) => whole,
             (None, Some(info)) => &info.entry.pattern.source,
             (None, None) => "",
@@ -319,12 +347,12 @@ impl UrlArgs {
         if self.shared.names.contains_key(name) {
             return url_for(
                 &self.shared,
-                self.script_name.as_deref().unwrap_or_default(),
+                self.above.as_ref().map_or("", |above| &above.script_name),
                 name,
                 args,
             );
         }
-        match &self.outer {
+        match self.above.as_ref().and_then(|above| above.outer.as_ref()) {
             Some(outer) => outer.url_for_list(name, args),
             None => Err(UrlForError::UnknownName { name: name.into() }),
         }
