@@ -113,15 +113,28 @@ impl OwnedAsk {
     }
 }
 
-/// The last segment of the client's path, if the present path is the root only because a mount took everything.
+/// The last segment of the client's path, if the present path is the root only because a mount took everything:
+/// `http` cannot hold the empty path that is left.
 pub(crate) fn bare_mount<B>(request: &Request<B>) -> Option<&str> {
-    #[cfg(feature = "axum")]
-    if request.uri().path() == "/"
-        && let Some(original) = request.extensions().get::<axum::extract::OriginalUri>()
-    {
-        let path = original.0.path();
-        return path.rsplit('/').next().filter(|last| !last.is_empty());
+    if request.uri().path() != "/" {
+        return None;
     }
-    let _ = request;
+    #[cfg(feature = "gateway-core")]
+    {
+        use gateway_core::RequestExt;
+        let mount = request.raw_script_name();
+        if request.raw_path_info().is_empty() && !mount.is_empty() {
+            return last_segment(mount);
+        }
+    }
+    #[cfg(feature = "axum")]
+    if let Some(original) = request.extensions().get::<axum::extract::OriginalUri>() {
+        return last_segment(original.0.path());
+    }
     None
+}
+
+#[cfg(any(feature = "axum", feature = "gateway-core"))]
+fn last_segment(path: &str) -> Option<&str> {
+    path.rsplit('/').next().filter(|last| !last.is_empty())
 }

@@ -22,6 +22,85 @@
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! [`StaticFiles`] answers every request itself and never fails, so it goes where `ServeDir` goes (axum's
+//! `fallback_service`, `nest_service`); [`StaticFile`] is one file. All are tower services and need tokio only to
+//! have a thread to block on.
+//!
+//! | asked for | answered |
+//! |---|---|
+//! | a file, GET or HEAD | 200, with `ETag`, `Last-Modified`, `Content-Type` (`charset=utf-8` on text), `nosniff`, `Accept-Ranges` |
+//! | the same with preconditions | 304 or 412, in the order of RFC 9110 13.2.2; the fields of the 304 are those of the 200 |
+//! | one range | 206 with `Content-Range`; `If-Range` by strong comparison |
+//! | several ranges | 206 `multipart/byteranges`, overlaps joined, 32 parts at most, else everything |
+//! | a range beyond the end | 416 with the length |
+//! | a directory with a slash, and its `index.html` | 200 |
+//! | a directory without the slash | 301 to `./name/`: right below any mount, nest or stripping proxy |
+//! | a directory without an index | 404, or a page or JSON with [`listing`](StaticFiles::listing) |
+//! | a dotfile, FIFO, socket or device, a link out of the root, a name that no file can have | 404 |
+//! | what is not there | 404; a [page](StaticFiles::not_found_page), an [application](StaticFiles::spa) or [the inner service](StaticLayer::fall_through) if you say so |
+//! | a path that is none (`/%zz`) | 400 |
+//! | what the file system refuses | 403; without descriptors 503 with `Retry-After` |
+//! | a coding that none of the [siblings](StaticFiles::precompressed) has, the file itself refused | 406 |
+//! | another method | 405 with `Allow`; OPTIONS 204 |
+//!
+//! # What it refuses
+//!
+//! Nothing outside the root is ever opened. On Linux the kernel sees to that (`openat2`, `RESOLVE_BENEATH`), elsewhere
+//! `cap-std` does; links are followed as long as they stay inside, absolute ones too, or [not at all](source::Symlinks).
+//! A file that becomes shorter while it is sent breaks the connection: a client is never told that it has all of it.
+//!
+//! # What it does not do
+//!
+//! It compresses nothing on the fly (make siblings when you build), guesses no charset but UTF-8, and writes no files.
+//!
+//! # Speed
+//!
+//! What the kernel has in memory is answered on the spot, without a hop to another thread: `openat2` with
+//! `RESOLVE_CACHED`, `fstat`, `preadv2` with `RWF_NOWAIT`, and where any of them would wait, one job for the whole look-up on
+//! tokio's blocking threads. Which of them a device can do is learnt from the device. Files up to 64 KiB that are asked for
+//! again are answered from a cache that an `fstat` validates: what changes is noticed within a second. A small answer is four
+//! system calls with the cache and seven without it, none of them a `futex`.
+//!
+//! For slow clients the server decides how much waits in memory: hyper's default is 400 KiB for each
+//! connection, and with `http1::Builder::max_buf_size(64 * 1024)` it is one piece of a file.
+//!
+//! # Every setting
+//!
+//! ```no_run
+//! use std::time::SystemTime;
+//! use middleware_static::source::{Directory, Io, Symlinks};
+//! use middleware_static::{AssetManifest, Dotfiles, SendFile, StaticFiles, ValidateBy};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let assets = AssetManifest::new("site").base("/public").previous("last-build");
+//! let files = StaticFiles::from_source(Directory::new("site").symlinks(Symlinks::Refuse).io(Io::Portable))
+//!     .overlay("theme")                                // what is not in `site`
+//!     .assets(assets.clone())                          // app.3f9c1a7b.css, immutable
+//!     .index_files(["index.html", "index.htm"])
+//!     .dotfiles(Dotfiles::Serve)
+//!     .validate_by(ValidateBy::Content)                // replicas agree
+//!     .precompressed()                                 // .br, .zst, .gz
+//!     .listing()
+//!     .clean_urls()                                    // /about is about.html
+//!     .spa("app.html")
+//!     .not_found_page("404.html")
+//!     .cache_control("*.{css,js}", "max-age=3600".parse()?)
+//!     .attachment("downloads/**")
+//!     .content_type("glb", "model/gltf-binary".parse()?)
+//!     .header("cross-origin-resource-policy".parse()?, "same-origin".parse()?)
+//!     .cache_bytes(64 << 20)
+//!     .cache_descriptors(1000);
+//! let page = format!("<link rel=stylesheet href=\"{}\">", assets.asset_url("css/app.css"));
+//! # let _ = (files.clone().no_cache(), files.send_file(SendFile::XSendfile), page, ValidateBy::Fixed(SystemTime::now()));
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Features
+//!
+//! None is on by default. `embed`: files in the binary, by rust-embed. `axum` and `gateway-core`: the bare prefix of a nest or mount
+//! (`/assets`) redirects to `./assets/`; everything below it is right without them.
 
 pub mod conditional;
 pub mod negotiate;

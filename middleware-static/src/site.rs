@@ -34,10 +34,6 @@ pub(crate) struct Site {
 
 /// What came of a request.
 #[derive(Debug)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "it lives on the stack for one request, and is nearly always the large one"
-)]
 pub(crate) enum Outcome {
     Answer(Response<ResponseBody>),
     /// Nothing here: somebody else may answer, or this status is the answer.

@@ -290,3 +290,25 @@ async fn one_file_answers_every_path() {
         assert_eq!(linked.status(), 200, "the program named it");
     }
 }
+
+#[cfg(feature = "gateway-core")]
+#[tokio::test]
+async fn a_mount_of_ours_is_redirected_to_with_its_slash() {
+    let site = Site::with(&[("d/index.html", "index")]);
+    let files = StaticFiles::new(site.root()).listing();
+    let mounted = gateway_core::mount("/a/wiki", files).unwrap();
+    for (uri, location) in [
+        ("/a/wiki", Some("./wiki/")),
+        ("/a/wiki?x", Some("./wiki/?x")),
+        ("/a/wiki/", None),
+        ("/a/wiki/d", Some("./d/")),
+    ] {
+        let request = Request::get(uri).body(()).unwrap();
+        let response = mounted.clone().oneshot(request).await.unwrap();
+        let got = response
+            .headers()
+            .get("location")
+            .map(|location| location.to_str().unwrap());
+        assert_eq!(got, location, "{uri}");
+    }
+}

@@ -27,12 +27,16 @@ async fn sites() -> (&'static Site, Vec<(&'static str, StaticFiles)>) {
             site
         })
         .await;
-    let mut ways = site.every_way();
+    let ways = site.every_way();
     #[cfg(feature = "embed")]
-    ways.push((
-        "embedded",
-        StaticFiles::from_source(middleware_static::source::Embedded::<Embedded>::new()),
-    ));
+    let ways = [
+        ways,
+        vec![(
+            "embedded",
+            StaticFiles::from_source(middleware_static::source::Embedded::<Embedded>::new()),
+        )],
+    ]
+    .concat();
     (site, ways)
 }
 

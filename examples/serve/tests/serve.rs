@@ -1,0 +1,314 @@
+//! The program from outside: its command line, its first line, its signals, and what it does when descriptors run out.
+#![cfg(target_os = "linux")]
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+struct Serve {
+    child: Child,
+    address: String,
+}
+
+impl Serve {
+    fn start(root: &std::path::Path, options: &[&str]) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_serve"));
+        command
+            .arg(root)
+            .args(["--bind", "127.0.0.1:0"])
+            .args(options);
+        Self::spawn(command)
+    }
+
+    fn spawn(mut command: Command) -> Self {
+        let mut child = command
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.as_mut().unwrap())
+            .read_line(&mut line)
+            .unwrap();
+        let address = line
+            .strip_prefix("listening on http://")
+            .expect("the first line")
+            .trim()
+            .to_owned();
+        Self { child, address }
+    }
+
+    fn connect(&self) -> TcpStream {
+        let stream = TcpStream::connect(&self.address).unwrap();
+        stream
+            .set_read_timeout(Some(Duration::from_secs(5)))
+            .unwrap();
+        stream
+    }
+
+    /// The whole answer, as text.
+    fn ask(&self, path: &str, fields: &str) -> String {
+        let mut stream = self.connect();
+        write!(
+            stream,
+            "GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{fields}\r\n"
+        )
+        .unwrap();
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).unwrap();
+        String::from_utf8_lossy(&answer).into_owned()
+    }
+
+    fn status(&self, path: &str) -> String {
+        self.ask(path, "")
+            .split(' ')
+            .nth(1)
+            .unwrap_or_default()
+            .to_owned()
+    }
+
+    fn descriptors(&self) -> usize {
+        fs::read_dir(format!("/proc/{}/fd", self.child.id()))
+            .unwrap()
+            .count()
+    }
+}
+
+impl Drop for Serve {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn root(files: &[(&str, &str)]) -> tempfile::TempDir {
+    let root = tempfile::tempdir().unwrap();
+    for (name, content) in files {
+        let path = root.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, content).unwrap();
+    }
+    root
+}
+
+#[test]
+fn files_are_served_by_default_and_nothing_else() {
+    let root = root(&[
+        ("index.html", "index"),
+        ("a.txt", "a"),
+        ("a.txt.gz", "zip"),
+        (".env", "secret"),
+        ("d/x", "x"),
+    ]);
+    let serve = Serve::start(root.path(), &[]);
+    assert!(serve.ask("/", "").ends_with("index"));
+    assert!(
+        serve
+            .ask("/a.txt", "Accept-Encoding: gzip\r\n")
+            .ends_with("\r\n\r\na")
+    );
+    for path in ["/.env", "/d/", "/missing", "/../a.txt"] {
+        assert_eq!(serve.status(path), "404", "{path}");
+    }
+    assert_eq!(serve.status("/d"), "301");
+}
+
+#[test]
+fn every_option_does_what_it_says() {
+    let root = root(&[
+        ("app.html", "application"),
+        ("a.txt", "a"),
+        ("a.txt.gz", "zip"),
+        ("d/x", "x"),
+    ]);
+    let serve = Serve::start(
+        root.path(),
+        &[
+            "--listing",
+            "--no-cache",
+            "--spa",
+            "app.html",
+            "--precompressed",
+            "--log",
+        ],
+    );
+    assert!(serve.ask("/d/", "").contains("href=\"./x\""));
+    assert!(
+        serve
+            .ask("/users/1", "Accept: text/html\r\n")
+            .ends_with("application")
+    );
+    assert_eq!(serve.status("/users/1"), "404");
+    assert!(
+        serve
+            .ask("/a.txt", "Accept-Encoding: gzip\r\n")
+            .ends_with("zip")
+    );
+    let mut serve = serve;
+    let mut line = String::new();
+    BufReader::new(serve.child.stderr.as_mut().unwrap())
+        .read_line(&mut line)
+        .unwrap();
+    assert!(line.starts_with("GET /d/ 200 "), "{line}");
+}
+
+#[test]
+fn what_is_wrong_with_the_command_line_is_said() {
+    let run = |arguments: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_serve"))
+            .args(arguments)
+            .output()
+            .unwrap();
+        (
+            output.status.code(),
+            String::from_utf8_lossy(&output.stderr).into_owned(),
+            output.stdout,
+        )
+    };
+    let (code, text, stdout) = run(&["--nonsense"]);
+    assert!(
+        code == Some(2)
+            && text.contains("--nonsense")
+            && text.contains("usage")
+            && stdout.is_empty()
+    );
+    let (code, text, _) = run(&["/no/such/directory"]);
+    assert!(
+        code == Some(1) && text.contains("/no/such/directory"),
+        "{text}"
+    );
+    let (code, text, _) = run(&[".", "--bind", "127.0.0.1:nonsense"]);
+    assert!(
+        code == Some(1) && text.contains("127.0.0.1:nonsense"),
+        "{text}"
+    );
+}
+
+#[test]
+fn sigterm_lets_what_has_begun_finish() {
+    let root = root(&[]);
+    fs::write(root.path().join("big"), vec![b'x'; 32 << 20]).unwrap();
+    let mut serve = Serve::start(root.path(), &[]);
+    let mut client = serve.connect();
+    client
+        .write_all(b"GET /big HTTP/1.1\r\nHost: x\r\n\r\n")
+        .unwrap();
+    client.read_exact(&mut [0; 1000]).unwrap();
+    Command::new("kill")
+        .arg(serve.child.id().to_string())
+        .status()
+        .unwrap();
+    std::thread::sleep(Duration::from_millis(300));
+    let mut rest = Vec::new();
+    client.read_to_end(&mut rest).unwrap();
+    assert!(rest.len() + 1000 > 32 << 20, "{} bytes", rest.len());
+    assert!(serve.child.wait().unwrap().success());
+}
+
+#[test]
+fn without_descriptors_it_says_so_and_recovers() {
+    let root = root(&[("a.txt", "a")]);
+    // More than the buffers of a socket take, or the file would be closed while the client waits.
+    fs::File::create(root.path().join("big"))
+        .unwrap()
+        .set_len(256 << 20)
+        .unwrap();
+    // The hard limit, which the program cannot raise. Each client below costs a socket and a file.
+    let mut command = Command::new("sh");
+    let script = "ulimit -n 64 && exec \"$0\" \"$@\"";
+    command
+        .args(["-c", script, env!("CARGO_BIN_EXE_serve")])
+        .arg(root.path())
+        .args(["--bind", "127.0.0.1:0", "--no-cache"]);
+    let serve = Serve::spawn(command);
+    // Connections first: without a descriptor for the next one the server would not even accept it.
+    let mut clients: Vec<TcpStream> = (0..40).map(|_| serve.connect()).collect();
+    let mut refused = 0;
+    for client in &mut clients {
+        let mut answer = |path: &str| {
+            write!(client, "GET {path} HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+            let mut begin = [0; 1024];
+            let length = client.read(&mut begin).unwrap();
+            String::from_utf8_lossy(&begin[..length]).into_owned()
+        };
+        let begin = answer("/big");
+        if begin.starts_with("HTTP/1.1 503") {
+            refused += 1;
+            assert!(begin.contains("retry-after: 1"), "{begin}");
+        } else {
+            assert!(begin.starts_with("HTTP/1.1 200"), "{begin}");
+        }
+    }
+    assert!(refused > 0, "some are told to come again");
+    drop(clients);
+    let start = Instant::now();
+    while serve.status("/a.txt") != "200" {
+        assert!(start.elapsed() < Duration::from_secs(5), "it recovers");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+#[test]
+fn clients_that_go_away_leave_nothing_open() {
+    let root = root(&[]);
+    fs::File::create(root.path().join("big"))
+        .unwrap()
+        .set_len(256 << 20)
+        .unwrap();
+    let serve = Serve::start(root.path(), &["--no-cache"]);
+    assert_eq!(serve.status("/missing"), "404");
+    let before = serve.descriptors();
+    let mut clients: Vec<TcpStream> = (0..50).map(|_| serve.connect()).collect();
+    for client in &mut clients {
+        client
+            .write_all(b"GET /big HTTP/1.1\r\nHost: x\r\n\r\n")
+            .unwrap();
+        client.read_exact(&mut [0; 100]).unwrap();
+    }
+    assert!(serve.descriptors() >= before + 90);
+    drop(clients);
+    let start = Instant::now();
+    // The root itself is opened again now and then.
+    while serve.descriptors() > before + 2 {
+        assert!(
+            start.elapsed() < Duration::from_secs(5),
+            "{} of {before}",
+            serve.descriptors()
+        );
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn many_pipelined_requests_leave_it_small() {
+    let root = root(&[("a.txt", "a")]);
+    let serve = Serve::start(root.path(), &[]);
+    let mut client = serve.connect();
+    let request = b"GET /a.txt HTTP/1.1\r\nHost: x\r\n\r\n".repeat(100);
+    let mut answers = vec![0; 1 << 16];
+    for _ in 0..200 {
+        client.write_all(&request).unwrap();
+        let mut seen = 0;
+        while seen < 100 {
+            let length = client.read(&mut answers).unwrap();
+            assert!(length > 0);
+            seen += answers[..length]
+                .windows(9)
+                .filter(|window| window == b"HTTP/1.1 ")
+                .count();
+        }
+    }
+    let status = fs::read_to_string(format!("/proc/{}/status", serve.child.id())).unwrap();
+    let resident = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmHWM:"))
+        .unwrap()
+        .trim()
+        .trim_end_matches(" kB");
+    assert!(
+        resident.parse::<u64>().unwrap() < 64 * 1024,
+        "{resident} KiB"
+    );
+}
