@@ -126,6 +126,8 @@ mod escape;
 mod handoff;
 mod input;
 pub mod mount;
+#[cfg(feature = "proxy")]
+pub mod proxy;
 mod record;
 mod reply;
 mod script_name;
