@@ -230,6 +230,7 @@ impl HttpBody for Body {
         Poll::Ready(chunk.map(|chunk| chunk.map(Frame::data)))
     }
 
+    #[inline]
     fn is_end_stream(&self) -> bool {
         match &self.kind {
             Kind::Empty => true,

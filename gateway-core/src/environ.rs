@@ -1,4 +1,5 @@
 use std::borrow::Cow;
+use std::cell::OnceCell;
 use std::fmt;
 use std::io::{self, Write};
 use std::ops::{Deref, Range};
@@ -31,7 +32,8 @@ use crate::{Body, ConnInfo, Error, Input};
 /// ```
 pub struct Environ {
     parts: Parts,
-    position: Position,
+    // Found out when first asked for: many handlers never do.
+    position: OnceCell<Position>,
     input: Input,
     cancelled: Option<Arc<AtomicBool>>,
 }
@@ -67,9 +69,10 @@ impl Position {
 impl Environ {
     /// The environ of a request.
     #[must_use]
+    #[inline]
     pub fn new(parts: Parts, input: impl Into<Input>) -> Self {
         Self {
-            position: Position::of(&parts),
+            position: OnceCell::new(),
             parts,
             input: input.into(),
             cancelled: None,
@@ -83,6 +86,17 @@ impl Environ {
 
     accessors!(pub);
 
+    fn position(&self) -> &Position {
+        self.position.get_or_init(|| Position::of(&self.parts))
+    }
+
+    /// After [`position`](Self::position) has told where it was.
+    fn move_script_end(&mut self, script_end: usize) {
+        if let Some(position) = self.position.get_mut() {
+            position.script_end = script_end;
+        }
+    }
+
     fn view(&self) -> View<'_> {
         View {
             method: &self.parts.method,
@@ -90,7 +104,7 @@ impl Environ {
             version: self.parts.version,
             headers: &self.parts.headers,
             extensions: &self.parts.extensions,
-            path: self.position.split(),
+            path: self.position().split(),
         }
     }
 
@@ -149,7 +163,7 @@ impl Environ {
         let Split {
             script_name,
             path_info,
-        } = self.position.split();
+        } = self.position().split();
         let mut start = script_name.len();
         let mut rest = path_info.strip_prefix('/')?;
         loop {
@@ -165,8 +179,8 @@ impl Environ {
                 }
                 _ => {
                     let end = start + name.len();
-                    self.position.script_end = end;
-                    return Some(Segment::new(self.position.path.clone(), start..end));
+                    self.move_script_end(end);
+                    return Some(Segment::new(self.position().path.clone(), start..end));
                 }
             }
         }
@@ -186,11 +200,12 @@ impl Environ {
         let Split {
             script_name,
             path_info,
-        } = self.position.split();
+        } = self.position().split();
         let Some(length) = prefix.matched_in(path_info) else {
             return false;
         };
-        self.position.script_end = script_name.len() + length;
+        let script_end = script_name.len() + length;
+        self.move_script_end(script_end);
         true
     }
 
@@ -258,14 +273,12 @@ impl Environ {
     #[must_use]
     pub fn take_request(&mut self) -> Request<Body> {
         let input = self.take_input();
+        self.position();
+        let position = self.position.take();
         let fresh = Request::new(()).into_parts().0;
-        let position = Position {
-            path: PathAndQuery::from_static("/"),
-            script_end: 0,
-        };
         let mut parts = std::mem::replace(&mut self.parts, fresh);
-        let position = std::mem::replace(&mut self.position, position);
-        let path_info = position.split().path_info;
+        let split = position.as_ref().map(Position::split);
+        let path_info = split.map_or("", |split| split.path_info);
         if path_info != crate::script_name::path_of(&parts.uri) {
             arrival::record_path(&mut parts.extensions, &parts.uri);
             parts.uri = crate::mount::below(&parts.uri, path_info);

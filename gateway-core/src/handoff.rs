@@ -23,7 +23,7 @@ use panic_capture::{Caught, discard, guard};
 
 use crate::BoxError;
 #[cfg(feature = "tokio")]
-use crate::adapt::pool::{Holding, Run, Turn, Urgency, Work};
+use crate::adapt::pool::{Holding, Run, Turn, Work};
 use crate::block_on::Patience;
 #[cfg(feature = "tokio")]
 use crate::block_on::STALL;
@@ -102,6 +102,15 @@ enum End {
     Complete,
     Failed(BoxError),
     Panicked(Caught),
+}
+
+/// How soon a thread must come for it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Urgency {
+    Now,
+    /// Whoever asks comes back within microseconds and hurries: until then a
+    /// thread that is awake anyway may have taken it.
+    Soon,
 }
 
 /// What became of a producer's turn.
@@ -276,6 +285,8 @@ impl Handoff {
                 return false;
             }
         }
+        #[cfg(not(feature = "tokio"))]
+        let _ = urgency;
         if !writes {
             self.produce(|| false);
             return true;

@@ -28,7 +28,8 @@ use crate::{BoxError, Error};
 pub struct Input {
     ready: Bytes,
     source: Source,
-    trailers: Option<HeaderMap>,
+    // Boxed: hardly anybody sends them, and every request would carry the room.
+    trailers: Option<Box<HeaderMap>>,
 }
 
 type Wrapped = Pin<Box<dyn HttpBody<Data = Bytes, Error = BoxError> + Send>>;
@@ -122,7 +123,7 @@ impl Input {
                         }
                         gathered.extend_from_slice(&data);
                     }
-                    Err(frame) => self.trailers = frame.into_trailers().ok(),
+                    Err(frame) => self.trailers = frame.into_trailers().ok().map(Box::new),
                 },
             }
         };
@@ -197,7 +198,7 @@ impl Input {
     /// The trailer fields, once the end has been read, if there were any.
     #[must_use]
     pub fn trailers(&self) -> Option<&HeaderMap> {
-        self.trailers.as_ref()
+        self.trailers.as_deref()
     }
 
     /// Reads and forgets what is left, up to `limit` bytes; says whether that was all.
@@ -248,7 +249,7 @@ impl Input {
                     Some(Some(Ok(frame))) => match frame.into_data() {
                         Ok(data) if data.is_empty() => {}
                         Ok(data) => return Ok(Some(data)),
-                        Err(frame) => self.trailers = frame.into_trailers().ok(),
+                        Err(frame) => self.trailers = frame.into_trailers().ok().map(Box::new),
                     },
                 }
             },

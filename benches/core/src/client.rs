@@ -25,7 +25,10 @@ pub fn answer(address: SocketAddr) -> Vec<u8> {
 /// The number of requests answered in `time`.
 pub fn load(address: SocketAddr, connections: usize, time: Duration) -> usize {
     let length = answer(address).len() - "connection: close\r\n".len();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
     let answered = Arc::new(AtomicUsize::new(0));
     let over = Arc::new(AtomicBool::new(false));
     runtime.block_on(async {

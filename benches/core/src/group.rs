@@ -20,9 +20,17 @@ struct Sum {
 pub fn measure(group: &str) {
     let (names, length): (&[&'static str], usize) = match group {
         "hello" => (&["axum", "axum + spawn_blocking", "inline", "blocking"], 6),
-        "sleep" => (&["async sleep", "spawn_blocking sleep", "blocking sleep"], 6),
+        "sleep" => (
+            &["async sleep", "spawn_blocking sleep", "blocking sleep"],
+            6,
+        ),
         "stream" => (
-            &["axum stream", "inline stream", "blocking stream", "blocking writer"],
+            &[
+                "axum stream",
+                "inline stream",
+                "blocking stream",
+                "blocking writer",
+            ],
             PIECES * PIECE,
         ),
         _ => panic!("no group is called `{group}`"),
@@ -45,7 +53,10 @@ pub fn measure(group: &str) {
             sum.cpu += server.cpu() - cpu;
         }
     }
-    println!("\n{group}: {CONNECTIONS} connections, ratios to {}", names[0]);
+    println!(
+        "\n{group}: {CONNECTIONS} connections, ratios to {}",
+        names[0]
+    );
     println!("| | requests/s | CPU per request | requests/s, CPU |");
     println!("|---|---|---|---|");
     let rate = |sum: &Sum| sum.answered as f64 / sum.wall.as_secs_f64();

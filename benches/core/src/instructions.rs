@@ -1,5 +1,6 @@
 //! How many instructions are the inline adapter's own? Counted by valgrind, where it is installed:
-//! a call of the adapted application less a call of a service that answers the same by hand.
+//! a call of the adapted application, beside a service that makes the environ and calls the
+//! application by hand, and one that has never heard of either.
 
 use std::convert::Infallible;
 use std::future::{Future, Ready, ready};
@@ -7,7 +8,7 @@ use std::pin::pin;
 use std::process::Command;
 use std::task::{Context, Poll, Waker};
 
-use gateway_core::{Application, Body, Environ, Reply, application};
+use gateway_core::{Application, Body, Environ, Input, application};
 use http::{Request, Response};
 use tower_service::Service;
 
@@ -28,10 +29,31 @@ impl Service<Request<Body>> for ByHand {
     }
 }
 
+struct EnvironByHand<A>(A);
+
+impl<A: Application> Service<Request<Body>> for EnvironByHand<A> {
+    type Response = Response<Body>;
+    type Error = gateway_core::Error;
+    type Future = Ready<Result<Response<Body>, Self::Error>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        let (parts, body) = request.into_parts();
+        ready(
+            self.0
+                .respond(&mut Environ::new(parts, Input::from_body(body))),
+        )
+    }
+}
+
 pub fn run(name: &str, times: usize) {
-    let inline = application(|_: &mut Environ| Reply::new(Body::from("hello\n")));
+    let inline = application(|_: &mut Environ| Response::new(Body::from("hello\n")));
     match name {
         "by hand" => repeat(ByHand, times),
+        "environ by hand" => repeat(EnvironByHand(inline), times),
         "inline" => repeat(inline.into_inline_service(), times),
         _ => panic!("no loop is called `{name}`"),
     }
@@ -44,7 +66,9 @@ where
     for _ in 0..times {
         let request = Request::new(Body::empty());
         let mut future = pin!(service.call(std::hint::black_box(request)));
-        let Poll::Ready(response) = future.as_mut().poll(&mut Context::from_waker(Waker::noop()))
+        let Poll::Ready(response) = future
+            .as_mut()
+            .poll(&mut Context::from_waker(Waker::noop()))
         else {
             panic!("hello waits");
         };
@@ -54,11 +78,13 @@ where
 
 pub fn measure() {
     println!("\ninstructions per call");
-    let (Some(inline), Some(by_hand)) = (count("inline"), count("by hand")) else {
-        println!("(valgrind is not installed)");
-        return;
-    };
-    println!("inline adapter {inline}, by hand {by_hand}: its own {}", inline - by_hand);
+    let counts = ["by hand", "environ by hand", "inline"].map(|name| (name, count(name)));
+    for (name, count) in counts {
+        match count {
+            Some(count) => println!("{count:6} {name}"),
+            None => return println!("(valgrind is not installed)"),
+        }
+    }
 }
 
 /// The difference of two runs, so that what comes before and after the loop is not counted.

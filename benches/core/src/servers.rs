@@ -30,23 +30,33 @@ fn pieces(count: usize) -> impl Iterator<Item = Bytes> + Send {
 }
 
 pub fn serve(name: &str) {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .unwrap();
     runtime.block_on(async {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         println!("{}", listener.local_addr().unwrap());
         match name {
             "axum" => by_axum(listener, get(async || "hello\n")).await,
             "axum + spawn_blocking" => {
-                by_axum(listener, get(async || spawn_blocking(|| "hello\n").await.unwrap())).await;
+                by_axum(
+                    listener,
+                    get(async || spawn_blocking(|| "hello\n").await.unwrap()),
+                )
+                .await;
             }
             "inline" => by_hyper(listener, hello().into_inline_service()).await,
             "blocking" => by_hyper(listener, hello().into_service()).await,
 
             "async sleep" => {
-                by_axum(listener, get(async || {
-                    tokio::time::sleep(BLOCK).await;
-                    "hello\n"
-                }))
+                by_axum(
+                    listener,
+                    get(async || {
+                        tokio::time::sleep(BLOCK).await;
+                        "hello\n"
+                    }),
+                )
                 .await;
             }
             "spawn_blocking sleep" => {
@@ -136,7 +146,9 @@ where
         tokio::spawn(async move {
             let mut builder = auto::Builder::new(TokioExecutor::new());
             builder.http1().max_buf_size(64 * 1024);
-            _ = builder.serve_connection_with_upgrades(TokioIo::new(socket), service).await;
+            _ = builder
+                .serve_connection_with_upgrades(TokioIo::new(socket), service)
+                .await;
         });
     }
 }

@@ -35,7 +35,11 @@ fn slow(server: &Server) -> TcpStream {
     let mut socket = TcpStream::connect(server.address).unwrap();
     let upload = server.name == "uploads";
     let method = if upload { "POST" } else { "GET" };
-    let length = if upload { "content-length: 10000000\r\n" } else { "" };
+    let length = if upload {
+        "content-length: 10000000\r\n"
+    } else {
+        ""
+    };
     write!(socket, "{method} / HTTP/1.1\r\nhost: bench\r\n{length}\r\n").unwrap();
     if upload {
         // More than is awaited: the application is called, and waits.

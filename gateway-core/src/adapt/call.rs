@@ -10,40 +10,46 @@ use http::{Method, StatusCode};
 use panic_capture::{Caught, discard, guard};
 
 use super::blocking::Threads;
-use super::pool::{Holding, Run, Turn, Urgency, Work};
+use super::pool::{Holding, Run, Turn, Work};
 use crate::body::Kind;
-use crate::handoff::{Handed, Handoff, Source, Terms};
+use crate::handoff::{Handed, Handoff, Source, Terms, Urgency};
 use crate::{Application, Body, BoxError, Environ, Error, Input, Response};
 
 /// The response of a [`BlockingService`](super::BlockingService). Dropping it before it is ready
 /// cancels the call.
 pub struct BlockingFuture<A: Application> {
-    state: State<A>,
+    call: Arc<Call<A>>,
+    step: Step,
 }
 
-#[expect(
-    clippy::large_enum_variant,
-    reason = "a box per request would cost more than the one or two moves of the future"
-)]
-enum State<A: Application> {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Step {
     /// The head is there; perhaps the body is still arriving.
-    Arriving {
-        threads: Arc<Threads<A>>,
-        request: Option<(Parts, Input)>,
-        ahead: bool,
-    },
-    Called(Called<A>),
-    Done,
+    Arriving,
+    /// The queue has it.
+    Submitted,
+    /// A thread that is awake has had the time to take it.
+    Hurried,
 }
 
 impl<A: Application> BlockingFuture<A> {
     pub(super) fn new(threads: Arc<Threads<A>>, parts: Parts, input: Input, ahead: bool) -> Self {
+        let stage = Stage::Asked {
+            parts,
+            input,
+            ahead,
+        };
+        let call = Call {
+            threads,
+            cancelled: Arc::default(),
+            progress: Mutex::new(Progress {
+                stage,
+                caller: None,
+            }),
+        };
         Self {
-            state: State::Arriving {
-                threads,
-                request: Some((parts, input)),
-                ahead,
-            },
+            call: Arc::new(call),
+            step: Step::Arriving,
         }
     }
 }
@@ -52,41 +58,69 @@ impl<A: Application> Future for BlockingFuture<A> {
     type Output = Result<Response, BoxError>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        loop {
-            match &mut self.state {
-                State::Arriving {
-                    threads,
-                    request,
-                    ahead,
-                } => {
-                    if *ahead && let Some((_, input)) = request {
-                        ready!(input.poll_arrival(context, threads.input_buffer()));
-                    }
-                    let called = request
-                        .take()
-                        .map(|(parts, input)| Called::submit(Arc::clone(threads), parts, input));
-                    self.state = called.map_or(State::Done, State::Called);
-                }
-                State::Called(called) => {
-                    let outcome = ready!(called.poll(context));
-                    self.state = State::Done;
-                    return Poll::Ready(outcome.into_result());
-                }
-                State::Done => {
-                    return Poll::Ready(Err("the future was polled after its end".into()));
-                }
-            }
+        if self.step == Step::Arriving {
+            ready!(self.call.poll_arrival(context));
+            self.step = Step::Submitted;
+            self.call.submit();
         }
+        let mut progress = self.call.lock();
+        match mem::replace(&mut progress.stage, Stage::Over) {
+            Stage::Done(outcome) => {
+                drop(progress);
+                return Poll::Ready(outcome.into_result());
+            }
+            Stage::Over => return Poll::Ready(Err("the future was polled after its end".into())),
+            stage => progress.stage = stage,
+        }
+        if self.step == Step::Submitted {
+            // Everybody else whose turn it is may go first: under load a thread that is awake
+            // takes this call meanwhile, and perhaps its answer is there without a wake-up.
+            drop(progress);
+            self.step = Step::Hurried;
+            context.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        let waker = context.waker();
+        if !progress
+            .caller
+            .as_ref()
+            .is_some_and(|it| it.will_wake(waker))
+        {
+            progress.caller = Some(waker.clone());
+        }
+        let queued = matches!(progress.stage, Stage::Asked { .. });
+        drop(progress);
+        if queued {
+            self.call.threads.pool.hurry();
+        }
+        Poll::Pending
+    }
+}
+
+impl<A: Application> Drop for BlockingFuture<A> {
+    fn drop(&mut self) {
+        let mut progress = self.call.lock();
+        let stage = mem::replace(&mut progress.stage, Stage::Over);
+        let caller = progress.caller.take();
+        drop(progress);
+        drop(caller);
+        if !matches!(stage, Stage::Over) {
+            self.call.cancelled.store(true, Ordering::Relaxed);
+        }
+        if matches!(stage, Stage::Asked { .. }) && self.step != Step::Arriving {
+            let work: Work = Arc::clone(&self.call) as Work;
+            self.call.threads.pool.remove(&work);
+        }
+        // A response nobody wants: its body has its iterator dropped where that may block.
+        discard(stage);
     }
 }
 
 impl<A: Application> fmt::Debug for BlockingFuture<A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self.state {
-            State::Arriving { .. } => "BlockingFuture::Arriving",
-            State::Called(_) => "BlockingFuture::Called",
-            State::Done => "BlockingFuture::Done",
-        })
+        f.debug_struct("BlockingFuture")
+            .field("step", &self.step)
+            .finish_non_exhaustive()
     }
 }
 
@@ -106,13 +140,6 @@ impl Outcome {
     }
 }
 
-/// The caller's half of a [`Call`].
-struct Called<A: Application> {
-    call: Arc<Call<A>>,
-    /// The first poll has given a thread that is awake the time to take it.
-    hurried: bool,
-}
-
 /// One call of the application: made on the caller's side, done on a thread that may block.
 ///
 /// One allocation for all that the two sides share, the queue's handle included.
@@ -127,92 +154,17 @@ struct Progress {
     caller: Option<Waker>,
 }
 
-#[expect(
-    clippy::large_enum_variant,
-    reason = "it lives in the one allocation of its call, and every call passes through the largest"
-)]
 enum Stage {
-    Queued(Parts, Input),
+    Asked {
+        parts: Parts,
+        input: Input,
+        /// Whether the body is awaited before the application is called.
+        ahead: bool,
+    },
     Running,
     Done(Outcome),
     /// The caller has it, or wants it no more.
     Over,
-}
-
-impl<A: Application> Called<A> {
-    fn submit(threads: Arc<Threads<A>>, parts: Parts, input: Input) -> Self {
-        let holding = match input.has_arrived() {
-            true => Holding::Free,
-            false => Holding::Held,
-        };
-        let call = Arc::new(Call {
-            cancelled: Arc::default(),
-            progress: Mutex::new(Progress {
-                stage: Stage::Queued(parts, input),
-                caller: None,
-            }),
-            threads,
-        });
-        let work: Work = Arc::clone(&call) as Work;
-        let pool = &call.threads.pool;
-        if pool.submit(work, holding, Urgency::Soon).is_err() {
-            // No runtime runs here, so nobody minds if this thread blocks.
-            call.respond(|_| false);
-        }
-        Self {
-            call,
-            hurried: false,
-        }
-    }
-
-    fn poll(&mut self, context: &Context<'_>) -> Poll<Outcome> {
-        let mut progress = self.call.lock();
-        match mem::replace(&mut progress.stage, Stage::Over) {
-            Stage::Done(outcome) => return Poll::Ready(outcome),
-            stage => progress.stage = stage,
-        }
-        if !self.hurried {
-            // Everybody else whose turn it is may go first: under load a thread that is awake
-            // takes this call meanwhile, and perhaps its answer is there without a wake-up.
-            self.hurried = true;
-            drop(progress);
-            context.waker().wake_by_ref();
-            return Poll::Pending;
-        }
-        let waker = context.waker();
-        if !progress
-            .caller
-            .as_ref()
-            .is_some_and(|it| it.will_wake(waker))
-        {
-            progress.caller = Some(waker.clone());
-        }
-        let queued = matches!(progress.stage, Stage::Queued(..));
-        drop(progress);
-        if queued {
-            self.call.threads.pool.hurry();
-        }
-        Poll::Pending
-    }
-}
-
-impl<A: Application> Drop for Called<A> {
-    fn drop(&mut self) {
-        let mut progress = self.call.lock();
-        let stage = mem::replace(&mut progress.stage, Stage::Over);
-        let caller = progress.caller.take();
-        drop(progress);
-        drop(caller);
-        if !matches!(stage, Stage::Over) {
-            self.call.cancelled.store(true, Ordering::Relaxed);
-        }
-        if let Stage::Queued(..) = stage {
-            let work: Work = Arc::clone(&self.call) as Work;
-            self.call.threads.pool.remove(&work);
-        }
-        // A response nobody wants: its body has its iterator dropped where that may block.
-        discard(stage);
-    }
 }
 
 impl<A: Application> Call<A> {
@@ -221,11 +173,41 @@ impl<A: Application> Call<A> {
         self.progress.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Reads the body ahead, as far as it may. Nobody but the caller has the call as yet.
+    fn poll_arrival(&self, context: &mut Context<'_>) -> Poll<()> {
+        match &mut self.lock().stage {
+            Stage::Asked {
+                input, ahead: true, ..
+            } => input.poll_arrival(context, self.threads.input_buffer()),
+            _ => Poll::Ready(()),
+        }
+    }
+
+    fn submit(self: &Arc<Self>) {
+        let holding = match &self.lock().stage {
+            Stage::Asked { input, .. } if !input.has_arrived() => Holding::Held,
+            _ => Holding::Free,
+        };
+        let work: Work = Arc::clone(self) as Work;
+        if self
+            .threads
+            .pool
+            .submit(work, holding, Urgency::Soon)
+            .is_err()
+        {
+            // No runtime runs here, so nobody minds if this thread blocks.
+            self.respond(|_| false);
+        }
+    }
+
     /// Calls the application. Returns the body that can be gone on with on this thread, if the
     /// response has one and `hold` allows it.
     fn respond(&self, hold: impl FnOnce(Holding) -> bool) -> Option<Arc<Handoff>> {
         let mut progress = self.lock();
-        let Stage::Queued(parts, mut input) = mem::replace(&mut progress.stage, Stage::Running)
+        let asked = mem::replace(&mut progress.stage, Stage::Running);
+        let Stage::Asked {
+            parts, mut input, ..
+        } = asked
         else {
             progress.stage = Stage::Over;
             return None;

@@ -70,19 +70,25 @@ where
         Poll::Ready(Ok(()))
     }
 
+    #[inline]
     fn call(&mut self, request: Request<B>) -> InlineFuture<A> {
         let (parts, body) = request.into_parts();
-        let state = if body.is_end_stream() {
+        if body.is_end_stream() {
             let mut environ = Environ::new(parts, Input::empty());
-            State::Answered(self.application.respond(&mut environ))
-        } else {
-            State::Arriving {
-                application: Arc::clone(&self.application),
-                request: (parts, Input::from_body(body)),
-                limit: self.input_limit,
-            }
+            let answer = self.application.respond(&mut environ);
+            return InlineFuture {
+                state: State::Answered(Some(answer)),
+            };
+        }
+        let arriving = Arriving {
+            application: Arc::clone(&self.application),
+            parts,
+            input: Input::from_body(body),
+            limit: self.input_limit,
         };
-        InlineFuture { state }
+        InlineFuture {
+            state: State::Arriving(Some(Box::new(arriving))),
+        }
     }
 }
 
@@ -108,54 +114,64 @@ pub struct InlineFuture<A> {
     state: State<A>,
 }
 
-#[expect(
-    clippy::large_enum_variant,
-    reason = "the larger one is that of a request with a body, which is boxed nowhere either"
-)]
 enum State<A> {
-    Answered(Result<Response, Error>),
-    Arriving {
-        application: Arc<A>,
-        request: (Parts, Input),
-        limit: usize,
-    },
-    Done,
+    Answered(Option<Result<Response, Error>>),
+    // Boxed: the many requests without a body would carry the room, through every move.
+    Arriving(Option<Box<Arriving<A>>>),
+}
+
+struct Arriving<A> {
+    application: Arc<A>,
+    parts: Parts,
+    input: Input,
+    limit: usize,
+}
+
+impl<A: Application> Arriving<A> {
+    fn respond(self) -> Result<Response, Error> {
+        if self.input.exceeds(self.limit) {
+            let text = format!("the body is longer than {} bytes", self.limit);
+            return Err(Error::new(StatusCode::PAYLOAD_TOO_LARGE, text));
+        }
+        let mut environ = Environ::new(self.parts, self.input);
+        self.application.respond(&mut environ)
+    }
 }
 
 impl<A: Application> Future for InlineFuture<A> {
     type Output = Result<Response, BoxError>;
 
+    #[inline]
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        if let State::Arriving { request, limit, .. } = &mut self.state {
-            ready!(request.1.poll_arrival(context, *limit));
-        }
-        Poll::Ready(match std::mem::replace(&mut self.state, State::Done) {
-            State::Answered(answer) => answer.map_err(Into::into),
-            State::Arriving {
-                application,
-                request: (parts, input),
-                limit,
-            } => {
-                if input.exceeds(limit) {
-                    let text = format!("the body is longer than {limit} bytes");
-                    return Poll::Ready(
-                        Err(Error::new(StatusCode::PAYLOAD_TOO_LARGE, text).into()),
-                    );
+        match &mut self.state {
+            State::Answered(answer) => Poll::Ready(match answer.take() {
+                Some(Ok(response)) => Ok(response),
+                Some(Err(error)) => Err(error.into()),
+                None => Err(polled_again()),
+            }),
+            State::Arriving(request) => {
+                if let Some(arriving) = request {
+                    ready!(arriving.input.poll_arrival(context, arriving.limit));
                 }
-                let mut environ = Environ::new(parts, input);
-                application.respond(&mut environ).map_err(Into::into)
+                Poll::Ready(match request.take() {
+                    Some(arriving) => arriving.respond().map_err(Into::into),
+                    None => Err(polled_again()),
+                })
             }
-            State::Done => Err("the future was polled after its end".into()),
-        })
+        }
     }
+}
+
+#[cold]
+fn polled_again() -> BoxError {
+    "the future was polled after its end".into()
 }
 
 impl<A> fmt::Debug for InlineFuture<A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.state {
             State::Answered(_) => "InlineFuture::Answered",
-            State::Arriving { .. } => "InlineFuture::Arriving",
-            State::Done => "InlineFuture::Done",
+            State::Arriving(_) => "InlineFuture::Arriving",
         })
     }
 }

@@ -17,6 +17,8 @@ use std::time::{Duration, Instant};
 use panic_capture::{discard, guard};
 use tokio::runtime::Handle;
 
+use crate::handoff::Urgency;
+
 /// How long a thread without work waits for some before it goes back to the runtime.
 ///
 /// Also the longest that an idle service can delay the shutdown of a runtime it outlives.
@@ -40,15 +42,6 @@ pub(crate) trait Run: Send + Sync {
 }
 
 pub(crate) type Work = Arc<dyn Run>;
-
-/// How soon a thread must come for it.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Urgency {
-    Now,
-    /// Whoever asks comes back within microseconds and [`hurry`](Pool::hurry)s: until then a
-    /// thread that is awake anyway may have taken it.
-    Soon,
-}
 
 /// Whether the work may wait for a client while it has a thread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
