@@ -47,7 +47,6 @@ async fn a_small_get_allocates_little() {
         ("not cached 304", &uncached, Some(tag), 12),
     ] {
         let count = allocations(files, field);
-        println!("{what}: {count}");
         assert!(count <= most, "{what}: {count}");
     }
 }
