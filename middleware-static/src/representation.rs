@@ -20,7 +20,9 @@ pub(crate) struct Representation {
     pub(crate) length: u64,
     pub(crate) etag: Option<EntityTag>,
     pub(crate) modified: Option<u64>,
-    /// Whether the file has been as it is for two seconds: what is said of it now will be true of it later.
+    /// Whether the time of the last modification tells this state of the file from every later one.
+    strong: bool,
+    /// Whether everything that is known of the file does: it may be kept.
     pub(crate) settled: bool,
     /// The fields of a 200, `Content-Length` among them.
     pub(crate) head: HeaderMap,
@@ -63,8 +65,11 @@ impl Representation {
         } = file;
         let now = since_epoch(SystemTime::now());
         let modified = metadata.modified.map(since_epoch);
-        let settled = modified.is_none_or(|time| nanos(now) - nanos(time) >= SETTLES_AFTER_NANOS)
-            && stamp.is_none_or(|stamp| nanos(now) - nanos(stamp.changed) >= SETTLES_AFTER_NANOS);
+        let old = |time| nanos(now) - nanos(time) >= SETTLES_AFTER_NANOS;
+        // The next write will set another time than this one.
+        let strong = modified.is_none_or(old);
+        // And who sets times by hand will not do so within one tick of the last change.
+        let settled = strong && stamp.is_none_or(|stamp| old(stamp.changed));
 
         let digest = || {
             digests
@@ -78,7 +83,7 @@ impl Representation {
                 time,
                 metadata.length,
                 coding.tag(),
-                !settled,
+                !strong,
             )),
             // A reader of the user's that has neither a tag nor a time is not read twice to make one.
             (_, None, ValidateBy::Modified) if matches!(content, Content::Reader(_)) => None,
@@ -128,6 +133,7 @@ impl Representation {
             length: metadata.length,
             etag,
             modified,
+            strong,
             settled,
             head,
         })
@@ -137,7 +143,7 @@ impl Representation {
         Validators {
             etag: self.etag.as_ref(),
             last_modified: self.modified,
-            last_modified_is_strong: self.settled,
+            last_modified_is_strong: self.strong,
         }
     }
 }

@@ -7,11 +7,12 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
+use gateway_core::validator::{Side, ValidatorLayer};
 use http::{HeaderMap, Method, Request, StatusCode};
-use http_body_util::BodyExt;
+use http_body_util::{BodyExt, Empty};
 use middleware_static::StaticFiles;
 use middleware_static::source::{Directory, Io};
-use tower::ServiceExt;
+use tower::{Layer, ServiceExt};
 
 /// An answer, read to its end.
 #[derive(Debug, Clone)]
@@ -38,7 +39,7 @@ impl Answer {
     }
 }
 
-/// Asks a service.
+/// Asks a service, and sees to it that the answer is one that HTTP allows.
 pub(crate) async fn ask(
     files: &StaticFiles,
     method: Method,
@@ -49,13 +50,20 @@ pub(crate) async fn ask(
     for (name, value) in fields {
         request = request.header(*name, *value);
     }
-    let response = files
-        .clone()
-        .oneshot(request.body(()).unwrap())
+    let validator = ValidatorLayer::new();
+    let service = validator.layer(files.clone());
+    let response = service
+        .oneshot(request.body(Empty::<Bytes>::new()).unwrap())
         .await
         .unwrap();
     let (parts, body) = response.into_parts();
     let body = body.collect().await.expect("the body is whole").to_bytes();
+    let breaches = validator.breaches().take();
+    let ours: Vec<_> = breaches
+        .iter()
+        .filter(|breach| breach.side == Side::Application)
+        .collect();
+    assert!(ours.is_empty(), "{path}: {ours:?}");
     Answer {
         status: parts.status,
         headers: parts.headers,
@@ -128,8 +136,7 @@ pub(crate) fn age(path: &Path, age: Duration) {
     file.set_modified(SystemTime::now() - age).unwrap();
 }
 
-/// Until what is an hour old by mtime is two seconds old by ctime too, which nobody can set: then tags are strong
-/// and files are cached.
+/// Until what is an hour old by mtime is two seconds old by ctime too, which nobody can set: then files are cached.
 pub(crate) async fn settle() {
     tokio::time::sleep(Duration::from_millis(2100)).await;
 }

@@ -1,4 +1,6 @@
 //! A real server on loopback, and clients that write bytes.
+#![allow(dead_code, reason = "each test binary uses a part of it")]
+#![allow(clippy::allow_attributes, reason = "a part may be all of it")]
 
 use std::convert::Infallible;
 use std::io::{Read, Write};
