@@ -11,13 +11,14 @@ use std::{
 
 use bytes::{Buf, Bytes};
 use gateway_core::BoxError;
-use http::HeaderMap;
+use http::{HeaderMap, Request, response::Parts};
 use http_body::{Body, Frame, SizeHint};
 use panic_capture::{Caught, discard, guard};
 
 use crate::{
     cause::{Cause, is_reported},
     finish::{self, Finishing},
+    future::may_append,
     id::ErrorId,
     layer::Config,
     report::Stage,
@@ -41,6 +42,8 @@ pub struct ResponseBody<B, D = Bytes> {
     /// length), or have forgotten to subtract.
     whole: SizeHint,
     watch: Option<Watch>,
+    /// Whether it is text that a traceback may be appended to.
+    may_append: bool,
     /// A panic in `size_hint` or `is_end_stream`, which return no errors: the next poll does.
     hint_failed: Cell<bool>,
     failing: Option<Box<Failing>>,
@@ -58,16 +61,14 @@ enum First<D> {
 pub(crate) struct Watch {
     pub(crate) config: Arc<Config>,
     pub(crate) seen: Seen,
-    pub(crate) append: bool,
 }
 
 impl Watch {
-    #[inline]
-    pub(crate) fn new(config: Arc<Config>, seen: Seen) -> Self {
+    #[inline(always)]
+    pub(crate) fn of<B>(request: &Request<B>, config: &Arc<Config>) -> Self {
         Self {
-            config,
-            seen,
-            append: false,
+            config: Arc::clone(config),
+            seen: Seen::of(request, config),
         }
     }
 }
@@ -82,7 +83,7 @@ struct Failing {
 }
 
 impl<B, D> ResponseBody<B, D> {
-    #[inline]
+    #[inline(always)]
     pub(crate) fn new(inner: B) -> Self {
         Self::of(Some(inner), First::Nothing)
     }
@@ -101,36 +102,34 @@ impl<B, D> ResponseBody<B, D> {
         Self::of(None, First::Nothing)
     }
 
-    #[inline]
+    #[inline(always)]
     fn of(inner: Option<B>, first: First<D>) -> Self {
         Self {
             inner,
             first,
             whole: SizeHint::new(),
             watch: None,
+            may_append: false,
             hint_failed: Cell::new(false),
             failing: None,
         }
     }
 
-    #[inline]
-    pub(crate) fn watch(&mut self, watch: Option<Watch>) {
-        self.watch = watch;
-    }
-
-    pub(crate) fn watched(&self) -> Option<&Watch> {
-        self.watch.as_ref()
+    #[inline(always)]
+    pub(crate) fn watch(&mut self, watch: Watch, parts: &Parts) {
+        if watch.config.append {
+            self.may_append = may_append(&parts.headers, &watch.seen);
+        }
+        self.watch = Some(watch);
     }
 
     /// Drops the inner body, once, whatever its `Drop` does.
-    #[inline]
+    #[inline(always)]
     fn drop_inner(&mut self) {
-        let Some(inner) = self.inner.take() else {
+        if self.inner.is_none() {
             return;
-        };
-        // Moved into the closure, it would be moved once more.
-        let mut inner = Some(inner);
-        if let Err(caught) = guard(|| inner = None) {
+        }
+        if let Err(caught) = guard(|| self.inner = None) {
             self.drop_failed(caught);
         }
     }
@@ -167,7 +166,7 @@ where
     /// Polls once, before the head is released: what fails now can still be a clean response.
     ///
     /// Does not wait. Called below the guard of the future.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn start(&mut self, cx: &mut Context<'_>) -> Result<(), B::Error> {
         let Some(inner) = &mut self.inner else {
             return Ok(());
@@ -232,7 +231,7 @@ where
                 source,
             }),
             finishing,
-            append: watch.append,
+            append: self.may_append,
             polls: 0,
             flushed: worker::after(flush),
         }));
@@ -275,7 +274,7 @@ impl Failing {
 }
 
 impl<D> First<D> {
-    #[inline]
+    #[inline(always)]
     fn of(frame: Frame<D>) -> Self {
         match frame.into_data() {
             Ok(data) => Self::Data(data),
@@ -297,7 +296,7 @@ where
     type Data = B::Data;
     type Error = BodyError;
 
-    #[inline]
+    #[inline(always)]
     fn poll_frame(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -313,21 +312,19 @@ where
             }
         }
         if let Some(inner) = &mut this.inner {
-            let mut polled = Poll::Pending;
-            let outcome = guard(|| polled = Pin::new(inner).poll_frame(cx));
-            let failed = match (outcome, polled) {
-                (Ok(()), Poll::Pending) if !this.hint_failed.get() => return Poll::Pending,
-                (Ok(()), Poll::Ready(Some(Ok(frame)))) if !this.hint_failed.get() => {
+            let failed = match guard(|| Pin::new(inner).poll_frame(cx)) {
+                Ok(Poll::Pending) if !this.hint_failed.get() => return Poll::Pending,
+                Ok(Poll::Ready(Some(Ok(frame)))) if !this.hint_failed.get() => {
                     return Poll::Ready(Some(Ok(frame)));
                 }
-                (Ok(()), Poll::Ready(None)) => {
+                Ok(Poll::Ready(None)) => {
                     this.drop_inner();
                     return Poll::Ready(None);
                 }
-                (Ok(()), Poll::Ready(Some(Err(error)))) => Ok(error),
-                (Err(caught), _) => Err(caught),
+                Ok(Poll::Ready(Some(Err(error)))) => Ok(error),
+                Err(caught) => Err(caught),
                 // Reported when the hint panicked.
-                (Ok(()), _) => {
+                Ok(_) => {
                     this.drop_inner();
                     return Poll::Ready(Some(Err(BodyError {
                         id: None,
@@ -345,7 +342,7 @@ where
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn is_end_stream(&self) -> bool {
         if !matches!(self.first, First::Nothing) || self.failing.is_some() {
             return self
@@ -356,14 +353,13 @@ where
         let Some(inner) = &self.inner else {
             return true;
         };
-        let mut end = false;
-        if let Err(caught) = guard(|| end = inner.is_end_stream()) {
+        guard(|| inner.is_end_stream()).unwrap_or_else(|caught| {
             self.hint_panicked(caught);
-        }
-        end
+            false
+        })
     }
 
-    #[inline]
+    #[inline(always)]
     fn size_hint(&self) -> SizeHint {
         if self.failing.is_some() {
             return SizeHint::default();
@@ -371,14 +367,13 @@ where
         if !matches!(self.first, First::Nothing) {
             return self.whole;
         }
-        let mut hint = SizeHint::with_exact(0);
-        if let Some(inner) = &self.inner
-            && let Err(caught) = guard(|| hint = inner.size_hint())
-        {
+        let Some(inner) = &self.inner else {
+            return SizeHint::with_exact(0);
+        };
+        guard(|| inner.size_hint()).unwrap_or_else(|caught| {
             self.hint_panicked(caught);
-            return SizeHint::default();
-        }
-        hint
+            SizeHint::default()
+        })
     }
 }
 
@@ -386,7 +381,7 @@ where
 impl<B: Unpin, D> Unpin for ResponseBody<B, D> {}
 
 impl<B, D> Drop for ResponseBody<B, D> {
-    #[inline]
+    #[inline(always)]
     fn drop(&mut self) {
         self.drop_inner();
     }

@@ -1,18 +1,15 @@
 //! One request, from the call to the head of its response.
 
 use std::{
-    cell::Cell,
     convert::Infallible,
     fmt,
-    ops::ControlFlow,
     pin::Pin,
-    sync::Arc,
     task::{Context, Poll, ready},
 };
 
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 use gateway_core::BoxError;
-use http::{HeaderValue, Response, header};
+use http::{HeaderMap, HeaderValue, Response, header};
 use http_body::Body;
 use panic_capture::{Caught, discard, guard};
 use pin_project_lite::pin_project;
@@ -23,7 +20,6 @@ use crate::{
     cause::Cause,
     finish::{self, Finishing},
     gate::Verdict,
-    layer::Config,
     report::Stage,
     summary::Seen,
 };
@@ -46,19 +42,19 @@ pin_project! {
 }
 
 impl<F> ResponseFuture<F> {
-    #[inline]
-    pub(crate) fn running(inner: Option<F>, seen: Seen, config: Arc<Config>) -> Self {
+    #[inline(always)]
+    pub(crate) fn running(inner: F, watch: Watch) -> Self {
         Self {
-            inner,
-            watch: Some(Watch::new(config, seen)),
+            inner: Some(inner),
+            watch: Some(watch),
             finishing: None,
         }
     }
 
     #[cold]
     #[inline(never)]
-    pub(crate) fn failed(cause: Cause, stage: Stage, seen: &Seen, config: &Arc<Config>) -> Self {
-        let finishing = Finishing::new(cause, stage, seen, Arc::clone(config));
+    pub(crate) fn failed(cause: Cause, stage: Stage, Watch { config, seen }: Watch) -> Self {
+        let finishing = Finishing::new(cause, stage, &seen, config);
         Self {
             inner: None,
             watch: None,
@@ -67,7 +63,7 @@ impl<F> ResponseFuture<F> {
     }
 
     /// Dropped while it runs: the client is gone, or a timeout has struck.
-    #[inline]
+    #[inline(always)]
     fn drop_inner(self: Pin<&mut Self>) {
         let mut this = self.project();
         if this.inner.is_none() {
@@ -83,12 +79,6 @@ impl<F> ResponseFuture<F> {
 
 type Answer<B, D> = Result<Response<ResponseBody<B, D>>, Infallible>;
 
-/// How a poll failed that did not panic.
-enum Failed<E, B> {
-    Handler(E),
-    Body(B),
-}
-
 impl<F, R, E> Future for ResponseFuture<F>
 where
     F: Future<Output = Result<Response<R>, E>>,
@@ -99,123 +89,118 @@ where
 {
     type Output = Answer<R, R::Data>;
 
-    #[inline]
+    #[inline(always)]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
-        // Written in place by the closure: moving responses through nested results cost more than
-        // everything else in here. And what a panic leaves behind is not dropped by unwinding, where
-        // a second panic would end the process.
-        let mut polled = Poll::Pending;
-        if this.inner.is_some() {
-            let stage = Cell::new(Stage::Future);
-            let mut failed = None;
-            let outcome = guard(|| {
-                let Some(handler) = this.inner.as_mut().as_pin_mut() else {
-                    return;
-                };
-                let response = match handler.poll(cx) {
-                    Poll::Pending => return,
-                    Poll::Ready(Err(error)) => {
-                        failed = Some(Failed::Handler(error));
-                        return;
+        let Some(handler) = this.inner.as_mut().as_pin_mut() else {
+            return this.poll_finishing(cx);
+        };
+        // By value through the guards: in place, by reference, cost twice the instructions.
+        let (cause, stage) = match guard(|| handler.poll(cx)) {
+            Ok(Poll::Pending) => return Poll::Pending,
+            Ok(Poll::Ready(Ok(response))) => {
+                let (parts, inner) = response.into_parts();
+                let mut body = ResponseBody::new(inner);
+                match this.release(&mut body, cx) {
+                    Ok(()) => {
+                        if let Some(watch) = this.watch.take() {
+                            body.watch(watch, &parts);
+                        }
+                        return Poll::Ready(Ok(Response::from_parts(parts, body)));
                     }
-                    Poll::Ready(Ok(response)) => response,
-                };
-                stage.set(Stage::BodyStart);
-                polled = Poll::Ready(Ok(response.map(ResponseBody::new)));
-                if let Poll::Ready(Ok(response)) = &mut polled
-                    && let Some(watch) = &mut *this.watch
-                {
-                    if !watch.seen.is_head()
-                        && let Err(error) = response.body_mut().start(cx)
-                    {
-                        failed = Some(Failed::Body(error));
-                        return;
+                    Err(cause) => {
+                        discard(body);
+                        (cause, Stage::BodyStart)
                     }
-                    if watch.config.append {
-                        watch.append = may_append(response, &watch.seen);
-                    }
-                    response.body_mut().watch(this.watch.take());
                 }
-                stage.set(Stage::FutureDrop);
-                this.inner.set(None);
-            });
-            if outcome.is_ok() && failed.is_none() {
-                return polled;
             }
-            if this
-                .fail(stage.get(), outcome, failed, &mut polled)
-                .is_break()
-            {
-                return polled;
-            }
-        }
-        let Some(finishing) = this.finishing else {
+            Ok(Poll::Ready(Err(error))) => (this.cause_of(error), Stage::Future),
+            Err(caught) => (Some(Cause::of_panic(caught)), Stage::Future),
+        };
+        this.fail(cause, stage);
+        this.poll_finishing(cx)
+    }
+}
+
+impl<F> ResponseFutureProjection<'_, F> {
+    #[cold]
+    #[inline(never)]
+    fn poll_finishing<B, D>(&mut self, cx: &Context<'_>) -> Poll<Answer<B, D>>
+    where
+        D: Buf + From<Bytes>,
+    {
+        let Some(finishing) = self.finishing else {
             // Polled again after it was ready, which the contract of `Future` leaves open.
             return Poll::Pending;
         };
         ready!(finishing.poll_told(cx));
         let response = finishing.response();
-        *this.finishing = None;
+        *self.finishing = None;
         Poll::Ready(Ok(response))
     }
-}
 
-impl<F> ResponseFutureProjection<'_, F> {
-    /// Puts what failed in order. Breaks where there is a response to go on with all the same.
     #[cold]
     #[inline(never)]
-    fn fail<R, E>(
+    fn cause_of<E: Into<BoxError> + 'static>(&self, error: E) -> Option<Cause> {
+        let watch = self.watch.as_ref()?;
+        Some(Cause::of_error(error, &watch.config))
+    }
+
+    /// Before the head goes out: the body's first poll, and the end of the handler.
+    #[inline(always)]
+    fn release<R>(
         &mut self,
-        stage: Stage,
-        outcome: Result<(), Caught>,
-        failed: Option<Failed<E, R::Error>>,
-        polled: &mut Poll<Answer<R, <R as Body>::Data>>,
-    ) -> ControlFlow<()>
+        body: &mut ResponseBody<R, R::Data>,
+        cx: &mut Context<'_>,
+    ) -> Result<(), Option<Cause>>
     where
-        E: Into<BoxError> + 'static,
         R: Body + Unpin,
         R::Error: Into<BoxError> + 'static,
     {
-        if stage == Stage::FutureDrop {
-            // The response is complete; only the handler's leavings failed. Its watch went with the
-            // body, which may fail on its own account.
-            if let (Err(caught), Poll::Ready(Ok(response))) = (outcome, polled)
-                && let Some(watch) = response.body().watched()
-            {
-                finish::later(Cause::of_panic(caught), stage, watch);
+        if !self
+            .watch
+            .as_ref()
+            .is_some_and(|watch| watch.seen.is_head())
+        {
+            match guard(|| body.start(cx)) {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => return Err(self.cause_of(error)),
+                Err(caught) => return Err(Some(Cause::of_panic(caught))),
             }
-            return ControlFlow::Break(());
         }
-        let Some(watch) = self.watch.take() else {
-            return ControlFlow::Break(());
-        };
-        let cause = match (outcome, failed) {
-            (Err(caught), _) => Cause::of_panic(caught),
-            (_, Some(Failed::Handler(error))) => Cause::of_error(error, &watch.config),
-            (_, Some(Failed::Body(error))) => Cause::of_error(error, &watch.config),
-            (Ok(()), None) => return ControlFlow::Break(()),
-        };
-        discard(std::mem::replace(polled, Poll::Pending));
+        if let Err(caught) = guard(|| self.inner.set(None)) {
+            self.drop_failed(caught);
+        }
+        Ok(())
+    }
+
+    /// The response is complete; only the handler's leavings failed.
+    #[cold]
+    #[inline(never)]
+    fn drop_failed(&self, caught: Caught) {
+        match &self.watch {
+            Some(watch) => finish::later(Cause::of_panic(caught), Stage::FutureDrop, watch),
+            None => discard(caught.payload),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn fail(&mut self, cause: Option<Cause>, stage: Stage) {
         // A second panic, of the drop, adds nothing to the first.
         if let Err(second) = guard(|| self.inner.set(None)) {
             discard(second.payload);
         }
-        *self.finishing = Some(Box::new(Finishing::new(
-            cause,
-            stage,
-            &watch.seen,
-            watch.config,
-        )));
-        ControlFlow::Continue(())
+        if let (Some(Watch { config, seen }), Some(cause)) = (self.watch.take(), cause) {
+            *self.finishing = Some(Box::new(Finishing::new(cause, stage, &seen, config)));
+        }
     }
 }
 
 /// Whether text may be added to this body after it has failed: nothing may depend on its
 /// length or its coding.
 #[cold]
-fn may_append<B>(response: &Response<B>, seen: &Seen) -> bool {
-    let headers = response.headers();
+pub(crate) fn may_append(headers: &HeaderMap, seen: &Seen) -> bool {
     let content_type = headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
     let is_text = content_type
         .and_then(|value| value.get(..5))

@@ -14,8 +14,8 @@ use panic_capture::guard;
 use tower_service::Service;
 
 use crate::{
-    ResponseBody, ResponseFuture, cause::Cause, finish::Finishing, layer::Config, report::Stage,
-    summary::Seen,
+    ResponseBody, ResponseFuture, body::Watch, cause::Cause, finish::Finishing, layer::Config,
+    report::Stage, summary::Seen,
 };
 
 /// A service whose failures are answered, logged and reported: made by
@@ -56,39 +56,33 @@ where
     type Error = Infallible;
     type Future = ResponseFuture<S::Future>;
 
-    #[inline]
+    #[inline(always)]
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         // Nothing more may be asked of a service whose `poll_ready` has failed.
         if self.failed.is_some() {
             return Poll::Ready(Ok(()));
         }
-        let mut polled = Poll::Pending;
         let inner = &mut self.inner;
-        let failed = match guard(|| polled = inner.poll_ready(cx)) {
-            Ok(()) => match polled {
-                Poll::Pending => return Poll::Pending,
-                Poll::Ready(Ok(())) => return Poll::Ready(Ok(())),
-                Poll::Ready(Err(error)) => Cause::of_error(error, &self.config),
-            },
+        let failed = match guard(|| inner.poll_ready(cx)) {
+            Ok(Poll::Pending) => return Poll::Pending,
+            Ok(Poll::Ready(Ok(()))) => return Poll::Ready(Ok(())),
+            Ok(Poll::Ready(Err(error))) => Cause::of_error(error, &self.config),
             Err(caught) => Cause::of_panic(caught),
         };
         self.failed = Some(Box::new(failed));
         Poll::Ready(Ok(()))
     }
 
-    #[inline]
+    #[inline(always)]
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let (request, seen) = Seen::of(request, &self.config);
+        let watch = Watch::of(&request, &self.config);
         if let Some(cause) = self.failed.take() {
-            return ResponseFuture::failed(*cause, Stage::Ready, &seen, &self.config);
+            return ResponseFuture::failed(*cause, Stage::Ready, watch);
         }
-        let mut future = None;
         let inner = &mut self.inner;
-        match guard(|| future = Some(inner.call(request))) {
-            Ok(()) => ResponseFuture::running(future, seen, Arc::clone(&self.config)),
-            Err(caught) => {
-                ResponseFuture::failed(Cause::of_panic(caught), Stage::Call, &seen, &self.config)
-            }
+        match guard(|| inner.call(request)) {
+            Ok(future) => ResponseFuture::running(future, watch),
+            Err(caught) => ResponseFuture::failed(Cause::of_panic(caught), Stage::Call, watch),
         }
     }
 }
@@ -101,7 +95,7 @@ impl<S: Clone> Clone for Exceptions<S> {
 }
 
 impl<S> Drop for Exceptions<S> {
-    #[inline]
+    #[inline(always)]
     fn drop(&mut self) {
         // No call came after the failure, so there is no request to answer: it is reported all the same.
         if let Some(cause) = self.failed.take() {

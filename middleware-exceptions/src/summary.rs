@@ -1,6 +1,6 @@
 //! What is remembered of a request while it is handled: little in production, where it must cost nothing.
 
-use http::{HeaderMap, Method, Request, Uri, Version, request::Parts, uri::PathAndQuery};
+use http::{HeaderMap, Method, Request, Version, uri::PathAndQuery};
 
 use crate::{
     accept::Format,
@@ -10,24 +10,47 @@ use crate::{
     secrets::{REDACTED, is_secret_header, redacted_path, redacted_value},
 };
 
-/// On the happy path of every request: no allocation, few instructions.
-pub(crate) struct Seen {
+/// On the happy path of every request: no allocation, few instructions, few bytes to move about.
+pub(crate) enum Seen {
+    /// A short path is copied: cheaper than two reference counts, and the first clone of a `Uri`
+    /// that was parsed from a string would allocate.
+    Short {
+        method: Known,
+        len: u8,
+        bytes: [u8; SHORT],
+    },
+    Long {
+        method: Known,
+        path: PathAndQuery,
+    },
+    /// With development on; and for methods that nobody knows.
+    Details(Box<Details>),
+}
+
+/// With the two bytes before it as large as `Long` is.
+const SHORT: usize = 45;
+
+/// The methods that have a constant (RFC 9110 section 9.3, RFC 5789), in one byte.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Known {
+    Get,
+    Head,
+    Post,
+    Put,
+    Delete,
+    Connect,
+    Options,
+    Trace,
+    Patch,
+}
+
+pub(crate) struct Details {
     method: Method,
-    path: Path,
-    /// With development on: headers, and who may see what.
-    details: Option<Box<Details>>,
+    path: String,
+    development: Option<Development>,
 }
 
-/// A short path is copied: the first clone of a `Uri` that a handler's test or a client
-/// built from a string allocates, and the copy of a few bytes is cheaper than two reference counts.
-enum Path {
-    Short { len: u8, bytes: [u8; SHORT] },
-    Long(PathAndQuery),
-}
-
-const SHORT: usize = 38;
-
-struct Details {
+struct Development {
     version: Version,
     headers: HeaderMap,
     verdict: Verdict,
@@ -44,112 +67,155 @@ pub struct RequestSummary {
 }
 
 impl Seen {
-    #[inline]
-    pub(crate) fn of<B>(request: Request<B>, config: &Config) -> (Request<B>, Self) {
-        let seen = Self {
-            method: request.method().clone(),
-            path: Path::of(request.uri()),
-            details: None,
-        };
-        if config.details.is_off() {
-            (request, seen)
-        } else {
-            seen.with_details(request, config)
+    #[inline(always)]
+    pub(crate) fn of<B>(request: &Request<B>, config: &Config) -> Self {
+        match (Known::of(request.method()), request.uri().path_and_query()) {
+            (Some(method), Some(path)) if config.details.is_off() => {
+                let text = path.as_str().as_bytes();
+                let mut bytes = [0; SHORT];
+                match bytes.get_mut(..text.len()) {
+                    Some(room) => {
+                        room.copy_from_slice(text);
+                        #[expect(clippy::cast_possible_truncation, reason = "at most SHORT")]
+                        Self::Short {
+                            method,
+                            len: text.len() as u8,
+                            bytes,
+                        }
+                    }
+                    None => Self::Long {
+                        method,
+                        path: path.clone(),
+                    },
+                }
+            }
+            _ => Self::with_details(request, config),
         }
     }
 
     /// No request at all.
     pub(crate) fn nothing() -> Self {
-        let path = Path::Short {
+        Self::Short {
+            method: Known::Get,
             len: 0,
             bytes: [0; SHORT],
-        };
-        Self {
-            method: Method::GET,
-            path,
-            details: None,
         }
     }
 
     #[cold]
     #[inline(never)]
-    fn with_details<B>(self, request: Request<B>, config: &Config) -> (Request<B>, Self) {
-        let (parts, body) = request.into_parts();
-        let details = Some(Box::new(Details::of(&parts, config)));
-        (Request::from_parts(parts, body), Self { details, ..self })
+    fn with_details<B>(request: &Request<B>, config: &Config) -> Self {
+        let path = request
+            .uri()
+            .path_and_query()
+            .map_or("", PathAndQuery::as_str)
+            .to_owned();
+        let development = (!config.details.is_off()).then(|| {
+            // What the program judges by is what it judges by everywhere: `Parts`.
+            let (mut parts, ()) = Request::new(()).into_parts();
+            parts.method.clone_from(request.method());
+            parts.uri.clone_from(request.uri());
+            parts.version = request.version();
+            parts.headers.clone_from(request.headers());
+            parts.extensions.clone_from(request.extensions());
+            Development {
+                version: parts.version,
+                verdict: config.details.judge(&parts, config),
+                format: Format::accepted(&parts.headers),
+                headers: parts.headers,
+            }
+        });
+        Self::Details(Box::new(Details {
+            method: request.method().clone(),
+            path,
+            development,
+        }))
     }
 
+    #[inline(always)]
     pub(crate) fn is_head(&self) -> bool {
-        self.method == Method::HEAD
+        match self {
+            Self::Short { method, .. } | Self::Long { method, .. } => *method == Known::Head,
+            Self::Details(details) => details.method == Method::HEAD,
+        }
+    }
+
+    fn development(&self) -> Option<&Development> {
+        match self {
+            Self::Details(details) => details.development.as_ref(),
+            Self::Short { .. } | Self::Long { .. } => None,
+        }
     }
 
     pub(crate) fn verdict(&self) -> Verdict {
-        self.details
-            .as_ref()
-            .map_or(Verdict::Production, |details| details.verdict)
+        self.development()
+            .map_or(Verdict::Production, |development| development.verdict)
     }
 
     pub(crate) fn format(&self) -> Format {
-        self.details
-            .as_ref()
-            .map_or(Format::Text, |details| details.format)
+        self.development()
+            .map_or(Format::Text, |development| development.format)
+    }
+
+    fn method(&self) -> Method {
+        match self {
+            Self::Short { method, .. } | Self::Long { method, .. } => method.method(),
+            Self::Details(details) => details.method.clone(),
+        }
+    }
+
+    fn path(&self) -> &str {
+        match self {
+            Self::Short { len, bytes, .. } => {
+                let bytes = bytes.get(..usize::from(*len)).unwrap_or_default();
+                str::from_utf8(bytes).unwrap_or_default()
+            }
+            Self::Long { path, .. } => path.as_str(),
+            Self::Details(details) => &details.path,
+        }
     }
 
     pub(crate) fn summary(&self) -> RequestSummary {
-        let details = self.details.as_deref();
+        let development = self.development();
         RequestSummary {
-            method: self.method.clone(),
-            path: clean::cut_text(&redacted_path(self.path.as_str()), 2048).0,
-            version: details.map(|details| details.version),
-            headers: details
-                .map(|details| shown(&details.headers))
+            method: self.method(),
+            path: clean::cut_text(&redacted_path(self.path()), 2048).0,
+            version: development.map(|development| development.version),
+            headers: development
+                .map(|development| shown(&development.headers))
                 .unwrap_or_default(),
         }
     }
 }
 
-impl Details {
-    fn of(parts: &Parts, config: &Config) -> Self {
-        Self {
-            version: parts.version,
-            headers: parts.headers.clone(),
-            verdict: config.details.judge(parts, config),
-            format: Format::accepted(&parts.headers),
-        }
-    }
-}
-
-impl Path {
-    #[inline]
-    fn of(uri: &Uri) -> Self {
-        let Some(path) = uri.path_and_query() else {
-            return Self::Short {
-                len: 0,
-                bytes: [0; SHORT],
-            };
-        };
-        let text = path.as_str().as_bytes();
-        let mut bytes = [0; SHORT];
-        match bytes.get_mut(..text.len()) {
-            Some(room) => {
-                room.copy_from_slice(text);
-                #[expect(clippy::cast_possible_truncation, reason = "at most SHORT")]
-                Self::Short {
-                    len: text.len() as u8,
-                    bytes,
-                }
-            }
-            None => Self::Long(path.clone()),
-        }
+impl Known {
+    #[inline(always)]
+    fn of(method: &Method) -> Option<Self> {
+        Some(match *method {
+            Method::GET => Self::Get,
+            Method::HEAD => Self::Head,
+            Method::POST => Self::Post,
+            Method::PUT => Self::Put,
+            Method::DELETE => Self::Delete,
+            Method::CONNECT => Self::Connect,
+            Method::OPTIONS => Self::Options,
+            Method::TRACE => Self::Trace,
+            Method::PATCH => Self::Patch,
+            _ => return None,
+        })
     }
 
-    fn as_str(&self) -> &str {
+    fn method(self) -> Method {
         match self {
-            Self::Short { len, bytes } => {
-                let bytes = bytes.get(..usize::from(*len)).unwrap_or_default();
-                str::from_utf8(bytes).unwrap_or_default()
-            }
-            Self::Long(path) => path.as_str(),
+            Self::Get => Method::GET,
+            Self::Head => Method::HEAD,
+            Self::Post => Method::POST,
+            Self::Put => Method::PUT,
+            Self::Delete => Method::DELETE,
+            Self::Connect => Method::CONNECT,
+            Self::Options => Method::OPTIONS,
+            Self::Trace => Method::TRACE,
+            Self::Patch => Method::PATCH,
         }
     }
 }
@@ -199,14 +265,30 @@ mod tests {
     use super::*;
 
     #[test]
-    fn short_and_long_paths_are_remembered_in_full() {
-        for len in [1, 2, SHORT - 1, SHORT, SHORT + 1, 300] {
-            let path: String = std::iter::once('/')
-                .chain(std::iter::repeat_n('a', len - 1))
-                .collect();
-            let uri: Uri = path.parse().unwrap();
-            assert_eq!(Path::of(&uri).as_str(), path);
+    fn methods_and_paths_of_any_length_are_remembered_in_full() {
+        let layer = crate::ExceptionsLayer::new();
+        for len in [0, 1, 2, SHORT - 1, SHORT, SHORT + 1, 300] {
+            for method in [
+                "GET",
+                "HEAD",
+                "PATCH",
+                "PROPFIND",
+                "EXTENSION-METHOD-OF-SOME-LENGTH",
+            ] {
+                let path: String = "/a".chars().cycle().take(len).collect();
+                let uri = if len == 0 {
+                    "host:80".into()
+                } else {
+                    path.clone()
+                };
+                let request = Request::builder().method(method).uri(uri).body(()).unwrap();
+                let summary = Seen::of(&request, layer.config()).summary();
+                assert_eq!(
+                    (summary.method().as_str(), summary.path()),
+                    (method, path.as_str())
+                );
+            }
         }
-        assert_eq!(Path::of(&Uri::from_static("host:80")).as_str(), "");
+        assert_eq!(size_of::<Seen>(), 48);
     }
 }

@@ -27,6 +27,8 @@ pub(crate) struct Seen {
     )]
     pub(crate) parked: Vec<Box<dyn Any + Send>>,
     pub(crate) at: Instant,
+    /// The number of the guard it was captured below, or a later one.
+    pub(crate) count: usize,
 }
 
 /// A place in a source file, as [`std::panic::Location`] has it.
@@ -62,7 +64,6 @@ impl Capture {
         &self.0
     }
 
-    #[cfg(feature = "hook")]
     pub(crate) fn seen_mut(&mut self) -> &mut Seen {
         &mut self.0
     }

@@ -13,13 +13,13 @@ use crate::{Capture, Missing, identity::Identity, kept};
 pub(crate) struct Local {
     /// A stack address inside the innermost guard; 0 outside of all of them.
     pub(crate) guard: Cell<usize>,
-    /// Whether a hook has run below the outermost guard.
-    pub(crate) seen: Cell<bool>,
+    /// How many guards there have been: what a hook saw is of the guards since.
+    pub(crate) count: Cell<usize>,
 }
 
 thread_local! {
     pub(crate) static LOCAL: Local =
-        const { Local { guard: Cell::new(0), seen: Cell::new(false) } };
+        const { Local { guard: Cell::new(0), count: Cell::new(0) } };
 }
 
 /// A panic that [`guard`] has caught.
@@ -38,45 +38,47 @@ pub struct Caught {
 ///
 /// # Errors
 ///
-/// The panic. (Large results are better written in place by the closure
-/// than returned: they would be moved through the `Result`.)
-#[inline]
+/// The panic.
+#[inline(always)]
 pub fn guard<R>(run: impl FnOnce() -> R) -> Result<R, Caught> {
+    catch(run).map_err(claim)
+}
+
+/// The first half of [`guard`], for where instructions are counted: what it returns is what
+/// `catch_unwind` returned, so that a large result is moved no more often than there.
+///
+/// # Errors
+///
+/// The payload of the panic, to be given to [`claim`] at once.
+#[inline(always)]
+pub fn catch<R>(run: impl FnOnce() -> R) -> Result<R, Box<dyn Any + Send>> {
     let here = Cell::new(0_u8);
-    let outer = LOCAL.with(|local| local.guard.replace(here.as_ptr() as usize));
-    let outcome = catch_unwind(AssertUnwindSafe(run));
-    let seen = LOCAL.with(|local| {
-        local.guard.set(outer);
-        local.seen.get()
+    let (outer, count) = LOCAL.with(|local| {
+        let count = local.count.get().wrapping_add(1);
+        local.count.set(count);
+        (local.guard.replace(here.as_ptr() as usize), count)
     });
-    match outcome {
-        Ok(done) => {
-            if seen {
-                swallowed(outer);
-            }
-            Ok(done)
-        }
-        Err(payload) => Err(caught(payload, outer)),
+    let outcome = catch_unwind(AssertUnwindSafe(run));
+    LOCAL.with(|local| local.guard.set(outer));
+    if let Err(payload) = &outcome {
+        settle(&**payload, count);
     }
+    outcome
 }
 
-/// Somebody below us caught panics and kept quiet. Should they still
-/// be resumed in a later poll, perhaps on another thread, the ring has them.
+/// The second half of [`guard`]: finds the capture that belongs to a payload that was caught on
+/// this thread just now.
 #[cold]
 #[inline(never)]
-fn swallowed(outer: usize) {
-    if outer == 0 {
-        LOCAL.with(|local| local.seen.set(false));
-        kept::release();
-    }
-}
-
-#[cold]
-#[inline(never)]
-fn caught(payload: Box<dyn Any + Send>, outer: usize) -> Caught {
-    let capture = kept::claim(&Identity::of(&*payload));
-    swallowed(outer);
+pub fn claim(payload: Box<dyn Any + Send>) -> Caught {
+    let capture = kept::settled();
     Caught { payload, capture }
+}
+
+#[cold]
+#[inline(never)]
+fn settle(payload: &(dyn Any + Send), count: usize) {
+    kept::settle(&Identity::of(payload), count);
 }
 
 /// Whether this thread is below a [`guard`] now.
@@ -100,7 +102,6 @@ impl Caught {
     /// The hook does not run again.
     pub fn resume(self) -> ! {
         if let Ok(capture) = self.capture {
-            LOCAL.with(|local| local.seen.set(true));
             kept::adopt(capture, is_guarded());
         }
         resume_unwind(self.payload)

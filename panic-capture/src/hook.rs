@@ -74,9 +74,6 @@ mod taking {
 
     fn see(info: &PanicHookInfo<'_>, guard: usize) {
         let guarded = guard != 0;
-        if guarded {
-            LOCAL.with(|local| local.seen.set(true));
-        }
         kept::keep(guarded, |room_for_context| {
             let (frames, truncated) = walk(guard);
             Capture::new(Seen {
@@ -96,6 +93,7 @@ mod taking {
                 },
                 parked: Vec::new(),
                 at: Instant::now(),
+                count: LOCAL.with(|local| local.count.get()),
             })
         });
     }

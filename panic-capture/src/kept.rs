@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{Capture, Missing, identity::Identity};
+use crate::{Capture, Missing, guard::LOCAL, identity::Identity};
 
 /// At most so many unclaimed panics are kept for a thread that is below a guard.
 pub const MAX_KEPT: usize = 8;
@@ -24,6 +24,11 @@ const STALE: Duration = Duration::from_secs(10);
 thread_local! {
     /// Not a `RefCell`: a hook that finds it borrowed would panic, and end the process.
     static KEPT: Cell<Vec<Capture>> = const { Cell::new(Vec::new()) };
+}
+
+thread_local! {
+    /// From the end of a guard to the claim that follows.
+    static SETTLED: Cell<Option<Result<Capture, Missing>>> = const { Cell::new(None) };
 }
 
 struct Ring {
@@ -98,15 +103,34 @@ fn push(captures: &mut Vec<Capture>, room: usize, mut capture: Capture) -> bool 
     full
 }
 
-/// The capture that belongs to a payload, taken out.
-pub(crate) fn claim(identity: &Identity) -> Result<Capture, Missing> {
-    let mut kept = KEPT.try_with(Cell::take).unwrap_or_default();
-    let own = take(&mut kept, identity, true);
-    _ = KEPT.try_with(|cell| cell.set(kept));
-    match own {
-        Err(Missing::Unseen) => claim_from_ring(identity),
-        own => own,
-    }
+/// Finds the capture that belongs to a payload which the guard of this number has just caught.
+///
+/// What older guards left behind was swallowed by somebody below them. Should it still be
+/// resumed, perhaps on another thread, the ring has it.
+pub(crate) fn settle(identity: &Identity, count: usize) {
+    let kept = KEPT.try_with(Cell::take).unwrap_or_default();
+    let is_older = |capture: &Capture| capture.seen().count.wrapping_sub(count).cast_signed() < 0;
+    let (older, mut own) = kept.into_iter().partition::<Vec<_>, _>(is_older);
+    let claimed = take(&mut own, identity, true);
+    _ = KEPT.try_with(|cell| cell.set(own));
+    let claimed = match claimed {
+        Err(Missing::Unseen) => {
+            release(older);
+            claim_from_ring(identity)
+        }
+        claimed => {
+            release(older);
+            claimed
+        }
+    };
+    let before = SETTLED.try_with(|cell| cell.replace(Some(claimed)));
+    crate::discard(before);
+}
+
+/// What [`settle`] has found.
+pub(crate) fn settled() -> Result<Capture, Missing> {
+    let settled = SETTLED.try_with(Cell::take).ok().flatten();
+    settled.unwrap_or(Err(Missing::Unseen))
 }
 
 fn claim_from_ring(identity: &Identity) -> Result<Capture, Missing> {
@@ -163,7 +187,8 @@ fn take(
 }
 
 /// Puts back what is about to be resumed on this thread.
-pub(crate) fn adopt(capture: Capture, guarded: bool) {
+pub(crate) fn adopt(mut capture: Capture, guarded: bool) {
+    capture.seen_mut().count = LOCAL.with(|local| local.count.get());
     let mut displaced = None;
     if guarded {
         let Ok(mut kept) = KEPT.try_with(Cell::take) else {
@@ -180,14 +205,12 @@ pub(crate) fn adopt(capture: Capture, guarded: bool) {
     crate::discard(displaced);
 }
 
-/// Hands what this thread keeps to the ring: its outermost guard has ended.
-pub(crate) fn release() {
-    let kept = KEPT.try_with(Cell::take).unwrap_or_default();
-    if kept.is_empty() {
+fn release(older: Vec<Capture>) {
+    if older.is_empty() {
         return;
     }
     let mut ring = ring();
-    let displaced: Vec<_> = kept
+    let displaced: Vec<_> = older
         .into_iter()
         .filter_map(|capture| wait_in(&mut ring, capture))
         .collect();

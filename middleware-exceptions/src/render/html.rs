@@ -195,7 +195,10 @@ impl Page<'_> {
         self.out.push_str("<pre class=\"source\">");
         // A telephone has no room for the indentation that all lines share.
         let indentation = |line: &str| line.len() - line.trim_start_matches(' ').len();
-        let lines = source.lines().map(|(_, line, _)| line).filter(|line| !line.is_empty());
+        let lines = source
+            .lines()
+            .map(|(_, line, _)| line)
+            .filter(|line| !line.is_empty());
         let shared = lines.map(indentation).min().unwrap_or(0);
         for (number, line, is_it) in source.lines() {
             let line = line.get(shared..).unwrap_or_default();
