@@ -65,13 +65,8 @@ async fn the_common_log_has_a_line_a_request() {
     client.get("/missing").await;
     client
         .send(
-            "GET /\" HTTP/1.1
-Host: a
-User-Agent: a\"	b
-Referer: r
-Connection: close
-
-",
+            "GET /\" HTTP/1.1\r\nHost: a\r\nUser-Agent: a\"\tb\r\nReferer: r\r\n\
+             Connection: close\r\n\r\n",
         )
         .await;
     client.rest().await;
