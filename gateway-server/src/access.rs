@@ -3,7 +3,6 @@
 use std::time::Instant;
 
 use gateway_core::ConnInfo;
-use http::request::Parts;
 use http::{Method, StatusCode, Uri};
 use tracing::{Level, enabled, event};
 
@@ -25,11 +24,11 @@ pub(crate) struct Record {
 
 impl Record {
     /// `None`, and nothing done, where nobody reads the log.
-    pub(crate) fn begin(head: &Parts, conn: &ConnInfo) -> Option<Box<Self>> {
+    pub(crate) fn begin(method: &Method, uri: &Uri, conn: &ConnInfo) -> Option<Box<Self>> {
         enabled!(target: TARGET, Level::INFO).then(|| {
             Box::new(Self {
-                method: head.method.clone(),
-                uri: head.uri.clone(),
+                method: method.clone(),
+                uri: uri.clone(),
                 conn: conn.clone(),
                 began: Instant::now(),
                 status: None,

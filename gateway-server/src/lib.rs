@@ -19,6 +19,8 @@ pub mod cgi_environ;
 mod cgi_response;
 #[cfg(feature = "_wire")]
 mod cgi_wire;
+#[cfg(feature = "http")]
+pub mod common_log;
 #[cfg(feature = "fastcgi")]
 pub mod fastcgi;
 #[cfg(feature = "http")]

@@ -1,5 +1,9 @@
 //! A server as a process of its own: signals, exit codes, descriptors, memory.
 #![cfg(target_os = "linux")]
+#![expect(
+    clippy::print_stdout,
+    reason = "the server says where it listens; the tests what they measured"
+)]
 
 mod common;
 
@@ -267,7 +271,7 @@ fn a_socket_that_was_handed_over_is_served() {
     let addr = listener.local_addr().unwrap();
     let exe = std::env::current_exe().unwrap();
     // Standard input is the one descriptor that std hands down.
-    let stdin = std::process::Stdio::from(std::os::fd::OwnedFd::from(listener));
+    let stdin = Stdio::from(std::os::fd::OwnedFd::from(listener));
     let mut command = Command::new("sh");
     command
         .args(["-c", "exec \"$0\" \"$@\" 3<&0 </dev/null"])

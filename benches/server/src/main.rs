@@ -15,8 +15,10 @@ use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::routing::get;
+use gateway_core::{Application, Environ, Reply};
 
-const SERVERS: [&str; 2] = ["axum", "ours"];
+/// `router` is the router of `axum` under our server; `hello` is what one would write for ours alone.
+const SERVERS: [&str; 3] = ["axum", "router", "hello"];
 const CONNECTIONS: usize = 32;
 
 fn main() {
@@ -48,7 +50,14 @@ fn serve(server: &str) {
                 println!("{}", listener.local_addr().unwrap());
                 axum::serve(listener, router).await.unwrap();
             }
-            "ours" => {
+            "hello" => {
+                let hello = |_: &mut Environ| Reply::text("Hello World!");
+                let server = gateway_server::http::Server::bind("127.0.0.1:0").unwrap();
+                println!("{}", server.local_addr().unwrap());
+                let service = gateway_core::application(hello).into_inline_service();
+                server.serve(service).await.unwrap();
+            }
+            "router" => {
                 let server = gateway_server::http::Server::bind("127.0.0.1:0").unwrap();
                 println!("{}", server.local_addr().unwrap());
                 server.serve(router).await.unwrap();
@@ -71,7 +80,9 @@ impl Server {
             .spawn()
             .unwrap();
         let mut addr = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut addr).unwrap();
+        BufReader::new(child.stdout.take().unwrap())
+            .read_line(&mut addr)
+            .unwrap();
         let server = Self {
             child,
             addr: addr.trim().to_string(),
@@ -99,8 +110,15 @@ impl Server {
 
     fn memory(&self) -> usize {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
-        line.trim().trim_end_matches(" kB").parse::<usize>().unwrap() * 1024
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmRSS:"))
+            .unwrap();
+        line.trim()
+            .trim_end_matches(" kB")
+            .parse::<usize>()
+            .unwrap()
+            * 1024
     }
 
     /// Wall time and processor time of `requests` over `CONNECTIONS`.
@@ -125,14 +143,24 @@ impl Server {
     /// Instructions in user space, if `perf` can count them.
     fn instructions(&self, requests: usize) -> Option<f64> {
         let mut perf = Command::new("perf")
-            .args(["stat", "-x,", "-e", "instructions:u", "-p", &self.child.id().to_string()])
+            .args([
+                "stat",
+                "-x,",
+                "-e",
+                "instructions:u",
+                "-p",
+                &self.child.id().to_string(),
+            ])
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()
             .ok()?;
         std::thread::sleep(Duration::from_millis(300));
         self.load(requests);
-        Command::new("kill").args(["-INT", &perf.id().to_string()]).status().ok()?;
+        Command::new("kill")
+            .args(["-INT", &perf.id().to_string()])
+            .status()
+            .ok()?;
         let mut text = String::new();
         perf.stderr.take()?.read_to_string(&mut text).ok()?;
         perf.wait().ok()?;
@@ -148,7 +176,8 @@ impl Drop for Server {
     }
 }
 
-const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nUser-Agent: bench/1.0\r\nAccept: */*\r\n\r\n";
+const REQUEST: &[u8] =
+    b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nUser-Agent: bench/1.0\r\nAccept: */*\r\n\r\n";
 
 struct Connection {
     stream: TcpStream,
@@ -163,38 +192,46 @@ impl Connection {
     fn read(&mut self) -> String {
         let mut piece = [0; 1024];
         let read = self.stream.read(&mut piece).unwrap();
-        assert!(read > 0 && piece[..read].ends_with(b"!"), "a whole answer in one piece");
+        assert!(
+            read > 0 && piece[..read].ends_with(b"!"),
+            "a whole answer in one piece"
+        );
         String::from_utf8_lossy(&piece[..read]).into_owned()
     }
 }
 
 fn compare(rounds: usize, requests: usize) {
     let servers = SERVERS.map(Server::start);
-    let mut ratios: [Vec<f64>; 2] = Default::default();
+    let mut walls: [Vec<f64>; SERVERS.len()] = Default::default();
+    let mut processors: [Vec<f64>; SERVERS.len()] = Default::default();
     for round in 0..rounds {
-        // Who goes first takes turns as well.
-        let mut found = [(Duration::ZERO, Duration::ZERO); 2];
-        for turn in 0..2 {
-            let which = (turn + round) % 2;
+        let mut found = [(Duration::ZERO, Duration::ZERO); SERVERS.len()];
+        for turn in 0..SERVERS.len() {
+            // Who goes first takes turns as well.
+            let which = (turn + round) % SERVERS.len();
             found[which] = servers[which].load(requests);
         }
-        let [axum, ours] = found;
-        let per = |time: Duration| time.as_nanos() as f64 / requests as f64;
-        println!(
-            "axum {:6.0} ns wall {:6.0} ns cpu | ours {:6.0} ns wall {:6.0} ns cpu",
-            per(axum.0),
-            per(axum.1),
-            per(ours.0),
-            per(ours.1)
-        );
-        ratios[0].push(axum.0.as_secs_f64() / ours.0.as_secs_f64());
-        ratios[1].push(ours.1.as_secs_f64() / axum.1.as_secs_f64());
+        for (which, name) in SERVERS.iter().enumerate() {
+            let (wall, processor) = found[which];
+            let per = |time: Duration| time.as_nanos() as f64 / requests as f64;
+            print!("{name} {:.0} ns, cpu {:.0} ns; ", per(wall), per(processor));
+            walls[which].push(found[0].0.as_secs_f64() / wall.as_secs_f64());
+            processors[which].push(processor.as_secs_f64() / found[0].1.as_secs_f64());
+        }
+        println!();
     }
-    println!("requests/s, ours / axum: {:.3} (median of {rounds})", median(&mut ratios[0]));
-    println!("cpu per request, ours / axum: {:.3}", median(&mut ratios[1]));
-    let counts = servers.each_ref().map(|server| server.instructions(requests));
-    if let [Some(axum), Some(ours)] = counts {
-        println!("instructions per request: axum {axum:.0}, ours {ours:.0}, ratio {:.3}", ours / axum);
+    let counts = servers
+        .each_ref()
+        .map(|server| server.instructions(requests));
+    for (which, name) in SERVERS.iter().enumerate().skip(1) {
+        println!(
+            "{name} / axum, medians of {rounds}: requests/s {:.3}, cpu per request {:.3}",
+            median(&mut walls[which]),
+            median(&mut processors[which])
+        );
+        if let (Some(axum), Some(ours)) = (counts[0], counts[which]) {
+            println!("  instructions: {ours:.0} / {axum:.0} = {:.3}", ours / axum);
+        }
     }
 }
 

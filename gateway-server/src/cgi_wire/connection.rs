@@ -534,7 +534,9 @@ where
         let body = this.request.body(*this.eof);
         let errors = C::ERRORS.then(|| this.errors.begin());
         let (parts, body) = head.into_request(body, errors).into_parts();
-        this.request.record = parts.conn().and_then(|conn| Record::begin(&parts, conn));
+        this.request.record = parts
+            .conn()
+            .and_then(|conn| Record::begin(&parts.method, &parts.uri, conn));
         let request = Some(Request::from_parts(parts, body));
         this.exchange.set(Exchange::Ready { request });
     }

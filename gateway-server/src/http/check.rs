@@ -1,45 +1,53 @@
 //! Which request heads are answered without asking the service: the rules that hyper leaves to
 //! its user.
 
-use http::request::Parts;
-use http::{HeaderMap, HeaderValue, StatusCode, Version, header};
+use http::{HeaderValue, Request, StatusCode, Uri, Version, header};
 
-/// The status a head is refused with, if it is.
-pub(crate) fn refusal(head: &Parts, most_fields: usize) -> Option<StatusCode> {
+/// The status a request is refused with, if it is.
+pub(crate) fn refusal<B>(request: &Request<B>, most_fields: usize) -> Option<StatusCode> {
+    let version = request.version();
+    let headers = request.headers();
     // hyper counts the fields of HTTP/1 itself, with the same answer.
-    if head.version == Version::HTTP_2 && head.headers.len() > most_fields {
+    if version == Version::HTTP_2 && headers.len() > most_fields {
         return Some(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
     }
-    if !host_is_valid(head) {
+    let mut hosts = 0;
+    let mut codings = Codings::default();
+    // One pass: it costs less than to look for two names.
+    for (name, value) in headers {
+        if name == header::HOST {
+            hosts += 1;
+            if !is_authority(value.as_bytes()) || contradicts(value, request.uri(), version) {
+                return Some(StatusCode::BAD_REQUEST);
+            }
+        } else if name == header::TRANSFER_ENCODING {
+            codings.read(value);
+        }
+    }
+    // RFC 9112 section 3.2: 400 to an HTTP/1.1 request without Host, and to any request with more
+    // than one or an invalid one.
+    let enough = match version {
+        Version::HTTP_09 | Version::HTTP_10 => hosts <= 1,
+        Version::HTTP_2 | Version::HTTP_3 => {
+            hosts == 1 || (hosts == 0 && request.uri().authority().is_some())
+        }
+        _ => hosts == 1,
+    };
+    if !enough {
         return Some(StatusCode::BAD_REQUEST);
     }
-    transfer_coding_refusal(&head.headers)
+    codings.refusal()
 }
 
-/// RFC 9112 section 3.2: a server answers 400 to an HTTP/1.1 request without Host, and to any
-/// request with more than one or an invalid one. RFC 9113 section 8.3.1 adds that a Host that
-/// contradicts `:authority` makes a request malformed.
-fn host_is_valid(head: &Parts) -> bool {
-    let mut hosts = head.headers.get_all(header::HOST).iter();
-    match (hosts.next(), hosts.next()) {
-        (Some(_), Some(_)) => false,
-        (Some(host), None) => {
-            let host = host.as_bytes();
-            let agrees = || match head.uri.authority() {
-                // HTTP/1.1: the target wins and Host is ignored (RFC 9112 section 3.2.2).
-                Some(authority) if head.version == Version::HTTP_2 => {
-                    host.eq_ignore_ascii_case(authority.as_str().as_bytes())
-                }
-                Some(_) | None => true,
-            };
-            is_authority(host) && agrees()
-        }
-        (None, _) => match head.version {
-            Version::HTTP_09 | Version::HTTP_10 => true,
-            Version::HTTP_2 | Version::HTTP_3 => head.uri.authority().is_some(),
-            _ => false,
-        },
-    }
+/// RFC 9113 section 8.3.1: a Host that contradicts `:authority` makes a request malformed. In
+/// HTTP/1.1 the target wins and Host is ignored (RFC 9112 section 3.2.2).
+fn contradicts(host: &HeaderValue, target: &Uri, version: Version) -> bool {
+    version == Version::HTTP_2
+        && target.authority().is_some_and(|authority| {
+            !host
+                .as_bytes()
+                .eq_ignore_ascii_case(authority.as_str().as_bytes())
+        })
 }
 
 /// `uri-host [ ":" port ]` (RFC 9110 section 7.2, RFC 3986 section 3.2.2). Both parts may be
@@ -88,7 +96,13 @@ fn is_ip_literal(literal: &[u8]) -> bool {
 }
 
 /// RFC 3986 section 3.2.2: `reg-name`, of which an IPv4 address is one.
-fn is_reg_name(mut name: &[u8]) -> bool {
+fn is_reg_name(name: &[u8]) -> bool {
+    let plain = |byte: &u8| is_unreserved_or_sub_delim(*byte);
+    name.iter().all(plain) || is_encoded_reg_name(name)
+}
+
+/// One with percent-encoded bytes in it: rare.
+fn is_encoded_reg_name(mut name: &[u8]) -> bool {
     while let Some((byte, rest)) = name.split_first() {
         name = match (byte, rest) {
             (b'%', [high, low, rest @ ..])
@@ -104,25 +118,58 @@ fn is_reg_name(mut name: &[u8]) -> bool {
 }
 
 fn is_unreserved_or_sub_delim(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=".contains(&byte)
+    // A table: every request is asked for every byte of its Host.
+    const TABLE: [bool; 256] = {
+        let mut table = [false; 256];
+        let mut byte = 0;
+        while byte < 256 {
+            #[expect(clippy::indexing_slicing, reason = "below 256, and at compile time")]
+            #[expect(clippy::cast_possible_truncation, reason = "below 256")]
+            {
+                table[byte] = matches!(
+                    byte as u8,
+                    b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9'
+                        | b'-' | b'.' | b'_' | b'~'
+                        | b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b';' | b'='
+                );
+            }
+            byte += 1;
+        }
+        table
+    };
+    TABLE.get(usize::from(byte)).copied().unwrap_or(false)
 }
 
+/// The transfer codings of a request.
+///
 /// hyper has seen that `chunked` comes last, and where Content-Length came too it has dropped that
 /// and closes afterwards, as RFC 9112 section 6.1 says. Left to us: a coding that we do not know is
-/// 501 (section 6.1), and `chunked` twice is no message (section 7).
-fn transfer_coding_refusal(headers: &HeaderMap<HeaderValue>) -> Option<StatusCode> {
-    let mut chunked = 0;
-    for value in headers.get_all(header::TRANSFER_ENCODING) {
+/// 501 (section 6.1), and `chunked` twice is no message (section 6.1 too).
+#[derive(Debug, Default)]
+struct Codings {
+    chunked: usize,
+    unknown: bool,
+}
+
+impl Codings {
+    fn read(&mut self, value: &HeaderValue) {
         for coding in value.as_bytes().split(|byte| *byte == b',') {
             match coding.trim_ascii() {
                 // An empty element means nothing (RFC 9110 section 5.6.1.2).
                 b"" => {}
-                coding if coding.eq_ignore_ascii_case(b"chunked") => chunked += 1,
-                _ => return Some(StatusCode::NOT_IMPLEMENTED),
+                coding if coding.eq_ignore_ascii_case(b"chunked") => self.chunked += 1,
+                _ => self.unknown = true,
             }
         }
     }
-    (chunked > 1).then_some(StatusCode::BAD_REQUEST)
+
+    fn refusal(&self) -> Option<StatusCode> {
+        if self.unknown {
+            Some(StatusCode::NOT_IMPLEMENTED)
+        } else {
+            (self.chunked > 1).then_some(StatusCode::BAD_REQUEST)
+        }
+    }
 }
 
 #[cfg(test)]

@@ -191,6 +191,7 @@ where
             if polled.is_ready() {
                 return Poll::Ready(());
             }
+            this.pulse.settle();
             let is_idle = matches!(this.pulse.stage(), Stage::Quiet | Stage::Idle);
             // Everything readable has just been read, so nothing is on its way that we know of.
             if is_idle && *this.phase >= Phase::Closing {
@@ -246,7 +247,7 @@ where
                     if PREFACE.len() > seen.len() && PREFACE.starts_with(seen) {
                         continue;
                     }
-                    self.begin(protocols);
+                    self.begin(protocols, pulse);
                 }
                 Self::One(conn) => {
                     let ended = ready!(Pin::new(&mut **conn).poll(cx));
@@ -275,7 +276,7 @@ where
     }
 
     /// Goes from quiet to the protocol that the first bytes are of.
-    fn begin(&mut self, protocols: &Protocols) {
+    fn begin(&mut self, protocols: &Protocols, pulse: &Pulse) {
         let Self::Quiet {
             mut io,
             exchange,
@@ -293,6 +294,7 @@ where
         };
         let io = TokioIo::new(io);
         *self = if is_two {
+            pulse.share();
             Self::Two(Box::pin(protocols.two.serve_connection(io, service)))
         } else {
             let conn = protocols.one.serve_connection(io, service);
@@ -365,9 +367,9 @@ enum Due {
 }
 
 impl Timer {
-    /// What is due now, if anything. The timer of the runtime is armed so seldom that a request
-    /// costs one look at the clock: at the earliest deadline that any timeout could have, and from
-    /// there again to the one that really runs.
+    /// What is due now, if anything. The timer of the runtime is not armed for each timeout that
+    /// begins, but once in a while: often enough for any of them. So the usual request costs
+    /// neither a look at the clock nor a visit to the runtime's timers.
     fn due(
         &mut self,
         pulse: &Pulse,
@@ -383,16 +385,21 @@ impl Timer {
         }
         let (timeout, _) = running?;
         let length = timeout.length(&protocols.settings.timeouts)?;
+        let armed = self
+            .wakes
+            .as_ref()
+            .filter(|(_, waker)| waker.will_wake(cx.waker()) && !sleep.is_elapsed());
+        if timeout == Timeout::Idle && self.since.is_none() && armed.is_some() {
+            // Between two requests nobody looks at the clock: the time counts from the next look,
+            // so an idle connection may live a quarter longer.
+            return None;
+        }
         let mut now = None;
         let since = *self
             .since
             .get_or_insert_with(|| *now.insert(Instant::now()));
         let deadline = since + length;
-        if let Some((wakes, waker)) = &self.wakes
-            && *wakes <= deadline
-            && !sleep.is_elapsed()
-            && waker.will_wake(cx.waker())
-        {
+        if armed.is_some_and(|(wakes, _)| *wakes <= deadline) {
             return None;
         }
         let now = now.unwrap_or_else(Instant::now);

@@ -11,6 +11,21 @@ use super::pulse::Pulse;
 /// What a client that was answered early may still send before the connection is closed for good.
 const LINGER: usize = 8 * 1024 * 1024;
 
+/// Responses up to this size are written from one buffer. Copying them costs less than what the
+/// kernel spends on gathering: `send` instead of `writev` saves a fiftieth of a whole request.
+const JOINED: usize = 512;
+
+/// All of `bufs` in one piece, where they are several and fit.
+fn join<'a>(bufs: &[IoSlice<'_>], joined: &'a mut [u8; JOINED]) -> Option<&'a [u8]> {
+    let mut length = 0;
+    for buf in bufs {
+        let room = joined.get_mut(length..length + buf.len())?;
+        room.copy_from_slice(buf);
+        length += buf.len();
+    }
+    joined.get(..length).filter(|_| bufs.len() > 1)
+}
+
 /// A connection's stream as hyper sees it: notes in the [`Pulse`] what moves, and closes so that
 /// the last response arrives.
 #[derive(Debug)]
@@ -120,7 +135,11 @@ impl<T: AsyncWrite + AsyncRead + Unpin, G: Unpin> AsyncWrite for Io<T, G> {
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.stream).poll_write_vectored(cx, bufs);
+        let mut joined = [0; JOINED];
+        let written = match join(bufs, &mut joined) {
+            Some(joined) => Pin::new(&mut self.stream).poll_write(cx, joined),
+            None => Pin::new(&mut self.stream).poll_write_vectored(cx, bufs),
+        };
         self.note(&written);
         written
     }

@@ -16,8 +16,8 @@ pub(crate) struct Pulse {
     // Counts what restarts a timeout. It is compared, never added up, so it may wrap.
     beat: AtomicU32,
     upload: AtomicU8,
-    // Requests and request bodies that are not finished.
-    in_flight: AtomicU32,
+    // Request bodies that are not dropped.
+    uploads: AtomicU32,
     // Responses whose next piece waits for HTTP/2 flow control.
     unsent: AtomicU32,
     // Responses that are not finished.
@@ -29,6 +29,8 @@ pub(crate) struct Pulse {
 
 #[derive(Debug, Default)]
 struct Flags {
+    // Several tasks write at the same time: HTTP/2.
+    shared: AtomicBool,
     // Bytes of the next request came while this one was being answered.
     ahead: AtomicBool,
     // The kernel takes no more bytes.
@@ -264,9 +266,13 @@ impl Pulse {
 
     // Told by the service and the bodies.
 
+    /// The connection is HTTP/2.
+    pub(crate) fn share(&self) {
+        self.flags.shared.store(true, Relaxed);
+    }
+
     pub(crate) fn request_began(&self) {
-        self.in_flight.fetch_add(1, Relaxed);
-        self.responses.fetch_add(1, Relaxed);
+        self.count_response(1);
         self.upload.store(Upload::Complete as u8, Relaxed);
         self.flags.ahead.store(false, Relaxed);
         self.flags.answering.store(false, Relaxed);
@@ -274,18 +280,32 @@ impl Pulse {
     }
 
     pub(crate) fn response_ended(&self) {
-        self.responses.fetch_sub(1, Relaxed);
-        self.one_ended();
+        self.count_response(u32::MAX); // minus one
+        self.settle();
+    }
+
+    /// Adds to the number of responses, wrapping.
+    fn count_response(&self, difference: u32) {
+        if self.flags.shared.load(Relaxed) {
+            self.responses.fetch_add(difference, Relaxed);
+        } else {
+            // HTTP/1 begins and ends them all in one task, which saves two locked instructions a
+            // request.
+            let count = self.responses.load(Relaxed);
+            self.responses
+                .store(count.wrapping_add(difference), Relaxed);
+        }
     }
 
     /// An HTTP/2 stream has become something else. Nobody tells us when that ends, so the
     /// connection is never idle again.
     pub(crate) fn stream_upgraded(&self) {
-        self.responses.fetch_sub(1, Relaxed);
+        self.count_response(u32::MAX);
+        self.uploads.fetch_add(1, Relaxed);
     }
 
     pub(crate) fn upload_began(&self) {
-        self.in_flight.fetch_add(1, Relaxed);
+        self.uploads.fetch_add(1, Relaxed);
         self.upload.store(Upload::Open as u8, Relaxed);
     }
 
@@ -309,7 +329,8 @@ impl Pulse {
         if self.upload() != Upload::Complete {
             self.upload_refused();
         }
-        self.one_ended();
+        self.uploads.fetch_sub(1, Relaxed);
+        self.settle();
     }
 
     /// The body of the present request will not be read.
@@ -332,8 +353,13 @@ impl Pulse {
         self.flags.stalled.load(Relaxed)
     }
 
-    fn one_ended(&self) {
-        if self.in_flight.fetch_sub(1, Relaxed) == 1 && !self.is_upgraded() {
+    /// Goes from busy to idle when nothing is left to do. Two threads that end the last response
+    /// and the last body at the same moment may each miss the other, so the connection looks too.
+    pub(crate) fn settle(&self) {
+        if self.stage() == Stage::Busy
+            && self.responses.load(Relaxed) == 0
+            && self.uploads.load(Relaxed) == 0
+        {
             let ahead = self.flags.ahead.load(Relaxed);
             self.enter(if ahead { Stage::Head } else { Stage::Idle });
         }

@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 
 use gateway_core::{Body, BoxError};
 use http::{Request, Response};
@@ -77,14 +77,26 @@ where
     where
         F: FnOnce(Incoming) -> Body,
     {
-        TowerFuture {
-            state: State::Readying {
-                // A clone a request: hyper calls with `&self`, several at a time over HTTP/2, and
-                // the instance that was polled ready has to be the one that is called.
-                service: self.clone(),
-                request: Some(request.map(wrap)),
+        // A clone a request: hyper calls with `&self`, several at a time over HTTP/2, and the
+        // instance that was polled ready has to be the one that is called.
+        let mut service = self.clone();
+        let request = request.map(wrap);
+        // Nearly all services are always ready. Those that are not will be polled by somebody who
+        // can be woken.
+        let mut nobody = Context::from_waker(Waker::noop());
+        let state = match service.poll_ready(&mut nobody) {
+            Poll::Ready(Ok(())) => State::Called {
+                future: service.call(request),
             },
-        }
+            Poll::Ready(Err(error)) => State::Failed {
+                error: Some(error.into()),
+            },
+            // Boxed, so that the room for it is not moved about with every request.
+            Poll::Pending => State::Readying {
+                waiting: Some(Box::new((service, request))),
+            },
+        };
+        TowerFuture { state }
     }
 }
 
@@ -124,8 +136,9 @@ pin_project! {
     #[project = StateProj]
     #[derive(Debug)]
     enum State<S, F> {
-        Readying { service: S, request: Option<Request<Body>> },
+        Readying { waiting: Option<Box<(S, Request<Body>)>> },
         Called { #[pin] future: F },
+        Failed { error: Option<BoxError> },
     }
 }
 
@@ -139,14 +152,21 @@ where
         let mut this = self.project();
         loop {
             match this.state.as_mut().project() {
-                StateProj::Readying { service, request } => {
-                    ready!(service.poll_ready(cx)).map_err(Into::into)?;
-                    let Some(request) = request.take() else {
-                        // Polled again after it failed to become ready.
-                        return Poll::Pending;
+                StateProj::Readying { waiting } => {
+                    if let Some((service, _)) = waiting.as_deref_mut() {
+                        ready!(service.poll_ready(cx)).map_err(Into::into)?;
+                    }
+                    let Some((mut service, request)) = waiting.take().map(|waiting| *waiting)
+                    else {
+                        return Poll::Pending; // polled again after it was over
                     };
                     let future = service.call(request);
                     this.state.set(State::Called { future });
+                }
+                StateProj::Failed { error } => {
+                    return error
+                        .take()
+                        .map_or(Poll::Pending, |error| Poll::Ready(Err(error)));
                 }
                 StateProj::Called { future } => return future.poll(cx).map_err(Into::into),
             }

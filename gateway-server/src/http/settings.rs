@@ -55,11 +55,12 @@ impl Default for Timeouts {
 }
 
 impl Timeouts {
-    /// The longest that a timer may sleep without being able to miss a deadline that is set after
-    /// it has been armed: the shortest of all but `half_close`, which is rare enough to re-arm.
+    /// How often a connection looks at its timers: a quarter of the shortest timeout, so that
+    /// whatever begins after the runtime's timer has been armed is noticed in time. Without
+    /// `half_close`, which is rare enough to arm it anew.
     pub(crate) fn tick(&self) -> Duration {
         let all = [self.first_byte, self.head, self.idle, self.body, self.write];
         let shortest = all.into_iter().flatten().min();
-        shortest.unwrap_or(Duration::from_secs(60))
+        shortest.unwrap_or(Duration::from_secs(60)) / 4
     }
 }

@@ -1,0 +1,156 @@
+//! What is written down about a request.
+
+mod common;
+
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::fmt::Debug;
+use std::io::{self, Write};
+use std::sync::{Arc, Mutex};
+
+use common::Running;
+use gateway_core::Body;
+use gateway_server::common_log::CommonLogLayer;
+use http::{Request, Response, StatusCode};
+use tower::{Layer, service_fn};
+use tracing::field::{Field, Visit};
+use tracing::span;
+
+#[derive(Clone, Default)]
+struct Lines(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Lines {
+    /// The lines, with the date replaced.
+    fn text(&self) -> String {
+        let text = String::from_utf8(self.0.lock().unwrap().clone()).unwrap();
+        let lines = text.lines().map(|line| {
+            let (before, rest) = line.split_once('[').unwrap();
+            let (_, after) = rest.split_once(']').unwrap();
+            format!("{before}[]{after}")
+        });
+        lines.collect::<Vec<_>>().join("\n")
+    }
+}
+
+async fn answer(request: Request<Body>) -> Result<Response<String>, Infallible> {
+    let mut response = Response::new("hello".to_string());
+    if request.uri().path() == "/missing" {
+        *response.status_mut() = StatusCode::NOT_FOUND;
+        response.body_mut().clear();
+    }
+    Ok(response)
+}
+
+#[tokio::test]
+async fn the_common_log_has_a_line_a_request() {
+    let (lines, combined) = (Lines::default(), Lines::default());
+    let service = CommonLogLayer::new(lines.clone()).layer(service_fn(answer));
+    let server = Running::start(
+        CommonLogLayer::new(combined.clone())
+            .combined()
+            .layer(service),
+    );
+    let mut client = server.client().await;
+    client.get("/a%20b?c=d").await;
+    client.get("/missing").await;
+    client
+        .send(
+            "GET /\" HTTP/1.1\r\nHost: a\r\nUser-Agent: a\"\tb\r\nReferer: r\r\n\
+             Connection: close\r\n\r\n",
+        )
+        .await;
+    client.rest().await;
+    let expected = r#"127.0.0.1 - - [] "GET /a%20b?c=d HTTP/1.1" 200 5
+127.0.0.1 - - [] "GET /missing HTTP/1.1" 404 -
+127.0.0.1 - - [] "GET /\" HTTP/1.1" 200 5"#;
+    assert_eq!(lines.text(), expected);
+    assert!(
+        combined
+            .text()
+            .ends_with(r#""GET /\" HTTP/1.1" 200 5 "r" "a\"\x09b""#),
+        "{}",
+        combined.text()
+    );
+}
+
+type Event = BTreeMap<&'static str, String>;
+
+/// Collects the events of the access log.
+#[derive(Clone, Default)]
+struct Collector(Arc<Mutex<Vec<Event>>>);
+
+impl tracing::Subscriber for Collector {
+    fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
+        metadata.target() == "gateway_server::access"
+    }
+    fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
+        span::Id::from_u64(1)
+    }
+    fn record(&self, _: &span::Id, _: &span::Record<'_>) {}
+    fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
+    fn event(&self, event: &tracing::Event<'_>) {
+        struct Fields(Event);
+        impl Visit for Fields {
+            fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
+                self.0.insert(field.name(), format!("{value:?}"));
+            }
+            fn record_str(&mut self, field: &Field, value: &str) {
+                self.0.insert(field.name(), value.to_string());
+            }
+        }
+        let mut fields = Fields(Event::new());
+        event.record(&mut fields);
+        self.0.lock().unwrap().push(fields.0);
+    }
+    fn enter(&self, _: &span::Id) {}
+    fn exit(&self, _: &span::Id) {}
+}
+
+// One thread, so that the server's task has this thread's subscriber.
+#[tokio::test(flavor = "current_thread")]
+async fn tracing_has_one_event_a_request_refused_ones_included() {
+    let collector = Collector::default();
+    let _guard = tracing::subscriber::set_default(collector.clone());
+    let server = Running::start(service_fn(answer));
+    let mut client = server.client().await;
+    client.get("/a?secret").await;
+    client.send("HEAD /b HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    client.until("\r\n\r\n").await;
+    let peer = client.stream.local_addr().unwrap().to_string();
+    client.send("GET /c HTTP/1.1\r\n\r\n").await;
+    client.rest().await;
+    let events = collector.0.lock().unwrap().clone();
+    let seen: Vec<_> = events
+        .iter()
+        .map(|event| {
+            let of = |name| event[name].as_str();
+            (
+                of("method"),
+                of("path"),
+                of("status"),
+                of("bytes"),
+                of("complete"),
+                of("peer"),
+            )
+        })
+        .collect();
+    assert_eq!(
+        seen,
+        [
+            ("GET", "/a", "200", "5", "true", &*peer),
+            ("HEAD", "/b", "200", "0", "true", &*peer),
+            ("GET", "/c", "400", "0", "true", &*peer),
+        ]
+    );
+    assert!(events.iter().all(|event| event.contains_key("duration_us")));
+}
