@@ -62,6 +62,10 @@ impl Body {
 
     /// The pieces of an iterator, each delivered when it is produced and never joined with the
     /// next. Empty pieces are skipped (they would end a chunked message).
+    ///
+    /// Below [`into_service`](crate::Application::into_service) the response's head goes out with
+    /// the first piece, as PEP 3333 has it, so that an iterator that fails before it can still be
+    /// answered with an error. One whose first piece takes long sends the head ahead by an empty one.
     pub fn chunks<I>(chunks: I) -> Self
     where
         I: IntoIterator<Item: Into<Bytes>, IntoIter: Send + 'static>,
@@ -91,6 +95,7 @@ impl Body {
     pub fn from_reader(reader: impl Read + Send + 'static) -> Self {
         Self::try_chunks(ReadChunks {
             reader: Some(reader),
+            buffer: Vec::new(),
         })
     }
 
@@ -102,7 +107,8 @@ impl Body {
     /// is slow (so it holds a thread; an iterator does not), and fails with
     /// [`BrokenPipe`](io::ErrorKind::BrokenPipe) once the client is gone, or with
     /// [`TimedOut`](io::ErrorKind::TimedOut) when it takes nothing for too long. An error that
-    /// `write` returns cuts the body short.
+    /// `write` returns cuts the body short. The response's head goes out with what is written
+    /// first, or at a `flush` before it.
     pub fn from_writer<F, E>(write: F) -> Self
     where
         F: FnOnce(&mut BodyWriter<'_>) -> Result<(), E> + Send + 'static,
@@ -293,18 +299,19 @@ from_bytes!(&'static str, String, &'static [u8], Vec<u8>);
 /// The pieces of a reader. The reader is let go at its end or first error.
 struct ReadChunks<R> {
     reader: Option<R>,
+    buffer: Vec<u8>,
 }
 
 impl<R: Read> Iterator for ReadChunks<R> {
-    type Item = io::Result<Vec<u8>>;
+    type Item = io::Result<Bytes>;
 
     fn next(&mut self) -> Option<Self::Item> {
         const CHUNK: usize = 64 * 1024;
         let reader = self.reader.as_mut()?;
         // One `read` a piece: a pipe's line must not wait for the rest of 64 KiB.
-        let mut chunk = vec![0; CHUNK];
+        self.buffer.resize(CHUNK, 0);
         let read = loop {
-            match reader.read(&mut chunk) {
+            match reader.read(&mut self.buffer) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 other => break other,
             }
@@ -314,9 +321,14 @@ impl<R: Read> Iterator for ReadChunks<R> {
                 self.reader = None;
                 None
             }
+            // A line must not keep the room for 64 KiB while it waits for a slow client.
+            Ok(length) if length < CHUNK / 2 => {
+                let (line, _) = self.buffer.split_at_checked(length)?;
+                Some(Ok(Bytes::copy_from_slice(line)))
+            }
             Ok(length) => {
-                chunk.truncate(length);
-                Some(Ok(chunk))
+                self.buffer.truncate(length);
+                Some(Ok(mem::take(&mut self.buffer).into()))
             }
             Err(error) => {
                 self.reader = None;
@@ -406,8 +418,11 @@ impl Write for BodyWriter<'_> {
     fn flush(&mut self) -> io::Result<()> {
         match &mut self.target {
             Target::Direct(out) => out.flush(),
-            // Every piece is on its way already.
-            Target::Handoff(_) => Ok(()),
+            // Every piece is on its way already; perhaps the head is not.
+            Target::Handoff(handoff) => {
+                handoff.let_head_go();
+                Ok(())
+            }
         }
     }
 }

@@ -81,6 +81,11 @@ impl Terms {
     }
 }
 
+/// Whoever holds a response's head back until its body has begun.
+pub(crate) trait Opens: Send + Sync {
+    fn open(&self);
+}
+
 #[derive(Default)]
 struct State {
     queue: VecDeque<Bytes>,
@@ -96,6 +101,8 @@ struct State {
     /// The reader has found the queue empty, and looked again after everybody else's turn.
     yielded: bool,
     reader: Option<Waker>,
+    /// Told once, by the first piece, the end, or a `flush` before either.
+    head: Option<Arc<dyn Opens>>,
 }
 
 enum End {
@@ -145,10 +152,14 @@ impl Handed {
         self.handoff.holding(writes)
     }
 
-    /// The producer's half, for a thread that goes on with it at once.
+    /// The producer's half, for a thread that goes on with it at once. `head` is told when the
+    /// body has begun.
     #[cfg(feature = "tokio")]
-    pub(crate) fn begin(&self) -> Arc<Handoff> {
-        self.handoff.lock().scheduled = true;
+    pub(crate) fn begin(&self, head: Arc<dyn Opens>) -> Arc<Handoff> {
+        let mut state = self.handoff.lock();
+        state.scheduled = true;
+        state.head = Some(head);
+        drop(state);
         Arc::clone(&self.handoff)
     }
 
@@ -156,7 +167,7 @@ impl Handed {
         loop {
             let mut state = self.handoff.lock();
             if let Some(piece) = state.queue.pop_front() {
-                state.queued -= piece.len();
+                state.queued -= cost(&piece);
                 state.yielded = false;
                 self.make_room(state);
                 return Poll::Ready(Some(Ok(piece)));
@@ -242,6 +253,7 @@ impl Drop for Handed {
             mem::take(&mut state.queue),
             state.end.take(),
             state.reader.take(),
+            state.head.take(),
         );
         state.end = Some(End::Complete);
         state.queued = 0;
@@ -358,6 +370,7 @@ impl Handoff {
                         discard(chunks);
                         return Produced::Enough;
                     }
+                    self.let_head_go();
                     continue;
                 }
                 Ok(Some(Ok(chunk))) => {
@@ -367,24 +380,21 @@ impl Handoff {
                         discard((chunk, chunks));
                         return Produced::Enough;
                     }
-                    produced += chunk.len();
-                    state.queued += chunk.len();
+                    produced += cost(&chunk);
+                    state.queued += cost(&chunk);
                     state.queue.push_back(chunk);
                     let full = state.queued >= self.high_water();
                     let away = !full && produced >= self.high_water() && gives_way();
-                    let reader = state.reader.take();
                     if full || away {
                         state.source = Some(Source::Chunks(chunks));
                         state.scheduled = away;
-                        drop(state);
-                        wake(reader);
+                        tell(state);
                         return match away {
                             true => Produced::GaveWay,
                             false => Produced::Enough,
                         };
                     }
-                    drop(state);
-                    wake(reader);
+                    tell(state);
                     continue;
                 }
                 Ok(Some(Err(error))) => End::Failed(error),
@@ -423,9 +433,15 @@ impl Handoff {
             return;
         }
         state.end = Some(end);
-        let reader = state.reader.take();
-        drop(state);
-        wake(reader);
+        tell(state);
+    }
+
+    /// Releases the response's head before there is anything to follow it.
+    pub(crate) fn let_head_go(&self) {
+        let head = self.lock().head.take();
+        if let Some(head) = head {
+            head.open();
+        }
     }
 
     /// From the writer's thread: queues a piece when there is room for it.
@@ -440,11 +456,9 @@ impl Handoff {
         if state.abandoned {
             return Err(io::ErrorKind::BrokenPipe.into());
         }
-        state.queued += piece.len();
+        state.queued += cost(&piece);
         state.queue.push_back(piece);
-        let reader = state.reader.take();
-        drop(state);
-        wake(reader);
+        tell(state);
         Ok(())
     }
 
@@ -484,8 +498,20 @@ impl Run for Handoff {
     }
 }
 
-fn wake(waker: Option<Waker>) {
-    if let Some(waker) = waker {
-        waker.wake();
+/// Lets those know who wait for the first piece, or for the next.
+fn tell(mut state: MutexGuard<'_, State>) {
+    let (head, reader) = (state.head.take(), state.reader.take());
+    drop(state);
+    if let Some(head) = head {
+        head.open();
     }
+    if let Some(reader) = reader {
+        reader.wake();
+    }
+}
+
+/// What a piece takes up: a queue of single bytes must not cost a hundred times what it says.
+fn cost(piece: &Bytes) -> usize {
+    const HANDLE: usize = 64;
+    piece.len() + HANDLE
 }

@@ -12,7 +12,7 @@ use panic_capture::{Caught, discard, guard};
 use super::blocking::Threads;
 use super::pool::{Holding, Run, Turn, Work};
 use crate::body::Kind;
-use crate::handoff::{Handed, Handoff, Source, Terms, Urgency};
+use crate::handoff::{Handed, Handoff, Opens, Source, Terms, Urgency};
 use crate::{Application, Body, BoxError, Environ, Error, Input, Response};
 
 /// The response of a [`BlockingService`](super::BlockingService). Dropping it before it is ready
@@ -162,6 +162,8 @@ enum Stage {
         ahead: bool,
     },
     Running,
+    /// Answered, and held back until the body has begun.
+    Opening(Outcome),
     Done(Outcome),
     /// The caller has it, or wants it no more.
     Over,
@@ -202,7 +204,7 @@ impl<A: Application> Call<A> {
 
     /// Calls the application. Returns the body that can be gone on with on this thread, if the
     /// response has one and `hold` allows it.
-    fn respond(&self, hold: impl FnOnce(Holding) -> bool) -> Option<Arc<Handoff>> {
+    fn respond(self: &Arc<Self>, hold: impl FnOnce(Holding) -> bool) -> Option<Arc<Handoff>> {
         let mut progress = self.lock();
         let asked = mem::replace(&mut progress.stage, Stage::Running);
         let Stage::Asked {
@@ -242,7 +244,8 @@ impl<A: Application> Call<A> {
                     && !bodiless
                     && hold(handed.holding())
                 {
-                    going_on = Some(handed.begin());
+                    let head = Arc::clone(self) as Arc<dyn Opens>;
+                    going_on = Some(handed.begin(head));
                 }
                 Outcome::Response(response)
             }
@@ -255,11 +258,10 @@ impl<A: Application> Call<A> {
             discard(outcome);
             return going_on;
         }
-        progress.stage = Stage::Done(outcome);
-        let caller = progress.caller.take();
+        progress.stage = Stage::Opening(outcome);
         drop(progress);
-        if let Some(caller) = caller {
-            caller.wake();
+        if going_on.is_none() {
+            self.open();
         }
         going_on
     }
@@ -289,11 +291,26 @@ impl<A: Application> Call<A> {
     }
 }
 
+impl<A: Application> Opens for Call<A> {
+    fn open(&self) {
+        let mut progress = self.lock();
+        match mem::replace(&mut progress.stage, Stage::Over) {
+            Stage::Opening(outcome) => progress.stage = Stage::Done(outcome),
+            stage => progress.stage = stage,
+        }
+        let caller = progress.caller.take();
+        drop(progress);
+        if let Some(caller) = caller {
+            caller.wake();
+        }
+    }
+}
+
 impl<A: Application> Run for Call<A> {
     fn run(self: Arc<Self>, turn: &mut Turn<'_>) {
         let going_on = self.respond(|holding| holding == Holding::Free || turn.hold());
         drop(self);
-        // The head is on its way; the same thread begins the body.
+        // The same thread begins the body, and the head goes out with its first piece.
         if let Some(handoff) = going_on {
             handoff.run(turn);
         }

@@ -187,7 +187,7 @@ impl Pool {
         let awake = state.workers.saturating_sub(state.idle.len());
         let kick = match urgency {
             Urgency::Soon if awake > 0 => Kick::Enough,
-            _ => self.kick(&mut state),
+            _ => self.kick(&mut state, 0),
         };
         self.publish(&state);
         drop(state);
@@ -206,14 +206,15 @@ impl Pool {
     /// Calls a thread for what was submitted as [`Urgency::Soon`] and is still queued.
     pub(crate) fn hurry(self: &Arc<Self>) {
         let mut state = self.lock();
-        let kick = self.kick(&mut state);
+        let kick = self.kick(&mut state, 0);
         drop(state);
         // Without another thread, those that are awake come to it in turn.
         self.act(kick);
     }
 
-    fn kick(&self, state: &mut State) -> Kick {
-        if state.coming + usize::from(state.looking) >= state.queue.len() {
+    /// Whom to call for what is queued, besides those who come anyway.
+    fn kick(&self, state: &mut State, besides: usize) -> Kick {
+        if state.coming + usize::from(state.looking) + besides >= state.queue.len() {
             return Kick::Enough;
         }
         if let Some(parker) = state.idle.pop() {
@@ -253,12 +254,15 @@ impl Pool {
     }
 
     /// Takes `work` back out of the queues; `false` if a thread has it.
-    pub(crate) fn remove(&self, work: &Work) -> bool {
+    pub(crate) fn remove(self: &Arc<Self>, work: &Work) -> bool {
         let mut state = self.lock();
         let removed = Self::remove_from(&mut state, self.limits, work);
+        // One that may hold a thread now has not asked for it yet.
+        let kick = self.kick(&mut state, 0);
         let woken = self.next_waiter(&mut state);
         self.publish(&state);
         drop(state);
+        self.act(kick);
         wake(woken);
         removed
     }
@@ -428,14 +432,18 @@ impl Worker {
                 let holding = turn.holding;
                 state = pool.lock();
                 state.running -= 1;
+                let mut kick = Kick::Enough;
                 if holding == Holding::Held {
                     state.held -= 1;
                     state.admit(pool.limits);
+                    // This thread takes one.
+                    kick = pool.kick(&mut state, 1);
                 }
                 let woken = pool.next_waiter(&mut state);
                 pool.publish(&state);
-                if woken.is_some() {
+                if woken.is_some() || !matches!(kick, Kick::Enough) {
                     drop(state);
+                    pool.act(kick);
                     wake(woken);
                     state = pool.lock();
                 }

@@ -148,6 +148,84 @@ fn a_panic_reaches_the_caller_with_the_frames_of_its_own_thread() {
     });
 }
 
+#[test]
+fn what_fails_before_the_first_piece_fails_at_the_first_poll_of_the_body() {
+    let chunks = application(|_: &mut Environ| {
+        sleep(PAUSE);
+        let failed = || {
+            sleep(PAUSE);
+            Err::<&str, _>(std::io::Error::other("no rows"))
+        };
+        Reply::new(Body::try_chunks(std::iter::once_with(failed)))
+    });
+    let writer = application(|_: &mut Environ| {
+        Reply::new(Body::from_writer(|_| {
+            sleep(PAUSE);
+            Err(std::io::Error::other("no rows"))
+        }))
+    });
+    multi_thread().block_on(async {
+        for service in [
+            chunks.into_service().boxed_clone(),
+            writer.into_service().boxed_clone(),
+        ] {
+            let response = service.oneshot(request()).await.unwrap();
+            let first = response.into_body().frame().now_or_never();
+            let error = first.expect("not at the first poll").unwrap().unwrap_err();
+            assert_eq!(error.to_string(), "no rows");
+        }
+    });
+}
+
+#[test]
+fn an_empty_piece_or_a_flush_sends_the_head_ahead() {
+    let server = Server::run(application(|environ: &mut Environ| {
+        let first = || {
+            sleep(10 * PAUSE);
+            "first"
+        };
+        Reply::new(match environ.query_string() {
+            "chunks" => Body::chunks(std::iter::once("").chain(std::iter::once_with(first))),
+            "late" => Body::chunks(std::iter::once_with(first)),
+            _ => Body::from_writer(move |out| {
+                out.flush()?;
+                out.write_all(first().as_bytes())
+            }),
+        })
+    }));
+    for (query, early) in [("chunks", true), ("writer", true), ("late", false)] {
+        let start = Instant::now();
+        let mut client = server.send(&format!("GET /?{query} HTTP/1.1\r\nhost: t\r\n\r\n"));
+        assert!(read_until(&mut client, "\r\n\r\n").starts_with("HTTP/1.1 200"));
+        assert_eq!(start.elapsed() < 6 * PAUSE, early, "{query}");
+        // Where both come together they are read together.
+        if early {
+            let rest = read_until(&mut client, "0\r\n\r\n");
+            assert!(rest.starts_with("5\r\nfirst\r\n"), "{query}: {rest}");
+        }
+    }
+}
+
+#[test]
+fn single_bytes_count_for_what_they_take_up() {
+    let made = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&made);
+    let app = application(move |_: &mut Environ| {
+        let count = Arc::clone(&count);
+        Reply::new(Body::chunks(std::iter::repeat_with(move || {
+            count.fetch_add(1, Ordering::SeqCst);
+            "x"
+        })))
+    });
+    multi_thread().block_on(async {
+        let response = app.into_service().oneshot(request()).await.unwrap();
+        sleep(5 * PAUSE);
+        let ahead = made.load(Ordering::SeqCst);
+        assert!((900..1100).contains(&ahead), "{ahead}");
+        drop(response);
+    });
+}
+
 async fn guarded_poll<F: Future + Unpin>(future: &mut F) -> panic_capture::Caught {
     std::future::poll_fn(
         |context| match panic_capture::guard(|| future.poll_unpin(context)) {

@@ -138,3 +138,24 @@ fn a_response_that_reads_the_input_while_it_streams_waits_in_a_held_thread() {
         assert!(read_until(echo, "!").contains("hello"));
     }
 }
+
+#[test]
+fn one_who_waits_to_hold_a_thread_gets_it_when_another_who_waited_goes_away() {
+    let service = everything.into_service().held_threads(1);
+    let server = Server::of(service);
+    let head = "POST /upload HTTP/1.1\r\nhost: t\r\ncontent-length: 100000\r\n\r\n";
+    for _ in 0..20 {
+        let mut clients: Vec<_> = (0..6).map(|_| server.send(head)).collect();
+        for client in &mut clients {
+            client.write_all(&[b'x'; 90_000]).unwrap();
+        }
+        std::thread::sleep(Duration::from_millis(20));
+        // All but one, of whom nobody knows whether they hold or wait.
+        let mut last = clients.pop().unwrap();
+        drop(clients);
+        last.write_all(&[b'x'; 10_000]).unwrap();
+        let start = Instant::now();
+        assert!(read_until(&mut last, "100000").ends_with("100000"));
+        assert!(start.elapsed() < Duration::from_secs(5));
+    }
+}
