@@ -120,10 +120,10 @@ impl<'a> Parsed<'a> {
         });
         let mut html = String::new();
         html::push_html(&mut html, events);
-        SANITISER
-            .clean(&html)
-            .to_string()
+        let clean = SANITISER.clean(&html).to_string();
+        clean
             .replace(AMPERSAND, "&amp;")
+            .replace(NO_BREAK_SPACE, "&nbsp;")
     }
 }
 
@@ -168,12 +168,20 @@ fn page_of<'e>(event: &'e Event<'_>) -> Option<&'e str> {
 /// Unicode's definition, so no text needs it.
 const AMPERSAND: char = '\u{FDD0}';
 
+/// The same for U+00A0, which it writes as `&nbsp;`.
+const NO_BREAK_SPACE: char = '\u{FDD1}';
+
 fn shielded(text: CowStr<'_>) -> CowStr<'_> {
-    if !text.contains(['&', AMPERSAND]) {
+    if !text.contains(['&', '\u{A0}', AMPERSAND, NO_BREAK_SPACE]) {
         return text;
     }
-    let text = text.replace(AMPERSAND, "");
-    text.replace('&', AMPERSAND.encode_utf8(&mut [0; 4])).into()
+    let shielded = text.chars().filter_map(|character| match character {
+        '&' => Some(AMPERSAND),
+        '\u{A0}' => Some(NO_BREAK_SPACE),
+        AMPERSAND | NO_BREAK_SPACE => None,
+        other => Some(other),
+    });
+    shielded.collect::<String>().into()
 }
 
 /// Longer URLs and titles are nobody's, and see [`AMPERSAND`].

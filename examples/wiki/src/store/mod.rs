@@ -13,6 +13,7 @@ mod search;
 use std::path::Path;
 
 pub use connection::Store;
+pub(crate) use connection::is_busy;
 pub use export::Exported;
 pub use lists::{Change, Listed};
 pub use save::{Edit, Outcome};
