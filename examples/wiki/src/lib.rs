@@ -22,7 +22,7 @@ pub use wiki::Wiki;
 
 /// What a new wiki begins with: names and texts.
 pub const FIRST_PAGES: [(&str, &str); 6] = [
-    (name::FRONT, include_str!("../first_pages/FrontPage.md")),
+    (name::FRONT, include_str!("../first_pages/Front page.md")),
     (
         "Writing pages",
         include_str!("../first_pages/Writing pages.md"),

@@ -28,7 +28,7 @@ pub const RESERVED: [&str; 14] = [
 pub const SERVED: &str = "How this page was served";
 
 /// The page that `<script-name>/` shows.
-pub const FRONT: &str = "FrontPage";
+pub const FRONT: &str = "Front page";
 
 /// The name of a page: one segment of a URL, and a link target between `[[` and `]]`.
 ///
@@ -132,7 +132,7 @@ mod tests {
     #[test]
     fn what_a_person_writes_is_a_name() {
         for name in [
-            "FrontPage",
+            "Front page",
             "Front Page",
             "Überblick",
             "日本語",

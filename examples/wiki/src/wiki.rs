@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-use gateway_core::{Application, Environ, Error, IntoReply, Reply, Response};
+use gateway_core::{Application, Arrival, Environ, Error, IntoReply, Reply, Response};
 use http::{StatusCode, header};
 use middleware_static::AssetManifest;
 use minijinja::{Value, context};
@@ -262,14 +262,19 @@ pub(crate) fn relative(root: &str, path: &str) -> String {
     format!("{root}{}", path.strip_prefix('/').unwrap_or(path))
 }
 
-/// Who called us, in a word or two.
+/// Which protocol brought the request, and who speaks it.
 pub(crate) fn gateway(environ: &Environ) -> String {
-    let var = |name| {
-        environ
-            .var(name)
-            .map(|value| String::from_utf8_lossy(&value).into_owned())
-    };
-    var("SERVER_SOFTWARE").unwrap_or_default()
+    let software = environ.var("SERVER_SOFTWARE").unwrap_or_default();
+    let software = String::from_utf8_lossy(&software);
+    let facts = environ.get::<Arrival>().and_then(Arrival::gateway);
+    match facts {
+        None => format!("HTTP by {software}"),
+        Some(facts) if facts.var("SCGI").is_some() => format!("SCGI behind {software}"),
+        Some(_) if std::env::var_os("GATEWAY_INTERFACE").is_some() => {
+            format!("CGI under {software}")
+        }
+        Some(_) => format!("FastCGI behind {software}"),
+    }
 }
 
 /// The page that the URL names.

@@ -48,7 +48,6 @@ pub fn served(environ: &mut Environ) -> Result<Reply, Error> {
     let values = context! {
         script_name => text("SCRIPT_NAME"),
         path_info => text("PATH_INFO"),
-        software => text("SERVER_SOFTWARE"),
         interface => text("GATEWAY_INTERFACE"),
         protocol => text("SERVER_PROTOCOL"),
         method => environ.method().as_str(),
