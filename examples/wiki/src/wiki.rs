@@ -4,8 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-use gateway_core::{Application, Arrival, Environ, Error, IntoReply, Reply, Response};
-use http::{StatusCode, header};
+use gateway_core::{Application, Arrival, Body, Environ, Error, IntoReply, Reply, Response};
+use http::{Method, StatusCode, header};
 use middleware_static::AssetManifest;
 use minijinja::{Value, context};
 use router::{RequestUrlArgs, Router};
@@ -197,13 +197,32 @@ impl Application for Wiki {
             return to_the_slash(environ);
         }
         environ.insert(self.clone());
-        match self.shared.router.respond(environ) {
+        let response = match self.shared.router.respond(environ) {
             // What the visitor did is answered here. The rest is for the exceptions layer.
-            Err(error) if error.status().is_client_error() => self.error_page(environ, &error),
-            Ok(response) if is_bare_error(&response) => self.dressed(environ, response),
-            other => other,
-        }
+            Err(error) if error.status().is_client_error() => self.error_page(environ, &error)?,
+            Ok(response) if is_bare_error(&response) => self.dressed(environ, response)?,
+            other => other?,
+        };
+        Ok(match *environ.method() {
+            Method::HEAD => headed(response),
+            _ => response,
+        })
     }
+}
+
+/// The answer to HEAD: everything but the body, and its length where that is known.
+fn headed(response: Response) -> Response {
+    use http_body::Body as _;
+
+    let length = response.body().size_hint().exact();
+    let mut response = response.map(|_| Body::empty());
+    if let Some(length) = length {
+        let headers = response.headers_mut();
+        headers
+            .entry(header::CONTENT_LENGTH)
+            .or_insert(length.into());
+    }
+    response
 }
 
 impl Wiki {
