@@ -1,0 +1,201 @@
+//! The command line of the wiki.
+
+use std::io::{self, IsTerminal, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use gateway_core::{Error, Prefix};
+use gateway_server::{Sockets, ToSockets};
+use lexopt::Parser;
+use wiki::stack::{Settings, stack};
+use wiki::urls::urls;
+
+const USAGE: &str = "\
+usage: wiki [--bind 127.0.0.1:8080] [--data DIR] [--script-name /wiki] [--development]
+
+  --bind ADDRESS      where to listen (default 127.0.0.1:8080; port 0 takes a free one)
+  --data DIR          where the pages are kept (default $WIKI_DATA, or wiki-data)
+  --script-name PATH  where the wiki is mounted (default /wiki; / for the root)
+  --development       show tracebacks, to requests from this machine only
+
+Started by a web server it speaks CGI or FastCGI, and is mounted where that says.
+";
+
+/// What the command line says.
+struct Options {
+    bind: String,
+    data: PathBuf,
+    script_name: Option<String>,
+    development: bool,
+}
+
+impl Options {
+    /// `None` where help was asked for.
+    fn parse(mut arguments: Parser) -> Result<Option<Self>, lexopt::Error> {
+        use lexopt::prelude::{Long, Short, ValueExt};
+
+        let mut options = Self {
+            bind: "127.0.0.1:8080".to_owned(),
+            data: std::env::var_os("WIKI_DATA")
+                .unwrap_or_else(|| "wiki-data".into())
+                .into(),
+            script_name: None,
+            development: false,
+        };
+        while let Some(argument) = arguments.next()? {
+            match argument {
+                Long("bind") => options.bind = arguments.value()?.string()?,
+                Long("data") => options.data = arguments.value()?.into(),
+                Long("script-name") => options.script_name = Some(arguments.value()?.string()?),
+                Long("development") => options.development = true,
+                Long("help") | Short('h') => return Ok(None),
+                other => return Err(other.unexpected()),
+            }
+        }
+        Ok(Some(options))
+    }
+
+    /// Where the wiki is mounted. A web server that starts us says so itself, in SCRIPT_NAME.
+    fn mount(&self) -> Result<Prefix, gateway_core::InvalidPrefix> {
+        let default = if started_by_a_web_server() {
+            ""
+        } else {
+            "/wiki"
+        };
+        Prefix::new(self.script_name.as_deref().unwrap_or(default))
+    }
+}
+
+/// By what `gateway_server::auto_service` goes by: the variables of CGI, a socket as standard
+/// input, or sockets from systemd that are named for FastCGI or SCGI.
+fn started_by_a_web_server() -> bool {
+    let set = |name| std::env::var_os(name).is_some();
+    let cgi = set("GATEWAY_INTERFACE") && set("REQUEST_METHOD");
+    let names = std::env::var("LISTEN_FDNAMES").unwrap_or_default();
+    let named = names
+        .split(':')
+        .any(|name| name == "fastcgi" || name == "scgi");
+    cgi || named || stdin_is_a_socket()
+}
+
+#[cfg(unix)]
+fn stdin_is_a_socket() -> bool {
+    use std::os::fd::AsFd;
+    use std::os::unix::fs::FileTypeExt;
+
+    let stdin = io::stdin();
+    let file = stdin.as_fd().try_clone_to_owned().map(std::fs::File::from);
+    let metadata = file.and_then(|file| file.metadata());
+    metadata.is_ok_and(|metadata| metadata.file_type().is_socket())
+}
+
+#[cfg(not(unix))]
+fn stdin_is_a_socket() -> bool {
+    false
+}
+
+/// The sockets of HTTP mode. They say on standard output where they are, once they are bound; in
+/// the other modes, where standard output may be the response, nobody asks for them.
+struct Announced {
+    bind: String,
+    mount: Prefix,
+    development: bool,
+}
+
+impl ToSockets for Announced {
+    fn to_sockets(self) -> io::Result<Sockets> {
+        let sockets = self.bind.as_str().to_sockets().map_err(|error| {
+            io::Error::new(
+                error.kind(),
+                format!("cannot listen on {}: {error}", self.bind),
+            )
+        })?;
+        let addr = sockets
+            .local_addrs()
+            .first()
+            .map(ToString::to_string)
+            .unwrap_or_default();
+        // Whoever reads it may have stopped reading: that is no reason not to serve.
+        let _ = self.announce(&addr, &mut io::stdout().lock());
+        Ok(sockets)
+    }
+}
+
+impl Announced {
+    fn announce(&self, addr: &str, out: &mut impl Write) -> io::Result<()> {
+        let top = format!("http://{addr}{}/", self.mount);
+        writeln!(out, "listening on {top}\n")?;
+        if let Ok(router) = urls() {
+            writeln!(
+                out,
+                "Routes below {}/, the first that matches wins:",
+                self.mount
+            )?;
+            for line in router.to_string().lines() {
+                writeln!(out, "  {line}")?;
+            }
+        }
+        writeln!(out, "\nBreak something: {top}break")?;
+        if !self.development {
+            writeln!(out, "With --development it shows a traceback.")?;
+        }
+        if io::stdout().is_terminal() {
+            writeln!(out, "\nCtrl+C ends.")?;
+        }
+        out.flush()
+    }
+}
+
+fn run(options: Options) -> Result<ExitCode, Error> {
+    let mount = options.mount()?;
+    let Options {
+        bind,
+        data,
+        development,
+        ..
+    } = options;
+    let sockets = Announced {
+        bind,
+        mount: mount.clone(),
+        development,
+    };
+    let service = stack(Settings {
+        data,
+        mount,
+        development,
+    })?;
+    Ok(gateway_server::auto_service(sockets, service)?)
+}
+
+fn log() {
+    use tracing_subscriber::EnvFilter;
+
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
+    // Standard output is for people and, under CGI, for the response.
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        .init();
+}
+
+fn main() -> ExitCode {
+    let options = match Options::parse(Parser::from_env()) {
+        Ok(Some(options)) => options,
+        Ok(None) => {
+            print!("{USAGE}");
+            return ExitCode::SUCCESS;
+        }
+        Err(error) => {
+            eprint!("wiki: {error}\n\n{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    log();
+    match run(options) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("wiki: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! What is around the wiki: layers, from the outside in.
+
+use std::convert::Infallible;
+use std::path::PathBuf;
+
+use bytes::Bytes;
+use gateway_core::{Application, Body, BoxError, Environ, Error, MountLayer, Prefix, Reply};
+use http::{Request, Response, StatusCode};
+use middleware_exceptions::ExceptionsLayer;
+use middleware_static::StaticFiles;
+use tower::{Service, ServiceBuilder};
+
+use crate::store::is_busy;
+use crate::wiki::{Layer, Wiki, embedded};
+
+/// How the wiki is to be served.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The directory the pages are kept in.
+    pub data: PathBuf,
+    /// Where the wiki is mounted; empty for the root.
+    pub mount: Prefix,
+    /// Whether failures show a traceback, to who is at this machine.
+    pub development: bool,
+}
+
+/// The wiki with everything around it: a tower service that any of the servers takes.
+///
+/// # Errors
+///
+/// As [`Wiki::open`].
+pub fn stack(
+    settings: Settings,
+) -> Result<
+    impl Service<
+        Request<Body>,
+        Response = Response<
+            impl http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
+        >,
+        Error = Infallible,
+        Future: Send + 'static,
+    > + Clone
+    + Send
+    + Sync
+    + 'static,
+    Error,
+> {
+    let mut exceptions =
+        ExceptionsLayer::new()
+            .silence_default_hook()
+            .map_status(|error: &rusqlite::Error| {
+                // Another process has held the lock for a minute: come back later.
+                if is_busy(error) {
+                    StatusCode::SERVICE_UNAVAILABLE
+                } else {
+                    StatusCode::INTERNAL_SERVER_ERROR
+                }
+            });
+    if settings.development {
+        // Asked for by name on the command line, so in release builds too.
+        exceptions = exceptions.development_in_release();
+    }
+    let wiki = Wiki::open(&settings.data)?.within(layers(&settings), settings.development);
+    let assets = wiki.assets().clone();
+    let files = StaticFiles::from_source(embedded()).assets(assets);
+    let wiki = ServiceBuilder::new()
+        .layer(MountLayer::new("/static", files)?)
+        .service(wiki.into_service());
+    let mount = MountLayer::new(settings.mount.as_str(), wiki)?;
+    let outside = Outside {
+        mount: settings.mount,
+    };
+    Ok(ServiceBuilder::new()
+        .layer(exceptions)
+        .layer(mount)
+        .service(outside.into_inline_service()))
+}
+
+/// The same, in words.
+fn layers(settings: &Settings) -> Vec<Layer> {
+    let layer = |name: &str, does: String| Layer {
+        name: name.to_owned(),
+        does,
+    };
+    let details = if settings.development {
+        "shows tracebacks to who is at this machine"
+    } else {
+        "shows visitors an error id, and the log the traceback"
+    };
+    let mount = match settings.mount.as_str() {
+        "" => "takes every path: the wiki is at the root".to_owned(),
+        mount => format!("takes {mount} off the path and puts it into SCRIPT_NAME"),
+    };
+    vec![
+        layer(
+            "gateway-server",
+            "reads the request and writes the response".to_owned(),
+        ),
+        layer(
+            "ExceptionsLayer",
+            format!("catches panics and errors, and {details}"),
+        ),
+        layer("MountLayer", mount),
+        layer(
+            "StaticFiles",
+            "answers what is below /static from the binary".to_owned(),
+        ),
+        layer("into_service", "finds a thread that may block".to_owned()),
+        layer("Router", "finds the function for the path".to_owned()),
+    ]
+}
+
+/// Whatever is not below the mount: the way there from the root, and nothing else.
+struct Outside {
+    mount: Prefix,
+}
+
+impl Application for Outside {
+    fn respond(&self, environ: &mut Environ) -> Result<gateway_core::Response, Error> {
+        if environ.raw_path_info() != "/" {
+            return Reply::not_found().into_response();
+        }
+        let mount = self.mount.as_str().trim_start_matches('/');
+        let mount = percent_encoding::utf8_percent_encode(mount, &PATH);
+        // Relative: right behind a proxy that has the root somewhere else.
+        Reply::status(StatusCode::FOUND)
+            .header("location", format!("{mount}/"))
+            .into_response()
+    }
+}
+
+/// What a path may not hold as it is (RFC 3986 section 3.3); slashes stay.
+const PATH: percent_encoding::AsciiSet = percent_encoding::NON_ALPHANUMERIC
+    .remove(b'/')
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');

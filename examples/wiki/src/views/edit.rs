@@ -1,0 +1,178 @@
+//! Writing.
+
+use gateway_core::{Environ, Error, Form, Reply};
+use http::StatusCode;
+use minijinja::context;
+use minijinja::value::{Serde, Value};
+
+use crate::csrf::{self, Refused, Token};
+use crate::diff::Diff;
+use crate::name::PageName;
+use crate::store::{Edit, Outcome};
+use crate::templates::safe;
+use crate::views::page::html;
+use crate::wiki::{Wiki, name_of, root};
+
+/// Longest text of a page, in bytes. The longest of Wikipedia's articles have half of it.
+pub const LONGEST_TEXT: usize = 1024 * 1024;
+
+/// Longest comment, in bytes.
+const LONGEST_COMMENT: usize = 500;
+
+/// A form is at most three times its text (each byte as `%XX`), and a little.
+const LONGEST_FORM: usize = 3 * (LONGEST_TEXT + LONGEST_COMMENT) + 4096;
+
+/// The form, with the text as it is now.
+///
+/// # Errors
+///
+/// No page can have that name.
+pub fn form(environ: &mut Environ) -> Result<Reply, Error> {
+    let wiki = Wiki::of(environ)?;
+    let name = name_of(environ)?;
+    let (base, text) = match wiki.store().page(&name)? {
+        Some(current) => (current.number, current.text),
+        None => (0, String::new()),
+    };
+    let draft = Draft {
+        base,
+        text,
+        comment: String::new(),
+    };
+    draft.reply(&wiki, environ, &name, "edit.html", context! {})
+}
+
+/// Saves, or shows a preview.
+///
+/// # Errors
+///
+/// The form came from another site (403), or is too long (413), or is no form (400, 415).
+pub fn save(environ: &mut Environ) -> Result<Reply, Error> {
+    let wiki = Wiki::of(environ)?;
+    let name = name_of(environ)?;
+    let form = environ.form(LONGEST_FORM)?;
+    let draft = Draft::of(&form)?;
+    match csrf::check(environ, &form) {
+        Ok(()) => {}
+        Err(Refused::OtherSite) => return Err(other_site()),
+        Err(Refused::NoToken) => {
+            // What was typed is not lost: the form again, with a token that fits.
+            let notice = "This form was too old, or cookies are off, so nothing was saved yet. \
+                          Your text is below: look it over and save again.";
+            let reply = draft.reply(&wiki, environ, &name, "edit.html", context! { notice })?;
+            return Ok(reply.with_status(StatusCode::FORBIDDEN));
+        }
+    }
+    if form.get("action").as_deref() == Some("preview") {
+        let preview = safe(html(&wiki, &draft.text, &root(environ))?);
+        return draft.reply(&wiki, environ, &name, "edit.html", context! { preview });
+    }
+    let author = author(environ);
+    let edit = Edit {
+        name: &name,
+        base: draft.base,
+        text: &draft.text,
+        comment: &draft.comment,
+        author: &author,
+    };
+    match wiki.store().save(edit)? {
+        Outcome::Saved(_) | Outcome::Unchanged(_) => {
+            Ok(Reply::see_other(&wiki.url(environ, "page", Some(&name))?))
+        }
+        Outcome::Conflict(current) => {
+            // Saving once more will replace what the person has now seen.
+            let draft = Draft {
+                base: current.number,
+                ..draft
+            };
+            let diff = Serde(Diff::between(&current.text, &draft.text));
+            let theirs = Serde(&*current);
+            let values = context! { diff, theirs };
+            let reply = draft.reply(&wiki, environ, &name, "conflict.html", values)?;
+            Ok(reply.with_status(StatusCode::CONFLICT))
+        }
+    }
+}
+
+/// What stands in the form.
+struct Draft {
+    base: i64,
+    text: String,
+    comment: String,
+}
+
+impl Draft {
+    fn of(form: &Form) -> Result<Self, Error> {
+        let refused = |status, text: &str| Error::new(status, text.to_owned());
+        let text = form
+            .get("text")
+            .ok_or_else(|| refused(StatusCode::BAD_REQUEST, "The form has no field “text”."))?;
+        let text = normalised(&text);
+        if text.len() > LONGEST_TEXT {
+            let text = "A page has at most one megabyte of text. Make two of it.";
+            return Err(refused(StatusCode::PAYLOAD_TOO_LARGE, text));
+        }
+        let comment = form.get("comment").unwrap_or_default();
+        // A form without a base is an edit of nothing: it never replaces a page.
+        let base = form
+            .get("base")
+            .and_then(|base| base.parse().ok())
+            .unwrap_or(0);
+        Ok(Self {
+            base,
+            text,
+            comment: one_line(&comment),
+        })
+    }
+
+    fn reply(
+        &self,
+        wiki: &Wiki,
+        environ: &Environ,
+        name: &PageName,
+        template: &str,
+        more: Value,
+    ) -> Result<Reply, Error> {
+        let token = Token::of(environ)?;
+        let values = context! {
+            name => name.as_str(),
+            base => self.base,
+            text => &self.text,
+            comment => &self.comment,
+            token => token.value(),
+            longest_comment => LONGEST_COMMENT,
+            ..more
+        };
+        let reply = wiki.render(environ, template, values)?;
+        Ok(match token.cookie(environ) {
+            Some(cookie) => reply.header("set-cookie", cookie),
+            None => reply,
+        })
+    }
+}
+
+/// The answer to a form that another site made the browser send.
+pub(super) fn other_site() -> Error {
+    let text = "This form was sent by another site. Nothing was changed.";
+    Error::new(StatusCode::FORBIDDEN, text)
+}
+
+/// Who the gateway says it is: basic authentication of the web server in front, say.
+pub(super) fn author(environ: &Environ) -> String {
+    let user = environ.var("REMOTE_USER").unwrap_or_default();
+    one_line(&String::from_utf8_lossy(&user))
+}
+
+/// Lines that end with LF (forms send CRLF), and no control characters but tabs.
+fn normalised(text: &str) -> String {
+    let text = text.replace("\r\n", "\n").replace('\r', "\n");
+    text.replace(|c: char| c.is_control() && c != '\n' && c != '\t', "")
+}
+
+/// Short, and on one line.
+pub(super) fn one_line(text: &str) -> String {
+    let spaced = text.replace(char::is_control, " ");
+    let mut short = spaced.trim().to_owned();
+    short.truncate(short.floor_char_boundary(LONGEST_COMMENT));
+    short
+}

@@ -1,0 +1,139 @@
+//! Reading.
+
+use gateway_core::{Environ, Error, Reply};
+use http::StatusCode;
+use minijinja::context;
+use minijinja::value::Serde;
+
+use crate::markdown::{Parsed, Target};
+use crate::name::{FRONT, NotAName, PageName, SERVED};
+use crate::store::Revision;
+use crate::templates::safe;
+use crate::wiki::{Wiki, name_of, relative, root};
+
+/// The wiki's first page.
+///
+/// # Errors
+///
+/// As [`show`].
+pub fn front(environ: &mut Environ) -> Result<Reply, Error> {
+    let name = PageName::new(FRONT)?;
+    show_page(environ, &name)
+}
+
+/// A page, or with `?revision=` how it once was; where there is none, the offer to write it.
+///
+/// # Errors
+///
+/// No page can have that name, or there is no such revision.
+pub fn show(environ: &mut Environ) -> Result<Reply, Error> {
+    let name = name_of(environ)?;
+    show_page(environ, &name)
+}
+
+fn show_page(environ: &Environ, name: &PageName) -> Result<Reply, Error> {
+    let wiki = Wiki::of(environ)?;
+    let Some(current) = wiki.store().page(name)? else {
+        let values = context! { name => name.as_str() };
+        let reply = wiki.render(environ, "missing.html", values)?;
+        return Ok(reply.with_status(StatusCode::NOT_FOUND));
+    };
+    let newest = current.number;
+    let shown = match number_in_query(environ, "revision")? {
+        Some(number) if number != newest => revision(&wiki, name, number)?,
+        _ => current,
+    };
+    let html = html(&wiki, &shown.text, &root(environ))?;
+    let values = context! {
+        name => name.as_str(),
+        is_front => name.as_str() == FRONT,
+        html => safe(html),
+        newest,
+        revision => Serde(&shown),
+    };
+    wiki.render(environ, "page.html", values)
+}
+
+/// The Markdown as it was saved, with `?revision=` as it once was.
+///
+/// # Errors
+///
+/// There is no such page (404).
+pub fn raw(environ: &mut Environ) -> Result<Reply, Error> {
+    let wiki = Wiki::of(environ)?;
+    let name = name_of(environ)?;
+    let revision = match number_in_query(environ, "revision")? {
+        Some(number) => revision(&wiki, &name, number)?,
+        None => existing(&wiki, &name)?,
+    };
+    Ok(Reply::text(revision.text)
+        .header("x-content-type-options", "nosniff")
+        .header("cache-control", "no-cache")
+        // Text cannot run; if somebody's browser thinks otherwise, it may do nothing.
+        .header("content-security-policy", "default-src 'none'; sandbox"))
+}
+
+/// What no route matches.
+///
+/// # Errors
+///
+/// Always: 404.
+pub fn nowhere(_: &mut Environ) -> Result<Reply, Error> {
+    Err(Error::new(
+        StatusCode::NOT_FOUND,
+        "There is nothing at this address.",
+    ))
+}
+
+/// The page as it is now.
+pub(super) fn existing(wiki: &Wiki, name: &PageName) -> Result<Revision, Error> {
+    let missing = || {
+        let text = format!("There is no page “{name}” yet.");
+        Error::new(StatusCode::NOT_FOUND, text)
+    };
+    wiki.store().page(name)?.ok_or_else(missing)
+}
+
+/// The page as it was.
+pub(super) fn revision(wiki: &Wiki, name: &PageName, number: i64) -> Result<Revision, Error> {
+    let missing = || {
+        let text = format!("“{name}” has no revision {number}.");
+        Error::new(StatusCode::NOT_FOUND, text)
+    };
+    wiki.store().revision(name, number)?.ok_or_else(missing)
+}
+
+/// A number in the query, such as `?before=7`.
+pub(super) fn number_in_query(environ: &Environ, key: &str) -> Result<Option<i64>, Error> {
+    let Some(value) = environ.query(key).filter(|value| !value.is_empty()) else {
+        return Ok(None);
+    };
+    let wrong = |_| {
+        let text = format!("“{value}” is not a number, as {key} has to be.");
+        Error::new(StatusCode::BAD_REQUEST, text)
+    };
+    value.parse().map(Some).map_err(wrong)
+}
+
+/// A text as HTML, its links red where there is no page yet.
+pub(super) fn html(wiki: &Wiki, text: &str, root: &str) -> Result<String, Error> {
+    let parsed = Parsed::new(text);
+    let names: Vec<_> = parsed.pages().collect();
+    let there = wiki.store().are_pages(names.iter().copied())?;
+    let urls = |route, args: &[(&str, &str)]| -> Result<String, Error> {
+        Ok(relative(root, &wiki.router().url_for(route, args)?))
+    };
+    let mut targets = Vec::with_capacity(names.len());
+    for (name, there) in names.into_iter().zip(there) {
+        targets.push(match PageName::new(name) {
+            Ok(_) if there => Target::There(urls("page", &[("name", name)])?),
+            Ok(_) => Target::Missing(urls("edit", &[("name", name)])?),
+            Err(NotAName::Reserved) if name == SERVED => Target::There(urls("served", &[])?),
+            Err(NotAName::Reserved) if ["recent", "search", "pages", "export"].contains(&name) => {
+                Target::There(urls(name, &[])?)
+            }
+            Err(why) => Target::Nowhere(why.to_string()),
+        });
+    }
+    Ok(parsed.into_html(targets, root))
+}

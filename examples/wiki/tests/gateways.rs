@@ -1,0 +1,144 @@
+//! The same binary under the other gateways, and its command line.
+
+mod process;
+
+use std::io::Write;
+use std::process::{Command, Stdio};
+
+use process::Process;
+
+#[test]
+fn the_first_line_says_where_it_is() {
+    let dir = tempfile::tempdir().unwrap();
+    for (arguments, path) in [
+        (&[][..], "/wiki/"),
+        (&["--script-name", "/"], "/"),
+        (&["--script-name", ""], "/"),
+        (&["--script-name", "/docs/wiki/"], "/docs/wiki/"),
+    ] {
+        let wiki = Process::start(dir.path(), arguments);
+        assert_eq!(
+            wiki.first_line,
+            format!("listening on http://{}{path}\n", wiki.addr)
+        );
+        let page = wiki.connect().get(path);
+        assert_eq!(page.status, 200, "{arguments:?}");
+        assert!(page.text().contains("Front page"));
+        if path != "/" {
+            let top = wiki.connect().get("/");
+            assert_eq!(top.status, 302);
+            assert_eq!(top.header("location"), path.strip_prefix('/'));
+        }
+    }
+}
+
+#[test]
+fn a_command_line_that_is_none_is_said_to_be() {
+    for arguments in [
+        &["--bind"][..],
+        &["--nonsense"],
+        &["x"],
+        &["--script-name", "wiki"],
+    ] {
+        let output = Command::new(env!("CARGO_BIN_EXE_wiki"))
+            .args(arguments)
+            .output()
+            .unwrap();
+        assert!(!output.status.success(), "{arguments:?}");
+        assert!(output.stdout.is_empty(), "{arguments:?}");
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(said.starts_with("wiki: "), "{said}");
+    }
+}
+
+/// One request by CGI (RFC 3875).
+fn cgi(data: &std::path::Path, variables: &[(&str, &str)], body: &str) -> String {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_wiki"))
+        .env_clear()
+        .env("WIKI_DATA", data)
+        .envs([
+            ("GATEWAY_INTERFACE", "CGI/1.1"),
+            ("REQUEST_METHOD", "GET"),
+            ("SERVER_PROTOCOL", "HTTP/1.1"),
+            ("SERVER_NAME", "example.org"),
+            ("SERVER_PORT", "80"),
+            ("SERVER_SOFTWARE", "Server/7"),
+            ("REMOTE_ADDR", "127.0.0.1"),
+            ("HTTP_HOST", "example.org"),
+            ("SCRIPT_NAME", "/cgi-bin/wiki"),
+            ("QUERY_STRING", ""),
+        ])
+        .envs(variables.iter().copied())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child
+        .stdin
+        .take()
+        .unwrap()
+        .write_all(body.as_bytes())
+        .unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success());
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+#[test]
+fn under_cgi_it_is_where_the_server_says() {
+    let dir = tempfile::tempdir().unwrap();
+    let page = cgi(dir.path(), &[("PATH_INFO", "/Keyboard")], "");
+    assert!(
+        page.contains("<h1>Keyboard</h1>") && page.contains("href=\"./recent\""),
+        "{page}"
+    );
+    let served = cgi(
+        dir.path(),
+        &[("PATH_INFO", "/How this page was served")],
+        "",
+    );
+    for piece in [
+        "<code id=\"script-name\">/cgi-bin/wiki</code>",
+        "CGI under Server/7",
+    ] {
+        assert!(served.contains(piece), "{served}");
+    }
+    // A page may be called as the mount is called elsewhere.
+    let page = cgi(dir.path(), &[("PATH_INFO", "/wiki")], "");
+    assert!(page.contains("Nobody has written this page yet"), "{page}");
+    let bare = cgi(dir.path(), &[("PATH_INFO", "")], "");
+    assert!(bare.to_lowercase().contains("location: wiki/"), "{bare}");
+}
+
+#[test]
+fn under_cgi_a_page_is_edited_with_the_users_name() {
+    let dir = tempfile::tempdir().unwrap();
+    let form = cgi(dir.path(), &[("PATH_INFO", "/Tea/edit")], "");
+    let between = |start: &str, end: char| {
+        let (_, rest) = form.split_once(start).unwrap();
+        rest.split(end).next().unwrap().to_owned()
+    };
+    let body = format!(
+        "token={}&base=0&text=by+CGI&comment=x",
+        between("name=\"token\" value=\"", '"')
+    );
+    let length = body.len().to_string();
+    let variables = [
+        ("REQUEST_METHOD", "POST"),
+        ("PATH_INFO", "/Tea/edit"),
+        ("CONTENT_TYPE", "application/x-www-form-urlencoded"),
+        ("CONTENT_LENGTH", length.as_str()),
+        (
+            "HTTP_COOKIE",
+            &format!("wiki_token={}", between("wiki_token=", ';')),
+        ),
+        ("REMOTE_USER", "mallory <i>"),
+    ];
+    let saved = cgi(dir.path(), &variables, &body);
+    assert!(
+        saved.contains("303") && saved.to_lowercase().contains("location: ../tea"),
+        "{saved}"
+    );
+    let history = cgi(dir.path(), &[("PATH_INFO", "/Tea/history")], "");
+    assert!(history.contains("by mallory &lt;i&gt;"), "{history}");
+}

@@ -1,0 +1,587 @@
+//! What a person can do, at two prefixes, without sockets.
+
+mod site;
+
+use std::collections::HashSet;
+
+use http::Method;
+use site::{Site, encoded, hidden};
+
+const PREFIXES: [&str; 3] = ["/wiki", "", "/some/where else"];
+
+#[test]
+fn every_link_of_a_new_wiki_leads_somewhere() {
+    for prefix in ["/wiki", ""] {
+        let site = Site::at(prefix);
+        let mut seen = HashSet::new();
+        let mut todo = vec!["/".to_owned()];
+        while let Some(path) = todo.pop() {
+            let ours = path.starts_with(&format!("{prefix}/")) || prefix.is_empty();
+            let path = if path == "/" {
+                path
+            } else {
+                assert!(ours, "{path} leads out of {prefix}");
+                path[prefix.len()..].to_owned()
+            };
+            if !seen.insert(path.clone()) {
+                continue;
+            }
+            let page = site.get(&path);
+            let expected = match path.as_str() {
+                "/break" | "/break?how=error" | "/break?how=panic" => 500,
+                "/break?how=late" => continue,
+                "/no/such/page" | "/A%20page%20for%20you" | "/No%20such%20page" => 404,
+                _ => 200,
+            };
+            page.assert_status(expected);
+            if page.header("content-type") != Some("text/html; charset=utf-8") || seen.len() > 300 {
+                continue;
+            }
+            for link in links(&page.text()) {
+                todo.push(resolved(&format!("{prefix}{path}"), &link));
+            }
+        }
+        assert!(seen.contains("/Keyboard/history"), "{seen:?}");
+        assert!(seen.contains("/A%20page%20for%20you/edit"), "{seen:?}");
+    }
+}
+
+/// `href`, `src` and `action` of this site.
+fn links(page: &str) -> Vec<String> {
+    let attributes = ["href=\"", "src=\"", "action=\""];
+    let found = attributes
+        .iter()
+        .flat_map(|start| page.split(start).skip(1));
+    let found = found.map(|rest| rest.split('"').next().unwrap_or_default());
+    let found = found.filter(|link| !link.contains("://") && !link.starts_with('#'));
+    // Buttons that change something are not links.
+    let found = found.filter(|link| !link.ends_with("/revert"));
+    found.map(|link| link.replace("&amp;", "&")).collect()
+}
+
+/// RFC 3986 section 5.2 for the relative references that the wiki writes.
+fn resolved(base: &str, reference: &str) -> String {
+    assert!(reference.starts_with('.'), "{reference} is not relative");
+    let base = base.split('?').next().unwrap_or_default();
+    let mut segments: Vec<&str> = base.split('/').collect();
+    segments.pop();
+    for segment in reference.split('/') {
+        match segment {
+            "." => {}
+            ".." => {
+                assert!(segments.len() > 1, "{reference} leads out of {base}");
+                segments.pop();
+            }
+            other => segments.push(other),
+        }
+    }
+    segments.join("/")
+}
+
+#[test]
+fn a_page_is_written_read_changed_and_found() {
+    for prefix in PREFIXES {
+        let site = Site::at(prefix);
+        site.get("/Tea")
+            .assert_status(404)
+            .assert_contains("Nobody has written this page yet");
+
+        let saved = site.edit("Tea", "Tea is *hot*.\r\nSee [[Coffee]].\r\n", "first");
+        saved.assert_header("location", "../Tea");
+        site.get("/Tea")
+            .assert_status(200)
+            .assert_contains("Tea is <em>hot</em>.");
+        assert_eq!(site.raw("Tea"), "Tea is *hot*.\nSee [[Coffee]].\n");
+
+        site.edit("Tea", "Tea is cold.", "it had to wait");
+        assert_eq!(site.raw("Tea"), "Tea is cold.");
+        site.get("/Tea?revision=1").assert_contains("<em>hot</em>");
+        site.get("/Tea/raw?revision=1").assert_contains("*hot*");
+        let history = site.get("/Tea/history");
+        history
+            .assert_contains("<q>first</q>")
+            .assert_contains("<q>it had to wait</q>");
+        site.get("/recent").assert_contains("<q>it had to wait</q>");
+        site.get("/pages").assert_contains(">Tea</a>");
+        let found = site.get("/search?q=cold");
+        found
+            .assert_contains(">Tea</a>")
+            .assert_contains("<mark>cold</mark>");
+        site.get("/search?q=hot")
+            .assert_contains("No page has this word");
+        let diff = site.get("/Tea/diff?from=1&to=2");
+        diff.assert_contains("<mark>*hot*.</mark>")
+            .assert_contains("<mark>cold.</mark>");
+    }
+}
+
+#[test]
+fn a_name_is_whatever_a_person_writes() {
+    let site = Site::at("/wiki");
+    for name in [
+        "Über uns",
+        "日本語",
+        "100% & <b>",
+        "a?b#c",
+        "C++",
+        "re: x",
+        "100%25",
+        "é",
+        "'\"`",
+    ] {
+        site.edit(name, "text of it", "");
+        site.get(&format!("/{}", encoded(name)))
+            .assert_status(200)
+            .assert_contains("text of it");
+        assert_eq!(site.raw(name), "text of it");
+        site.edit("Links", &format!("[[{name}]]"), "");
+        let links = site.get("/Links");
+        assert!(
+            !links.text().contains("class=\"missing\""),
+            "{name}: {links}"
+        );
+    }
+}
+
+#[test]
+fn what_can_be_no_name_is_answered_with_a_page_that_says_why() {
+    let site = Site::at("/wiki");
+    for (path, status, why) in [
+        ("/a%00b", 400, "invisible"),
+        ("/%E2%80%AEgnp", 400, "invisible"),
+        ("/a%5Cb", 400, "slash"),
+        ("/.hidden", 400, "dot"),
+        ("/a%7Cb", 400, "none of"),
+        ("/%20a", 400, "spaces"),
+        ("/edit", 404, "own names"),
+        ("/history", 404, "own names"),
+        ("/export/edit", 404, "own names"),
+        ("/How%20this%20page%20was%20served/edit", 404, "own names"),
+        ("/a%2Fb", 404, "nothing at this address"),
+        ("/a/b/c", 404, "nothing at this address"),
+        ("/%FF", 400, "UTF-8"),
+    ] {
+        let page = site.get(path);
+        page.assert_status(status)
+            .assert_contains(why)
+            .assert_contains("</html>");
+        page.assert_header("content-type", "text/html; charset=utf-8");
+    }
+    let long = "x".repeat(60_000);
+    site.get(&format!("/{long}"))
+        .assert_status(400)
+        .assert_contains("200 bytes");
+}
+
+#[test]
+fn errors_of_visitors_are_pages_with_the_right_status() {
+    let site = Site::at("/wiki");
+    let page = site.request(Method::POST, "/recent").send();
+    page.assert_status(405).assert_contains("</html>");
+    let allow = page.header("allow").unwrap_or_default();
+    assert!(allow.contains("GET") && allow.contains("HEAD"), "{allow}");
+    for (path, status) in [
+        ("/recent?before=soon", 400),
+        ("/Keyboard?revision=99", 404),
+        ("/Keyboard?revision=x", 400),
+        ("/Keyboard/diff?from=7&to=9", 404),
+        ("/Nothing/raw", 404),
+        ("/Nothing/history", 404),
+        ("/Nothing/diff", 404),
+    ] {
+        site.get(path)
+            .assert_status(status)
+            .assert_contains("</html>");
+    }
+    let form = site.edit_form("Big");
+    let big = "x".repeat(1024 * 1024 + 1);
+    site.send("Big", &form, &[("text", &big)])
+        .assert_status(413)
+        .assert_contains("</html>");
+    let json = site
+        .request(Method::POST, "/Big/edit")
+        .header("content-type", "application/json");
+    json.body("{}")
+        .send()
+        .assert_status(415)
+        .assert_contains("</html>");
+    site.send("Big", &form, &[("comment", "no text")])
+        .assert_status(400);
+    site.get("/Big").assert_status(404);
+}
+
+#[test]
+fn a_preview_shows_and_does_not_save() {
+    let site = Site::at("/wiki");
+    let form = site.edit_form("Draft");
+    let fields = [
+        ("text", "# Of *it*\n[[Keyboard]]"),
+        ("comment", "c<>"),
+        ("action", "preview"),
+    ];
+    let page = site.send("Draft", &form, &fields);
+    page.assert_status(200)
+        .assert_contains("<h1>Of <em>it</em></h1>");
+    page.assert_contains("href=\"../Keyboard\"")
+        .assert_contains("# Of *it*\n");
+    page.assert_contains("value=\"c&lt;&gt;\"");
+    site.get("/Draft").assert_status(404);
+}
+
+#[test]
+fn of_two_edits_neither_is_lost() {
+    let site = Site::at("/wiki");
+    site.edit("Tea", "one\ntwo\nthree\n", "");
+    let (first, second) = (site.edit_form("Tea"), site.edit_form("Tea"));
+    site.send("Tea", &first, &[("text", "one\nTWO\nthree\n")])
+        .assert_status(303);
+
+    let mine = "one\ntwo\nTHREE & <more>\n";
+    let conflict = site.send("Tea", &second, &[("text", mine), ("comment", "my reasons")]);
+    conflict.assert_status(409);
+    assert_eq!(
+        site.raw("Tea"),
+        "one\nTWO\nthree\n",
+        "nothing was written over"
+    );
+    // Both texts are there whole, mine in the form again.
+    conflict.assert_contains(
+        "readonly rows=\"8\" aria-label=\"Their text\">\none\nTWO\nthree\n</textarea>",
+    );
+    conflict.assert_contains(">\none\ntwo\nTHREE &amp; &lt;more&gt;\n</textarea>");
+    conflict.assert_contains("value=\"my reasons\"");
+
+    // Saving again, having seen it, is an edit of the newest.
+    let again = site::EditForm {
+        base: hidden(&conflict.text(), "base"),
+        ..second
+    };
+    let merged = "one\nTWO\nTHREE & <more>\n";
+    site.send("Tea", &again, &[("text", merged)])
+        .assert_status(303);
+    assert_eq!(site.raw("Tea"), merged);
+}
+
+#[test]
+fn a_page_that_somebody_else_created_meanwhile_is_a_conflict_too() {
+    let site = Site::at("/wiki");
+    let form = site.edit_form("New");
+    site.edit("New", "theirs", "");
+    site.send("New", &form, &[("text", "mine")])
+        .assert_status(409)
+        .assert_contains("theirs");
+    // The same text twice is nobody's loss: a double click on Save.
+    site.send("New", &form, &[("text", "theirs")])
+        .assert_status(303);
+    site.get("/New/history").assert_contains("Revision 1");
+    assert!(!site.get("/New/history").text().contains("Revision 2"));
+}
+
+#[test]
+fn an_old_text_comes_back_by_revert() {
+    let site = Site::at("/wiki");
+    site.edit("Tea", "good", "");
+    site.edit("Tea", "bad", "");
+    let form = site.edit_form("Tea");
+    let revert = |base: &str| {
+        let fields = [
+            ("token", form.token.as_str()),
+            ("base", base),
+            ("revision", "1"),
+        ];
+        let request = site.request(Method::POST, "/Tea/revert");
+        request
+            .header("cookie", form.cookie.as_str())
+            .form(&fields)
+            .send()
+    };
+    revert("1")
+        .assert_status(409)
+        .assert_contains("nothing was changed");
+    assert_eq!(site.raw("Tea"), "bad");
+    revert("2")
+        .assert_status(303)
+        .assert_header("location", "../Tea");
+    assert_eq!(site.raw("Tea"), "good");
+    site.get("/Tea/history")
+        .assert_contains("Revert to revision 1");
+}
+
+#[test]
+fn a_form_from_elsewhere_changes_nothing() {
+    let site = Site::at("/wiki");
+    let form = site.edit_form("Tea");
+    let fields = [
+        ("token", form.token.as_str()),
+        ("base", "0"),
+        ("text", "forged"),
+    ];
+    let send = |headers: &[(&str, &str)], fields: &[(&str, &str)]| {
+        let request = site.request(Method::POST, "/Tea/edit").form(fields);
+        let request = headers.iter().fold(request, |request, (name, value)| {
+            request.header(*name, *value)
+        });
+        request.send()
+    };
+    let cookie = ("cookie", form.cookie.as_str());
+    let other_token = "0123456789abcdef0123456789abcdef";
+    for headers in [
+        &[cookie, ("sec-fetch-site", "cross-site")][..],
+        &[cookie, ("sec-fetch-site", "same-site")],
+        &[cookie, ("origin", "https://evil.example")],
+        &[cookie, ("origin", "null")],
+        &[cookie, ("origin", "http://127.0.0.1:8081")],
+        &[],
+        &[("cookie", "wiki_token=0123456789abcdef0123456789abcdef")],
+        &[("cookie", "wiki_token=")],
+    ] {
+        let refused = send(headers, &fields);
+        refused.assert_status(403).assert_contains("</html>");
+        site.get("/Tea").assert_status(404);
+    }
+    for token in ["", other_token] {
+        let refused = send(
+            &[cookie],
+            &[("token", token), ("base", "0"), ("text", "typed <i>")],
+        );
+        // What was typed is still there.
+        refused
+            .assert_status(403)
+            .assert_contains("typed &lt;i&gt;</textarea>");
+        site.get("/Tea").assert_status(404);
+    }
+    for headers in [
+        &[cookie, ("sec-fetch-site", "same-origin")][..],
+        &[cookie, ("origin", "http://127.0.0.1:8080")],
+        &[("cookie", "other=1"), ("cookie", form.cookie.as_str())],
+    ] {
+        send(headers, &fields).assert_status(303);
+    }
+    assert_eq!(site.raw("Tea"), "forged");
+}
+
+#[test]
+fn a_token_is_given_once_and_kept() {
+    let site = Site::at("/wiki");
+    let form = site.edit_form("Tea");
+    let request = site.request(Method::GET, "/Tea/edit");
+    let again = request.header("cookie", form.cookie.as_str()).send();
+    again
+        .assert_no_header("set-cookie")
+        .assert_contains(&form.token);
+    let other = site.edit_form("Tea");
+    assert_ne!(other.token, form.token);
+    let cookie = site.get("/Tea/edit");
+    let cookie = cookie.header("set-cookie").unwrap_or_default();
+    assert!(
+        cookie.ends_with("; Path=/; Max-Age=31536000; HttpOnly; SameSite=Lax"),
+        "{cookie}"
+    );
+    site.get("/Keyboard").assert_no_header("set-cookie");
+}
+
+#[test]
+fn whatever_is_typed_is_shown_and_never_run() {
+    let site = Site::at("/wiki");
+    let evil = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'&";
+    let name = "<img src=x onerror=alert(3)>'\"&amp;";
+    site.edit(name, evil, evil);
+    site.edit(name, &format!("{evil}\n{evil}\n[[{name}]] findme"), evil);
+    let form = site.edit_form(name);
+    let page = format!("/{}", encoded(name));
+    let responses = [
+        site.get(&page),
+        site.get(&format!("{page}/edit")),
+        site.get(&format!("{page}/history")),
+        site.get(&format!("{page}/diff")),
+        site.get(&format!("{page}?revision=1")),
+        site.get("/recent"),
+        site.get("/pages"),
+        site.get("/search?q=findme"),
+        site.get(&format!("/search?q={}", encoded(evil))),
+        site.get(&format!("/{}", encoded(&name.replace('x', "y")))),
+        site.get(&format!("/recent?before={}", encoded(evil))),
+        site.get(&format!("/pages?after={}", encoded(evil))),
+        site.get(&format!("/{}/nowhere/at/all", encoded(evil))),
+        site.send(
+            name,
+            &form,
+            &[("text", evil), ("comment", evil), ("action", "preview")],
+        ),
+        site.send(
+            name,
+            &site::EditForm {
+                base: "1".into(),
+                ..form.clone()
+            },
+            &[("text", evil), ("comment", evil)],
+        ),
+        site.request(Method::GET, "/How%20this%20page%20was%20served")
+            .header("x-evil", evil)
+            .send(),
+    ];
+    for response in &responses {
+        let text = response.text();
+        assert!(!text.contains("<script"), "{response}");
+        assert!(
+            !text.contains("<img src=x") && !text.contains("<img src=y"),
+            "{response}"
+        );
+        let policy = response
+            .header("content-security-policy")
+            .unwrap_or_default();
+        assert!(
+            policy.starts_with("default-src 'none'; style-src 'self';"),
+            "{response}"
+        );
+        response.assert_header("x-content-type-options", "nosniff");
+    }
+    let raw = site.get(&format!("{page}/raw"));
+    raw.assert_header("content-type", "text/plain; charset=utf-8");
+    raw.assert_header("x-content-type-options", "nosniff");
+    raw.assert_header("content-security-policy", "default-src 'none'; sandbox");
+}
+
+#[test]
+fn a_search_is_words_and_nothing_else() {
+    let site = Site::at("/wiki");
+    site.edit("Größe", "Das Café an der Ecke AND more", "");
+    for q in [
+        "caf%C3%A9",
+        "CAFE",
+        "gr%C3%B6",
+        "ecke+an",
+        "%22caf%C3%A9%22",
+        "AND",
+        "caf*",
+        "-- ecke",
+    ] {
+        site.get(&format!("/search?q={}", q.replace(' ', "+")))
+            .assert_contains("Größe</a></h2>");
+    }
+    for q in [
+        "",
+        "+",
+        "%22",
+        "*",
+        "NEAR(",
+        "a%00b",
+        "%22%22%22",
+        "(",
+        "name:",
+        "^",
+        "%FF",
+        "a+OR",
+    ] {
+        site.get(&format!("/search?q={q}")).assert_status(200);
+    }
+    site.get(&format!("/search?q={}", "x+".repeat(5000)))
+        .assert_status(200);
+}
+
+#[test]
+fn the_mount_is_told_from_the_page() {
+    let site = Site::at("/wiki");
+    site.get("")
+        .assert_status(308)
+        .assert_header("location", "wiki/");
+    site.get_outside("/")
+        .assert_status(302)
+        .assert_header("location", "wiki/");
+    site.get_outside("/elsewhere").assert_status(404);
+    site.get_outside("/wikipedia").assert_status(404);
+    site.get_outside("/w%69ki/").assert_status(200);
+    site.get("/Keyboard/").assert_status(308);
+    let served = site.get("/How%20this%20page%20was%20served");
+    served.assert_contains("<code id=\"script-name\">/wiki</code>");
+    served.assert_contains("<code id=\"path-info\">/How this page was served</code>");
+    served
+        .assert_contains("ExceptionsLayer")
+        .assert_contains("MountLayer");
+
+    let root = Site::at("");
+    root.get("/")
+        .assert_status(200)
+        .assert_contains("Front page");
+    root.get("/How%20this%20page%20was%20served")
+        .assert_contains("<code id=\"script-name\"></code>");
+
+    let deep = Site::at("/some/where else");
+    deep.get_outside("/")
+        .assert_header("location", "some/where%20else/");
+    deep.get_outside("/some/where%20else")
+        .assert_header("location", "where%20else/");
+    deep.get_outside("/some/where%20else/Keyboard")
+        .assert_status(200);
+}
+
+#[test]
+fn the_style_sheet_is_kept_for_good() {
+    for prefix in ["/wiki", ""] {
+        let site = Site::at(prefix);
+        let page = site.get("/Keyboard/edit").text();
+        let (_, rest) = page.split_once("rel=\"stylesheet\" href=\"").unwrap();
+        let url = rest.split('"').next().unwrap();
+        let path = resolved("/Keyboard/edit", url);
+        let css = site.get(&path);
+        css.assert_status(200)
+            .assert_header("content-type", "text/css; charset=utf-8");
+        let cache = css.header("cache-control").unwrap_or_default();
+        assert!(cache.contains("immutable"), "{path}: {cache}");
+        site.get("/static/nothing.css").assert_status(404);
+    }
+}
+
+#[test]
+fn a_failure_is_shown_to_the_developer_and_kept_from_the_visitor() {
+    let site = Site::in_development();
+    let shown = site.request(Method::GET, "/break").expecting(500).send();
+    shown.assert_contains("Traceback (most recent call last)");
+    shown
+        .assert_contains("attempt to divide by zero")
+        .assert_contains("broken.rs");
+    let shown = site
+        .request(Method::GET, "/break?how=error")
+        .expecting(500)
+        .send();
+    shown.assert_contains("No such file or directory");
+
+    let site = Site::at("/wiki");
+    for path in ["/break", "/break?how=error"] {
+        let hidden = site.request(Method::GET, path).expecting(500).send();
+        hidden.assert_contains("Error ID");
+        for secret in ["Traceback", "divide", "broken.rs", "No such file"] {
+            assert!(!hidden.text().contains(secret), "{hidden}");
+        }
+    }
+    let late = site.request(Method::GET, "/break?how=late").send();
+    assert!(
+        late.cut_short().is_some(),
+        "the client sees that the rest is missing"
+    );
+    // Nothing of it hurts the next visitor.
+    site.get("/").assert_status(200);
+}
+
+#[test]
+fn head_is_get_without_the_body() {
+    let site = Site::at("/wiki");
+    for path in [
+        "/",
+        "/Keyboard",
+        "/Keyboard/raw",
+        "/recent",
+        "/export",
+        "/nothing here",
+    ] {
+        let path = path.replace(' ', "%20");
+        let (get, head) = (site.get(&path), site.request(Method::HEAD, &path).send());
+        assert_eq!(head.status(), get.status(), "{path}");
+        assert_eq!(
+            head.header("content-type"),
+            get.header("content-type"),
+            "{path}"
+        );
+        assert!(head.bytes().is_empty(), "{path}");
+    }
+}
