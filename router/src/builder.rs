@@ -189,12 +189,13 @@ impl<T> UrlMapBuilder<T> {
     pub fn build(self) -> Result<UrlMap<T>, BuildError> {
         let (limits, deny_shadowed) = (self.limits, self.deny_shadowed);
         let Checked {
-            entries,
+            mut entries,
             values,
             names,
         } = self.check()?;
         let (matcher, unreached) =
             matcher(&entries.iter().collect::<Vec<_>>(), &limits, deny_shadowed)?;
+        entries.iter_mut().for_each(|entry| entry.pattern.compact());
         let table = Table {
             entries: entries.into(),
             matcher,
@@ -228,8 +229,8 @@ impl<T> UrlMapBuilder<T> {
                 });
             }
             // Far below the limit nothing needs to be tried.
-            if pattern::estimate(&pattern.hir) > self.limits.pattern / 4 {
-                engine::general(&pattern.hir, self.limits.pattern)
+            if pattern::estimate(&pattern.hir()) > self.limits.pattern / 4 {
+                engine::general(&pattern.hir(), self.limits.pattern)
                     .map_err(|_| too_big(&pattern.source, &self.limits))?;
             }
             entries.push(Entry::new(pattern, name));
@@ -251,7 +252,7 @@ pub(crate) fn matcher(
 ) -> Result<(Matcher, Vec<u32>), BuildError> {
     let hirs: Vec<Hir> = entries
         .iter()
-        .map(|entry| entry.pattern.hir.clone())
+        .map(|entry| entry.pattern.hir().into_owned())
         .collect();
     let source = |id: u32| {
         entries

@@ -60,7 +60,7 @@ pub(crate) struct Entry {
 
 impl Entry {
     pub(crate) fn new(pattern: Pattern, name: Option<Box<str>>) -> Self {
-        let program = Program::new(&pattern.hir);
+        let program = Program::new(&pattern.hir());
         Self {
             pattern,
             name,
@@ -73,7 +73,7 @@ impl Entry {
     fn general(&self) -> Option<&meta::Regex> {
         // `build` has made sure that it is within its limit.
         self.general
-            .get_or_init(|| engine::general(&self.pattern.hir, usize::MAX).ok())
+            .get_or_init(|| engine::general(&self.pattern.hir(), usize::MAX).ok())
             .as_ref()
     }
 
@@ -133,7 +133,7 @@ impl Table {
         let hirs: Vec<_> = self
             .entries
             .iter()
-            .map(|entry| entry.pattern.hir.clone())
+            .map(|entry| entry.pattern.hir().into_owned())
             .collect();
         let explain = |&id: &u32| match engine::explain(&hirs, id, self.limits.steps) {
             Shadow::Shadowed { by, example } => {
@@ -232,7 +232,7 @@ impl<T> UrlMap<T> {
     pub fn warnings(&self) -> Vec<Warning> {
         let open = |(index, entry): (usize, &Entry)| {
             let open =
-                !entry.pattern.is_anchored_at_end() && !reverse::ends_openly(&entry.pattern.hir);
+                !entry.pattern.is_anchored_at_end() && !reverse::ends_openly(&entry.pattern.hir());
             open.then(|| Warning::OpenEnd {
                 index,
                 pattern: entry.pattern.source.to_string(),
