@@ -1,5 +1,6 @@
 //! Lists of routes while they are written.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -250,10 +251,7 @@ pub(crate) fn matcher(
     limits: &Limits,
     deny_shadowed: bool,
 ) -> Result<(Matcher, Vec<u32>), BuildError> {
-    let hirs: Vec<Hir> = entries
-        .iter()
-        .map(|entry| entry.pattern.hir().into_owned())
-        .collect();
+let hirs: Vec<Cow<'_, Hir>> = entries.iter().map(|entry| entry.pattern.hir()).collect();
     let source = |id: u32| {
         entries
             .get(id as usize)

@@ -133,7 +133,7 @@ impl Table {
         let hirs: Vec<_> = self
             .entries
             .iter()
-            .map(|entry| entry.pattern.hir().into_owned())
+            .map(|entry| entry.pattern.hir())
             .collect();
         let explain = |&id: &u32| match engine::explain(&hirs, id, self.limits.steps) {
             Shadow::Shadowed { by, example } => {

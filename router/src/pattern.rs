@@ -14,6 +14,8 @@ pub(crate) struct Pattern {
     /// As it was written, for people.
     pub(crate) source: Box<str>,
     form: Form,
+    /// The source is this very expression.
+    from_source: bool,
     pub(crate) groups: GroupNames,
 }
 
@@ -32,7 +34,9 @@ impl Pattern {
     /// A regular expression, as the `regex` crate reads it.
     pub(crate) fn regex(source: &str) -> Result<Self, BuildError> {
         let hir = parse(source, source, 0)?;
-        Ok(Self::from_hir(source, hir))
+        let mut pattern = Self::from_hir(source, hir);
+        pattern.from_source = true;
+        Ok(pattern)
     }
 
     /// One that must match the whole text.
@@ -47,6 +51,7 @@ impl Pattern {
         Self {
             source: source.into(),
             form: Form::Tree(hir),
+            from_source: false,
             groups: groups.into(),
         }
     }
@@ -70,7 +75,7 @@ impl Pattern {
     pub(crate) fn compact(&mut self) {
         let Form::Tree(hir) = &self.form else { return };
         let gives = |text: &str| regex_syntax::parse(text).is_ok_and(|parsed| parsed == *hir);
-        if gives(&self.source) {
+        if self.from_source || gives(&self.source) {
             self.form = Form::Source;
             return;
         }
