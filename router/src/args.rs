@@ -40,26 +40,25 @@ const FEW: usize = 7;
 
 /// What finds the groups of one pattern.
 pub(crate) trait Fill {
-    type Span;
-    fn fill<P: Position>(self, slots: &mut [P]) -> Self::Span;
+    fn fill<P: Position>(self, slots: &mut [P]);
 }
 
 impl<'a> Args<'a> {
     #[inline]
-    pub(crate) fn fill<F: Fill>(text: &'a str, names: &'a GroupNames, fill: F) -> (Self, F::Span) {
+    pub(crate) fn fill(text: &'a str, names: &'a GroupNames, fill: impl Fill) -> Self {
         let mut few = [u32::UNSET; 2 * FEW];
-        let (slots, span) = match few.get_mut(..2 * names.len()) {
+        let slots = match few.get_mut(..2 * names.len()) {
             Some(used) if text.len() < u32::UNSET as usize => {
-                let span = fill.fill(used);
-                (Slots::Few(few), span)
+                fill.fill(used);
+                Slots::Few(few)
             }
             _ => {
                 let mut many = vec![usize::UNSET; 2 * names.len()].into_boxed_slice();
-                let span = fill.fill(&mut many);
-                (Slots::Many(many), span)
+                fill.fill(&mut many);
+                Slots::Many(many)
             }
         };
-        (Self { text, names, slots }, span)
+        Self { text, names, slots }
     }
 
     #[inline]

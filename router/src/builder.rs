@@ -251,7 +251,7 @@ pub(crate) fn matcher(
     limits: &Limits,
     deny_shadowed: bool,
 ) -> Result<(Matcher, Vec<u32>), BuildError> {
-let hirs: Vec<Cow<'_, Hir>> = entries.iter().map(|entry| entry.pattern.hir()).collect();
+    let hirs: Vec<Cow<'_, Hir>> = entries.iter().map(|entry| entry.pattern.hir()).collect();
     let source = |id: u32| {
         entries
             .get(id as usize)

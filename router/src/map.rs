@@ -77,10 +77,18 @@ impl Entry {
             .as_ref()
     }
 
-    /// The groups and the span of this pattern, which is known to match `text`.
+    /// The groups of this pattern, which is known to match `text`.
     #[inline]
-    pub(crate) fn args<'a>(&'a self, text: &'a str) -> (Args<'a>, (usize, usize)) {
+    pub(crate) fn args<'a>(&'a self, text: &'a str) -> Args<'a> {
         Args::fill(text, &self.pattern.groups, Groups { entry: self, text })
+    }
+
+    /// What this pattern, which is known to match, matches of `text`.
+    fn span(&self, text: &str) -> (usize, usize) {
+        match &self.program {
+            Some(program) => (0, program.end(text)),
+            None => self.run_general::<usize>(text, &mut []),
+        }
     }
 
     #[cold]
@@ -107,13 +115,14 @@ struct Groups<'a> {
 }
 
 impl Fill for Groups<'_> {
-    type Span = (usize, usize);
-
     #[inline]
-    fn fill<P: Position>(self, slots: &mut [P]) -> (usize, usize) {
+    fn fill<P: Position>(self, slots: &mut [P]) {
         match &self.entry.program {
-            Some(program) => (0, program.run(self.text, slots)),
-            None => self.entry.run_general(self.text, slots),
+            Some(program) => program.groups(self.text, slots),
+            None if slots.is_empty() => {}
+            None => {
+                self.entry.run_general(self.text, slots);
+            }
         }
     }
 }
@@ -323,13 +332,13 @@ impl<'a, T> Match<'a, T> {
     /// needs no search; a caller who asks twice should keep them.
     #[inline]
     pub fn args(&self) -> Args<'a> {
-        self.entry.args(self.text).0
+        self.entry.args(self.text)
     }
 
     /// The bytes that the pattern matched: all of the text if it begins with
     /// `^` and ends with `$`.
     pub fn span(&self) -> Range<usize> {
-        let (start, end) = self.entry.args(self.text).1;
+        let (start, end) = self.entry.span(self.text);
         start..end
     }
 

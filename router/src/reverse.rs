@@ -432,7 +432,7 @@ pub(crate) fn is_unsafe(encoded: &str) -> bool {
 }
 
 fn reads_back(entry: &Entry, text: &str, values: &[(usize, &str)], mode: Mode) -> bool {
-    let (args, _) = entry.args(text);
+    let args = entry.args(text);
     let same = |found: Option<&str>, value: &str| match (mode, found) {
         (_, None) => false,
         (Mode::Decoded, Some(found)) => found == value,

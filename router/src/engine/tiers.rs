@@ -175,8 +175,11 @@ const MAX_NFA_ALONE: usize = 1 << 14;
 
 impl Planner<'_> {
     fn plan(&mut self) {
-        let (tame, wild): (Vec<u32>, Vec<u32>) = (0..self.patterns.len() as u32)
-            .partition(|&id| self.patterns.get(id as usize).is_some_and(|hir| is_tame(hir)));
+        let (tame, wild): (Vec<u32>, Vec<u32>) = (0..self.patterns.len() as u32).partition(|&id| {
+            self.patterns
+                .get(id as usize)
+                .is_some_and(|hir| is_tame(hir))
+        });
         let all: Vec<u32> = (0..self.patterns.len() as u32).collect();
         if self.try_group(&all) {
             return;
@@ -227,7 +230,9 @@ impl Planner<'_> {
         } else {
             MAX_NFA
         };
-        let hirs = ids.iter().filter_map(|&id| self.patterns.get(id as usize).map(|hir| &**hir));
+        let hirs = ids
+            .iter()
+            .filter_map(|&id| self.patterns.get(id as usize).map(|hir| &**hir));
         let Ok(nfa) = Nfa::new(hirs, limit) else {
             return false;
         };
@@ -294,7 +299,11 @@ pub(crate) fn explain(patterns: &[Cow<'_, Hir>], id: u32, steps: usize) -> Shado
     let Some(this) = patterns.get(id as usize) else {
         return Shadow::Reachable;
     };
-    let before: Vec<&Hir> = patterns.iter().take(id as usize).map(|hir| &**hir).collect();
+    let before: Vec<&Hir> = patterns
+        .iter()
+        .take(id as usize)
+        .map(|hir| &**hir)
+        .collect();
     let Ok(dfa) = product(&before, this, &mut limits) else {
         return Shadow::Reachable;
     };

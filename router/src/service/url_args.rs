@@ -126,7 +126,7 @@ impl UrlArgs {
         outer: Option<Self>,
     ) -> Option<Self> {
         let info = shared.routes.get(found.id as usize)?;
-        let (args, _) = info.entry.args(&found.text);
+        let args = info.entry.args(&found.text);
         let mut whole = None;
         let mut host_groups = 0;
         let (text, spans) = if let Some(host) = &found.host {
