@@ -30,9 +30,25 @@ pub struct Args<'a> {
 
 /// The start and end of each group.
 #[derive(Clone)]
-enum Slots {
+pub(crate) enum Slots {
     Few([u32; 2 * FEW]),
     Many(Box<[usize]>),
+}
+
+impl Slots {
+    #[inline]
+    pub(crate) fn span(&self, index: usize) -> Option<(usize, usize)> {
+        match self {
+            Self::Few(slots) => {
+                let &[start, end] = slots.get(2 * index..)?.first_chunk()?;
+                (end != u32::UNSET).then_some((start as usize, end as usize))
+            }
+            Self::Many(slots) => {
+                let &[start, end] = slots.get(2 * index..)?.first_chunk()?;
+                (end != usize::UNSET).then_some((start, end))
+            }
+        }
+    }
 }
 
 /// Groups that need no allocation.
@@ -61,20 +77,6 @@ impl<'a> Args<'a> {
         Self { text, names, slots }
     }
 
-    #[inline]
-    fn span(&self, index: usize) -> Option<(usize, usize)> {
-        match &self.slots {
-            Slots::Few(slots) => {
-                let &[start, end] = slots.get(2 * index..)?.first_chunk()?;
-                (end != u32::UNSET).then_some((start as usize, end as usize))
-            }
-            Slots::Many(slots) => {
-                let &[start, end] = slots.get(2 * index..)?.first_chunk()?;
-                (end != usize::UNSET).then_some((start, end))
-            }
-        }
-    }
-
     /// The number of groups, those that took no part included.
     pub fn len(&self) -> usize {
         self.names.len()
@@ -89,7 +91,7 @@ impl<'a> Args<'a> {
     #[inline]
     pub fn get(&self, index: usize) -> Option<&'a str> {
         // Slots behind the last group were never set.
-        let (start, end) = self.span(index)?;
+        let (start, end) = self.slots.span(index)?;
         self.text.get(start..end)
     }
 
@@ -113,12 +115,9 @@ impl<'a> Args<'a> {
         self.names.iter().map(Option::as_deref)
     }
 
-    #[cfg_attr(
-        not(feature = "service"),
-        expect(dead_code, reason = "only the service keeps positions")
-    )]
-    pub(crate) fn spans(&self) -> impl Iterator<Item = Option<(usize, usize)>> + '_ {
-        (0..self.len()).map(|index| self.span(index))
+    #[cfg(feature = "service")]
+    pub(crate) fn into_slots(self) -> Slots {
+        self.slots
     }
 }
 
