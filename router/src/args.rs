@@ -30,9 +30,25 @@ pub struct Args<'a> {
 
 /// The start and end of each group.
 #[derive(Clone)]
-enum Slots {
+pub(crate) enum Slots {
     Few([u32; 2 * FEW]),
     Many(Box<[usize]>),
+}
+
+impl Slots {
+    #[inline]
+    pub(crate) fn span(&self, index: usize) -> Option<(usize, usize)> {
+        match self {
+            Self::Few(slots) => {
+                let &[start, end] = slots.get(2 * index..)?.first_chunk()?;
+                (end != u32::UNSET).then_some((start as usize, end as usize))
+            }
+            Self::Many(slots) => {
+                let &[start, end] = slots.get(2 * index..)?.first_chunk()?;
+                (end != usize::UNSET).then_some((start, end))
+            }
+        }
+    }
 }
 
 /// Groups that need no allocation.
@@ -40,40 +56,25 @@ const FEW: usize = 7;
 
 /// What finds the groups of one pattern.
 pub(crate) trait Fill {
-    type Span;
-    fn fill<P: Position>(self, slots: &mut [P]) -> Self::Span;
+    fn fill<P: Position>(self, slots: &mut [P]);
 }
 
 impl<'a> Args<'a> {
     #[inline]
-    pub(crate) fn fill<F: Fill>(text: &'a str, names: &'a GroupNames, fill: F) -> (Self, F::Span) {
+    pub(crate) fn fill(text: &'a str, names: &'a GroupNames, fill: impl Fill) -> Self {
         let mut few = [u32::UNSET; 2 * FEW];
-        let (slots, span) = match few.get_mut(..2 * names.len()) {
+        let slots = match few.get_mut(..2 * names.len()) {
             Some(used) if text.len() < u32::UNSET as usize => {
-                let span = fill.fill(used);
-                (Slots::Few(few), span)
+                fill.fill(used);
+                Slots::Few(few)
             }
             _ => {
                 let mut many = vec![usize::UNSET; 2 * names.len()].into_boxed_slice();
-                let span = fill.fill(&mut many);
-                (Slots::Many(many), span)
+                fill.fill(&mut many);
+                Slots::Many(many)
             }
         };
-        (Self { text, names, slots }, span)
-    }
-
-    #[inline]
-    fn span(&self, index: usize) -> Option<(usize, usize)> {
-        match &self.slots {
-            Slots::Few(slots) => {
-                let &[start, end] = slots.get(2 * index..)?.first_chunk()?;
-                (end != u32::UNSET).then_some((start as usize, end as usize))
-            }
-            Slots::Many(slots) => {
-                let &[start, end] = slots.get(2 * index..)?.first_chunk()?;
-                (end != usize::UNSET).then_some((start, end))
-            }
-        }
+        Self { text, names, slots }
     }
 
     /// The number of groups, those that took no part included.
@@ -90,7 +91,7 @@ impl<'a> Args<'a> {
     #[inline]
     pub fn get(&self, index: usize) -> Option<&'a str> {
         // Slots behind the last group were never set.
-        let (start, end) = self.span(index)?;
+        let (start, end) = self.slots.span(index)?;
         self.text.get(start..end)
     }
 
@@ -114,12 +115,9 @@ impl<'a> Args<'a> {
         self.names.iter().map(Option::as_deref)
     }
 
-    #[cfg_attr(
-        not(feature = "service"),
-        expect(dead_code, reason = "only the service keeps positions")
-    )]
-    pub(crate) fn spans(&self) -> impl Iterator<Item = Option<(usize, usize)>> + '_ {
-        (0..self.len()).map(|index| self.span(index))
+    #[cfg(feature = "service")]
+    pub(crate) fn into_slots(self) -> Slots {
+        self.slots
     }
 }
 

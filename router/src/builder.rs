@@ -1,5 +1,6 @@
 //! Lists of routes while they are written.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -189,12 +190,13 @@ impl<T> UrlMapBuilder<T> {
     pub fn build(self) -> Result<UrlMap<T>, BuildError> {
         let (limits, deny_shadowed) = (self.limits, self.deny_shadowed);
         let Checked {
-            entries,
+            mut entries,
             values,
             names,
         } = self.check()?;
         let (matcher, unreached) =
             matcher(&entries.iter().collect::<Vec<_>>(), &limits, deny_shadowed)?;
+        entries.iter_mut().for_each(|entry| entry.pattern.compact());
         let table = Table {
             entries: entries.into(),
             matcher,
@@ -228,8 +230,8 @@ impl<T> UrlMapBuilder<T> {
                 });
             }
             // Far below the limit nothing needs to be tried.
-            if pattern::estimate(&pattern.hir) > self.limits.pattern / 4 {
-                engine::general(&pattern.hir, self.limits.pattern)
+            if pattern::estimate(&pattern.hir()) > self.limits.pattern / 4 {
+                engine::general(&pattern.hir(), self.limits.pattern)
                     .map_err(|_| too_big(&pattern.source, &self.limits))?;
             }
             entries.push(Entry::new(pattern, name));
@@ -249,10 +251,7 @@ pub(crate) fn matcher(
     limits: &Limits,
     deny_shadowed: bool,
 ) -> Result<(Matcher, Vec<u32>), BuildError> {
-    let hirs: Vec<Hir> = entries
-        .iter()
-        .map(|entry| entry.pattern.hir.clone())
-        .collect();
+    let hirs: Vec<Cow<'_, Hir>> = entries.iter().map(|entry| entry.pattern.hir()).collect();
     let source = |id: u32| {
         entries
             .get(id as usize)

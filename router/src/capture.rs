@@ -38,7 +38,22 @@ impl Position for usize {
 
 /// The steps that find the groups of one pattern.
 #[derive(Clone, Debug)]
-pub(crate) struct Program(Box<[Op]>);
+pub(crate) struct Program {
+    /// Groups right behind literals: what most routes consist of.
+    segments: Box<[Segment]>,
+    rest: Box<[Op]>,
+    /// Whether there are groups in the rest.
+    rest_saves: bool,
+}
+
+/// A literal to skip, then a group up to a byte or to the end.
+#[derive(Clone, Copy, Debug)]
+struct Segment {
+    skip: u32,
+    slot: u16,
+    byte: u8,
+    to_end: bool,
+}
 
 #[derive(Clone, Debug)]
 enum Op {
@@ -48,17 +63,6 @@ enum Op {
     /// Skips one character.
     Char,
     Until(u8),
-    /// A group right behind a literal, up to a byte: what most routes consist of.
-    Segment {
-        skip: u32,
-        byte: u8,
-        slot: u16,
-    },
-    /// A group right behind a literal, up to the end.
-    Tail {
-        skip: u32,
-        slot: u16,
-    },
     UntilAny(Box<Bytes>),
     ToEnd,
     /// Goes back from the end.
@@ -109,23 +113,59 @@ impl Program {
         }
         let mut writer = Writer { ops: Vec::new() };
         writer.sequence(&rest.iter().collect::<Vec<_>>(), follow)?;
-        let ops = fuse(writer.ops);
-        (ops.len() < usize::from(u16::MAX)).then(|| Self(ops.into()))
+        let ops = writer.ops;
+        let (segments, rest) = segments(&ops);
+        let rest_saves = rest.iter().any(|op| matches!(op, Op::Save(_)));
+        (ops.len() < usize::from(u16::MAX)).then(|| Self {
+            segments: segments.into(),
+            rest: rest.into(),
+            rest_saves,
+        })
     }
 
     /// Bytes on the heap.
     pub(crate) fn size(&self) -> usize {
-        size_of_val(&*self.0)
+        size_of_val(&*self.segments) + size_of_val(&*self.rest)
     }
 
-    /// Writes the positions of the groups, and returns the end of the match.
+    /// Writes the positions of the groups.
     #[inline]
-    pub(crate) fn run<P: Position>(&self, text: &str, slots: &mut [P]) -> usize {
-        let bytes = text.as_bytes();
-        let rest = |at: usize| bytes.get(at..).unwrap_or_default();
+    pub(crate) fn groups<P: Position>(&self, text: &str, slots: &mut [P]) {
+        let at = self.run_segments(text.as_bytes(), slots);
+        if self.rest_saves {
+            self.run_rest(text.as_bytes(), at, slots);
+        }
+    }
+
+    /// The end of the match.
+    pub(crate) fn end(&self, text: &str) -> usize {
+        let at = self.run_segments::<usize>(text.as_bytes(), &mut []);
+        self.run_rest::<usize>(text.as_bytes(), at, &mut [])
+    }
+
+    #[inline]
+    fn run_segments<P: Position>(&self, bytes: &[u8], slots: &mut [P]) -> usize {
         let mut at = 0;
+        for segment in &self.segments {
+            at += segment.skip as usize;
+            let end = if segment.to_end {
+                bytes.len()
+            } else {
+                find_byte(bytes, at, segment.byte).unwrap_or(bytes.len())
+            };
+            let slot = usize::from(segment.slot);
+            if let Some([from, to]) = slots.get_mut(slot..slot + 2) {
+                (*from, *to) = (P::at(at), P::at(end));
+            }
+            at = end;
+        }
+        at
+    }
+
+    fn run_rest<P: Position>(&self, bytes: &[u8], mut at: usize, slots: &mut [P]) -> usize {
+        let rest = |at: usize| bytes.get(at..).unwrap_or_default();
         let mut pc = 0;
-        while let Some(op) = self.0.get(pc) {
+        while let Some(op) = self.rest.get(pc) {
             pc += 1;
             match op {
                 Op::Save(slot) => {
@@ -136,25 +176,6 @@ impl Program {
                 Op::Skip(count) => at += *count as usize,
                 Op::Char => at += width(rest(at).first().copied().unwrap_or(0)),
                 Op::Until(byte) => at = find_byte(bytes, at, *byte).unwrap_or(bytes.len()),
-                Op::Segment { skip, byte, slot } => {
-                    at += *skip as usize;
-                    let end = find_byte(bytes, at, *byte).unwrap_or(bytes.len());
-                    if let Some([from, to]) =
-                        slots.get_mut(usize::from(*slot)..usize::from(*slot) + 2)
-                    {
-                        (*from, *to) = (P::at(at), P::at(end));
-                    }
-                    at = end;
-                }
-                Op::Tail { skip, slot } => {
-                    at += *skip as usize;
-                    if let Some([from, to]) =
-                        slots.get_mut(usize::from(*slot)..usize::from(*slot) + 2)
-                    {
-                        (*from, *to) = (P::at(at), P::at(bytes.len()));
-                    }
-                    at = bytes.len();
-                }
                 Op::UntilAny(set) => {
                     at += rest(at)
                         .iter()
@@ -219,42 +240,39 @@ pub(crate) fn run_general<P: Position>(
     Some(span)
 }
 
-/// Puts the common sequences of steps into one. Where there are jumps, steps
-/// have to stay in their places.
-fn fuse(ops: Vec<Op>) -> Vec<Op> {
+/// The groups right behind literals at the beginning of a program, and the rest.
+/// Where there are jumps, steps have to stay in their places.
+fn segments(ops: &[Op]) -> (Vec<Segment>, &[Op]) {
+    let mut segments = Vec::new();
+    let mut rest = ops;
     if ops
         .iter()
         .any(|op| matches!(op, Op::Peek { .. } | Op::PeekByte { .. } | Op::Goto(_)))
     {
-        return ops;
+        return (segments, rest);
     }
-    let mut fused = Vec::with_capacity(ops.len());
-    let mut rest = ops.as_slice();
-    while let Some((first, others)) = rest.split_first() {
-        let (skip, group) = match first {
-            Op::Skip(skip) => (*skip, others),
-            _ => (0, rest),
+    loop {
+        let (skip, group) = match rest {
+            [Op::Skip(skip), group @ ..] => (*skip, group),
+            group => (0, group),
         };
-        match group {
+        let (slot, byte, behind) = match group {
             [Op::Save(slot), Op::Until(byte), Op::Save(end), behind @ ..] if *end == slot + 1 => {
-                fused.push(Op::Segment {
-                    skip,
-                    byte: *byte,
-                    slot: *slot,
-                });
-                rest = behind;
+                (*slot, Some(*byte), behind)
             }
             [Op::Save(slot), Op::ToEnd, Op::Save(end), behind @ ..] if *end == slot + 1 => {
-                fused.push(Op::Tail { skip, slot: *slot });
-                rest = behind;
+                (*slot, None, behind)
             }
-            _ => {
-                fused.push(first.clone());
-                rest = others;
-            }
-        }
+            _ => return (segments, rest),
+        };
+        segments.push(Segment {
+            skip,
+            slot,
+            byte: byte.unwrap_or(0),
+            to_end: byte.is_none(),
+        });
+        rest = behind;
     }
-    fused
 }
 
 fn width(first: u8) -> usize {

@@ -60,7 +60,7 @@ pub(crate) struct Entry {
 
 impl Entry {
     pub(crate) fn new(pattern: Pattern, name: Option<Box<str>>) -> Self {
-        let program = Program::new(&pattern.hir);
+        let program = Program::new(&pattern.hir());
         Self {
             pattern,
             name,
@@ -73,14 +73,22 @@ impl Entry {
     fn general(&self) -> Option<&meta::Regex> {
         // `build` has made sure that it is within its limit.
         self.general
-            .get_or_init(|| engine::general(&self.pattern.hir, usize::MAX).ok())
+            .get_or_init(|| engine::general(&self.pattern.hir(), usize::MAX).ok())
             .as_ref()
     }
 
-    /// The groups and the span of this pattern, which is known to match `text`.
+    /// The groups of this pattern, which is known to match `text`.
     #[inline]
-    pub(crate) fn args<'a>(&'a self, text: &'a str) -> (Args<'a>, (usize, usize)) {
+    pub(crate) fn args<'a>(&'a self, text: &'a str) -> Args<'a> {
         Args::fill(text, &self.pattern.groups, Groups { entry: self, text })
+    }
+
+    /// What this pattern, which is known to match, matches of `text`.
+    fn span(&self, text: &str) -> (usize, usize) {
+        match &self.program {
+            Some(program) => (0, program.end(text)),
+            None => self.run_general::<usize>(text, &mut []),
+        }
     }
 
     #[cold]
@@ -107,13 +115,14 @@ struct Groups<'a> {
 }
 
 impl Fill for Groups<'_> {
-    type Span = (usize, usize);
-
     #[inline]
-    fn fill<P: Position>(self, slots: &mut [P]) -> (usize, usize) {
+    fn fill<P: Position>(self, slots: &mut [P]) {
         match &self.entry.program {
-            Some(program) => (0, program.run(self.text, slots)),
-            None => self.entry.run_general(self.text, slots),
+            Some(program) => program.groups(self.text, slots),
+            None if slots.is_empty() => {}
+            None => {
+                self.entry.run_general(self.text, slots);
+            }
         }
     }
 }
@@ -133,7 +142,7 @@ impl Table {
         let hirs: Vec<_> = self
             .entries
             .iter()
-            .map(|entry| entry.pattern.hir.clone())
+            .map(|entry| entry.pattern.hir())
             .collect();
         let explain = |&id: &u32| match engine::explain(&hirs, id, self.limits.steps) {
             Shadow::Shadowed { by, example } => {
@@ -232,7 +241,7 @@ impl<T> UrlMap<T> {
     pub fn warnings(&self) -> Vec<Warning> {
         let open = |(index, entry): (usize, &Entry)| {
             let open =
-                !entry.pattern.is_anchored_at_end() && !reverse::ends_openly(&entry.pattern.hir);
+                !entry.pattern.is_anchored_at_end() && !reverse::ends_openly(&entry.pattern.hir());
             open.then(|| Warning::OpenEnd {
                 index,
                 pattern: entry.pattern.source.to_string(),
@@ -323,13 +332,13 @@ impl<'a, T> Match<'a, T> {
     /// needs no search; a caller who asks twice should keep them.
     #[inline]
     pub fn args(&self) -> Args<'a> {
-        self.entry.args(self.text).0
+        self.entry.args(self.text)
     }
 
     /// The bytes that the pattern matched: all of the text if it begins with
     /// `^` and ends with `$`.
     pub fn span(&self) -> Range<usize> {
-        let (start, end) = self.entry.args(self.text).1;
+        let (start, end) = self.entry.span(self.text);
         start..end
     }
 

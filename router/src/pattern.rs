@@ -1,5 +1,7 @@
 //! One pattern of the list: what was written, and what it means.
 
+use std::borrow::Cow;
+
 use regex_syntax::hir::{Capture, Hir, HirKind, Look, Repetition};
 
 use crate::error::{BuildError, Place};
@@ -11,21 +13,36 @@ pub(crate) type GroupNames = Box<[Option<Box<str>>]>;
 pub(crate) struct Pattern {
     /// As it was written, for people.
     pub(crate) source: Box<str>,
-    pub(crate) hir: Hir,
+    form: Form,
+    /// The source is this very expression.
+    from_source: bool,
     pub(crate) groups: GroupNames,
+}
+
+/// What the pattern means. The tree takes ten times the bytes of the text and is
+/// rarely asked once a map is built.
+#[derive(Clone, Debug)]
+enum Form {
+    Tree(Hir),
+    /// The source, parsed, gives it.
+    Source,
+    /// This, parsed, gives it.
+    Text(Box<str>),
 }
 
 impl Pattern {
     /// A regular expression, as the `regex` crate reads it.
     pub(crate) fn regex(source: &str) -> Result<Self, BuildError> {
         let hir = parse(source, source, 0)?;
-        Ok(Self::from_hir(source, hir))
+        let mut pattern = Self::from_hir(source, hir);
+        pattern.from_source = true;
+        Ok(pattern)
     }
 
     /// One that must match the whole text.
     pub(crate) fn full(source: &str) -> Result<Self, BuildError> {
         let pattern = Self::regex(source)?;
-        Ok(Self::from_hir(source, whole(pattern.hir)))
+        Ok(Self::from_hir(source, whole(pattern.into_hir())))
     }
 
     pub(crate) fn from_hir(source: &str, hir: Hir) -> Self {
@@ -33,20 +50,53 @@ impl Pattern {
         collect_groups(&hir, &mut groups);
         Self {
             source: source.into(),
-            hir,
+            form: Form::Tree(hir),
+            from_source: false,
             groups: groups.into(),
         }
     }
 
+    /// The expression.
+    pub(crate) fn hir(&self) -> Cow<'_, Hir> {
+        let text = match &self.form {
+            Form::Tree(hir) => return Cow::Borrowed(hir),
+            Form::Source => &self.source,
+            Form::Text(text) => text,
+        };
+        // Checked by `compact`.
+        Cow::Owned(regex_syntax::parse(text).unwrap_or_else(|_| Hir::fail()))
+    }
+
+    fn into_hir(self) -> Hir {
+        self.hir().into_owned()
+    }
+
+    /// Keeps the text in place of the tree, where it gives the same tree again.
+    pub(crate) fn compact(&mut self) {
+        let Form::Tree(hir) = &self.form else { return };
+        let gives = |text: &str| regex_syntax::parse(text).is_ok_and(|parsed| parsed == *hir);
+        if self.from_source || gives(&self.source) {
+            self.form = Form::Source;
+            return;
+        }
+        let printed = hir.to_string();
+        if gives(&printed) {
+            self.form = Form::Text(printed.into());
+        }
+    }
+
     pub(crate) fn is_anchored(&self) -> bool {
-        self.hir
+        self.hir()
             .properties()
             .look_set_prefix()
             .contains(Look::Start)
     }
 
     pub(crate) fn is_anchored_at_end(&self) -> bool {
-        self.hir.properties().look_set_suffix().contains(Look::End)
+        self.hir()
+            .properties()
+            .look_set_suffix()
+            .contains(Look::End)
     }
 
     /// This pattern in front of another one, whose `^` then means the place
@@ -57,7 +107,7 @@ impl Pattern {
             self.source,
             below.source.strip_prefix('^').unwrap_or(&below.source)
         );
-        if self.hir.properties().look_set().contains(Look::End) {
+        if self.hir().properties().look_set().contains(Look::End) {
             return Err(BuildError::IncludeAnchored {
                 prefix: self.source.clone().into(),
             });
@@ -71,11 +121,11 @@ impl Pattern {
             }
         }
         let shift = self.groups.len() as u32;
-        let rest = if !below.hir.properties().look_set().contains(Look::Start) {
+        let rest = if !below.hir().properties().look_set().contains(Look::Start) {
             // Searched for in what is left, as Django does.
-            Hir::concat(vec![anything(), renumber(&below.hir, shift, false)])
+            Hir::concat(vec![anything(), renumber(&below.hir(), shift, false)])
         } else if below.is_anchored() {
-            renumber(&below.hir, shift, true)
+            renumber(&below.hir(), shift, true)
         } else {
             return Err(BuildError::IncludeMixed {
                 pattern: below.source.clone().into(),
@@ -83,7 +133,7 @@ impl Pattern {
         };
         Ok(Self::from_hir(
             &source,
-            Hir::concat(vec![self.hir.clone(), rest]),
+            Hir::concat(vec![self.hir().into_owned(), rest]),
         ))
     }
 }

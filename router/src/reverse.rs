@@ -53,7 +53,7 @@ impl Shape {
     /// The shapes of a pattern; what is optional is first left out.
     pub(crate) fn all(pattern: &Pattern) -> Box<[Self]> {
         let mut shapes = vec![Self::default()];
-        extend(&mut shapes, &pattern.hir);
+        extend(&mut shapes, &pattern.hir());
         shapes.into()
     }
 
@@ -339,7 +339,8 @@ fn attempt(
     }
     // It did not work: find out why.
     for &(group, value) in values {
-        let Some(hir) = pattern::group(&entry.pattern.hir, group as u32 + 1) else {
+        let hir = entry.pattern.hir();
+        let Some(hir) = pattern::group(&hir, group as u32 + 1) else {
             continue;
         };
         let in_path = match mode {
@@ -431,7 +432,7 @@ pub(crate) fn is_unsafe(encoded: &str) -> bool {
 }
 
 fn reads_back(entry: &Entry, text: &str, values: &[(usize, &str)], mode: Mode) -> bool {
-    let (args, _) = entry.args(text);
+    let args = entry.args(text);
     let same = |found: Option<&str>, value: &str| match (mode, found) {
         (_, None) => false,
         (Mode::Decoded, Some(found)) => found == value,
@@ -442,7 +443,7 @@ fn reads_back(entry: &Entry, text: &str, values: &[(usize, &str)], mode: Mode) -
     (0..args.len()).all(|group| match values.iter().find(|(own, _)| *own == group) {
         Some((_, value)) => same(args.get(group), value),
         // A group without an argument takes part only inside of one with one.
-        None => args.get(group).is_none() || is_inside(&entry.pattern.hir, group, values),
+        None => args.get(group).is_none() || is_inside(&entry.pattern.hir(), group, values),
     })
 }
 

@@ -1,6 +1,9 @@
 //! A look-up allocates nothing. Alone in its file: the counter counts all that
 //! happens in the process.
-#![expect(unsafe_code, reason = "an allocator that counts is one that is unsafe to write")]
+#![expect(
+    unsafe_code,
+    reason = "an allocator that counts is one that is unsafe to write"
+)]
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -51,13 +54,27 @@ fn a_look_up_with_its_groups_allocates_nothing() {
         .build()
         .unwrap();
     let paths = [
-        "", "users/7/posts/wsgi", "files/a/b/c.html", "2007/", "2007/05/", "articles/2007/x.html", "p-q/x",
-        "straße/Jürgen", "say/hello/", "hello/John", "no/such/route", "users/x", "日本語",
+        "",
+        "users/7/posts/wsgi",
+        "files/a/b/c.html",
+        "2007/",
+        "2007/05/",
+        "articles/2007/x.html",
+        "p-q/x",
+        "straße/Jürgen",
+        "say/hello/",
+        "hello/John",
+        "no/such/route",
+        "users/x",
+        "日本語",
     ];
     let ask = || {
         for path in paths {
             if let Some(found) = map.find(path) {
-                assert!(found.args().iter().count() == found.args().len() && found.span().end <= path.len());
+                assert!(
+                    found.args().iter().count() == found.args().len()
+                        && found.span().end <= path.len()
+                );
             }
         }
     };
@@ -71,7 +88,10 @@ fn a_look_up_with_its_groups_allocates_nothing() {
 fn a_map_of_a_thousand_routes_takes_at_most_two_kilobytes_a_route() {
     let mut builder = UrlMap::builder();
     for i in 0..1000 {
-        builder = builder.route(format!(r"^section{}/item{i}/(?<id>[0-9]+)/(?<slug>[^/]+)$", i % 37), i);
+        builder = builder.route(
+            format!(r"^section{}/item{i}/(?<id>[0-9]+)/(?<slug>[^/]+)$", i % 37),
+            i,
+        );
     }
     let map = builder.build().unwrap();
     assert!(map.stats().memory < 2048 * 1000, "{:?}", map.stats());

@@ -27,14 +27,25 @@ struct ReverseCase {
 fn urls_are_made_from_names_and_arguments_as_the_table_says() {
     let table: Reverse = toml::from_str(include_str!("cases/reverse.toml")).unwrap();
     for case in &table.case {
-        let map = UrlMap::builder().named("it", &case.pattern, ()).build().unwrap_or_else(|error| panic!("{}: {error}", case.about));
+        let map = UrlMap::builder()
+            .named("it", &case.pattern, ())
+            .build()
+            .unwrap_or_else(|error| panic!("{}: {error}", case.about));
         let made = match &case.named {
-            Some(named) => map.url_for("it", named.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect::<Vec<_>>()),
+            Some(named) => map.url_for(
+                "it",
+                named
+                    .iter()
+                    .map(|(name, value)| (name.as_str(), value.as_str()))
+                    .collect::<Vec<_>>(),
+            ),
             None => map.url_for("it", &case.args),
         };
         match (made, &case.url, &case.error) {
             (Ok(made), Some(url), None) => assert_eq!(made, *url, "{}", case.about),
-            (Err(error), None, Some(variant)) => assert_eq!(variant_of(&error), variant, "{}: {error}", case.about),
+            (Err(error), None, Some(variant)) => {
+                assert_eq!(variant_of(&error), variant, "{}: {error}", case.about)
+            }
             (made, ..) => panic!("{}: {made:?}", case.about),
         }
     }
@@ -88,13 +99,27 @@ fn paths_find_their_routes_as_the_table_says() {
         for template in &list.templates {
             builder = builder.template(template, ());
         }
-        let map = builder.build().unwrap_or_else(|error| panic!("{}: {error}", list.about));
+        let map = builder
+            .build()
+            .unwrap_or_else(|error| panic!("{}: {error}", list.about));
         for asked in &list.paths {
             let found = map.find(&asked.path);
-            assert_eq!(found.map(|found| found.index()), asked.route, "{}: {:?}", list.about, asked.path);
+            assert_eq!(
+                found.map(|found| found.index()),
+                asked.route,
+                "{}: {:?}",
+                list.about,
+                asked.path
+            );
             let args: Vec<String> = found
                 .iter()
-                .flat_map(|found| found.args().iter().map(|arg| arg.unwrap_or("-").to_owned()).collect::<Vec<_>>())
+                .flat_map(|found| {
+                    found
+                        .args()
+                        .iter()
+                        .map(|arg| arg.unwrap_or("-").to_owned())
+                        .collect::<Vec<_>>()
+                })
                 .collect();
             assert_eq!(args, asked.args, "{}: {:?}", list.about, asked.path);
         }

@@ -1079,14 +1079,21 @@ fn an_application_is_answered_by_the_router_itself() {
 #[test]
 fn functions_and_services_stand_beside_each_other_in_a_boxed_router() {
     fn hello(environ: &mut Environ) -> Reply {
-        Reply::text(format!("Hello {}!", environ.url_args().unwrap().name("subject").unwrap()))
+        Reply::text(format!(
+            "Hello {}!",
+            environ.url_args().unwrap().name("subject").unwrap()
+        ))
     }
     fn failing(_: &mut Environ) -> Result<Reply, Error> {
         let id: u8 = "x".parse()?;
         Ok(Reply::text(id.to_string()))
     }
-    let router: BoxRouter =
-        BoxRouter::builder().get("^hello/(?<subject>.+)$", hello).get("^fail$", failing).get("^echo$", Echo("x")).build().unwrap();
+    let router: BoxRouter = BoxRouter::builder()
+        .get("^hello/(?<subject>.+)$", hello)
+        .get("^fail$", failing)
+        .get("^echo$", Echo("x"))
+        .build()
+        .unwrap();
     let client = Client::of_service(router);
     client.get("/hello/John").send().assert_text("Hello John!");
     client.get("/echo").send().assert_text("x GET /echo");

@@ -6,6 +6,7 @@
 //! general engine, one pattern at a time. Each of them knows its best pattern,
 //! so the order is kept, and those that cannot win any more are not asked.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 
 use regex_automata::meta;
@@ -59,7 +60,7 @@ impl Matcher {
     /// The patterns must be accepted by [`general`], which is asked here only
     /// for those that need it.
     pub(crate) fn new(
-        patterns: &[Hir],
+        patterns: &[Cow<'_, Hir>],
         limits: &Limits,
     ) -> Result<(Self, Vec<u32>), (u32, Box<meta::BuildError>)> {
         let mut planner = Planner {
@@ -159,7 +160,7 @@ pub(crate) fn general(hir: &Hir, limit: usize) -> Result<meta::Regex, Box<meta::
 }
 
 struct Planner<'h> {
-    patterns: &'h [Hir],
+    patterns: &'h [Cow<'h, Hir>],
     budget: Budget,
     groups: Vec<Group>,
     alone: Vec<u32>,
@@ -174,8 +175,11 @@ const MAX_NFA_ALONE: usize = 1 << 14;
 
 impl Planner<'_> {
     fn plan(&mut self) {
-        let (tame, wild): (Vec<u32>, Vec<u32>) = (0..self.patterns.len() as u32)
-            .partition(|&id| self.patterns.get(id as usize).is_some_and(is_tame));
+        let (tame, wild): (Vec<u32>, Vec<u32>) = (0..self.patterns.len() as u32).partition(|&id| {
+            self.patterns
+                .get(id as usize)
+                .is_some_and(|hir| is_tame(hir))
+        });
         let all: Vec<u32> = (0..self.patterns.len() as u32).collect();
         if self.try_group(&all) {
             return;
@@ -226,7 +230,9 @@ impl Planner<'_> {
         } else {
             MAX_NFA
         };
-        let hirs = ids.iter().filter_map(|&id| self.patterns.get(id as usize));
+        let hirs = ids
+            .iter()
+            .filter_map(|&id| self.patterns.get(id as usize).map(|hir| &**hir));
         let Ok(nfa) = Nfa::new(hirs, limit) else {
             return false;
         };
@@ -279,7 +285,7 @@ fn is_tame(hir: &Hir) -> bool {
 
 /// Says of a pattern that no state of the construction answers with whether it
 /// could match alone, and which of the patterns in front of it take its paths.
-pub(crate) fn explain(patterns: &[Hir], id: u32, steps: usize) -> Shadow {
+pub(crate) fn explain(patterns: &[Cow<'_, Hir>], id: u32, steps: usize) -> Shadow {
     // As many of the patterns in front as fit: leaving some out can only make
     // the list of those that shadow shorter than it is.
     let mut limits = Budget {
@@ -293,7 +299,11 @@ pub(crate) fn explain(patterns: &[Hir], id: u32, steps: usize) -> Shadow {
     let Some(this) = patterns.get(id as usize) else {
         return Shadow::Reachable;
     };
-    let before: Vec<&Hir> = patterns.iter().take(id as usize).collect();
+    let before: Vec<&Hir> = patterns
+        .iter()
+        .take(id as usize)
+        .map(|hir| &**hir)
+        .collect();
     let Ok(dfa) = product(&before, this, &mut limits) else {
         return Shadow::Reachable;
     };
@@ -315,7 +325,7 @@ pub(crate) fn explain(patterns: &[Hir], id: u32, steps: usize) -> Shadow {
 }
 
 /// Says only whether the pattern could match alone.
-pub(crate) fn explain_alone(patterns: &[Hir], id: u32) -> Shadow {
+pub(crate) fn explain_alone(patterns: &[Cow<'_, Hir>], id: u32) -> Shadow {
     let mut limits = Budget {
         states: 50_000,
         words: 16 << 20,

@@ -109,7 +109,7 @@ impl<S> RouterBuilder<S> {
         let name = self.name.take();
         let pattern = pattern.and_then(|pattern| {
             if self.settings.leading != LeadingSlash::Keep
-                && begins_with_slash(&pattern.hir) == Some(true)
+                && begins_with_slash(&pattern.hir()) == Some(true)
             {
                 return Err(BuildError::Impossible {
                     pattern: pattern.source.into(),
@@ -344,6 +344,9 @@ impl<S> RouterBuilder<S> {
         let sections = (0..=self.hosts.len())
             .map(|section| build_section(section, &infos, &limits, self.deny_shadowed))
             .collect::<Result<_, _>>()?;
+        infos
+            .iter_mut()
+            .for_each(|info: &mut RouteInfo| info.entry.pattern.compact());
         let (mounts, services): (Vec<Prefix>, Vec<S>) = self.mounts.into_iter().unzip();
         endpoints.extend(services);
         let fallback = self.fallback.is_some();

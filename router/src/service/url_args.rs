@@ -11,6 +11,8 @@ use serde::Deserialize;
 
 use super::de;
 use super::resolve::{Among, Found, Shared};
+use crate::args::Slots;
+use crate::capture::Position;
 use crate::error::UrlForError;
 use crate::reverse::{self, ArgList, IntoArgs, Mode};
 
@@ -38,7 +40,8 @@ pub struct UrlArgs {
     /// `None` for a mount.
     route: Option<u32>,
     text: Text,
-    spans: Spans,
+    slots: Slots,
+    groups: u32,
     /// What most requests have nothing of: an extension is moved several times.
     above: Option<Box<Above>>,
 }
@@ -73,49 +76,6 @@ impl Text {
     }
 }
 
-/// Paths have at most 65,534 bytes, so a position takes four.
-type Span = (u32, u32);
-const UNSET: Span = (u32::MAX, u32::MAX);
-
-#[derive(Clone)]
-enum Spans {
-    Few(u8, [Span; 5]),
-    Many(Box<[Span]>),
-}
-
-impl Spans {
-    fn collect(spans: impl Iterator<Item = Option<(usize, usize)>>) -> Self {
-        let mut few = [UNSET; 5];
-        let mut many = Vec::new();
-        let mut count = 0;
-        for span in spans {
-            let span = span.map_or(UNSET, |(start, end)| (start as u32, end as u32));
-            match few.get_mut(count) {
-                Some(slot) => *slot = span,
-                None => {
-                    if many.is_empty() {
-                        many.extend(few);
-                    }
-                    many.push(span);
-                }
-            }
-            count += 1;
-        }
-        if many.is_empty() {
-            Self::Few(count as u8, few)
-        } else {
-            Self::Many(many.into())
-        }
-    }
-
-    fn as_slice(&self) -> &[Span] {
-        match self {
-            Self::Few(count, spans) => spans.get(..usize::from(*count)).unwrap_or_default(),
-            Self::Many(spans) => spans,
-        }
-    }
-}
-
 impl UrlArgs {
     /// `None` if a group, decoded, is not UTF-8, which only raw paths allow.
     pub(crate) fn new(
@@ -126,10 +86,11 @@ impl UrlArgs {
         outer: Option<Self>,
     ) -> Option<Self> {
         let info = shared.routes.get(found.id as usize)?;
-        let (args, _) = info.entry.args(&found.text);
+        let args = info.entry.args(&found.text);
         let mut whole = None;
         let mut host_groups = 0;
-        let (text, spans) = if let Some(host) = &found.host {
+        let groups = args.len() as u32;
+        let (text, slots) = if let Some(host) = &found.host {
             // The groups of the host come first, in one text with those of the path.
             let found_host = shared.hosts.find(host)?;
             let host_args = found_host.args();
@@ -148,7 +109,7 @@ impl UrlArgs {
                 }
                 (text, _) => Text::Own((&**text).into()),
             };
-            (text, Spans::collect(args.spans()))
+            (text, args.into_slots())
         };
         let outer = outer.map(Arc::new);
         if let Some(outer) = &outer {
@@ -161,7 +122,8 @@ impl UrlArgs {
             shared: Arc::clone(shared),
             route: Some(found.id),
             text,
-            spans,
+            slots,
+            groups: groups + host_groups as u32,
             above: (host_groups > 0 || !script_name.is_empty() || outer.is_some()).then(|| {
                 Box::new(Above {
                     host_groups,
@@ -190,7 +152,8 @@ impl UrlArgs {
             shared: Arc::clone(shared),
             route: None,
             text: Text::Own("".into()),
-            spans: Spans::Few(0, [UNSET; 5]),
+            slots: Slots::Many([].into()),
+            groups: 0,
             above: Some(Box::new(Above {
                 host_groups: 0,
                 whole: Some(format!("{before}{prefix}").into()),
@@ -211,7 +174,7 @@ impl UrlArgs {
     /// The number of groups, those that took no part included. Groups of a host
     /// pattern come before those of the path.
     pub fn len(&self) -> usize {
-        self.spans.as_slice().len()
+        self.groups as usize
     }
 
     /// Whether there are no groups.
@@ -222,8 +185,8 @@ impl UrlArgs {
     /// The text of a group, decoded; the first is number 0. `None` if it took no
     /// part or there is no such group.
     pub fn get(&self, index: usize) -> Option<&str> {
-        let &(start, end) = self.spans.as_slice().get(index)?;
-        self.text.as_str().get(start as usize..end as usize)
+        let (start, end) = self.slots.span(index)?;
+        self.text.as_str().get(start..end)
     }
 
     /// The text of a group by its name, decoded.
@@ -363,12 +326,12 @@ impl UrlArgs {
 fn decoded_groups<'g>(
     groups: impl Iterator<Item = Option<&'g str>>,
     encoded: impl Fn(usize) -> bool,
-) -> Option<(String, Spans)> {
+) -> Option<(String, Slots)> {
     let mut text = String::new();
     let mut spans = Vec::new();
     for (index, group) in groups.enumerate() {
         let Some(group) = group else {
-            spans.push(None);
+            spans.extend([usize::UNSET; 2]);
             continue;
         };
         let start = text.len();
@@ -377,9 +340,9 @@ fn decoded_groups<'g>(
         } else {
             text.push_str(group);
         }
-        spans.push(Some((start, text.len())));
+        spans.extend([start, text.len()]);
     }
-    Some((text, Spans::collect(spans.into_iter())))
+    Some((text, Slots::Many(spans.into())))
 }
 
 /// The path of a named route below `prefix`.
