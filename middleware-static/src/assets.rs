@@ -13,6 +13,9 @@ use crate::source::{Directory, File, Node, Source, Wait};
 /// As many digits as a name gets: enough that no two versions of one file have the same.
 const DIGITS: usize = 8;
 
+/// Larger files are not hashed because a client makes up a name: only [`AssetManifest::asset_url`] does that.
+const MOST_FOR_STRANGERS: u64 = 32 << 20;
+
 /// How many former hashes of one file are remembered.
 const HISTORY: usize = 32;
 
@@ -41,7 +44,8 @@ const HISTORY: usize = 32;
 ///   [`previous`](Self::previous) build. A name this process gave out whose content is gone gets today's file, to be
 ///   asked for again each time, rather than a page without its styles. A hash that nobody gave out is a 404.
 ///
-/// Names that begin with a dot have no hashed form.
+/// Names that begin with a dot have no hashed form. A file of more than 32 MiB is served under its hashed name once
+/// [`asset_url`](Self::asset_url) was asked for it: no client can have large files read by making names up.
 #[derive(Clone)]
 pub struct AssetManifest {
     inner: Arc<Inner>,
@@ -199,6 +203,16 @@ impl AssetManifest {
     }
 
     fn hash_in(&self, source: &Arc<dyn Source>, name: &str) -> io::Result<(Hash, File)> {
+        self.hash_up_to(source, name, u64::MAX)
+    }
+
+    /// The hash of a file that is no longer than `most`, or whose hash is known.
+    fn hash_up_to(
+        &self,
+        source: &Arc<dyn Source>,
+        name: &str,
+        most: u64,
+    ) -> io::Result<(Hash, File)> {
         let escapes = name
             .split('/')
             .any(|segment| matches!(segment, "" | "." | ".."));
@@ -208,7 +222,11 @@ impl AssetManifest {
         let Node::File(file) = source.open(path, Wait::Allowed)? else {
             return Err(io::ErrorKind::NotFound.into());
         };
-        let digest = self.inner.shared.digests.of(
+        let digests = &self.inner.shared.digests;
+        if file.metadata.length > most && !file.stamp.is_some_and(|stamp| digests.has(&stamp)) {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
+        let digest = digests.of(
             &file.content,
             file.stamp,
             file.metadata.length,
@@ -245,14 +263,15 @@ impl AssetManifest {
     /// What a hashed name stands for; `None` where nobody gave it out. May wait for the disk.
     pub(crate) fn find(&self, name: &[u8], hash: Hash) -> Option<Asset> {
         let name = std::str::from_utf8(name).ok()?;
-        if matches!(self.hash_in(&self.inner.source, name), Ok((current, _)) if current == hash) {
+        if matches!(self.hash_up_to(&self.inner.source, name, MOST_FOR_STRANGERS), Ok((current, _)) if current == hash)
+        {
             return Some(Asset {
                 file: None,
                 current: true,
             });
         }
         for source in &self.inner.previous {
-            if let Ok((old, file)) = self.hash_in(source, name)
+            if let Ok((old, file)) = self.hash_up_to(source, name, MOST_FOR_STRANGERS)
                 && old == hash
             {
                 return Some(Asset {

@@ -53,6 +53,11 @@ impl Digests {
         Ok(digest)
     }
 
+    /// Whether the digest of a file in this state is at hand.
+    pub(crate) fn has(&self, stamp: &Stamp) -> bool {
+        self.known().contains_key(stamp)
+    }
+
     fn known(&self) -> std::sync::MutexGuard<'_, HashMap<Stamp, u128>> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }

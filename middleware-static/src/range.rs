@@ -11,9 +11,6 @@ pub const MAX_PARTS: usize = 32;
 /// How many specs are read at all before the field is taken for an attack and ignored.
 const MAX_SPECS: usize = 256;
 
-/// Ranges closer than this are sent as one: the head of a further part is longer than the gap.
-const GAP: u64 = 80;
-
 /// Some bytes of a representation: from `start` to `end`, the latter not included. Never empty.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ByteRange {
@@ -165,7 +162,8 @@ fn number(digits: &[u8]) -> Option<u64> {
     Some(value.unwrap_or(u64::MAX))
 }
 
-/// Joins ranges that overlap or nearly touch, so that together they are never longer than the representation.
+/// Joins ranges that overlap or touch, so that together they are never longer than the representation. A small
+/// gap is left alone, though RFC 9110 15.3.7.2 would allow it to be sent: who asked for two parts gets two.
 /// Each joined range stands where its first member stood (RFC 9110 15.3.7.2).
 fn coalesce(mut ranges: Vec<ByteRange>) -> Vec<ByteRange> {
     if ranges.len() < 2 {
@@ -176,7 +174,7 @@ fn coalesce(mut ranges: Vec<ByteRange>) -> Vec<ByteRange> {
     let mut joined: Vec<(usize, ByteRange)> = Vec::with_capacity(order.len());
     for (asked, range) in order {
         match joined.last_mut() {
-            Some((first, last)) if range.start <= last.end.saturating_add(GAP) => {
+            Some((first, last)) if range.start <= last.end => {
                 last.end = last.end.max(range.end);
                 *first = asked.min(*first);
             }

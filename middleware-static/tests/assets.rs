@@ -194,3 +194,24 @@ async fn templates_can_use_it() {
         "{page}"
     );
 }
+
+#[tokio::test]
+async fn a_made_up_name_does_not_have_a_large_file_read() {
+    let site = Site::with(&[]);
+    std::fs::File::create(site.path("film.mp4"))
+        .unwrap()
+        .set_len(33 << 20)
+        .unwrap();
+    let assets = AssetManifest::new(site.root());
+    let files = StaticFiles::new(site.root()).assets(assets.clone());
+    // Another process knows the hash; this one has not been asked for it.
+    let url = AssetManifest::new(site.root()).asset_url("film.mp4");
+    assert_eq!(get(&files, &format!("/{url}")).await.status, 404);
+    assert_eq!(assets.asset_url("film.mp4"), url);
+    assert_eq!(
+        common::head(&files, &format!("/{url}"))
+            .await
+            .field("cache-control"),
+        IMMUTABLE
+    );
+}

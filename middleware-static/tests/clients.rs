@@ -172,3 +172,77 @@ async fn a_media_element_seeks_by_range() {
         "{seen:?}"
     );
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs nginx"]
+async fn nginx_sends_the_file_that_an_answer_names() {
+    use middleware_static::SendFile;
+    let site = Site::with(&[("d/a b.txt", "0123456789")]);
+    let prefix = "/internal".to_owned();
+    let files = StaticFiles::new(site.root()).cache_control("*", "max-age=5".parse().unwrap());
+    let (backend, seen) = serve(files.send_file(SendFile::XAccelRedirect { prefix })).await;
+    let port = std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port();
+    let place = tempfile::tempdir().unwrap();
+    let (here, root) = (place.path().display(), site.root().display());
+    let temporary: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
+        .iter()
+        .map(|kind| format!("{kind}_temp_path {here}/{kind}; "))
+        .collect();
+    // `user`, so that the workers may read a directory that only its owner may.
+    let user = if rustix::process::geteuid().is_root() {
+        "user root;"
+    } else {
+        ""
+    };
+    let configuration = format!(
+        "{user} daemon off; pid {here}/pid; error_log {here}/error.log; events {{ }}\n\
+         http {{ access_log off; {temporary}\n\
+         server {{ listen 127.0.0.1:{port};\n\
+         location / {{ proxy_pass http://{backend}; }}\n\
+         location /internal/ {{ internal; alias {root}/; }} }} }}\n"
+    );
+    fs::write(place.path().join("nginx.conf"), configuration).unwrap();
+    let mut nginx = Command::new("nginx")
+        .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
+        .args(["-c", &format!("{here}/nginx.conf"), "-p", &here.to_string()])
+        .spawn()
+        .unwrap();
+    let address = std::net::SocketAddr::from(([127, 0, 0, 1], port));
+    for _ in 0..100 {
+        if std::net::TcpStream::connect(address).is_ok() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let answer = String::from_utf8_lossy(&wire::exchange(address, b"/d/a%20b.txt")).into_owned();
+    let direct =
+        String::from_utf8_lossy(&wire::exchange(address, b"/internal/d/a%20b.txt")).into_owned();
+    let part = Command::new("curl")
+        .args(["-s", "-r", "2-4"])
+        .arg(format!("http://{address}/d/a%20b.txt"))
+        .output()
+        .unwrap();
+    let _ = Command::new("kill").arg(nginx.id().to_string()).status();
+    let _ = nginx.wait();
+    assert!(
+        answer.starts_with("HTTP/1.1 200") && answer.ends_with("0123456789"),
+        "{answer}"
+    );
+    assert!(
+        answer.contains("text/plain; charset=utf-8") && answer.contains("max-age=5"),
+        "{answer}"
+    );
+    assert!(direct.starts_with("HTTP/1.1 404"), "internal: {direct}");
+    assert_eq!(part.stdout, b"234", "the range is nginx's to serve");
+    assert!(
+        seen.lock()
+            .unwrap()
+            .iter()
+            .all(|(_, status)| *status == 200),
+        "and not ours"
+    );
+}

@@ -433,3 +433,20 @@ async fn the_cache_keeps_no_more_than_it_may() {
         );
     }
 }
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn files_in_memory_are_files() {
+    // tmpfs knows no RWF_NOWAIT: learnt at the first read, and right before and after it.
+    let Ok(directory) = tempfile::tempdir_in("/dev/shm") else {
+        return;
+    };
+    let big: Vec<u8> = (0..300_000_u32).map(|index| (index % 251) as u8).collect();
+    fs::write(directory.path().join("small"), "small").unwrap();
+    fs::write(directory.path().join("big"), &big).unwrap();
+    for _ in 0..2 {
+        let files = StaticFiles::new(directory.path()).no_cache();
+        assert_eq!(get(&files, "/small").await.text(), "small");
+        assert_eq!(get(&files, "/big").await.body, big);
+    }
+}
