@@ -1,7 +1,6 @@
 //! The response body: watched while it streams, and ended visibly when it fails.
 
 use std::{
-    cell::Cell,
     error::Error,
     fmt,
     pin::Pin,
@@ -9,9 +8,9 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use bytes::{Buf, Bytes};
+use bytes::Bytes;
 use gateway_core::BoxError;
-use http::{HeaderMap, Request, response::Parts};
+use http::response::Parts;
 use http_body::{Body, Frame, SizeHint};
 use panic_capture::{Caught, discard, guard};
 
@@ -20,9 +19,8 @@ use crate::{
     finish::{self, Finishing},
     future::may_append,
     id::ErrorId,
-    layer::Config,
     report::Stage,
-    summary::Seen,
+    watch::{First, Watch},
     worker::{self, Signal},
 };
 
@@ -33,48 +31,14 @@ use crate::{
 /// that it was cut.
 ///
 /// `Send` where the inner body is; not `Sync`.
-pub struct ResponseBody<B, D = Bytes> {
+pub struct ResponseBody<B> {
     inner: Option<B>,
-    /// What the first poll gave, before the head went out.
-    first: First<D>,
-    /// The size before that poll, and so what it still is while `first` waits. Asked again, an inner body
-    /// may know more than before (a chunked response would turn into one with a
-    /// length), or have forgotten to subtract.
-    whole: SizeHint,
-    watch: Option<Watch>,
-    /// Whether it is text that a traceback may be appended to.
-    may_append: bool,
-    /// A panic in `size_hint` or `is_end_stream`, which return no errors: the next poll does.
-    hint_failed: Cell<bool>,
-    failing: Option<Box<Failing>>,
-}
-
-enum First<D> {
-    Nothing,
-    Data(D),
-    /// Boxed: rare, and six times the size of `Bytes`.
-    Trailers(Box<HeaderMap>),
-    End,
-}
-
-/// Who to report to, and about which request.
-pub(crate) struct Watch {
-    pub(crate) config: Arc<Config>,
-    pub(crate) seen: Seen,
-}
-
-impl Watch {
-    #[inline(always)]
-    pub(crate) fn of<B>(request: &Request<B>, config: &Arc<Config>) -> Self {
-        Self {
-            config: Arc::clone(config),
-            seen: Seen::of(request, config),
-        }
-    }
+    /// None of a body that was made by `default()`.
+    watch: Option<Box<Watch>>,
 }
 
 /// A body that has failed, on its way to its end.
-struct Failing {
+pub(crate) struct Failing {
     finishing: Finishing,
     error: Option<BodyError>,
     append: bool,
@@ -82,54 +46,60 @@ struct Failing {
     flushed: Arc<Signal>,
 }
 
-impl<B, D> ResponseBody<B, D> {
+impl<B> ResponseBody<B> {
     #[inline(always)]
-    pub(crate) fn new(inner: B) -> Self {
-        Self::of(Some(inner), First::Nothing)
-    }
-
-    pub(crate) fn whole(data: D) -> Self
-    where
-        D: Buf,
-    {
-        let mut body = Self::of(None, First::Nothing);
-        body.whole = SizeHint::with_exact(data.remaining() as u64);
-        body.first = First::Data(data);
-        body
-    }
-
-    pub(crate) fn empty() -> Self {
-        Self::of(None, First::Nothing)
-    }
-
-    #[inline(always)]
-    fn of(inner: Option<B>, first: First<D>) -> Self {
+    pub(crate) fn new(inner: B, watch: Option<Box<Watch>>) -> Self {
         Self {
-            inner,
-            first,
-            whole: SizeHint::new(),
-            watch: None,
-            may_append: false,
-            hint_failed: Cell::new(false),
-            failing: None,
+            inner: Some(inner),
+            watch,
         }
     }
 
-    #[inline(always)]
-    pub(crate) fn watch(&mut self, watch: Watch, parts: &Parts) {
-        if watch.config.append {
-            self.may_append = may_append(&parts.headers, &watch.seen);
+    pub(crate) fn text(text: Option<Bytes>) -> Self {
+        Self {
+            inner: None,
+            watch: Some(Watch::of_text(text)),
         }
-        self.watch = Some(watch);
+    }
+
+    /// What [`new`](Self::new) was given, for a failure before the head went out.
+    pub(crate) fn into_watch(mut self) -> Option<Box<Watch>> {
+        let watch = self.watch.take();
+        // Its drop belongs to this failure.
+        discard(self.inner.take());
+        watch
+    }
+
+    #[inline(always)]
+    pub(crate) fn is_for_head(&self) -> bool {
+        self.watch
+            .as_ref()
+            .is_some_and(|watch| watch.seen.is_head())
+    }
+
+    #[inline(always)]
+    pub(crate) fn look_at(&mut self, parts: &Parts) {
+        if let Some(watch) = &mut self.watch
+            && watch.config().is_some_and(|config| config.append)
+        {
+            watch.may_append = may_append(&parts.headers, &watch.seen);
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn report(&self, cause: Cause, stage: Stage) {
+        if let Some(watch) = &self.watch {
+            finish::later(cause, stage, watch);
+        }
     }
 
     /// Drops the inner body, once, whatever its `Drop` does.
     #[inline(always)]
     fn drop_inner(&mut self) {
-        if self.inner.is_none() {
-            return;
-        }
-        if let Err(caught) = guard(|| self.inner = None) {
+        if self.inner.is_some()
+            && let Err(caught) = guard(|| self.inner = None)
+        {
             self.drop_failed(caught);
         }
     }
@@ -137,9 +107,9 @@ impl<B, D> ResponseBody<B, D> {
     #[cold]
     #[inline(never)]
     fn drop_failed(&self, caught: Caught) {
-        // After a failure, that of the drop adds nothing.
         match &self.watch {
-            Some(watch) if self.failing.is_none() => {
+            // After a failure, that of the drop adds nothing.
+            Some(watch) if watch.failing.is_none() => {
                 finish::later(Cause::of_panic(caught), Stage::BodyDrop, watch);
             }
             _ => discard(caught.payload),
@@ -150,7 +120,7 @@ impl<B, D> ResponseBody<B, D> {
     #[inline(never)]
     fn hint_panicked(&self, caught: Caught) {
         match &self.watch {
-            Some(watch) if !self.hint_failed.replace(true) => {
+            Some(watch) if !watch.hint_failed.replace(true) => {
                 finish::later(Cause::of_panic(caught), Stage::BodyHint, watch);
             }
             _ => discard(caught.payload),
@@ -158,9 +128,9 @@ impl<B, D> ResponseBody<B, D> {
     }
 }
 
-impl<B> ResponseBody<B, B::Data>
+impl<B> ResponseBody<B>
 where
-    B: Body + Unpin,
+    B: Body<Data = Bytes> + Unpin,
     B::Error: Into<BoxError> + 'static,
 {
     /// Polls once, before the head is released: what fails now can still be a clean response.
@@ -168,70 +138,82 @@ where
     /// Does not wait. Called below the guard of the future.
     #[inline(always)]
     pub(crate) fn start(&mut self, cx: &mut Context<'_>) -> Result<(), B::Error> {
-        let Some(inner) = &mut self.inner else {
+        let Self {
+            inner: Some(inner),
+            watch: Some(watch),
+        } = self
+        else {
             return Ok(());
         };
         if inner.is_end_stream() {
             return Ok(());
         }
-        self.whole = inner.size_hint();
-        self.first = match Pin::new(inner).poll_frame(cx) {
+        watch.whole = inner.size_hint();
+        watch.first = match Pin::new(inner).poll_frame(cx) {
             Poll::Pending => First::Nothing,
             Poll::Ready(None) => First::End,
-            Poll::Ready(Some(Ok(frame))) => First::of(frame),
+            Poll::Ready(Some(Ok(frame))) => First::Frame(frame),
             Poll::Ready(Some(Err(error))) => return Err(error),
         };
         Ok(())
     }
 
+    /// The slow half of `poll_frame`: everything that is not a frame of the inner body.
     #[cold]
     #[inline(never)]
-    fn fail(&mut self, outcome: Result<B::Error, Caught>) -> Result<(), BodyError> {
-        let watch = self.watch.take();
-        let error = match outcome {
-            Err(caught) => Err(caught),
-            Ok(error) => Ok(boxed(error)),
-        };
-        // The inner body first: its drop belongs to this failure.
-        if let Some(inner) = self.inner.take() {
-            discard(inner);
+    fn poll_failed(
+        &mut self,
+        cx: &Context<'_>,
+        failed: Option<Result<B::Error, Caught>>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        if let Some(failed) = failed
+            && let Err(error) = self.fail(failed)
+        {
+            return Poll::Ready(Some(Err(error)));
         }
-        let (cause, source) = match (error, &watch) {
+        match self.watch.as_mut().and_then(|watch| watch.failing.as_mut()) {
+            Some(failing) => failing.poll_frame(cx),
+            None => Poll::Ready(None),
+        }
+    }
+
+    /// Begins to fail, or fails at once where there is nothing to report.
+    fn fail(&mut self, failed: Result<B::Error, Caught>) -> Result<(), BodyError> {
+        let failed = failed.map(boxed);
+        // The inner body first: its drop belongs to this failure.
+        discard(self.inner.take());
+        // Reported when the hint panicked, or nobody to report to.
+        let watch = self.watch.as_mut().filter(|watch| !watch.hint_failed.get());
+        let Some((watch, config)) = watch.and_then(|watch| {
+            let config = watch.config().cloned()?;
+            Some((watch, config))
+        }) else {
+            discard(failed);
+            return Err(BodyError {
+                id: None,
+                source: None,
+            });
+        };
+        let cause = match failed {
             // A layer further in has said all, and waited long enough.
-            (Ok(error), _) if is_reported(&*error) => {
+            Ok(error) if is_reported(&*error) => {
                 return Err(BodyError {
                     id: None,
                     source: Some(error),
                 });
             }
-            (Ok(error), Some(watch)) => (Cause::of_error(error, &watch.config), None::<BoxError>),
-            (Err(caught), Some(_)) => (Cause::of_panic(caught), None),
-            (Ok(error), None) => {
-                return Err(BodyError {
-                    id: None,
-                    source: Some(error),
-                });
-            }
-            (Err(caught), None) => {
-                discard(caught.payload);
-                return Err(BodyError {
-                    id: None,
-                    source: None,
-                });
-            }
+            Ok(error) => Cause::of_error(error, &config),
+            Err(caught) => Cause::of_panic(caught),
         };
-        let Some(watch) = watch else {
-            return Err(BodyError { id: None, source });
-        };
-        let flush = watch.config.flush;
-        let finishing = Finishing::new(cause, Stage::Body, &watch.seen, watch.config);
-        self.failing = Some(Box::new(Failing {
+        let flush = config.flush;
+        let finishing = Finishing::new(cause, Stage::Body, &watch.seen, config);
+        watch.failing = Some(Box::new(Failing {
             error: Some(BodyError {
                 id: Some(finishing.id()),
-                source,
+                source: None,
             }),
             finishing,
-            append: self.may_append,
+            append: watch.may_append,
             polls: 0,
             flushed: worker::after(flush),
         }));
@@ -251,17 +233,14 @@ impl Failing {
     ///
     /// A server flushes when a body is pending, and drops what it holds when a body fails: hyper
     /// even drops the head. Nobody tells a body what was flushed, so: two wakes of our own and a short time.
-    fn poll_frame<D: From<Bytes>>(
-        &mut self,
-        cx: &Context<'_>,
-    ) -> Poll<Option<Result<Frame<D>, BodyError>>> {
+    fn poll_frame(&mut self, cx: &Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         if self.error.is_none() {
             return Poll::Ready(None);
         }
         ready!(self.finishing.poll_told(cx));
         if std::mem::take(&mut self.append) {
             let text = format!("\n\n{}", self.finishing.text());
-            return Poll::Ready(Some(Ok(Frame::data(Bytes::from(text).into()))));
+            return Poll::Ready(Some(Ok(Frame::data(Bytes::from(text)))));
         }
         self.polls = self.polls.saturating_add(1);
         if self.polls <= 2 {
@@ -273,82 +252,59 @@ impl Failing {
     }
 }
 
-impl<D> First<D> {
-    #[inline(always)]
-    fn of(frame: Frame<D>) -> Self {
-        match frame.into_data() {
-            Ok(data) => Self::Data(data),
-            Err(frame) => match frame.into_trailers() {
-                Ok(trailers) => Self::Trailers(Box::new(trailers)),
-                // There is no third kind.
-                Err(_) => Self::Nothing,
-            },
-        }
-    }
-}
-
-impl<B> Body for ResponseBody<B, B::Data>
+impl<B> Body for ResponseBody<B>
 where
-    B: Body + Unpin,
-    B::Data: From<Bytes>,
+    B: Body<Data = Bytes> + Unpin,
     B::Error: Into<BoxError> + 'static,
 {
-    type Data = B::Data;
+    type Data = Bytes;
     type Error = BodyError;
 
     #[inline(always)]
     fn poll_frame(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<B::Data>, BodyError>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let this = &mut *self;
-        match std::mem::replace(&mut this.first, First::Nothing) {
-            First::Nothing => {}
-            First::Data(data) => return Poll::Ready(Some(Ok(Frame::data(data)))),
-            First::Trailers(trailers) => return Poll::Ready(Some(Ok(Frame::trailers(*trailers)))),
-            First::End => {
-                this.drop_inner();
-                return Poll::Ready(None);
-            }
-        }
-        if let Some(inner) = &mut this.inner {
-            let failed = match guard(|| Pin::new(inner).poll_frame(cx)) {
-                Ok(Poll::Pending) if !this.hint_failed.get() => return Poll::Pending,
-                Ok(Poll::Ready(Some(Ok(frame)))) if !this.hint_failed.get() => {
-                    return Poll::Ready(Some(Ok(frame)));
-                }
-                Ok(Poll::Ready(None)) => {
+        if let Some(watch) = &mut this.watch
+            && !matches!(watch.first, First::Nothing)
+        {
+            match std::mem::replace(&mut watch.first, First::Nothing) {
+                First::Frame(frame) => return Poll::Ready(Some(Ok(frame))),
+                First::End | First::Nothing => {
                     this.drop_inner();
                     return Poll::Ready(None);
                 }
-                Ok(Poll::Ready(Some(Err(error)))) => Ok(error),
-                Err(caught) => Err(caught),
-                // Reported when the hint panicked.
-                Ok(_) => {
-                    this.drop_inner();
-                    return Poll::Ready(Some(Err(BodyError {
-                        id: None,
-                        source: None,
-                    })));
-                }
-            };
-            if let Err(error) = this.fail(failed) {
-                return Poll::Ready(Some(Err(error)));
             }
         }
-        match &mut this.failing {
-            Some(failing) => failing.poll_frame(cx),
-            None => Poll::Ready(None),
-        }
+        let Some(inner) = &mut this.inner else {
+            return this.poll_failed(cx, None);
+        };
+        let failed = match guard(|| Pin::new(inner).poll_frame(cx)) {
+            Ok(Poll::Pending) if !this.has_hint_failed() => return Poll::Pending,
+            Ok(Poll::Ready(Some(Ok(frame)))) if !this.has_hint_failed() => {
+                return Poll::Ready(Some(Ok(frame)));
+            }
+            Ok(Poll::Ready(None)) => {
+                this.drop_inner();
+                return Poll::Ready(None);
+            }
+            Ok(Poll::Ready(Some(Err(error)))) => Ok(error),
+            Err(caught) => Err(caught),
+            Ok(_) => return this.cut(),
+        };
+        this.poll_failed(cx, Some(failed))
     }
 
     #[inline(always)]
     fn is_end_stream(&self) -> bool {
-        if !matches!(self.first, First::Nothing) || self.failing.is_some() {
-            return self
-                .failing
-                .as_ref()
-                .is_some_and(|failing| failing.error.is_none());
+        if let Some(watch) = &self.watch {
+            if !matches!(watch.first, First::Nothing) {
+                return false;
+            }
+            if let Some(failing) = &watch.failing {
+                return failing.error.is_none();
+            }
         }
         let Some(inner) = &self.inner else {
             return true;
@@ -361,11 +317,13 @@ where
 
     #[inline(always)]
     fn size_hint(&self) -> SizeHint {
-        if self.failing.is_some() {
-            return SizeHint::default();
-        }
-        if !matches!(self.first, First::Nothing) {
-            return self.whole;
+        if let Some(watch) = &self.watch {
+            if !matches!(watch.first, First::Nothing) {
+                return watch.whole;
+            }
+            if watch.failing.is_some() {
+                return SizeHint::default();
+            }
         }
         let Some(inner) = &self.inner else {
             return SizeHint::with_exact(0);
@@ -377,26 +335,49 @@ where
     }
 }
 
-/// What the first poll gave is moved, never pinned.
-impl<B: Unpin, D> Unpin for ResponseBody<B, D> {}
+impl<B> ResponseBody<B> {
+    #[inline(always)]
+    fn has_hint_failed(&self) -> bool {
+        self.watch
+            .as_ref()
+            .is_some_and(|watch| watch.hint_failed.get())
+    }
 
-impl<B, D> Drop for ResponseBody<B, D> {
+    /// What is broken goes on no further. It was reported when the hint panicked.
+    #[cold]
+    fn cut(&mut self) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        self.drop_inner();
+        Poll::Ready(Some(Err(BodyError {
+            id: None,
+            source: None,
+        })))
+    }
+}
+
+impl<B> Drop for ResponseBody<B> {
     #[inline(always)]
     fn drop(&mut self) {
         self.drop_inner();
+        if let Some(watch) = self.watch.take() {
+            watch.put_back();
+        }
     }
 }
 
-impl<B: Default, D> Default for ResponseBody<B, D> {
+impl<B: Default> Default for ResponseBody<B> {
     fn default() -> Self {
-        Self::new(B::default())
+        Self::new(B::default(), None)
     }
 }
 
-impl<B, D> fmt::Debug for ResponseBody<B, D> {
+impl<B> fmt::Debug for ResponseBody<B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let has_failed = self
+            .watch
+            .as_ref()
+            .is_some_and(|watch| watch.failing.is_some());
         f.debug_struct("ResponseBody")
-            .field("has_failed", &self.failing.is_some())
+            .field("has_failed", &has_failed)
             .finish_non_exhaustive()
     }
 }

@@ -6,7 +6,6 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use bytes::{Buf, Bytes};
 use gateway_core::FailureText;
 use http::Response;
 use panic_capture::{discard, guard};
@@ -15,7 +14,6 @@ use tracing::Level;
 use crate::{
     ResponseBody,
     accept::Format,
-    body::Watch,
     cause::Cause,
     clean::OneLine,
     frames::{Note, Traceback},
@@ -26,6 +24,7 @@ use crate::{
     report::{Report, Stage},
     summary::Seen,
     symbols::{self, Ready},
+    watch::Watch,
     worker::{self, Signal},
 };
 
@@ -94,7 +93,7 @@ impl Finishing {
     }
 
     /// The clean response, where one is still possible.
-    pub(crate) fn response<B, D: Buf + From<Bytes>>(&self) -> Response<ResponseBody<B, D>> {
+    pub(crate) fn response<B>(&self) -> Response<ResponseBody<B>> {
         let response = match &self.report {
             Some(report) if !report.status().is_server_error() => render::plain(report.status()),
             Some(report) => render::response(report, self.verdict, self.format, &self.config),
@@ -113,13 +112,7 @@ impl Finishing {
                 .insert(FailureText::new(AsText(Arc::clone(report))));
         }
         // RFC 9110 section 9.3.2: the header fields of a GET, without its content.
-        response.map(|text| {
-            if is_head {
-                ResponseBody::empty()
-            } else {
-                ResponseBody::whole(text.into())
-            }
-        })
+        response.map(|text| ResponseBody::text((!is_head).then_some(text)))
     }
 
     /// The traceback as text, for a body that asked for it.
@@ -154,7 +147,9 @@ impl Drop for Finishing {
 #[cold]
 pub(crate) fn later(cause: Cause, stage: Stage, watch: &Watch) {
     let report = Report::new(cause, stage, watch.seen.summary());
-    tell_later(&Arc::new(report), &watch.config);
+    if let Some(config) = watch.config() {
+        tell_later(&Arc::new(report), config);
+    }
 }
 
 fn tell_later(report: &Arc<Report>, config: &Arc<Config>) {

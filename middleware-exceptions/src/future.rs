@@ -1,13 +1,15 @@
 //! One request, from the call to the head of its response.
 
 use std::{
+    cell::Cell,
     convert::Infallible,
     fmt,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll, ready},
 };
 
-use bytes::{Buf, Bytes};
+use bytes::Bytes;
 use gateway_core::BoxError;
 use http::{HeaderMap, HeaderValue, Response, header};
 use http_body::Body;
@@ -16,12 +18,12 @@ use pin_project_lite::pin_project;
 
 use crate::{
     ResponseBody,
-    body::Watch,
     cause::Cause,
     finish::{self, Finishing},
     gate::Verdict,
     report::Stage,
     summary::Seen,
+    watch::Watch,
 };
 
 pin_project! {
@@ -30,64 +32,66 @@ pin_project! {
     pub struct ResponseFuture<F> {
         #[pin]
         inner: Option<F>,
-        watch: Option<Watch>,
-        finishing: Option<Box<Finishing>>,
+        watch: Option<Box<Watch>>,
     }
 
     impl<F> PinnedDrop for ResponseFuture<F> {
         fn drop(this: Pin<&mut Self>) {
-            this.drop_inner();
+            this.leave();
         }
     }
 }
 
 impl<F> ResponseFuture<F> {
     #[inline(always)]
-    pub(crate) fn running(inner: F, watch: Watch) -> Self {
+    pub(crate) fn running(inner: F, watch: Box<Watch>) -> Self {
         Self {
             inner: Some(inner),
             watch: Some(watch),
-            finishing: None,
         }
     }
 
     #[cold]
     #[inline(never)]
-    pub(crate) fn failed(cause: Cause, stage: Stage, Watch { config, seen }: Watch) -> Self {
-        let finishing = Finishing::new(cause, stage, &seen, config);
+    pub(crate) fn failed(cause: Cause, stage: Stage, mut watch: Box<Watch>) -> Self {
+        watch.finishing = finishing(cause, stage, &watch);
         Self {
             inner: None,
-            watch: None,
-            finishing: Some(Box::new(finishing)),
+            watch: Some(watch),
         }
     }
 
     /// Dropped while it runs: the client is gone, or a timeout has struck.
     #[inline(always)]
-    fn drop_inner(self: Pin<&mut Self>) {
+    fn leave(self: Pin<&mut Self>) {
         let mut this = self.project();
-        if this.inner.is_none() {
-            return;
-        }
-        if let Err(caught) = guard(|| this.inner.set(None))
-            && let Some(watch) = this.watch.take()
+        if this.inner.is_some()
+            && let Err(caught) = guard(|| this.inner.set(None))
         {
-            finish::later(Cause::of_panic(caught), Stage::FutureDrop, &watch);
+            this.drop_failed(caught);
+        }
+        if let Some(watch) = this.watch.take() {
+            watch.put_back();
         }
     }
 }
 
-type Answer<B, D> = Result<Response<ResponseBody<B, D>>, Infallible>;
+#[cold]
+fn finishing(cause: Cause, stage: Stage, watch: &Watch) -> Option<Box<Finishing>> {
+    let config = Arc::clone(watch.config()?);
+    Some(Box::new(Finishing::new(cause, stage, &watch.seen, config)))
+}
+
+type Answer<B> = Result<Response<ResponseBody<B>>, Infallible>;
 
 impl<F, R, E> Future for ResponseFuture<F>
 where
     F: Future<Output = Result<Response<R>, E>>,
     E: Into<BoxError> + 'static,
-    R: Body + Unpin,
-    R::Data: From<Bytes>,
+    R: Body<Data = Bytes> + Unpin,
     R::Error: Into<BoxError> + 'static,
 {
-    type Output = Answer<R, R::Data>;
+    type Output = Answer<R>;
 
     #[inline(always)]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
@@ -95,86 +99,74 @@ where
         let Some(handler) = this.inner.as_mut().as_pin_mut() else {
             return this.poll_finishing(cx);
         };
-        // By value through the guards: in place, by reference, cost twice the instructions.
-        let (cause, stage) = match guard(|| handler.poll(cx)) {
+        // By value through the guard: in place, by reference, cost twice the instructions.
+        let failed = match guard(|| handler.poll(cx)) {
             Ok(Poll::Pending) => return Poll::Pending,
             Ok(Poll::Ready(Ok(response))) => {
                 let (parts, inner) = response.into_parts();
-                let mut body = ResponseBody::new(inner);
-                match this.release(&mut body, cx) {
-                    Ok(()) => {
-                        if let Some(watch) = this.watch.take() {
-                            body.watch(watch, &parts);
-                        }
+                let mut body = ResponseBody::new(inner, this.watch.take());
+                // Below one guard: the body's first poll, and the end of the handler.
+                let stage = Cell::new(Stage::BodyStart);
+                let outcome = guard(|| {
+                    if !body.is_for_head() {
+                        body.start(cx)?;
+                    }
+                    stage.set(Stage::FutureDrop);
+                    this.inner.set(None);
+                    Ok::<(), R::Error>(())
+                });
+                match outcome {
+                    Ok(Ok(())) => {
+                        body.look_at(&parts);
                         return Poll::Ready(Ok(Response::from_parts(parts, body)));
                     }
-                    Err(cause) => {
-                        discard(body);
-                        (cause, Stage::BodyStart)
+                    // The response is complete; only the handler's leavings failed.
+                    Err(caught) if stage.get() == Stage::FutureDrop => {
+                        body.report(Cause::of_panic(caught), Stage::FutureDrop);
+                        return Poll::Ready(Ok(Response::from_parts(parts, body)));
+                    }
+                    Ok(Err(error)) => {
+                        *this.watch = body.into_watch();
+                        Failed::Body(Ok(error))
+                    }
+                    Err(caught) => {
+                        *this.watch = body.into_watch();
+                        Failed::Body(Err(caught))
                     }
                 }
             }
-            Ok(Poll::Ready(Err(error))) => (this.cause_of(error), Stage::Future),
-            Err(caught) => (Some(Cause::of_panic(caught)), Stage::Future),
+            Ok(Poll::Ready(Err(error))) => Failed::Handler(Ok(error)),
+            Err(caught) => Failed::Handler(Err(caught)),
         };
-        this.fail(cause, stage);
+        this.fail(failed);
         this.poll_finishing(cx)
     }
+}
+
+/// How it failed before the head went out.
+enum Failed<E, B> {
+    Handler(Result<E, Caught>),
+    Body(Result<B, Caught>),
 }
 
 impl<F> ResponseFutureProjection<'_, F> {
     #[cold]
     #[inline(never)]
-    fn poll_finishing<B, D>(&mut self, cx: &Context<'_>) -> Poll<Answer<B, D>>
-    where
-        D: Buf + From<Bytes>,
-    {
-        let Some(finishing) = self.finishing else {
+    fn poll_finishing<B>(&mut self, cx: &Context<'_>) -> Poll<Answer<B>> {
+        let Some(finishing) = self
+            .watch
+            .as_mut()
+            .and_then(|watch| watch.finishing.as_mut())
+        else {
             // Polled again after it was ready, which the contract of `Future` leaves open.
             return Poll::Pending;
         };
         ready!(finishing.poll_told(cx));
         let response = finishing.response();
-        *self.finishing = None;
+        *self.watch = None;
         Poll::Ready(Ok(response))
     }
 
-    #[cold]
-    #[inline(never)]
-    fn cause_of<E: Into<BoxError> + 'static>(&self, error: E) -> Option<Cause> {
-        let watch = self.watch.as_ref()?;
-        Some(Cause::of_error(error, &watch.config))
-    }
-
-    /// Before the head goes out: the body's first poll, and the end of the handler.
-    #[inline(always)]
-    fn release<R>(
-        &mut self,
-        body: &mut ResponseBody<R, R::Data>,
-        cx: &mut Context<'_>,
-    ) -> Result<(), Option<Cause>>
-    where
-        R: Body + Unpin,
-        R::Error: Into<BoxError> + 'static,
-    {
-        if !self
-            .watch
-            .as_ref()
-            .is_some_and(|watch| watch.seen.is_head())
-        {
-            match guard(|| body.start(cx)) {
-                Ok(Ok(())) => {}
-                Ok(Err(error)) => return Err(self.cause_of(error)),
-                Err(caught) => return Err(Some(Cause::of_panic(caught))),
-            }
-        }
-        if let Err(caught) = guard(|| self.inner.set(None)) {
-            self.drop_failed(caught);
-        }
-        Ok(())
-    }
-
-    /// The response is complete; only the handler's leavings failed.
     #[cold]
     #[inline(never)]
     fn drop_failed(&self, caught: Caught) {
@@ -186,14 +178,24 @@ impl<F> ResponseFutureProjection<'_, F> {
 
     #[cold]
     #[inline(never)]
-    fn fail(&mut self, cause: Option<Cause>, stage: Stage) {
+    fn fail<E, B>(&mut self, failed: Failed<E, B>)
+    where
+        E: Into<BoxError> + 'static,
+        B: Into<BoxError> + 'static,
+    {
         // A second panic, of the drop, adds nothing to the first.
         if let Err(second) = guard(|| self.inner.set(None)) {
             discard(second.payload);
         }
-        if let (Some(Watch { config, seen }), Some(cause)) = (self.watch.take(), cause) {
-            *self.finishing = Some(Box::new(Finishing::new(cause, stage, &seen, config)));
-        }
+        let Some(watch) = self.watch else { return };
+        let Some(config) = watch.config() else { return };
+        let (cause, stage) = match failed {
+            Failed::Handler(Ok(error)) => (Cause::of_error(error, config), Stage::Future),
+            Failed::Handler(Err(caught)) => (Cause::of_panic(caught), Stage::Future),
+            Failed::Body(Ok(error)) => (Cause::of_error(error, config), Stage::BodyStart),
+            Failed::Body(Err(caught)) => (Cause::of_panic(caught), Stage::BodyStart),
+        };
+        watch.finishing = finishing(cause, stage, watch);
     }
 }
 

@@ -19,6 +19,7 @@ mod source;
 mod spans;
 mod summary;
 mod symbols;
+mod watch;
 mod worker;
 
 pub use accept::Format;

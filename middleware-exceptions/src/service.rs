@@ -7,6 +7,7 @@ use std::{
     task::{Context, Poll},
 };
 
+use bytes::Bytes;
 use gateway_core::BoxError;
 use http::{Request, Response};
 use http_body::Body;
@@ -14,8 +15,8 @@ use panic_capture::guard;
 use tower_service::Service;
 
 use crate::{
-    ResponseBody, ResponseFuture, body::Watch, cause::Cause, finish::Finishing, layer::Config,
-    report::Stage, summary::Seen,
+    ResponseBody, ResponseFuture, cause::Cause, finish::Finishing, layer::Config, report::Stage,
+    summary::Seen, watch::Watch,
 };
 
 /// A service whose failures are answered, logged and reported: made by
@@ -48,11 +49,10 @@ impl<S, B, R> Service<Request<B>> for Exceptions<S>
 where
     S: Service<Request<B>, Response = Response<R>>,
     S::Error: Into<BoxError> + 'static,
-    R: Body + Unpin,
-    R::Data: From<bytes::Bytes>,
+    R: Body<Data = Bytes> + Unpin,
     R::Error: Into<BoxError> + 'static,
 {
-    type Response = Response<ResponseBody<R, R::Data>>;
+    type Response = Response<ResponseBody<R>>;
     type Error = Infallible;
     type Future = ResponseFuture<S::Future>;
 

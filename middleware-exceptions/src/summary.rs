@@ -1,6 +1,6 @@
 //! What is remembered of a request while it is handled: little in production, where it must cost nothing.
 
-use http::{HeaderMap, Method, Request, Version, uri::PathAndQuery};
+use http::{HeaderMap, Method, Request, Version};
 
 use crate::{
     accept::Format,
@@ -10,25 +10,18 @@ use crate::{
     secrets::{REDACTED, is_secret_header, redacted_path, redacted_value},
 };
 
-/// On the happy path of every request: no allocation, few instructions, few bytes to move about.
-pub(crate) enum Seen {
-    /// A short path is copied: cheaper than two reference counts, and the first clone of a `Uri`
-    /// that was parsed from a string would allocate.
-    Short {
-        method: Known,
-        len: u8,
-        bytes: [u8; SHORT],
-    },
-    Long {
-        method: Known,
-        path: PathAndQuery,
-    },
+/// On the happy path of every request: no allocation, few instructions.
+pub(crate) struct Seen {
+    method: Known,
+    /// Copied into a buffer that is used again: cheaper than the reference counts of a `Uri`, whose
+    /// first clone may allocate besides.
+    path: String,
     /// With development on; and for methods that nobody knows.
-    Details(Box<Details>),
+    details: Option<Box<Details>>,
 }
 
-/// With the two bytes before it as large as `Long` is.
-const SHORT: usize = 45;
+/// A buffer that has grown beyond this is not kept.
+const KEPT: usize = 1024;
 
 /// The methods that have a constant (RFC 9110 section 9.3, RFC 5789), in one byte.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -44,9 +37,8 @@ pub(crate) enum Known {
     Patch,
 }
 
-pub(crate) struct Details {
+struct Details {
     method: Method,
-    path: String,
     development: Option<Development>,
 }
 
@@ -67,49 +59,36 @@ pub struct RequestSummary {
 }
 
 impl Seen {
-    #[inline(always)]
-    pub(crate) fn of<B>(request: &Request<B>, config: &Config) -> Self {
-        match (Known::of(request.method()), request.uri().path_and_query()) {
-            (Some(method), Some(path)) if config.details.is_off() => {
-                let text = path.as_str().as_bytes();
-                let mut bytes = [0; SHORT];
-                match bytes.get_mut(..text.len()) {
-                    Some(room) => {
-                        room.copy_from_slice(text);
-                        #[expect(clippy::cast_possible_truncation, reason = "at most SHORT")]
-                        Self::Short {
-                            method,
-                            len: text.len() as u8,
-                            bytes,
-                        }
-                    }
-                    None => Self::Long {
-                        method,
-                        path: path.clone(),
-                    },
-                }
-            }
-            _ => Self::with_details(request, config),
+    pub(crate) const fn nothing() -> Self {
+        Self {
+            method: Known::Get,
+            path: String::new(),
+            details: None,
         }
     }
 
-    /// No request at all.
-    pub(crate) fn nothing() -> Self {
-        Self::Short {
-            method: Known::Get,
-            len: 0,
-            bytes: [0; SHORT],
+    #[inline(always)]
+    pub(crate) fn see<B>(&mut self, request: &Request<B>, config: &Config) {
+        self.path.clear();
+        if let Some(path) = request.uri().path_and_query() {
+            self.path.push_str(path.as_str());
         }
+        match Known::of(request.method()) {
+            Some(method) if config.details.is_off() => self.method = method,
+            known => self.see_details(known, request, config),
+        }
+    }
+
+    /// Whether it may be filled anew.
+    #[inline(always)]
+    pub(crate) fn is_reusable(&self) -> bool {
+        self.details.is_none() && self.path.capacity() <= KEPT
     }
 
     #[cold]
     #[inline(never)]
-    fn with_details<B>(request: &Request<B>, config: &Config) -> Self {
-        let path = request
-            .uri()
-            .path_and_query()
-            .map_or("", PathAndQuery::as_str)
-            .to_owned();
+    fn see_details<B>(&mut self, known: Option<Known>, request: &Request<B>, config: &Config) {
+        self.method = known.unwrap_or(Known::Get);
         let development = (!config.details.is_off()).then(|| {
             // What the program judges by is what it judges by everywhere: `Parts`.
             let (mut parts, ()) = Request::new(()).into_parts();
@@ -125,26 +104,21 @@ impl Seen {
                 headers: parts.headers,
             }
         });
-        Self::Details(Box::new(Details {
+        self.details = Some(Box::new(Details {
             method: request.method().clone(),
-            path,
             development,
-        }))
+        }));
     }
 
     #[inline(always)]
     pub(crate) fn is_head(&self) -> bool {
-        match self {
-            Self::Short { method, .. } | Self::Long { method, .. } => *method == Known::Head,
-            Self::Details(details) => details.method == Method::HEAD,
-        }
+        self.method == Known::Head
     }
 
     fn development(&self) -> Option<&Development> {
-        match self {
-            Self::Details(details) => details.development.as_ref(),
-            Self::Short { .. } | Self::Long { .. } => None,
-        }
+        self.details
+            .as_ref()
+            .and_then(|details| details.development.as_ref())
     }
 
     pub(crate) fn verdict(&self) -> Verdict {
@@ -157,29 +131,14 @@ impl Seen {
             .map_or(Format::Text, |development| development.format)
     }
 
-    fn method(&self) -> Method {
-        match self {
-            Self::Short { method, .. } | Self::Long { method, .. } => method.method(),
-            Self::Details(details) => details.method.clone(),
-        }
-    }
-
-    fn path(&self) -> &str {
-        match self {
-            Self::Short { len, bytes, .. } => {
-                let bytes = bytes.get(..usize::from(*len)).unwrap_or_default();
-                str::from_utf8(bytes).unwrap_or_default()
-            }
-            Self::Long { path, .. } => path.as_str(),
-            Self::Details(details) => &details.path,
-        }
-    }
-
     pub(crate) fn summary(&self) -> RequestSummary {
         let development = self.development();
         RequestSummary {
-            method: self.method(),
-            path: clean::cut_text(&redacted_path(self.path()), 2048).0,
+            method: match &self.details {
+                Some(details) => details.method.clone(),
+                None => self.method.method(),
+            },
+            path: clean::cut_text(&redacted_path(&self.path), 2048).0,
             version: development.map(|development| development.version),
             headers: development
                 .map(|development| shown(&development.headers))
@@ -267,7 +226,8 @@ mod tests {
     #[test]
     fn methods_and_paths_of_any_length_are_remembered_in_full() {
         let layer = crate::ExceptionsLayer::new();
-        for len in [0, 1, 2, SHORT - 1, SHORT, SHORT + 1, 300] {
+        let mut seen = Seen::nothing();
+        for len in [0, 1, 2, 40, 300] {
             for method in [
                 "GET",
                 "HEAD",
@@ -282,13 +242,16 @@ mod tests {
                     path.clone()
                 };
                 let request = Request::builder().method(method).uri(uri).body(()).unwrap();
-                let summary = Seen::of(&request, layer.config()).summary();
+                if !seen.is_reusable() {
+                    seen = Seen::nothing();
+                }
+                seen.see(&request, layer.config());
+                let summary = seen.summary();
                 assert_eq!(
                     (summary.method().as_str(), summary.path()),
                     (method, path.as_str())
                 );
             }
         }
-        assert_eq!(size_of::<Seen>(), 48);
     }
 }
