@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 /// How long a thread waits for a client that does not move.
 pub(crate) const STALL: Duration = Duration::from_secs(30);
 
-/// How often a thread that waits asks whether it still may.
+/// How often a thread that waits asks whether it still may, at most.
 const GLANCE: Duration = Duration::from_secs(1);
 
 /// How long to wait for a client that does not move.
@@ -42,7 +42,8 @@ impl Patience {
             false => self.full,
         };
         let left = limit.checked_sub(since.elapsed())?;
-        Some(left.min(GLANCE)).filter(|left| !left.is_zero())
+        let glance = GLANCE.min(self.full / 8);
+        Some(left.min(glance)).filter(|left| !left.is_zero())
     }
 
     #[cfg(feature = "tokio")]

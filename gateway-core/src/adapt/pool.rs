@@ -75,8 +75,10 @@ struct State {
     held: usize,
     /// Threads that are ours at present, awake, idle or asked for.
     workers: usize,
-    /// Those that were woken or asked for and have not come yet.
-    coming: usize,
+    /// Those that were woken and have not come yet.
+    called: usize,
+    /// Those that the runtime was asked for and has not sent yet.
+    spawned: usize,
     /// One that has just run out of work looks about before it sleeps.
     looking: bool,
     /// Last in, first out: the thread that is warm gets the work, the others go home.
@@ -214,15 +216,17 @@ impl Pool {
 
     /// Whom to call for what is queued, besides those who come anyway.
     fn kick(&self, state: &mut State, besides: usize) -> Kick {
-        if state.coming + usize::from(state.looking) + besides >= state.queue.len() {
+        let coming = state.called + usize::from(state.looking) + besides;
+        if coming >= state.queue.len() {
             return Kick::Enough;
         }
+        // Before those that were spawned: a busy runtime may send them late.
         if let Some(parker) = state.idle.pop() {
-            state.coming += 1;
+            state.called += 1;
             return Kick::Call(parker);
         }
-        if state.workers < self.limits.threads {
-            state.coming += 1;
+        if coming + state.spawned < state.queue.len() && state.workers < self.limits.threads {
+            state.spawned += 1;
             state.workers += 1;
             return Kick::Spawn;
         }
@@ -329,7 +333,7 @@ impl Pool {
         let mut state = self.lock();
         state.closed = true;
         let idle = mem::take(&mut state.idle);
-        state.coming += idle.len();
+        state.called += idle.len();
         drop(state);
         for parker in idle {
             parker.call();
@@ -402,7 +406,7 @@ impl Worker {
     fn give_up(mut self) {
         self.came = true;
         let mut state = self.pool.lock();
-        state.coming -= 1;
+        state.spawned -= 1;
         state.workers -= 1;
     }
 
@@ -413,7 +417,7 @@ impl Worker {
             called: AtomicBool::new(false),
         });
         let mut state = pool.lock();
-        state.coming -= 1;
+        state.spawned -= 1;
         let mut looked = false;
         loop {
             if let Some(job) = state.queue.pop_front() {
@@ -474,33 +478,25 @@ impl Worker {
             drop(state);
             let called = parker.wait();
             state = pool.lock();
-            if called {
-                state.coming -= 1;
-            } else if let Some(at) = state.idle.iter().position(|it| Arc::ptr_eq(it, &parker)) {
-                state.idle.remove(at);
+            let left = state.idle.iter().position(|it| Arc::ptr_eq(it, &parker));
+            match left {
+                Some(at) => _ = state.idle.remove(at),
+                None => {
+                    // Perhaps just when it gave up.
+                    parker.called.store(false, Ordering::Relaxed);
+                    state.called -= 1;
+                }
+            }
+            if !called && state.queue.is_empty() {
                 state.workers -= 1;
                 return;
-            } else {
-                // Called just when it gave up.
-                parker.called.store(false, Ordering::Relaxed);
-                state.coming -= 1;
             }
         }
         // The tenure is over: to the end of the runtime's queue, as another worker.
-        if state.queue.is_empty() {
-            state.workers -= 1;
-            return;
-        }
-        state.coming += 1;
+        state.workers -= 1;
+        let kick = pool.kick(&mut state, 0);
         drop(state);
-        let next = Self {
-            pool: Arc::clone(pool),
-            came: false,
-        };
-        match Handle::try_current() {
-            Ok(runtime) => _ = next.spawn_on(&runtime),
-            Err(_) => drop(next),
-        }
+        pool.act(kick);
     }
 }
 
@@ -529,9 +525,17 @@ impl Drop for Worker {
         // The runtime shut down before a thread came. What is queued belongs to others, or is
         // somebody's iterator that has yet to be dropped.
         let mut state = self.pool.lock();
-        if state.queue.is_empty() || state.workers > 1 {
-            state.coming -= 1;
+        if state.queue.is_empty() {
+            state.spawned -= 1;
             state.workers -= 1;
+            return;
+        }
+        if let Some(parker) = state.idle.pop() {
+            state.spawned -= 1;
+            state.workers -= 1;
+            state.called += 1;
+            drop(state);
+            parker.call();
             return;
         }
         drop(state);
@@ -550,7 +554,7 @@ impl Drop for Worker {
             Ok(_) => _ = wait.recv_timeout(LAST_WORK),
             Err(_) => {
                 let mut state = self.pool.lock();
-                state.coming -= 1;
+                state.spawned -= 1;
                 state.workers -= 1;
             }
         }

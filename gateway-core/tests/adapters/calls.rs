@@ -33,6 +33,7 @@ fn request() -> Request<Body> {
 fn is_cancelled_turns_true_when_the_client_goes_away() {
     let (tell, hear) = channel();
     let server = Server::run(application(move |environ: &mut Environ| {
+        tell.send(false).unwrap();
         let start = Instant::now();
         while !environ.is_cancelled() && start.elapsed() < Duration::from_secs(10) {
             sleep(PAUSE);
@@ -40,9 +41,9 @@ fn is_cancelled_turns_true_when_the_client_goes_away() {
         tell.send(environ.is_cancelled()).unwrap();
     }));
     let client = server.send("GET / HTTP/1.1\r\nhost: t\r\n\r\n");
-    sleep(5 * PAUSE);
+    assert!(!hear.recv().unwrap(), "called");
     drop(client);
-    assert!(hear.recv_timeout(Duration::from_secs(5)).unwrap());
+    assert!(hear.recv_timeout(Duration::from_secs(20)).unwrap());
 }
 
 #[test]
@@ -65,7 +66,7 @@ fn an_iterator_sees_through_its_handle_that_the_client_went_away() {
     let mut client = server.send("GET / HTTP/1.1\r\nhost: t\r\n\r\n");
     read_until(&mut client, "begun");
     drop(client);
-    hear.recv_timeout(Duration::from_secs(5)).unwrap();
+    hear.recv_timeout(Duration::from_secs(20)).unwrap();
 }
 
 #[test]
@@ -79,28 +80,46 @@ fn a_call_that_was_answered_is_not_cancelled() {
     assert!(!hear.recv().unwrap().is_cancelled());
 }
 
+/// Waits until the test says so.
+#[derive(Clone)]
+struct Gate(Arc<std::sync::Mutex<std::sync::mpsc::Receiver<()>>>);
+
+fn gate() -> (std::sync::mpsc::Sender<()>, Gate) {
+    let (go, wait) = channel();
+    (go, Gate(Arc::new(std::sync::Mutex::new(wait))))
+}
+
+impl Gate {
+    fn pass(&self) {
+        let wait = self.0.lock().unwrap();
+        wait.recv_timeout(Duration::from_secs(20)).unwrap();
+    }
+}
+
 #[test]
 fn each_chunk_is_on_its_way_when_it_is_made_and_is_not_joined_with_the_next() {
-    let server = Server::run(application(|_: &mut Environ| {
-        Reply::new(Body::chunks((0..4).map(|n| {
-            if n > 0 {
-                sleep(10 * PAUSE);
+    let (go, gate) = gate();
+    let server = Server::run(application(move |_: &mut Environ| {
+        let gate = gate.clone();
+        Reply::new(Body::chunks((0..4).map(move |n| {
+            // The third is ready together with the second.
+            if n != 2 {
+                gate.pass();
             }
             format!("chunk-{n}\n")
         })))
     }));
-    let start = Instant::now();
     let mut client = server.send("GET / HTTP/1.1\r\nhost: t\r\n\r\n");
-    for n in 0..4 {
-        let text = read_until(&mut client, &format!("8\r\nchunk-{n}\n\r\n"));
-        assert!(!text.contains(&format!("chunk-{}", n + 1)), "{text}");
-        let due = 10 * PAUSE * n;
-        let took = start.elapsed();
-        assert!(
-            took + PAUSE > due && took < due + 9 * PAUSE,
-            "chunk {n} after {took:?}"
-        );
+    let mut text = String::new();
+    for last in [0, 2, 3] {
+        go.send(()).unwrap();
+        // The next is not made before this one is here.
+        text += &read_until(&mut client, &format!("8\r\nchunk-{last}\n\r\n"));
     }
+    assert!(
+        text.contains("8\r\nchunk-1\n\r\n8\r\nchunk-2\n\r\n"),
+        "{text}"
+    );
 }
 
 #[test]
@@ -179,9 +198,11 @@ fn what_fails_before_the_first_piece_fails_at_the_first_poll_of_the_body() {
 
 #[test]
 fn an_empty_piece_or_a_flush_sends_the_head_ahead() {
-    let server = Server::run(application(|environ: &mut Environ| {
-        let first = || {
-            sleep(10 * PAUSE);
+    let (go, gate) = gate();
+    let server = Server::run(application(move |environ: &mut Environ| {
+        let gate = gate.clone();
+        let first = move || {
+            gate.pass();
             "first"
         };
         Reply::new(match environ.query_string() {
@@ -193,17 +214,27 @@ fn an_empty_piece_or_a_flush_sends_the_head_ahead() {
             }),
         })
     }));
-    for (query, early) in [("chunks", true), ("writer", true), ("late", false)] {
-        let start = Instant::now();
-        let mut client = server.send(&format!("GET /?{query} HTTP/1.1\r\nhost: t\r\n\r\n"));
-        assert!(read_until(&mut client, "\r\n\r\n").starts_with("HTTP/1.1 200"));
-        assert_eq!(start.elapsed() < 6 * PAUSE, early, "{query}");
-        // Where both come together they are read together.
-        if early {
-            let rest = read_until(&mut client, "0\r\n\r\n");
-            assert!(rest.starts_with("5\r\nfirst\r\n"), "{query}: {rest}");
-        }
+    let get = |query| server.send(&format!("GET /?{query} HTTP/1.1\r\nhost: t\r\n\r\n"));
+    for query in ["chunks", "writer"] {
+        let mut client = get(query);
+        assert!(
+            read_until(&mut client, "\r\n\r\n").starts_with("HTTP/1.1 200"),
+            "{query}"
+        );
+        go.send(()).unwrap();
+        let rest = read_until(&mut client, "0\r\n\r\n");
+        assert!(rest.starts_with("5\r\nfirst\r\n"), "{query}: {rest}");
     }
+    let mut late = get("late");
+    late.set_read_timeout(Some(10 * PAUSE)).unwrap();
+    assert!(
+        late.read(&mut [0; 1]).is_err(),
+        "a head, and nothing to follow it"
+    );
+    late.set_read_timeout(Some(Duration::from_secs(20)))
+        .unwrap();
+    go.send(()).unwrap();
+    assert!(read_until(&mut late, "first").starts_with("HTTP/1.1 200"));
 }
 
 #[test]
@@ -368,7 +399,7 @@ fn readiness_shows_the_limit_and_nothing_leaks() {
             third.abort();
             first.abort();
             second.abort();
-            let place = tokio::time::timeout(Duration::from_secs(5), ready(&mut probe)).await;
+            let place = tokio::time::timeout(Duration::from_secs(20), ready(&mut probe)).await;
             place.expect("a place was lost");
             while ready(&mut service.clone()).now_or_never().is_none() {
                 tokio::time::sleep(Duration::from_millis(1)).await;
@@ -383,7 +414,7 @@ fn readiness_shows_the_limit_and_nothing_leaks() {
         assert!(calls.load(Ordering::SeqCst) <= 2 + 2, "the limit holds");
         open.store(true, Ordering::SeqCst);
         for call in waiting {
-            let answered = tokio::time::timeout(Duration::from_secs(5), call).await;
+            let answered = tokio::time::timeout(Duration::from_secs(20), call).await;
             answered.expect("one waits for ever").unwrap().unwrap();
         }
         assert_eq!(calls.load(Ordering::SeqCst), 50);
@@ -392,25 +423,24 @@ fn readiness_shows_the_limit_and_nothing_leaks() {
 
 #[test]
 fn the_hundred_continue_goes_out_when_the_input_is_read_and_not_before() {
-    let server = Server::run(application(|environ: &mut Environ| {
-        if environ.query("refuse").is_some() {
-            return Err(Error::new(StatusCode::PAYLOAD_TOO_LARGE, "no"));
-        }
-        sleep(10 * PAUSE);
+    let (go, gate) = gate();
+    let server = Server::run(application(move |environ: &mut Environ| {
+        gate.pass();
         let mut text = String::new();
         environ.input().read_to_string(&mut text)?;
-        Ok(Reply::text(text))
+        Ok::<_, Error>(Reply::text(text))
     }));
     let head = "HTTP/1.1\r\nhost: t\r\ncontent-length: 5\r\nexpect: 100-continue\r\nconnection: close\r\n\r\n";
     let mut client = server.send(&format!("POST / {head}"));
-    client.set_read_timeout(Some(5 * PAUSE)).unwrap();
+    client.set_read_timeout(Some(10 * PAUSE)).unwrap();
     assert!(
         client.read(&mut [0; 1]).is_err(),
         "something came before the read"
     );
     client
-        .set_read_timeout(Some(Duration::from_secs(5)))
+        .set_read_timeout(Some(Duration::from_secs(20)))
         .unwrap();
+    go.send(()).unwrap();
     assert!(read_until(&mut client, "\r\n\r\n").starts_with("HTTP/1.1 100 "));
     client.write_all(b"hello").unwrap();
     assert!(read_all(client).ends_with("hello"));

@@ -79,7 +79,9 @@ fn the_producer_is_dropped_once_where_that_may_block_on_every_path() {
         count += 1;
         let get = format!("GET /?body={body}&slow=1 HTTP/1.1\r\nhost: t\r\n\r\n");
         let client = server.send(&get);
-        sleep(5 * PAUSE);
+        while witness.made() < count {
+            sleep(PAUSE / 4);
+        }
         drop(client);
         witness.expect(count, &format!("{body}, client gone before the head"));
     }

@@ -48,7 +48,7 @@ fn a_slow_upload_that_fits_the_buffer_needs_no_thread() {
     let head = "POST /upload HTTP/1.1\r\nhost: t\r\ncontent-length: 10\r\n\r\n12345";
     let mut uploads: Vec<_> = (0..20).map(|_| server.send(head)).collect();
     for _ in 0..5 {
-        answered_within(&server, Duration::from_millis(500));
+        answered_within(&server, Duration::from_secs(5));
     }
     for upload in &mut uploads {
         upload.write_all(b"67890").unwrap();
@@ -58,7 +58,7 @@ fn a_slow_upload_that_fits_the_buffer_needs_no_thread() {
 
 #[test]
 fn one_that_holds_a_thread_and_does_not_move_makes_way_for_one_that_waits() {
-    let stall = Duration::from_millis(900);
+    let stall = Duration::from_millis(3000);
     let service = everything
         .into_service()
         .held_threads(1)
@@ -76,20 +76,20 @@ fn one_that_holds_a_thread_and_does_not_move_makes_way_for_one_that_waits() {
     let mut moving = begin();
     assert!(read_until(&mut stuck, "\r\n\r\n").starts_with("HTTP/1.1 500"));
     let took = start.elapsed();
-    assert!(took < stall, "{took:?}");
+    assert!(took < stall * 2 / 3, "{took:?}");
     // Slow, but moving: longer than the whole limit, with others waiting all the time.
     let waiting = begin();
     for _ in 0..100 {
         moving.write_all(b"x").unwrap();
-        std::thread::sleep(Duration::from_millis(15));
+        std::thread::sleep(Duration::from_millis(35));
     }
     assert!(read_until(&mut moving, "100000").starts_with("HTTP/1.1 200"));
     drop(waiting);
-    answered_within(&server, Duration::from_millis(200));
+    answered_within(&server, Duration::from_secs(5));
 }
 
 #[test]
-fn a_writer_whose_client_takes_nothing_is_told_so() {
+fn a_writer_is_told_that_its_client_takes_nothing_or_is_gone() {
     let (tell, hear) = std::sync::mpsc::channel();
     let app = gateway_core::application(move |_: &mut Environ| {
         let tell = tell.clone();
@@ -99,17 +99,21 @@ fn a_writer_whose_client_takes_nothing_is_told_so() {
             written
         }))
     });
-    let service = app.into_service().stall_timeout(Duration::from_millis(300));
-    let server = Server::of(service);
-    let client = server.send("GET / HTTP/1.1\r\nhost: t\r\n\r\n");
-    let told = hear.recv_timeout(Duration::from_secs(10)).unwrap();
-    assert_eq!(told, std::io::ErrorKind::TimedOut);
-    drop(client);
-    let client = server.send("GET / HTTP/1.1\r\nhost: t\r\n\r\n");
-    std::thread::sleep(Duration::from_millis(50));
-    drop(client);
-    let told = hear.recv_timeout(Duration::from_secs(10)).unwrap();
-    assert_eq!(told, std::io::ErrorKind::BrokenPipe);
+    let patient = app.into_service();
+    let hasty = patient.clone().stall_timeout(Duration::from_millis(300));
+    let told = || hear.recv_timeout(Duration::from_secs(20)).unwrap();
+    let get = "GET / HTTP/1.1\r\nhost: t\r\n\r\n";
+
+    let server = Server::of(hasty);
+    let stuck = server.send(get);
+    assert_eq!(told(), std::io::ErrorKind::TimedOut);
+    drop(stuck);
+
+    let server = Server::of(patient);
+    let mut gone = server.send(get);
+    read_until(&mut gone, "xxx");
+    drop(gone);
+    assert_eq!(told(), std::io::ErrorKind::BrokenPipe);
 }
 
 #[test]
