@@ -13,7 +13,7 @@ use super::resolve::{Family, Word, resolve};
 use super::trust::Trust;
 use crate::{Arrival, ConnInfo, RequestExt, ScriptName};
 
-/// Takes the word of named proxies. See the [module](self) for what is believed and what is not.
+/// Takes the word of named proxies. See the [module](crate::proxy) for what is believed and what is not.
 ///
 /// It belongs outside everything that reads [`ConnInfo`] or links; over a
 /// `gateway_server::http::Server` that means: outermost.
