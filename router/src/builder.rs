@@ -40,7 +40,7 @@ impl<T> UrlMapBuilder<T> {
             converters: Converters::default(),
             limits: Limits {
                 memory: 256 << 20,
-                steps: 400_000_000,
+                steps: 200_000_000,
                 pattern: 10 << 20,
             },
             deny_shadowed: false,
@@ -167,7 +167,7 @@ impl<T> UrlMapBuilder<T> {
     }
 
     /// Elementary steps of all constructions together, about 100 million a
-    /// second; 400 million by default. Routes for which none are left are
+    /// second; 200 million by default. Routes for which none are left are
     /// matched by slower means.
     pub fn work_limit(mut self, steps: usize) -> Self {
         self.limits.steps = steps;

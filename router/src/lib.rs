@@ -211,7 +211,7 @@ pub use reverse::{Arg, ArgList, ArgValue, IntoArgs};
 pub use service::AsApplication;
 #[cfg(feature = "service")]
 pub use service::{
-    AsService, BoxEndpoint, BoxRouter, BoxRouterBuilder, IntoEndpoint, LeadingSlash, ParseError,
-    RequestUrlArgs, ResponseFuture, Router, RouterBody, RouterBuilder, RouterRoute, TrailingSlash,
-    UrlArgs, UrlFor,
+    AsService, BoxEndpoint, BoxRouter, BoxRouterBuilder, IntoEndpoint, LeadingSlash, MatchedRoute,
+    ParseError, RequestUrlArgs, ResponseFuture, Router, RouterBody, RouterBuilder, RouterRoute,
+    TrailingSlash, UrlArgs, UrlFor,
 };

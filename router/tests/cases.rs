@@ -44,7 +44,7 @@ fn urls_are_made_from_names_and_arguments_as_the_table_says() {
         match (made, &case.url, &case.error) {
             (Ok(made), Some(url), None) => assert_eq!(made, *url, "{}", case.about),
             (Err(error), None, Some(variant)) => {
-                assert_eq!(variant_of(&error), variant, "{}: {error}", case.about)
+                assert_eq!(variant_of(&error), variant, "{}: {error}", case.about);
             }
             (made, ..) => panic!("{}: {made:?}", case.about),
         }

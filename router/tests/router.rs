@@ -1,4 +1,5 @@
 //! The router as a service and as an application: the rows of its semantics.
+#![cfg(feature = "service")]
 
 use std::convert::Infallible;
 use std::task::{Context, Poll};

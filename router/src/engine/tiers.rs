@@ -244,10 +244,8 @@ impl Planner<'_> {
             ..self.budget
         };
         // One automaton must not use up what the others need.
-        budget.steps = budget
-            .steps
-            .min(2_000_000 + 4_000 * states)
-            .min(self.budget.steps);
+        let fair = 2_000_000 + 1_000 * states;
+        budget.steps = fair.min(self.budget.steps / 4);
         let before = budget.steps;
         let built = Determinizer::new(nfa).and_then(|determinizer| determinizer.run(&mut budget));
         self.budget.steps = self.budget.steps.saturating_sub(before - budget.steps);

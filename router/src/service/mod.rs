@@ -26,4 +26,4 @@ pub use builder::RouterBuilder;
 pub use future::ResponseFuture;
 pub use service::{Router, RouterRoute};
 pub use settings::{LeadingSlash, TrailingSlash};
-pub use url_args::{ParseError, RequestUrlArgs, UrlArgs, UrlFor};
+pub use url_args::{MatchedRoute, ParseError, RequestUrlArgs, UrlArgs, UrlFor};

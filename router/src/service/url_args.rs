@@ -241,6 +241,14 @@ impl UrlArgs {
         self.info()?.entry.name.as_deref()
     }
 
+    /// The route that matched, for labels of metrics and logs.
+    pub fn matched_route(&self) -> MatchedRoute<'_> {
+        MatchedRoute {
+            pattern: self.pattern(),
+            name: self.route_name(),
+        }
+    }
+
     /// The groups as a type of yours: a struct by the names of the groups, a
     /// tuple or a number by their order. Optional groups are `Option`s.
     ///
@@ -387,6 +395,34 @@ impl fmt::Debug for UrlArgs {
             .field("pattern", &self.pattern())
             .field("groups", &groups)
             .finish()
+    }
+}
+
+/// The route that matched, from [`UrlArgs::matched_route`]: of these there are as
+/// many as routes, where paths are without number.
+///
+/// Prints as its name, or as its pattern where it has none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MatchedRoute<'a> {
+    pattern: &'a str,
+    name: Option<&'a str>,
+}
+
+impl<'a> MatchedRoute<'a> {
+    /// See [`UrlArgs::pattern`].
+    pub fn pattern(&self) -> &'a str {
+        self.pattern
+    }
+
+    /// See [`UrlArgs::route_name`].
+    pub fn name(&self) -> Option<&'a str> {
+        self.name
+    }
+}
+
+impl fmt::Display for MatchedRoute<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name.unwrap_or(self.pattern))
     }
 }
 
