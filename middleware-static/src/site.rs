@@ -185,6 +185,10 @@ impl Site {
         ask: &Ask<'_>,
         wait: Wait,
     ) -> io::Result<Response<ResponseBody>> {
+        if self.settings.send_file.is_some() && self.sources.len() > 1 && wait == Wait::Never {
+            // Which of several roots has the file is asked anew, and that may wait.
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
         if let Some(send_file) = &self.settings.send_file
             && let Some(name) = self.sent_by_front_end(send_file, &chosen)
         {

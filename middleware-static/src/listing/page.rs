@@ -126,7 +126,7 @@ fn table(page: &mut String, path: &str, rows: &[Row], question: &Question) -> fm
     for (sort, class, label) in [
         (Sort::Name, "name", "Name"),
         (Sort::Size, "size", "Size"),
-        (Sort::Modified, "date", "Modified (UTC)"),
+        (Sort::Modified, "date", "Modified<span> (UTC)</span>"),
     ] {
         let current = question.sort == sort;
         // Once more turns it round.
