@@ -10,14 +10,12 @@ use std::{
 
 use bytes::Bytes;
 use gateway_core::BoxError;
-use http::response::Parts;
 use http_body::{Body, Frame, SizeHint};
 use panic_capture::{Caught, discard, guard};
 
 use crate::{
     cause::{Cause, is_reported},
     finish::{self, Finishing},
-    future::may_append,
     id::ErrorId,
     report::Stage,
     watch::{First, Watch},
@@ -48,41 +46,23 @@ pub(crate) struct Failing {
 
 impl<B> ResponseBody<B> {
     #[inline(always)]
-    pub(crate) fn new(inner: B, watch: Option<Box<Watch>>) -> Self {
+    pub(crate) fn new(inner: B) -> Self {
         Self {
             inner: Some(inner),
-            watch,
+            watch: None,
         }
+    }
+
+    #[inline(always)]
+    pub(crate) fn watch(&mut self, watch: Option<Box<Watch>>) {
+        // Nothing is there to be dropped yet.
+        std::mem::forget(std::mem::replace(&mut self.watch, watch));
     }
 
     pub(crate) fn text(text: Option<Bytes>) -> Self {
         Self {
             inner: None,
             watch: Some(Watch::of_text(text)),
-        }
-    }
-
-    /// What [`new`](Self::new) was given, for a failure before the head went out.
-    pub(crate) fn into_watch(mut self) -> Option<Box<Watch>> {
-        let watch = self.watch.take();
-        // Its drop belongs to this failure.
-        discard(self.inner.take());
-        watch
-    }
-
-    #[inline(always)]
-    pub(crate) fn is_for_head(&self) -> bool {
-        self.watch
-            .as_ref()
-            .is_some_and(|watch| watch.seen.is_head())
-    }
-
-    #[inline(always)]
-    pub(crate) fn look_at(&mut self, parts: &Parts) {
-        if let Some(watch) = &mut self.watch
-            && watch.config().is_some_and(|config| config.append)
-        {
-            watch.may_append = may_append(&parts.headers, &watch.seen);
         }
     }
 
@@ -137,12 +117,12 @@ where
     ///
     /// Does not wait. Called below the guard of the future.
     #[inline(always)]
-    pub(crate) fn start(&mut self, cx: &mut Context<'_>) -> Result<(), B::Error> {
-        let Self {
-            inner: Some(inner),
-            watch: Some(watch),
-        } = self
-        else {
+    pub(crate) fn start(
+        &mut self,
+        watch: &mut Watch,
+        cx: &mut Context<'_>,
+    ) -> Result<(), B::Error> {
+        let Some(inner) = &mut self.inner else {
             return Ok(());
         };
         if inner.is_end_stream() {
@@ -152,7 +132,7 @@ where
         watch.first = match Pin::new(inner).poll_frame(cx) {
             Poll::Pending => First::Nothing,
             Poll::Ready(None) => First::End,
-            Poll::Ready(Some(Ok(frame))) => First::Frame(frame),
+            Poll::Ready(Some(Ok(frame))) => First::of(frame),
             Poll::Ready(Some(Err(error))) => return Err(error),
         };
         Ok(())
@@ -270,7 +250,10 @@ where
             && !matches!(watch.first, First::Nothing)
         {
             match std::mem::replace(&mut watch.first, First::Nothing) {
-                First::Frame(frame) => return Poll::Ready(Some(Ok(frame))),
+                First::Data(data) => return Poll::Ready(Some(Ok(Frame::data(data)))),
+                First::Trailers(trailers) => {
+                    return Poll::Ready(Some(Ok(Frame::trailers(*trailers))));
+                }
                 First::End | First::Nothing => {
                     this.drop_inner();
                     return Poll::Ready(None);
@@ -366,7 +349,7 @@ impl<B> Drop for ResponseBody<B> {
 
 impl<B: Default> Default for ResponseBody<B> {
     fn default() -> Self {
-        Self::new(B::default(), None)
+        Self::new(B::default())
     }
 }
 

@@ -13,7 +13,7 @@ use bytes::Bytes;
 use gateway_core::BoxError;
 use http::{HeaderMap, HeaderValue, Response, header};
 use http_body::Body;
-use panic_capture::{Caught, discard, guard};
+use panic_capture::{Caught, discard, guard, guard_or};
 use pin_project_lite::pin_project;
 
 use crate::{
@@ -44,21 +44,20 @@ pin_project! {
 
 impl<F> ResponseFuture<F> {
     #[inline(always)]
-    pub(crate) fn running(inner: F, watch: Box<Watch>) -> Self {
+    pub(crate) fn running(inner: F, watch: Option<Box<Watch>>) -> Self {
         Self {
             inner: Some(inner),
-            watch: Some(watch),
+            watch,
         }
     }
 
     #[cold]
     #[inline(never)]
-    pub(crate) fn failed(cause: Cause, stage: Stage, mut watch: Box<Watch>) -> Self {
-        watch.finishing = finishing(cause, stage, &watch);
-        Self {
-            inner: None,
-            watch: Some(watch),
+    pub(crate) fn failed(cause: Cause, stage: Stage, mut watch: Option<Box<Watch>>) -> Self {
+        if let Some(watch) = &mut watch {
+            watch.finishing = finishing(cause, stage, watch);
         }
+        Self { inner: None, watch }
     }
 
     /// Dropped while it runs: the client is gone, or a timeout has struck.
@@ -99,54 +98,66 @@ where
         let Some(handler) = this.inner.as_mut().as_pin_mut() else {
             return this.poll_finishing(cx);
         };
-        // By value through the guard: in place, by reference, cost twice the instructions.
-        let failed = match guard(|| handler.poll(cx)) {
-            Ok(Poll::Pending) => return Poll::Pending,
-            Ok(Poll::Ready(Ok(response))) => {
+        let watch = &mut *this.watch;
+        let stage = Cell::new(Stage::Future);
+        let (mut failed, mut panicked) = (None, None);
+        // The whole way of a response below one guard, and out of it by value: it is large, and
+        // to move it costs more than everything else in here.
+        let polled = guard_or(
+            || {
+                let response = match handler.poll(cx) {
+                    Poll::Pending => return Poll::Pending,
+                    Poll::Ready(Ok(response)) => response,
+                    Poll::Ready(Err(error)) => {
+                        failed = Some(Failed::Handler(error));
+                        return Poll::Pending;
+                    }
+                };
+                stage.set(Stage::BodyStart);
                 let (parts, inner) = response.into_parts();
-                let mut body = ResponseBody::new(inner, this.watch.take());
-                // Below one guard: the body's first poll, and the end of the handler.
-                let stage = Cell::new(Stage::BodyStart);
-                let outcome = guard(|| {
-                    if !body.is_for_head() {
-                        body.start(cx)?;
+                // From here on its drop is guarded, also from a panic of its own poll.
+                let mut body = ResponseBody::new(inner);
+                if let Some(watch) = watch {
+                    if !watch.seen.is_head()
+                        && let Err(error) = body.start(watch, cx)
+                    {
+                        failed = Some(Failed::Body(error));
+                        return Poll::Pending;
                     }
-                    stage.set(Stage::FutureDrop);
-                    this.inner.set(None);
-                    Ok::<(), R::Error>(())
-                });
-                match outcome {
-                    Ok(Ok(())) => {
-                        body.look_at(&parts);
-                        return Poll::Ready(Ok(Response::from_parts(parts, body)));
-                    }
-                    // The response is complete; only the handler's leavings failed.
-                    Err(caught) if stage.get() == Stage::FutureDrop => {
-                        body.report(Cause::of_panic(caught), Stage::FutureDrop);
-                        return Poll::Ready(Ok(Response::from_parts(parts, body)));
-                    }
-                    Ok(Err(error)) => {
-                        *this.watch = body.into_watch();
-                        Failed::Body(Ok(error))
-                    }
-                    Err(caught) => {
-                        *this.watch = body.into_watch();
-                        Failed::Body(Err(caught))
-                    }
+                    watch.look_at(&parts);
                 }
-            }
-            Ok(Poll::Ready(Err(error))) => Failed::Handler(Ok(error)),
-            Err(caught) => Failed::Handler(Err(caught)),
-        };
-        this.fail(failed);
-        this.poll_finishing(cx)
+                body.watch(watch.take());
+                Poll::Ready(Ok(Response::from_parts(parts, body)))
+            },
+            |caught| {
+                panicked = Some(Failed::Panic(caught));
+                Poll::Pending
+            },
+        );
+        if let Some(failed) = failed.or(panicked) {
+            this.fail(failed, stage.get());
+            return this.poll_finishing(cx);
+        }
+        if let Poll::Ready(Ok(response)) = &polled {
+            // Complete, whatever the handler's leavings do.
+            guard_or(
+                || this.inner.set(None),
+                |caught| {
+                    response
+                        .body()
+                        .report(Cause::of_panic(caught), Stage::FutureDrop)
+                },
+            );
+        }
+        polled
     }
 }
 
 /// How it failed before the head went out.
 enum Failed<E, B> {
-    Handler(Result<E, Caught>),
-    Body(Result<B, Caught>),
+    Handler(E),
+    Body(B),
+    Panic(Caught),
 }
 
 impl<F> ResponseFutureProjection<'_, F> {
@@ -178,7 +189,7 @@ impl<F> ResponseFutureProjection<'_, F> {
 
     #[cold]
     #[inline(never)]
-    fn fail<E, B>(&mut self, failed: Failed<E, B>)
+    fn fail<E, B>(&mut self, failed: Failed<E, B>, stage: Stage)
     where
         E: Into<BoxError> + 'static,
         B: Into<BoxError> + 'static,
@@ -189,11 +200,10 @@ impl<F> ResponseFutureProjection<'_, F> {
         }
         let Some(watch) = self.watch else { return };
         let Some(config) = watch.config() else { return };
-        let (cause, stage) = match failed {
-            Failed::Handler(Ok(error)) => (Cause::of_error(error, config), Stage::Future),
-            Failed::Handler(Err(caught)) => (Cause::of_panic(caught), Stage::Future),
-            Failed::Body(Ok(error)) => (Cause::of_error(error, config), Stage::BodyStart),
-            Failed::Body(Err(caught)) => (Cause::of_panic(caught), Stage::BodyStart),
+        let cause = match failed {
+            Failed::Handler(error) => Cause::of_error(error, config),
+            Failed::Body(error) => Cause::of_error(error, config),
+            Failed::Panic(caught) => Cause::of_panic(caught),
         };
         watch.finishing = finishing(cause, stage, watch);
     }

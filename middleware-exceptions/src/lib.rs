@@ -1,4 +1,133 @@
-//! Panics and errors become responses with a traceback.
+//! Panics and errors become responses with a traceback: for axum, hyper and any tower stack.
+//!
+//! A handler of axum that panics drops the connection: the client sees an empty reply, the log a
+//! line on stderr that belongs to no request. One line, and it is a 500 with an id, the log has
+//! the traceback under that id, and at your own machine the response *is* the traceback:
+//!
+//! ```
+//! use axum::{Router, body::Body, http::Request, routing::get};
+//! use middleware_exceptions::ExceptionsLayer;
+//! use tower::ServiceExt as _;
+//!
+//! async fn show_order() -> String {
+//!     let cents: u32 = std::hint::black_box("12.50").parse().unwrap();
+//!     format!("{cents}")
+//! }
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let exceptions = ExceptionsLayer::new().silence_default_hook();
+//! # /*
+//! let exceptions = ExceptionsLayer::new();
+//! # */
+//! let app = Router::new().route("/orders/7", get(show_order)).layer(exceptions);
+//!
+//! let response = app.oneshot(Request::get("/orders/7").body(Body::empty())?).await?;
+//! assert_eq!(response.status(), 500);
+//! let body = axum::body::to_bytes(response.into_body(), 1000).await?;
+//! assert!(str::from_utf8(&body)?.contains("Error ID: "));
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! With [`.development()`](ExceptionsLayer::development), `curl` on the same machine reads
+//!
+//! ```text
+//! Traceback (most recent call last):
+//!   ... 3 frames hidden (axum, tower, core)
+//!   File "src/main.rs", line 7, in async show_order
+//!     let cents: u32 = std::hint::black_box("12.50").parse().unwrap();
+//!   ... 2 frames hidden (core)
+//! panic: called `Result::unwrap()` on an `Err` value: ParseIntError { kind: InvalidDigit }
+//!
+//! Raised at src/main.rs:7:60 on thread 'tokio-rt-worker'
+//! While in span request{method=GET path=/orders/7}
+//!
+//! Request: GET /orders/7 HTTP/1.1
+//!   host: 127.0.0.1:8080
+//!   authorization: [redacted]
+//! Stage: handler future (no response head sent)
+//! Error ID: 3f9c1a7be0d24c55
+//! ```
+//!
+//! and a browser gets a page with the source around each of your frames. Which one is by `Accept`:
+//! text, HTML, or `application/problem+json` (RFC 9457).
+//!
+//! # What happens at which stage
+//!
+//! | what fails, by panic or error | what the client gets |
+//! |--|--|
+//! | `poll_ready`, `call`, the handler's future; in it the request's body | a 500, or the error's own status |
+//! | the response body at its first poll | a 500: it is polled once before the head is sent |
+//! | the response body later | what came before, then a visible end: no last chunk, `RST_STREAM` |
+//! | `size_hint`, `is_end_stream` | as the body at that point |
+//! | the drop of the body or of the handler | the response, whole |
+//! | an observer, a renderer, a `Display` | as if it had not |
+//!
+//! Each is reported once: one `tracing` event at level ERROR (target `middleware_exceptions`) with id, message,
+//! place, stage, request and traceback, and one call of each [observer](ExceptionsLayer::on_report). Errors
+//! that say they are no failure (a [`gateway_core::Error`] with 404, a type
+//! [mapped](ExceptionsLayer::map_status) to 409) are answered and not reported.
+//!
+//! A body that fails after the head was sent waits for its chunks to be flushed (two wakes of its own and
+//! [a second](ExceptionsLayer::flush_time)) before it ends in a [`BodyError`]: else hyper would
+//! drop them, and the head with them. With a slow client some of it is still lost; a body cannot see
+//! what was flushed. Over HTTP/1.0, where the end of the connection ends the body, the
+//! client cannot see that it was cut.
+//!
+//! # What it cannot catch
+//!
+//! With `panic = "abort"` nothing (it warns once), and never a second panic while one is unwinding, a
+//! panic in a panic hook, a stack overflow, `abort()`: there the language ends the process. Tasks of your own
+//! (`tokio::spawn`) are not part of the request; await them. A panic that `resume_unwind` raises with a fresh
+//! payload has no frames to show, nor has one whose hook was replaced after the layer was built: install color-eyre
+//! first. Where two panics could be meant, none is shown, rather than somebody else's.
+//!
+//! # How production stays safe
+//!
+//! [`ExceptionsLayer::new`] answers a fixed text and an unguessable id: always of one length, always with the same
+//! headers, whatever `Accept` says. Details are shown when *all* of these hold:
+//! [`.development()`](ExceptionsLayer::development) in a build with debug assertions (or
+//! [`.development_in_release()`](ExceptionsLayer::development_in_release)), a loopback peer or one you
+//! [trust by name](ExceptionsLayer::trust_peers), a loopback Host (DNS rebinding comes with a name), HTTP/1.1 or 2 and no
+//! header of a proxy (behind one, every peer is loopback). Where development is on and details are
+//! withheld, the body says why and which line mends it. [`show_details_if`](ExceptionsLayer::show_details_if) replaces
+//! the gates.
+//!
+//! Never in a page, nor in the log: Authorization, Cookie and their kind; any header, query field or span field whose
+//! name has token, secret, key, auth, session, csrf, pass or pwd in it; userinfo of URLs; environment variables; bytes of
+//! bodies. Messages are bounded, their control characters escaped: nothing of them splits a log record.
+//!
+//! # With axum
+//!
+//! The feature `axum` finds the peer where `into_make_service_with_connect_info` puts it:
+//!
+//! ```no_run
+//! # use {axum::{Router, routing::get}, middleware_exceptions::ExceptionsLayer, std::net::SocketAddr};
+//! # #[tokio::main] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let app = Router::new()
+//!     .route("/", get(async || "ok"))
+//!     .layer(ExceptionsLayer::new().development());
+//! let listener = tokio::net::TcpListener::bind("127.0.0.1:8080").await?;
+//! axum::serve(listener, app.into_make_service_with_connect_info::<SocketAddr>()).await?;
+//! # Ok(()) }
+//! ```
+//!
+//! axum turns the errors of handlers into responses before any layer sees them. To have them reported, return
+//! them from a service: `route_service` with `tower::service_fn`, whose error may be anything.
+//!
+//! # With anyhow, eyre and tracing
+//!
+//! A service whose error is `anyhow::Error` or `eyre::Report` shows its chain; with the feature of that name also its
+//! backtrace, if `RUST_BACKTRACE` is set. Better: [`gateway_core::Error`] remembers where `?` met the error without any
+//! backtrace. With the feature `tracing-error` and its `ErrorLayer` installed, all spans around a failure are listed with
+//! their fields; without it, the name of the innermost.
+//!
+//! # What it costs
+//!
+//! A request that does not fail allocates nothing. Frames are taken as raw
+//! addresses and named after the failure, off the async workers, once per address; a storm of failures that need
+//! new names gets [the place only](Note::TooMany). Line tables are enough: `debug = "line-tables-only"` in the profile.
 
 mod accept;
 mod body;

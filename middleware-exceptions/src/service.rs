@@ -1,6 +1,7 @@
 //! The service: decides who failed, and leaves the rest to the future.
 
 use std::{
+    cell::Cell,
     convert::Infallible,
     fmt,
     sync::Arc,
@@ -11,7 +12,7 @@ use bytes::Bytes;
 use gateway_core::BoxError;
 use http::{Request, Response};
 use http_body::Body;
-use panic_capture::guard;
+use panic_capture::{guard, guard_or};
 use tower_service::Service;
 
 use crate::{
@@ -77,13 +78,17 @@ where
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let watch = Watch::of(&request, &self.config);
         if let Some(cause) = self.failed.take() {
-            return ResponseFuture::failed(*cause, Stage::Ready, watch);
+            return ResponseFuture::failed(*cause, Stage::Ready, Some(watch));
         }
         let inner = &mut self.inner;
-        match guard(|| inner.call(request)) {
-            Ok(future) => ResponseFuture::running(future, watch),
-            Err(caught) => ResponseFuture::failed(Cause::of_panic(caught), Stage::Call, watch),
-        }
+        let watch = Cell::new(Some(watch));
+        guard_or(
+            || {
+                let inner = inner.call(request);
+                ResponseFuture::running(inner, watch.take())
+            },
+            |caught| ResponseFuture::failed(Cause::of_panic(caught), Stage::Call, watch.take()),
+        )
     }
 }
 

@@ -12,6 +12,7 @@ use crate::{
 };
 
 /// So many spans are listed.
+#[cfg(feature = "tracing-error")]
 const DEPTH: usize = 32;
 
 /// Unwinding leaves the spans: the hook keeps a handle on the innermost one.

@@ -7,10 +7,10 @@
 use std::{cell::Cell, sync::Arc};
 
 use bytes::Bytes;
-use http::Request;
+use http::{HeaderMap, Request, response::Parts};
 use http_body::{Frame, SizeHint};
 
-use crate::{body::Failing, finish::Finishing, layer::Config, summary::Seen};
+use crate::{body::Failing, finish::Finishing, future::may_append, layer::Config, summary::Seen};
 
 /// So many boxes wait on a thread. More requests than that at once allocate.
 const KEPT: u32 = 256;
@@ -43,8 +43,24 @@ pub(crate) struct Watch {
 
 pub(crate) enum First {
     Nothing,
-    Frame(Frame<Bytes>),
+    Data(Bytes),
+    /// Boxed: rare, and three times the size of `Bytes`.
+    Trailers(Box<HeaderMap>),
     End,
+}
+
+impl First {
+    #[inline(always)]
+    pub(crate) fn of(frame: Frame<Bytes>) -> Self {
+        match frame.into_data() {
+            Ok(data) => Self::Data(data),
+            Err(frame) => match frame.into_trailers() {
+                Ok(trailers) => Self::Trailers(Box::new(trailers)),
+                // There is no third kind.
+                Err(_) => Self::Nothing,
+            },
+        }
+    }
 }
 
 impl Watch {
@@ -61,7 +77,7 @@ impl Watch {
         let mut watch = Self::take();
         if let Some(text) = text {
             watch.whole = SizeHint::with_exact(text.len() as u64);
-            watch.first = First::Frame(Frame::data(text));
+            watch.first = First::Data(text);
         }
         watch
     }
@@ -131,6 +147,13 @@ impl Watch {
     #[inline(never)]
     fn throw_away(self: Box<Self>) {
         drop(self);
+    }
+
+    #[inline(always)]
+    pub(crate) fn look_at(&mut self, parts: &Parts) {
+        if self.config.as_ref().is_some_and(|config| config.append) {
+            self.may_append = may_append(&parts.headers, &self.seen);
+        }
     }
 
     pub(crate) fn config(&self) -> Option<&Arc<Config>> {

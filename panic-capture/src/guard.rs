@@ -39,19 +39,15 @@ pub struct Caught {
 /// # Errors
 ///
 /// The panic.
-#[inline(always)]
+#[inline]
 pub fn guard<R>(run: impl FnOnce() -> R) -> Result<R, Caught> {
-    catch(run).map_err(claim)
+    guard_or(|| Ok(run()), Err)
 }
 
-/// The first half of [`guard`], for where instructions are counted: what it returns is what
-/// `catch_unwind` returned, so that a large result is moved no more often than there.
-///
-/// # Errors
-///
-/// The payload of the panic, to be given to [`claim`] at once.
+/// As [`guard`], for where instructions are counted: what comes out is moved no more often than
+/// `catch_unwind` itself moves it, and not through one more `Result`.
 #[inline(always)]
-pub fn catch<R>(run: impl FnOnce() -> R) -> Result<R, Box<dyn Any + Send>> {
+pub fn guard_or<R>(run: impl FnOnce() -> R, otherwise: impl FnOnce(Caught) -> R) -> R {
     let here = Cell::new(0_u8);
     let (outer, count) = LOCAL.with(|local| {
         let count = local.count.get().wrapping_add(1);
@@ -60,25 +56,17 @@ pub fn catch<R>(run: impl FnOnce() -> R) -> Result<R, Box<dyn Any + Send>> {
     });
     let outcome = catch_unwind(AssertUnwindSafe(run));
     LOCAL.with(|local| local.guard.set(outer));
-    if let Err(payload) = &outcome {
-        settle(&**payload, count);
+    match outcome {
+        Ok(done) => done,
+        Err(payload) => otherwise(caught(payload, count)),
     }
-    outcome
 }
 
-/// The second half of [`guard`]: finds the capture that belongs to a payload that was caught on
-/// this thread just now.
 #[cold]
 #[inline(never)]
-pub fn claim(payload: Box<dyn Any + Send>) -> Caught {
-    let capture = kept::settled();
+fn caught(payload: Box<dyn Any + Send>, count: usize) -> Caught {
+    let capture = kept::claim(&Identity::of(&*payload), count);
     Caught { payload, capture }
-}
-
-#[cold]
-#[inline(never)]
-fn settle(payload: &(dyn Any + Send), count: usize) {
-    kept::settle(&Identity::of(payload), count);
 }
 
 /// Whether this thread is below a [`guard`] now.

@@ -26,11 +26,6 @@ thread_local! {
     static KEPT: Cell<Vec<Capture>> = const { Cell::new(Vec::new()) };
 }
 
-thread_local! {
-    /// From the end of a guard to the claim that follows.
-    static SETTLED: Cell<Option<Result<Capture, Missing>>> = const { Cell::new(None) };
-}
-
 struct Ring {
     captures: Vec<Capture>,
     /// When last a capture was lost that somebody may still come for: for a while after,
@@ -107,30 +102,17 @@ fn push(captures: &mut Vec<Capture>, room: usize, mut capture: Capture) -> bool 
 ///
 /// What older guards left behind was swallowed by somebody below them. Should it still be
 /// resumed, perhaps on another thread, the ring has it.
-pub(crate) fn settle(identity: &Identity, count: usize) {
+pub(crate) fn claim(identity: &Identity, count: usize) -> Result<Capture, Missing> {
     let kept = KEPT.try_with(Cell::take).unwrap_or_default();
     let is_older = |capture: &Capture| capture.seen().count.wrapping_sub(count).cast_signed() < 0;
     let (older, mut own) = kept.into_iter().partition::<Vec<_>, _>(is_older);
     let claimed = take(&mut own, identity, true);
     _ = KEPT.try_with(|cell| cell.set(own));
-    let claimed = match claimed {
-        Err(Missing::Unseen) => {
-            release(older);
-            claim_from_ring(identity)
-        }
-        claimed => {
-            release(older);
-            claimed
-        }
-    };
-    let before = SETTLED.try_with(|cell| cell.replace(Some(claimed)));
-    crate::discard(before);
-}
-
-/// What [`settle`] has found.
-pub(crate) fn settled() -> Result<Capture, Missing> {
-    let settled = SETTLED.try_with(Cell::take).ok().flatten();
-    settled.unwrap_or(Err(Missing::Unseen))
+    release(older);
+    match claimed {
+        Err(Missing::Unseen) => claim_from_ring(identity),
+        claimed => claimed,
+    }
 }
 
 fn claim_from_ring(identity: &Identity) -> Result<Capture, Missing> {

@@ -1,0 +1,188 @@
+//! The program itself, over its port: what curl and the log would show.
+
+use std::{
+    io::{BufRead as _, BufReader, Read as _, Write as _},
+    net::{SocketAddr, TcpStream},
+    process::{Child, Command, Stdio},
+    time::Duration,
+};
+
+struct Failures {
+    child: Child,
+    addr: SocketAddr,
+    log: tempfile::NamedTempFile,
+}
+
+impl Failures {
+    fn start(arguments: &[&str]) -> Self {
+        let log = tempfile::NamedTempFile::new().unwrap();
+        let mut child = Command::new(env!("CARGO_BIN_EXE_failures"))
+            .args(["--bind", "127.0.0.1:0"])
+            .args(arguments)
+            .stdout(Stdio::piped())
+            .stderr(log.reopen().unwrap())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap())
+            .read_line(&mut line)
+            .unwrap();
+        let addr = line
+            .trim()
+            .strip_prefix("listening on http://")
+            .unwrap()
+            .parse()
+            .unwrap();
+        Self { child, addr, log }
+    }
+
+    /// All that comes back on one connection.
+    fn get(&self, path: &str) -> String {
+        let mut stream = TcpStream::connect(self.addr).unwrap();
+        stream
+            .set_read_timeout(Some(Duration::from_secs(10)))
+            .unwrap();
+        let request = format!(
+            "GET {path} HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n\r\n",
+            self.addr
+        );
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut answer = Vec::new();
+        // A connection that is cut may be reset.
+        _ = stream.read_to_end(&mut answer);
+        String::from_utf8(answer).unwrap()
+    }
+
+    fn log(&self) -> String {
+        std::fs::read_to_string(self.log.path()).unwrap()
+    }
+}
+
+impl Drop for Failures {
+    fn drop(&mut self) {
+        _ = self.child.kill();
+        _ = self.child.wait();
+    }
+}
+
+fn id(text: &str) -> &str {
+    let (_, rest) = text
+        .split_once("Error ID: ")
+        .unwrap_or_else(|| panic!("{text}"));
+    rest.split_whitespace().next().unwrap()
+}
+
+#[test]
+fn every_failing_route_shows_its_own_traceback_and_logs_it_under_the_same_id() {
+    let failures = Failures::start(&[]);
+    let cases: [(&str, &[&str]); 12] = [
+        ("/panic", &["panic: boom 1", "in async route"]),
+        ("/panic-str", &["panic: a literal"]),
+        ("/panic-any", &["panic: 42"]),
+        ("/unwrap", &["ParseIntError { kind: InvalidDigit }"]),
+        (
+            "/index",
+            &["index out of bounds: the len is 2 but the index is 7"],
+        ),
+        ("/nested", &["in outer_helper\n", "in inner_helper\n"]),
+        (
+            "/async-nested",
+            &["in async async_outer\n", "in async async_inner\n"],
+        ),
+        ("/panic-blocking", &["in blocking_work\n", "on the pool"]),
+        ("/application", &["in application\n", "in an application"]),
+        (
+            "/panic-before-first-chunk",
+            &["boom before the first chunk"],
+        ),
+        (
+            "/error",
+            &[
+                "the database closed the connection",
+                "the query failed",
+                "order 7",
+                "in show_order",
+            ],
+        ),
+        (
+            "/anyhow",
+            &[
+                "invalid digit",
+                "port is not a number",
+                "while reading the settings",
+            ],
+        ),
+    ];
+    for (path, expected) in cases {
+        let answer = failures.get(path);
+        assert!(answer.starts_with("HTTP/1.1 500 "), "{path}: {answer}");
+        for text in expected {
+            assert!(answer.contains(text), "{path}: {text:?} is not in {answer}");
+        }
+        assert!(
+            failures.log().contains(&format!("id={}", id(&answer))),
+            "{path}"
+        );
+    }
+    assert!(failures.get("/ok").ends_with("\r\n\r\nok\n"));
+}
+
+#[test]
+fn in_production_there_is_the_id_and_nothing_else() {
+    let failures = Failures::start(&["--production"]);
+    let mut lengths = std::collections::BTreeSet::new();
+    for path in [
+        "/panic",
+        "/nested",
+        "/error",
+        "/application",
+        "/panic-blocking",
+    ] {
+        let answer = failures.get(path);
+        for secret in [
+            "boom",
+            "main.rs",
+            "route",
+            "helper",
+            "Traceback",
+            "order",
+            "tokio",
+        ] {
+            assert!(!answer.contains(secret), "{path}: {secret} in {answer}");
+        }
+        lengths.insert(answer.len());
+        let log = failures.log();
+        assert!(log.contains(&format!("id={}", id(&answer))));
+        assert!(
+            log.contains("Traceback") && log.contains("src/main.rs"),
+            "{log}"
+        );
+    }
+    assert_eq!(lengths.len(), 1);
+}
+
+#[test]
+fn bodies_that_fail_arrive_as_far_as_they_came_and_are_cut() {
+    let failures = Failures::start(&[]);
+    for path in ["/panic-in-body", "/error-in-body", "/panic-in-body-now"] {
+        let answer = failures.get(path);
+        assert!(answer.starts_with("HTTP/1.1 200 OK"), "{path}: {answer}");
+        assert!(
+            answer.ends_with("first chunk\n\r\n"),
+            "no last chunk: {path}: {answer}"
+        );
+    }
+    let answer = failures.get("/panic-on-drop-of-body");
+    assert!(answer.ends_with("\r\n\r\nall of it\n"), "{answer}");
+    let answer = failures.get("/slow-stream");
+    assert_eq!(answer.matches("tick\n").count(), 5);
+    assert!(answer.ends_with("0\r\n\r\n"));
+    for text in [
+        "boom in the body",
+        "the database closed",
+        "boom at once",
+        "in the drop of a body",
+    ] {
+        assert!(failures.log().contains(text), "{text}");
+    }
+}
