@@ -121,6 +121,7 @@ impl Shutdown {
 
     /// Runs a shutdown from its beginning to its end, after the accept loop has stopped.
     pub(crate) async fn run(&self, plan: Plan, hurry: impl Future<Output = Signal>) -> Outcome {
+        tell_supervisor(sd_notify::NotifyState::Stopping);
         let waiting = self.open();
         let steps = async {
             self.advance(Phase::Draining);
@@ -148,6 +149,13 @@ impl Shutdown {
             cut,
             hurried,
         }
+    }
+}
+
+/// Tells systemd (`Type=notify`) how far we are; nobody where `NOTIFY_SOCKET` is not set.
+pub(crate) fn tell_supervisor(state: sd_notify::NotifyState<'_>) {
+    if let Err(error) = sd_notify::notify(&[state]) {
+        tracing::debug!(%error, "the supervisor could not be told");
     }
 }
 
