@@ -250,6 +250,22 @@ fn a_second_signal_ends_the_process_at_once_even_where_a_thread_is_blocked() {
 }
 
 #[test]
+fn a_signal_ends_a_process_that_hangs_on_its_way_out() {
+    // The deadline has cut the request, but its thread is blocked and the runtime waits for it.
+    let mut server = Process::start("blocked");
+    let mut client = server.connect();
+    client.write_all(REQUEST).unwrap();
+    std::thread::sleep(Duration::from_millis(100));
+    server.signal(Signal::TERM);
+    std::thread::sleep(Duration::from_millis(2500));
+    assert!(server.child.try_wait().unwrap().is_none(), "not blocked");
+    server.signal(Signal::TERM);
+    let (code, took) = server.exit();
+    assert_eq!(code, Some(143));
+    assert!(took < Duration::from_millis(500), "{took:?}");
+}
+
+#[test]
 fn an_application_is_served() {
     let server = Process::start("app");
     let mut client = server.connect();

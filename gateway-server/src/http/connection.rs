@@ -181,7 +181,7 @@ where
                 Phase::Serving => {}
                 Phase::Draining | Phase::Closing => {
                     this.pulse.drain();
-                    this.protocol.say_goodbye();
+                    let _ = this.protocol.say_goodbye();
                 }
                 Phase::Cut => return Poll::Ready(()),
             }
@@ -214,6 +214,8 @@ where
                 Due::Over(Timeout::Head) if this.protocol.turn_away() => {
                     debug!("request head took too long");
                 }
+                // HTTP/2 is told to go away, and then has a moment to go.
+                Due::Over(Timeout::Idle) if this.protocol.say_goodbye() => this.pulse.linger(),
                 Due::Over(Timeout::Write) if !mem::replace(&mut this.timer.asked, true) => {}
                 Due::Over(timeout) => {
                     debug!(?timeout, "connection closed");
@@ -302,11 +304,13 @@ where
         };
     }
 
-    /// A shutdown has begun. HTTP/1 says so in its next answer.
-    fn say_goodbye(&mut self) {
+    /// Sends GOAWAY. False where there is no such thing: HTTP/1 says it in its next answer.
+    fn say_goodbye(&mut self) -> bool {
         if let Self::Two(conn) = self {
             conn.as_mut().graceful_shutdown();
+            return true;
         }
+        false
     }
 
     /// Answers 408 to a client whose request nobody has seen. False where that is not so.

@@ -54,7 +54,7 @@
 //! # Logs
 //!
 //! `tracing` has one event a request, target `gateway_server::access`, level INFO: `method`, `path`,
-//! `status`, `bytes`, `duration_us`, `peer`, `complete`. Where nobody listens it costs a branch. For people
+//! `status`, `bytes`, `duration` (seconds), `peer`, `complete`. Where nobody listens it costs a branch. For people
 //! there is [`common_log`](crate::common_log).
 //!
 //! # Reloading while you work

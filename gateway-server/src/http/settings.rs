@@ -61,6 +61,8 @@ impl Timeouts {
     pub(crate) fn tick(&self) -> Duration {
         let all = [self.first_byte, self.head, self.idle, self.body, self.write];
         let shortest = all.into_iter().flatten().min();
-        shortest.unwrap_or(Duration::from_secs(60)) / 4
+        let tick = shortest.unwrap_or(Duration::from_secs(60)) / 4;
+        // Timeouts of nothing at all must not make a connection spin.
+        tick.max(Duration::from_millis(5))
     }
 }
