@@ -51,13 +51,6 @@ fn the_server_of_the_other_tests() {
                     .serve(service_fn(hello))
                     .await
             }
-            "parking" => {
-                let tick = Duration::from_millis(200);
-                server
-                    .header_read_timeout(tick)
-                    .serve(service_fn(hello))
-                    .await
-            }
             "endless" => {
                 let endless = service_fn(|_: Request<Body>| async {
                     std::future::pending::<()>().await;
@@ -333,7 +326,7 @@ fn ten_thousand_idle_connections_cost_little_and_others_are_served() {
         .map_or(MOST, |files| files as usize);
     let count = MOST.min(allowed - 500);
     let server = Process::spawn(
-        "parking",
+        "hello",
         Command::new(std::env::current_exe().unwrap()).env("FILES", (MOST + MOST / 4).to_string()),
     );
     get(&mut server.connect()).unwrap();
@@ -346,11 +339,11 @@ fn ten_thousand_idle_connections_cost_little_and_others_are_served() {
         for client in &mut clients[from..] {
             get(client).unwrap();
         }
-        std::thread::sleep(Duration::from_millis(500));
+        std::thread::sleep(Duration::from_millis(700));
     }
     let each = (server.memory() - before) / clients.len();
     println!("{} idle connections of {each} bytes", clients.len());
-    assert!(each < 4 * 1024, "{each}");
+    assert!(each < 8 * 1024, "{each}");
     let began = Instant::now();
     get(&mut server.connect()).unwrap();
     assert!(
