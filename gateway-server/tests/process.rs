@@ -292,6 +292,26 @@ fn a_socket_that_was_handed_over_is_served() {
 }
 
 #[test]
+fn a_supervisor_is_told_when_the_server_is_ready_and_when_it_stops() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("notify");
+    let supervisor = std::os::unix::net::UnixDatagram::bind(&path).unwrap();
+    supervisor.set_read_timeout(Some(PATIENCE)).unwrap();
+    let told = || {
+        let mut text = [0; 64];
+        let length = supervisor.recv(&mut text).unwrap();
+        String::from_utf8_lossy(&text[..length]).trim().to_string()
+    };
+    let server = Process::spawn(
+        "hello",
+        Command::new(std::env::current_exe().unwrap()).env("NOTIFY_SOCKET", &path),
+    );
+    assert_eq!(told(), "READY=1");
+    server.signal(Signal::TERM);
+    assert_eq!(told(), "STOPPING=1");
+}
+
+#[test]
 fn a_server_out_of_descriptors_waits_without_spinning_and_recovers() {
     let server = Process::spawn(
         "unlimited",
