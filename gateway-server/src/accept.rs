@@ -10,7 +10,7 @@ use tokio::time;
 use tracing::{debug, warn};
 
 use crate::Listener;
-use crate::shutdown::{Shutdown, Tracked};
+use crate::shutdown::{Shutdown, Tracked, tell_supervisor};
 
 /// The pause after the first error of the listening socket.
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
@@ -48,6 +48,8 @@ pub(crate) async fn accept<L, S, F>(
     S: FnMut(L::Handshake, Admission) -> F,
     F: Future<Output = ()> + Send + 'static,
 {
+    // The kernel has taken connections since the socket was bound; from here they are answered.
+    tell_supervisor(sd_notify::NotifyState::Ready);
     let mut start = |handshake, permit| {
         let tracked = shutdown.track();
         // A task of its own, so that connections use every core and a panic ends only one.

@@ -63,7 +63,8 @@ impl Drop for Record {
             path = self.uri.path(),
             status = self.status.map(|status| status.as_u16()),
             bytes = self.bytes,
-            duration_us = u64::try_from(self.began.elapsed().as_micros()).unwrap_or(u64::MAX),
+            // In seconds.
+            duration = self.began.elapsed().as_secs_f64(),
             peer = %self.conn.peer(),
             complete = self.complete,
             "request",

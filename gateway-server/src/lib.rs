@@ -1,4 +1,50 @@
 //! What calls the application: HTTP/1.1 and 2, FastCGI, SCGI and CGI, for any tower service.
+//!
+//! ```
+//! use std::io::{Read, Write};
+//!
+//! use gateway_core::{Environ, Reply, application};
+//! use gateway_server::http::Server;
+//!
+//! # #[tokio::main]
+//! # async fn main() -> std::io::Result<()> {
+//! let hello = application(|_: &mut Environ| Reply::text("Hello World!"));
+//! let server = Server::bind("127.0.0.1:0")?;
+//! let addr = server.local_addr()?;
+//! # let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+//! # let server = server.with_graceful_shutdown(async { let _ = stopped.await; });
+//! let serving = tokio::spawn(server.serve_app(hello));
+//!
+//! # let answer = tokio::task::spawn_blocking(move || -> std::io::Result<String> {
+//! let mut client = std::net::TcpStream::connect(addr)?;
+//! client.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
+//! let mut answer = String::new();
+//! client.read_to_string(&mut answer)?;
+//! # Ok(answer) }).await??;
+//! assert!(answer.starts_with("HTTP/1.1 200 OK\r\n") && answer.ends_with("Hello World!"));
+//! # drop(stop);
+//! # assert!(serving.await??.is_clean());
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! | module | serves | where |
+//! |---|---|---|
+//! | [`http`] | HTTP/1.1 and HTTP/2 on one port | the open internet, or behind a proxy |
+//! | `fastcgi` | FastCGI over kept connections | behind nginx, Apache, lighttpd |
+//! | `scgi` | SCGI | behind nginx, Apache, lighttpd |
+//! | `cgi` | one request | started by a web server for each |
+//!
+//! Each is a feature of its name; `http` is the default. All take the same services: a
+//! [`gateway_core::Application`], an axum `Router`, a tonic service, a `service_fn`, anything that is a
+//! tower service over any body.
+//!
+//! What they share is here: [`Sockets`] (TCP, Unix, handed over by systemd), the [`Listener`] trait
+//! for what you bring yourself, and the [`Outcome`] of a graceful shutdown. Under systemd with
+//! `Type=notify` they say when they are ready and when they stop.
+//!
+//! Nothing is ever printed on standard output (under CGI it is the response); what happens is told
+//! to [`tracing`].
 
 #[cfg(feature = "listen")]
 mod accept;

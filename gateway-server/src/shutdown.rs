@@ -14,7 +14,7 @@ use std::io;
 use std::pin::{Pin, pin};
 use std::process::{ExitCode, Termination};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
@@ -121,6 +121,7 @@ impl Shutdown {
 
     /// Runs a shutdown from its beginning to its end, after the accept loop has stopped.
     pub(crate) async fn run(&self, plan: Plan, hurry: impl Future<Output = Signal>) -> Outcome {
+        tell_supervisor(sd_notify::NotifyState::Stopping);
         let waiting = self.open();
         let steps = async {
             self.advance(Phase::Draining);
@@ -148,6 +149,13 @@ impl Shutdown {
             cut,
             hurried,
         }
+    }
+}
+
+/// Tells systemd (`Type=notify`) how far we are; nobody where `NOTIFY_SOCKET` is not set.
+pub(crate) fn tell_supervisor(state: sd_notify::NotifyState<'_>) {
+    if let Err(error) = sd_notify::notify(&[state]) {
+        tracing::debug!(%error, "the supervisor could not be told");
     }
 }
 
@@ -190,6 +198,7 @@ impl Watch {
     }
 
     /// Waits until the phase is `phase` or later.
+    #[cfg(feature = "http")]
     pub(crate) async fn reached(&mut self, phase: Phase) {
         while self.seen < phase {
             std::future::poll_fn(|cx| self.poll_advanced(cx)).await;
@@ -271,7 +280,9 @@ impl fmt::Display for Signal {
 
 /// SIGTERM and SIGINT from the moment this is made, one at a time.
 ///
-/// From then on they no longer end the process by themselves; tokio never gives them back.
+/// From then on they no longer end the process by themselves, and tokio never gives them back. So
+/// when the last of these is dropped, each signal ends the process at once with its exit code: a
+/// program that hangs on its way out (a runtime waits for blocking threads) can still be stopped.
 #[derive(Debug)]
 pub(crate) struct Signals {
     #[cfg(unix)]
@@ -280,14 +291,40 @@ pub(crate) struct Signals {
     terminate: tokio::signal::unix::Signal,
 }
 
+/// How many hear signals at present.
+#[cfg(unix)]
+static HEARING: AtomicUsize = AtomicUsize::new(0);
+
+/// Whether nobody does any more.
+#[cfg(unix)]
+static UNHEARD: std::sync::OnceLock<Arc<AtomicBool>> = std::sync::OnceLock::new();
+
 impl Signals {
     #[cfg(unix)]
     pub(crate) fn listen() -> io::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
-        Ok(Self {
+        let signals = Self {
             interrupt: signal(SignalKind::interrupt())?,
             terminate: signal(SignalKind::terminate())?,
-        })
+        };
+        HEARING.fetch_add(1, Ordering::AcqRel);
+        let unheard = UNHEARD.get_or_init(|| {
+            let unheard = Arc::new(AtomicBool::new(false));
+            for (kind, signal) in [
+                (SignalKind::interrupt(), Signal::Interrupt),
+                (SignalKind::terminate(), Signal::Terminate),
+            ] {
+                // What cannot be registered stays as it was: swallowed.
+                let _ = signal_hook::flag::register_conditional_shutdown(
+                    kind.as_raw_value(),
+                    signal.exit_code().into(),
+                    Arc::clone(&unheard),
+                );
+            }
+            unheard
+        });
+        unheard.store(false, Ordering::Release);
+        Ok(signals)
     }
 
     #[cfg(not(unix))]
@@ -309,6 +346,17 @@ impl Signals {
             Ok(()) => Signal::Interrupt,
             // There is no console to send one.
             Err(_) => std::future::pending().await,
+        }
+    }
+}
+
+#[cfg(unix)]
+impl Drop for Signals {
+    fn drop(&mut self) {
+        if HEARING.fetch_sub(1, Ordering::AcqRel) == 1
+            && let Some(unheard) = UNHEARD.get()
+        {
+            unheard.store(true, Ordering::Release);
         }
     }
 }

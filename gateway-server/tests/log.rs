@@ -152,5 +152,5 @@ async fn tracing_has_one_event_a_request_refused_ones_included() {
             ("GET", "/c", "400", "0", "true", &*peer),
         ]
     );
-    assert!(events.iter().all(|event| event.contains_key("duration_us")));
+    assert!(events.iter().all(|event| event.contains_key("duration")));
 }

@@ -42,7 +42,7 @@ pub(crate) struct Protocols {
     pub(crate) settings: Arc<Settings>,
     one: http1::Builder,
     two: http2::Builder<TokioExecutor>,
-    tick: Duration,
+    look: Duration,
 }
 
 impl Protocols {
@@ -69,7 +69,7 @@ impl Protocols {
             // WebSockets over HTTP/2 (RFC 8441).
             .enable_connect_protocol();
         Arc::new(Self {
-            tick: settings.timeouts.tick(),
+            look: settings.timeouts.look(),
             settings: Arc::new(settings),
             one,
             two,
@@ -117,9 +117,17 @@ type Two<T, G, S, K> = http2::Connection<TokioIo<Io<T, G>>, Exchanges<S, K>, Tok
 struct Timer {
     running: Option<(Timeout, u32)>,
     since: Option<Instant>,
-    wakes: Option<(Instant, Waker)>,
+    armed: Option<Armed>,
     // The kernel was asked whether a blocked client has moved after all.
     asked: bool,
+}
+
+/// What the runtime's timer is set to.
+#[derive(Debug)]
+struct Armed {
+    wakes: Instant,
+    is_look: bool,
+    waker: Waker,
 }
 
 impl<T, G, S, K> Connection<T, G, S, K>
@@ -147,7 +155,7 @@ where
                 seen: Vec::new(),
             },
             // Not in the wheel before it is polled.
-            sleep: sleep(protocols.tick),
+            sleep: sleep(protocols.look),
             protocols,
             pulse,
             shutdown,
@@ -155,7 +163,7 @@ where
             timer: Timer {
                 running: None,
                 since: None,
-                wakes: None,
+                armed: None,
                 asked: false,
             },
         }
@@ -181,7 +189,7 @@ where
                 Phase::Serving => {}
                 Phase::Draining | Phase::Closing => {
                     this.pulse.drain();
-                    this.protocol.say_goodbye();
+                    let _ = this.protocol.say_goodbye();
                 }
                 Phase::Cut => return Poll::Ready(()),
             }
@@ -201,9 +209,11 @@ where
                 // The answer is out; now HTTP may see that there is nothing more.
                 continue;
             }
+            let is_parked = matches!(this.protocol, Protocol::Quiet { .. });
+            let sleep = this.sleep.as_mut();
             let Some(timeout) = this
                 .timer
-                .due(this.pulse, this.protocols, this.sleep.as_mut(), cx)
+                .due(this.pulse, this.protocols, is_parked, sleep, cx)
             else {
                 return Poll::Pending;
             };
@@ -214,6 +224,8 @@ where
                 Due::Over(Timeout::Head) if this.protocol.turn_away() => {
                     debug!("request head took too long");
                 }
+                // HTTP/2 is told to go away, and then has a moment to go.
+                Due::Over(Timeout::Idle) if this.protocol.say_goodbye() => this.pulse.linger(),
                 Due::Over(Timeout::Write) if !mem::replace(&mut this.timer.asked, true) => {}
                 Due::Over(timeout) => {
                     debug!(?timeout, "connection closed");
@@ -302,11 +314,13 @@ where
         };
     }
 
-    /// A shutdown has begun. HTTP/1 says so in its next answer.
-    fn say_goodbye(&mut self) {
+    /// Sends GOAWAY. False where there is no such thing: HTTP/1 says it in its next answer.
+    fn say_goodbye(&mut self) -> bool {
         if let Self::Two(conn) = self {
             conn.as_mut().graceful_shutdown();
+            return true;
         }
+        false
     }
 
     /// Answers 408 to a client whose request nobody has seen. False where that is not so.
@@ -367,13 +381,15 @@ enum Due {
 }
 
 impl Timer {
-    /// What is due now, if anything. The timer of the runtime is not armed for each timeout that
-    /// begins, but once in a while: often enough for any of them. So the usual request costs
-    /// neither a look at the clock nor a visit to the runtime's timers.
+    /// What is due now, if anything. A connection that answers one request after the other costs
+    /// neither a look at the clock nor a visit to the runtime's timers: it is woken once in a
+    /// while, to [look](Due::Look). Only what has to wait in the middle of something arms the
+    /// timer for its own deadline.
     fn due(
         &mut self,
         pulse: &Pulse,
         protocols: &Protocols,
+        is_parked: bool,
         mut sleep: Pin<&mut Sleep>,
         cx: &mut Context<'_>,
     ) -> Option<Due> {
@@ -385,34 +401,45 @@ impl Timer {
         }
         let (timeout, _) = running?;
         let length = timeout.length(&protocols.settings.timeouts)?;
+        let is_idle = timeout == Timeout::Idle;
         let armed = self
-            .wakes
+            .armed
             .as_ref()
-            .filter(|(_, waker)| waker.will_wake(cx.waker()) && !sleep.is_elapsed());
-        if timeout == Timeout::Idle && self.since.is_none() && armed.is_some() {
-            // Between two requests nobody looks at the clock: the time counts from the next look,
-            // so an idle connection may live a quarter longer.
+            .filter(|armed| armed.waker.will_wake(cx.waker()) && !sleep.is_elapsed());
+        if is_idle && self.since.is_none() && armed.is_some_and(|armed| armed.is_look) {
+            // The time counts from the next look, so an idle connection lives a little longer.
             return None;
         }
-        let mut now = None;
-        let since = *self
-            .since
-            .get_or_insert_with(|| *now.insert(Instant::now()));
-        let deadline = since + length;
-        if armed.is_some_and(|(wakes, _)| *wakes <= deadline) {
-            return None;
-        }
-        let now = now.unwrap_or_else(Instant::now);
+        let now = Instant::now();
+        let deadline = *self.since.get_or_insert(now) + length;
         if now >= deadline {
             return Some(Due::Over(timeout));
         }
-        let looked = self.wakes.take().is_some_and(|(wakes, _)| wakes <= now);
-        let next = deadline.min(now + protocols.tick);
-        sleep.as_mut().reset(next);
-        self.wakes = Some((next, cx.waker().clone()));
+        // There is nothing to look at in a connection that is parked.
+        let is_look = is_idle && !is_parked;
+        let wakes = if is_look {
+            deadline.min(now + protocols.look)
+        } else {
+            deadline
+        };
+        if armed.is_some_and(|armed| armed.wakes <= wakes) {
+            return None;
+        }
+        if let Some(armed) = self.armed.take()
+            && armed.is_look
+            && armed.wakes <= now
+        {
+            return Some(Due::Look);
+        }
+        sleep.as_mut().reset(wakes);
+        self.armed = Some(Armed {
+            wakes,
+            is_look,
+            waker: cx.waker().clone(),
+        });
         if sleep.poll(cx).is_ready() {
             cx.waker().wake_by_ref();
         }
-        looked.then_some(Due::Look)
+        None
     }
 }

@@ -1,4 +1,78 @@
-//! HTTP/1.1 and HTTP/2 over hyper.
+//! HTTP/1.1 and HTTP/2 over hyper: what is missing between hyper's parts and a server that can
+//! stand on the open internet.
+//!
+//! ```no_run
+//! # async fn example(router: axum::Router) -> std::io::Result<()> {
+//! // An axum `Router`, any tower service, any hyper service.
+//! gateway_server::http::run("127.0.0.1:8080", router).await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! [`run`] is [`Server`] with all its defaults:
+//!
+//! | what | default | then |
+//! |---|---|---|
+//! | [first byte](Server::first_byte_timeout), TLS handshake included | 15 s | closed |
+//! | [head of a request](Server::header_read_timeout), from its first byte to its last | 15 s | 408 |
+//! | [body standing still](Server::body_read_timeout) while it is waited for | 30 s | 408 |
+//! | [client taking nothing](Server::write_stall_timeout) of a response | 30 s | closed |
+//! | [idle between requests](Server::keep_alive_timeout) | 75 s, at most a quarter more | closed, GOAWAY |
+//! | [half-closed client](Server::half_close_timeout) waiting for an answer to begin | 1 s | request dropped |
+//! | [connections](Server::max_connections) | 9/10 of the open-file limit, 65,536 at most | they wait |
+//! | [bytes](Server::max_header_size) and [fields](Server::max_headers) of a head | 64 KiB, 100 | 431 |
+//! | [bytes of a body](Server::max_body) | no limit | 413 |
+//! | [HTTP/2 streams](Server::max_concurrent_streams) of a connection | 200 | they wait |
+//! | [grace](Server::shutdown_grace) and [deadline](Server::shutdown_deadline) of a shutdown | 1 s, 30 s | idle closed; cut |
+//!
+//! A slow client that moves is never cut off, however slow. On a quiet machine the timeouts cost
+//! nothing that can be measured: one timer a connection, looked at every few seconds.
+//!
+//! # What is answered without asking the service
+//!
+//! | what came | answer |
+//! |---|---|
+//! | no Host (HTTP/1.1), two, or one that is no host (RFC 9112 section 3.2) | 400 |
+//! | HTTP/2: a Host that contradicts `:authority`, or neither (RFC 9113 section 8.3.1) | 400 |
+//! | Content-Length and Transfer-Encoding | the service is asked, with the latter alone; then closed (RFC 9112 section 6.1) |
+//! | `chunked` not last, or twice; several lengths that differ; white space before a colon; folded lines; bare CR | 400 |
+//! | a transfer coding other than `chunked` | 501 |
+//! | a target beyond 65,534 bytes | 414 |
+//! | a service that fails or panics | 500 with no body, or the status its [`Error`](gateway_core::Error) carries |
+//!
+//! After each of these but the last an HTTP/1 connection is closed, and so that the client can read
+//! the answer, what it is still sending is read and thrown away for up to three seconds.
+//!
+//! # What a service sees
+//!
+//! [`Request<Body>`](gateway_core::Body), with who connected and the path as it came
+//! ([`RequestExt`](gateway_core::RequestExt)). A `100 Continue` is sent when the body is first read. When
+//! the client is gone, the request is dropped. Upgrades (`hyper::upgrade::on`, axum's WebSockets)
+//! work; an upgraded connection keeps its place under the limit, has no timeouts, and is not waited
+//! for by a shutdown. Behind a reverse proxy, put `gateway_core::proxy::ProxyLayer` outermost.
+//!
+//! # Logs
+//!
+//! `tracing` has one event a request, target `gateway_server::access`, level INFO: `method`, `path`,
+//! `status`, `bytes`, `duration` (seconds), `peer`, `complete`. Where nobody listens it costs a branch. For people
+//! there is [`common_log`](crate::common_log).
+//!
+//! # Reloading while you work
+//!
+//! ```text
+//! $ cargo install systemfd cargo-watch
+//! $ systemfd --no-pid -s http::8080 -- cargo watch -x run
+//! ```
+//!
+//! systemfd opens the port and keeps it; [`run`] and [`Server::listenfd_or_bind`] find it in
+//! `LISTEN_FDS`. cargo-watch builds after every change and starts the program anew. A request that
+//! comes in between waits in the socket instead of being refused. The same works in production with
+//! a systemd `.socket` unit: restarts refuse nobody.
+//!
+//! # What it does not do
+//!
+//! TLS (bring a [`Listener`](crate::Listener): `examples/tls` shows rustls), HTTP/3, virtual hosts, compression,
+//! and limits per client: those are layers, or a proxy's.
 
 mod check;
 mod connection;

@@ -269,6 +269,8 @@ impl Pulse {
     /// The connection is HTTP/2.
     pub(crate) fn share(&self) {
         self.flags.shared.store(true, Relaxed);
+        // There may be a while between the preface and the first request: browsers connect early.
+        self.enter(Stage::Idle);
     }
 
     pub(crate) fn request_began(&self) {

@@ -214,9 +214,9 @@ impl<L> Server<L> {
     }
 
     /// How many connections may be open at a time. More wait in the kernel's queue; none is
-    /// dropped. Default: nine tenths of the files the process may open, and 65,536 at most.
+    /// dropped. At least 1. Default: nine tenths of the files the process may open, and 65,536 at most.
     pub fn max_connections(mut self, most: usize) -> Self {
-        self.most_connections = Some(most);
+        self.most_connections = Some(most.max(1));
         self
     }
 
@@ -303,7 +303,8 @@ impl<L: Listener> Server<L> {
     /// accepted, answers say `Connection: close` and HTTP/2 GOAWAY, idle connections are closed
     /// after the [grace period](Self::shutdown_grace), running requests are finished, and at the
     /// [deadline](Self::shutdown_deadline) what is left is cut. The [`Outcome`] tells, as does the
-    /// log. A second signal ends the process at once, with exit code 130 or 143.
+    /// log. A second signal ends the process at once, with exit code 130 or 143; so does one that
+    /// comes after this has returned, while the program is still on its way out.
     ///
     /// Connections that were upgraded (WebSockets) are not waited for.
     ///

@@ -55,12 +55,13 @@ impl Default for Timeouts {
 }
 
 impl Timeouts {
-    /// How often a connection looks at its timers: a quarter of the shortest timeout, so that
-    /// whatever begins after the runtime's timer has been armed is noticed in time. Without
-    /// `half_close`, which is rare enough to arm it anew.
-    pub(crate) fn tick(&self) -> Duration {
-        let all = [self.first_byte, self.head, self.idle, self.body, self.write];
-        let shortest = all.into_iter().flatten().min();
-        shortest.unwrap_or(Duration::from_secs(60)) / 4
+    /// How often a connection that is busy with one request after the other looks about: whether
+    /// it has become idle, and could give back its buffers. A quarter of the idle timeout, as that
+    /// is counted from there, and every two seconds at least.
+    pub(crate) fn look(&self) -> Duration {
+        let most = Duration::from_secs(2);
+        let look = self.idle.map_or(most, |idle| (idle / 4).min(most));
+        // A timeout of nothing at all must not make a connection spin.
+        look.max(Duration::from_millis(5))
     }
 }
