@@ -158,7 +158,11 @@ fn page_of<'e>(event: &'e Event<'_>) -> Option<&'e str> {
             link_type: LinkType::WikiLink { .. },
             dest_url,
             ..
-        }) => Some(dest_url.trim()),
+        }) => {
+            // In a table the bar is written `\|`, and pulldown-cmark leaves the backslash here.
+            let name = dest_url.strip_suffix('\\').unwrap_or(dest_url);
+            Some(name.trim())
+        }
         _ => None,
     }
 }
@@ -245,6 +249,13 @@ mod tests {
             html("[[Here|*there*]]"),
             "<p><a href=\"../Here\" rel=\"nofollow ugc noopener\"><em>there</em></a></p>\n"
         );
+    }
+
+    #[test]
+    fn a_wiki_link_in_a_table_has_its_bar_escaped() {
+        let table = html("| a |\n|---|\n| [[Here\\|there]] |\n");
+        assert!(table.contains("<td><a href=\"../Here\""), "{table}");
+        assert!(table.contains(">there</a></td>"), "{table}");
     }
 
     #[test]
