@@ -333,7 +333,7 @@ mod tests {
 
     #[test]
     fn what_is_written_to_hurt_takes_no_longer_than_other_texts() {
-        let most = 256 * 1024;
+        let most = 128 * 1024;
         let rows = "|".repeat(2000) + "\n" + &"|-".repeat(2000) + "|\n" + &"a\n".repeat(most / 4);
         for text in [
             ">".repeat(most),
