@@ -196,6 +196,13 @@ impl Connection {
         Some(count)
     }
 
+    /// Asks, reads the first `bytes` and goes away.
+    pub(crate) fn abandon(mut self, path: &str, bytes: usize) {
+        let request = format!("GET {path} HTTP/1.1\r\nhost: {}\r\n\r\n", self.addr);
+        self.stream.get_mut().write_all(request.as_bytes()).unwrap();
+        self.stream.read_exact(&mut vec![0; bytes]).unwrap();
+    }
+
     pub(crate) fn get(&mut self, path: &str) -> Answer {
         self.try_send("GET", path, "").unwrap()
     }

@@ -1,0 +1,206 @@
+//! The wiki in a real browser: Debian's chromium by its chromedriver.
+//!
+//! `cargo test -p conformance --test browser_wiki -- --ignored`
+
+mod browser;
+
+use browser::Browser;
+use fantoccini::Locator;
+use fantoccini::key::Key;
+use gateway_core::Prefix;
+use gateway_server::http::Server;
+use tempfile::TempDir;
+use wiki::stack::{Settings, stack};
+
+/// A wiki on a port of its own, mounted at `mount`.
+async fn wiki_at(mount: &str) -> (String, TempDir) {
+    let dir = tempfile::tempdir().unwrap();
+    let settings = Settings {
+        data: dir.path().to_owned(),
+        mount: Prefix::new(mount).unwrap(),
+        development: true,
+    };
+    let service = stack(settings).unwrap();
+    let server = Server::bind("127.0.0.1:0").unwrap();
+    let base = format!("http://{}{mount}", server.local_addr().unwrap());
+    tokio::spawn(server.serve(service));
+    (base, dir)
+}
+
+/// Everything a person does, in the order a person does it.
+async fn visit(mount: &str) {
+    let (base, _dir) = wiki_at(mount).await;
+    let browser = Browser::start().await;
+    let page = &browser.client;
+
+    // The front page, styled, with a red link.
+    page.goto(&format!("{base}/")).await.unwrap();
+    browser.shows("h1", "Front page").await;
+    assert_eq!(browser.style("h1", "font-weight").await, "700");
+    let first_style = browser.style("body", "background-color").await;
+    assert_ne!(
+        first_style, "rgba(0, 0, 0, 0)",
+        "the style sheet has arrived"
+    );
+
+    // Following a red link and writing the page.
+    browser.click("a.missing").await;
+    browser.shows("h1", "Write A page for you").await;
+    browser
+        .fill("textarea[name=text]", "Mine, and [[Tea]].")
+        .await;
+    browser.fill("input[name=comment]", "I was here").await;
+    browser.click("button[value=preview]").await;
+    browser.shows(".preview article", "Mine, and Tea.").await;
+    browser.click("button[value=save]").await;
+    browser
+        .is_at(&format!("{mount}/A%20page%20for%20you"))
+        .await;
+    browser.shows("article", "Mine, and Tea.").await;
+
+    // Creating a page from its address, script and all.
+    page.goto(&format!("{base}/Tea%20%3Cscript%3E"))
+        .await
+        .unwrap();
+    browser.click(".blank a.button").await;
+    browser
+        .fill(
+            "textarea[name=text]",
+            "one\n<script>document.title = 'owned'</script>\nthree",
+        )
+        .await;
+    browser.click("button[value=save]").await;
+    browser
+        .shows(
+            "article",
+            "one\n<script>document.title = 'owned'</script>\nthree",
+        )
+        .await;
+    assert_eq!(page.title().await.unwrap(), "Tea <script> · Wiki");
+
+    // Editing in two tabs: the second is shown both, and loses nothing.
+    let edit = format!("{base}/Tea%20%3Cscript%3E/edit");
+    page.goto(&edit).await.unwrap();
+    let first = page.window().await.unwrap();
+    let second = page.new_window(true).await.unwrap().handle;
+    page.switch_to_window(second).await.unwrap();
+    page.goto(&edit).await.unwrap();
+    browser.fill("textarea[name=text]", "one\nTWO\nthree").await;
+    browser.click("button[value=save]").await;
+    page.switch_to_window(first).await.unwrap();
+    browser.fill("textarea[name=text]", "one\ntwo\nTHREE").await;
+    browser.click("button[value=save]").await;
+    browser.shows("h1", "Two edits of Tea <script>").await;
+    browser.holds("textarea.theirs", "one\nTWO\nthree").await;
+    browser
+        .holds("textarea[name=text]", "one\ntwo\nTHREE")
+        .await;
+    browser.fill("textarea[name=text]", "one\nTWO\nTHREE").await;
+    browser.click("button[value=save]").await;
+    browser.shows("article", "one TWO THREE").await;
+
+    // History, comparison, revert.
+    browser.follow("History").await;
+    browser.click("input[name=from][value='1']").await;
+    browser.click("#compare button").await;
+    browser.shows(".diff .add .text", "TWO").await;
+    browser.follow("History").await;
+    browser
+        .click("button[aria-label='Revert to revision 2']")
+        .await;
+    browser.shows("article", "one TWO three").await;
+
+    // Searching with the keyboard alone.
+    let field = page.find(Locator::Css("input[name=q]")).await.unwrap();
+    field.send_keys("two").await.unwrap();
+    field
+        .send_keys(&char::from(Key::Enter).to_string())
+        .await
+        .unwrap();
+    browser.wait_for(".hits").await;
+    browser.shows(".hits h2", "Tea <script>").await;
+    browser.shows(".hits mark", "TWO").await;
+
+    // Where it is, told live.
+    browser.follow("How this page was served").await;
+    browser.shows("#script-name", mount).await;
+    assert!(browser.text("#gateway").await.starts_with("HTTP"));
+
+    // The error page of developers.
+    page.goto(&format!("{base}/When%20something%20breaks"))
+        .await
+        .unwrap();
+    browser.follow("break something").await;
+    browser.shows("h1", "attempt to divide by zero").await;
+    let shown = browser.text("body").await;
+    assert!(
+        shown.contains("average") && shown.contains("broken.rs"),
+        "{shown}"
+    );
+
+    // On a telephone nothing is wider than the screen.
+    page.set_window_size(390, 844).await.unwrap();
+    for path in [
+        "/",
+        "/Writing%20pages",
+        "/Keyboard/edit",
+        "/Keyboard/history",
+        "/recent",
+        "/How%20this%20page%20was%20served",
+    ] {
+        page.goto(&format!("{base}{path}")).await.unwrap();
+        let wider = "return document.documentElement.scrollWidth - window.innerWidth";
+        let wider = page.execute(wider, Vec::new()).await.unwrap();
+        assert!(
+            wider.as_i64().unwrap() <= 0,
+            "{path} is {wider} pixels too wide"
+        );
+    }
+    browser.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs chromium"]
+async fn a_person_creates_edits_conflicts_searches_and_breaks_below_a_prefix() {
+    visit("/wiki").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs chromium"]
+async fn a_person_creates_edits_conflicts_searches_and_breaks_at_the_root() {
+    visit("").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs chromium"]
+async fn the_keyboard_reaches_everything() {
+    let (base, _dir) = wiki_at("/wiki").await;
+    let browser = Browser::start().await;
+    browser
+        .client
+        .goto(&format!("{base}/Keyboard"))
+        .await
+        .unwrap();
+    // The first Tab offers the way past the header.
+    browser.press(Key::Tab).await;
+    assert_eq!(browser.focused().await, "Skip to the text");
+    let mut reached = Vec::new();
+    for _ in 0..8 {
+        browser.press(Key::Tab).await;
+        reached.push(browser.focused().await);
+    }
+    for label in [
+        "Recent changes",
+        "All pages",
+        "Search",
+        "Read",
+        "Edit",
+        "History",
+    ] {
+        assert!(
+            reached.iter().any(|name| name == label),
+            "{label} is not among {reached:?}"
+        );
+    }
+    browser.end().await;
+}
