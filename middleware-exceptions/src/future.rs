@@ -145,7 +145,7 @@ where
                 |caught| {
                     response
                         .body()
-                        .report(Cause::of_panic(caught), Stage::FutureDrop)
+                        .report(Cause::of_panic(caught), Stage::FutureDrop);
                 },
             );
         }

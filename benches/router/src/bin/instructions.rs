@@ -15,8 +15,13 @@ use router::UrlMap;
 
 fn main() {
     let args: Vec<String> = std::env::args().skip(1).collect();
-    let [table, who, rounds] = args.as_slice() else { panic!("usage: instructions TABLE ours|winner|matchit ROUNDS") };
-    let table = tables::all().into_iter().find(|t| t.name == table).expect("a table of that name");
+    let [table, who, rounds] = args.as_slice() else {
+        panic!("usage: instructions TABLE ours|winner|matchit ROUNDS")
+    };
+    let table = tables::all()
+        .into_iter()
+        .find(|t| t.name == table)
+        .expect("a table of that name");
     let rounds: usize = rounds.parse().expect("a number of rounds");
     let mut sum = 0;
     if who == "matchit" {
@@ -27,7 +32,12 @@ fn main() {
         for _ in 0..rounds {
             for path in &table.paths {
                 if let Ok(found) = trie.at(black_box(path)) {
-                    sum += *found.value + found.params.iter().map(|(_, value)| value.len()).sum::<usize>();
+                    sum += *found.value
+                        + found
+                            .params
+                            .iter()
+                            .map(|(_, value)| value.len())
+                            .sum::<usize>();
                 }
             }
         }
@@ -48,5 +58,9 @@ fn main() {
             }
         }
     }
-    println!("{} look-ups, {}", rounds * table.paths.len(), black_box(sum));
+    println!(
+        "{} look-ups, {}",
+        rounds * table.paths.len(),
+        black_box(sum)
+    );
 }
