@@ -152,8 +152,17 @@ fn check(patterns: &[String], paths: &[String], limit: Option<usize>) -> Result<
     Ok(())
 }
 
+/// Few enough for every run; `PROPTEST_CASES=40000` in a release build for a change
+/// of the engine.
+fn cases() -> u32 {
+    std::env::var("PROPTEST_CASES")
+        .ok()
+        .and_then(|cases| cases.parse().ok())
+        .unwrap_or(400)
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 2000, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig::with_cases(cases()))]
 
     #[test]
     fn the_first_pattern_that_matches_wins_with_the_groups_that_a_loop_finds(

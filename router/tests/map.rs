@@ -454,16 +454,16 @@ fn urls_are_percent_encoded_and_slashes_stay() {
 
 #[test]
 fn lists_that_blow_up_are_built_in_time_and_keep_their_order() {
-    let patterns: Vec<String> = (0..200).map(|i| format!("^/.*w{i:03}.*/z$")).collect();
+    let patterns: Vec<String> = (0..100).map(|i| format!("^/.*w{i:03}.*/z$")).collect();
     let mut builder = UrlMap::builder();
     for (i, pattern) in patterns.iter().enumerate() {
         builder = builder.route(pattern, i);
     }
     let map = builder.build().unwrap();
     assert!(map.stats().automata > 1);
-    assert_eq!(map.find("/w199/w077/z").unwrap().index(), 77);
-    assert_eq!(map.find("/w199/z").unwrap().index(), 199);
-    assert!(map.find("/w199/").is_none());
+    assert_eq!(map.find("/w099/w077/z").unwrap().index(), 77);
+    assert_eq!(map.find("/w099/z").unwrap().index(), 99);
+    assert!(map.find("/w099/").is_none());
 }
 
 #[test]
