@@ -3,10 +3,7 @@
 //!
 //! Runs itself below callgrind: `cargo run --release -p bench-exceptions --bin happy`.
 
-use std::{
-    process::Command,
-    sync::atomic::Ordering,
-};
+use std::{process::Command, sync::atomic::Ordering};
 
 use bench_exceptions::{ALLOCATIONS, Counting, drive, handler};
 use bytes::Bytes;
@@ -20,7 +17,10 @@ use tower_http::catch_panic::CatchPanicLayer;
 static COUNTING: Counting = Counting;
 
 const CONTENDERS: [&str; 3] = ["bare", "ours", "catch-panic"];
-const PATHS: [&str; 2] = ["/", "/orders/7?filter=open&page=2&sort=date&order=descending"];
+const PATHS: [&str; 2] = [
+    "/",
+    "/orders/7?filter=open&page=2&sort=date&order=descending",
+];
 
 fn main() {
     let arguments: Vec<String> = std::env::args().collect();
@@ -34,7 +34,10 @@ fn main() {
         println!("\nGET {path}");
         let mut bare = (0.0, 0.0);
         for contender in CONTENDERS {
-            let (few, many) = (measured(contender, path, 1_000), measured(contender, path, 11_000));
+            let (few, many) = (
+                measured(contender, path, 1_000),
+                measured(contender, path, 11_000),
+            );
             let per_request = |few, many| (many - few) / 10_000.0;
             let (instructions, allocations) =
                 (per_request(few.0, many.0), per_request(few.1, many.1));
@@ -62,7 +65,10 @@ fn measured(contender: &str, path: &str, requests: usize) -> (f64, f64) {
     let text = String::from_utf8_lossy(&output.stderr);
     let number = |mark: &str| {
         let (_, rest) = text.split_once(mark).unwrap_or_else(|| panic!("{text}"));
-        rest.split_whitespace().next().and_then(|word| word.parse().ok()).expect("a number")
+        rest.split_whitespace()
+            .next()
+            .and_then(|word| word.parse().ok())
+            .expect("a number")
     };
     (number("Collected :"), number("allocations "))
 }
