@@ -143,9 +143,8 @@ where
             guard_or(
                 || this.inner.set(None),
                 |caught| {
-                    response
-                        .body()
-                        .report(Cause::of_panic(caught), Stage::FutureDrop);
+                    let body = response.body();
+                    body.report(Cause::of_panic(caught), Stage::FutureDrop);
                 },
             );
         }
