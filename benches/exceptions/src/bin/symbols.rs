@@ -3,7 +3,13 @@
 //!
 //! `cargo run --release -p bench-exceptions --bin symbols`
 
-use std::{backtrace::Backtrace, hint::black_box, process::Command, time::Instant};
+use std::{
+    backtrace::Backtrace,
+    hint::black_box,
+    process::Command,
+    sync::atomic::{AtomicU64, Ordering},
+    time::Instant,
+};
 
 use bytes::Bytes;
 use http::{Request, Response};
@@ -18,50 +24,38 @@ const RUNS: usize = 5;
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
     match std::env::args().nth(1).as_deref() {
-        Some("ours") => ours(true).await,
-        Some("caught") => ours(false).await,
+        Some("ours") => ours().await,
         Some("std") => deep(8, &mut std_display),
         _ => compare(),
     }
 }
 
 fn compare() {
-    let measured = |contender: &str| {
-        let runs = (0..RUNS).map(|_| {
-            let this = std::env::current_exe().expect("a path");
-            let output = Command::new(this).arg(contender).output().expect("it runs");
-            let text = String::from_utf8(output.stdout).expect("text");
-            let mut numbers = text
-                .split_whitespace()
-                .map(|word| word.parse::<f64>().expect("a number"));
-            (numbers.next().expect("cold"), numbers.next().expect("warm"))
-        });
-        // The best of each: what somebody else did meanwhile is not ours.
-        runs.fold((f64::MAX, f64::MAX), |a, b| (a.0.min(b.0), a.1.min(b.1)))
+    let (std, ours) = (measured("std"), measured("ours"));
+    println!("                         std Display      ours   ratio");
+    let line = |what, std: f64, ours: f64| {
+        println!("{what:24} {std:11.1} {ours:9.1} {:7.3}", ours / std);
     };
-    let (std, ours, caught) = (measured("std"), measured("ours"), measured("caught"));
-    println!("                       std Display      ours   ratio");
+    line("the first (us)", std[0], ours[0]);
+    line("each further one (us)", std[1], ours[1]);
+    line("of that, the report (us)", std[1], ours[2]);
     println!(
-        "first (ms)             {:11.2} {:9.2} {:7.3}",
-        std.0,
-        ours.0,
-        ours.0 / std.0
+        "(ours: panic, unwinding, capture, catch, report, response; std: capture and Display)"
     );
-    println!(
-        "each further one (us)  {:11.1} {:9.1} {:7.3}",
-        std.1,
-        ours.1,
-        ours.1 / std.1
-    );
-    let report = ours.1 - caught.1;
-    println!(
-        "of that the report     {:11.1} {report:9.1} {:7.3}",
-        std.1,
-        report / std.1
-    );
-    println!(
-        "(ours: panic, unwinding, capture, catch, report, response; std: capture and Display alone)"
-    );
+}
+
+/// First, further, report. The best of several runs: what others did meanwhile is not ours.
+fn measured(contender: &str) -> [f64; 3] {
+    let mut best = [f64::MAX; 3];
+    for _ in 0..RUNS {
+        let this = std::env::current_exe().expect("a path");
+        let output = Command::new(this).arg(contender).output().expect("it runs");
+        let text = String::from_utf8(output.stdout).expect("text");
+        for (best, word) in best.iter_mut().zip(text.split_whitespace()) {
+            *best = best.min(word.parse().expect("a number"));
+        }
+    }
+    best
 }
 
 /// Some frames of our own below both.
@@ -75,34 +69,33 @@ fn deep(depth: u32, run: &mut dyn FnMut()) {
     black_box(depth);
 }
 
+fn micros(start: Instant) -> f64 {
+    start.elapsed().as_secs_f64() * 1e6
+}
+
 fn std_display() {
     let one = || {
         let text = Backtrace::force_capture().to_string();
         assert!(black_box(text).contains("deep"));
     };
-    report(one);
-}
-
-fn report(mut one: impl FnMut()) {
     let start = Instant::now();
     one();
-    let cold = start.elapsed().as_secs_f64() * 1e3;
+    let first = micros(start);
     let start = Instant::now();
     for _ in 0..WARM {
         one();
     }
-    println!(
-        "{cold} {}",
-        start.elapsed().as_secs_f64() * 1e6 / f64::from(WARM)
-    );
+    println!("{first} {} 0", micros(start) / f64::from(WARM));
 }
 
-/// With full reports, or as a layer does whom nobody listens to: panic, capture, catch, response.
-async fn ours(reports: bool) {
+async fn ours() {
+    static REPORTING: AtomicU64 = AtomicU64::new(0);
     let layer = ExceptionsLayer::new()
         .silence_default_hook()
         .on_report(|report| {
+            let start = Instant::now();
             assert!(black_box(report.to_text()).contains("in deep"));
+            REPORTING.fetch_add(start.elapsed().as_nanos() as u64, Ordering::Relaxed);
         });
     let fail = async || {
         let service = layer.layer(service_fn(|_: Request<Full<Bytes>>| async {
@@ -114,13 +107,13 @@ async fn ours(reports: bool) {
     };
     let start = Instant::now();
     fail().await;
-    let cold = start.elapsed().as_secs_f64() * 1e3;
+    let first = micros(start);
+    REPORTING.store(0, Ordering::Relaxed);
     let start = Instant::now();
     for _ in 0..WARM {
         fail().await;
     }
-    println!(
-        "{cold} {}",
-        start.elapsed().as_secs_f64() * 1e6 / f64::from(WARM)
-    );
+    let further = micros(start) / f64::from(WARM);
+    let report = REPORTING.load(Ordering::Relaxed) as f64 / 1e3 / f64::from(WARM);
+    println!("{first} {further} {report}");
 }
