@@ -1,5 +1,7 @@
 //! Notes: router, exceptions, static files, SQLite and a template, in one file.
 
+#![expect(clippy::print_stdout, reason = "programs print; libraries do not")]
+
 use std::sync::{Arc, Mutex, PoisonError};
 
 use gateway_core::{Application, Environ, Error, MountLayer, Reply, application};
@@ -89,8 +91,8 @@ fn list(environ: &mut Environ) -> Result<Reply, Error> {
     // The name ends in `.html`, so everything is escaped.
     let templates = minijinja::Environment::new();
     let template = templates.template_from_named_str("list.html", PAGE)?;
-    let page = template.render(context! { notes, add => urls.url_for("add", ())? })?;
-    Ok(Reply::html(page))
+    let values = context! { notes, add => urls.url_for("add", ())? };
+    Ok(Reply::html(template.render(values)?))
 }
 
 fn add(environ: &mut Environ) -> Result<Reply, Error> {
@@ -141,7 +143,8 @@ async fn main() -> Result<Outcome, Error> {
         .layer(ExceptionsLayer::new().development())
         .layer(MountLayer::new("/static", files)?)
         .service(app.into_service());
-    let server = Server::bind("127.0.0.1:8080")?;
+    let addr = std::env::args().nth(1);
+    let server = Server::bind(addr.as_deref().unwrap_or("127.0.0.1:8080"))?;
     println!("listening on http://{}", server.local_addr()?);
     Ok(server.serve(service).await?)
 }

@@ -1,5 +1,7 @@
 //! The command line of the wiki.
 
+#![expect(clippy::print_stdout, reason = "programs print; libraries do not")]
+
 use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use bytes::Bytes;
 use gateway_core::{Application, Body, BoxError, Environ, Error, MountLayer, Prefix, Reply};
 use http::{Request, Response, StatusCode};
-use middleware_exceptions::ExceptionsLayer;
+use middleware_exceptions::{ExceptionsLayer, Rendered};
 use middleware_static::StaticFiles;
 use tower::{Service, ServiceBuilder};
 
@@ -59,6 +59,8 @@ pub fn stack(
     if settings.development {
         // Asked for by name on the command line, so in release builds too.
         exceptions = exceptions.development_in_release();
+    } else {
+        exceptions = exceptions.render_with(|page| Some(failed(&page.id().to_string())));
     }
     let wiki = Wiki::open(&settings.data)?.within(layers(&settings), settings.development);
     let assets = wiki.assets().clone();
@@ -74,6 +76,12 @@ pub fn stack(
         .layer(exceptions)
         .layer(mount)
         .service(outside.into_inline_service()))
+}
+
+/// What a visitor sees of a failure: a page that needs nothing of what may just have failed.
+fn failed(id: &str) -> Rendered {
+    let page = include_str!("../templates/failed.html").replace("{{ id }}", id);
+    Rendered::new("text/html; charset=utf-8", page)
 }
 
 /// The same, in words.

@@ -200,7 +200,7 @@ impl Application for Wiki {
         let response = match self.shared.router.respond(environ) {
             // What the visitor did is answered here. The rest is for the exceptions layer.
             Err(error) if error.status().is_client_error() => self.error_page(environ, &error)?,
-            Ok(response) if is_bare_error(&response) => self.dressed(environ, response)?,
+            Ok(response) if is_bare_error(&response) => self.dressed(environ, &response)?,
             other => other?,
         };
         Ok(match *environ.method() {
@@ -227,7 +227,7 @@ fn headed(response: Response) -> Response {
 
 impl Wiki {
     /// The router's own answer (405 with Allow, 400) as a page.
-    fn dressed(&self, environ: &Environ, bare: Response) -> Result<Response, Error> {
+    fn dressed(&self, environ: &Environ, bare: &Response) -> Result<Response, Error> {
         let status = bare.status();
         let text = match status {
             StatusCode::METHOD_NOT_ALLOWED => "There is nothing here for that method.",

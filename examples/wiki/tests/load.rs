@@ -2,6 +2,8 @@
 //!
 //! `cargo test --release -p wiki --test load -- --ignored --nocapture --test-threads 1`
 
+#![expect(clippy::print_stdout, reason = "programs print; libraries do not")]
+
 mod process;
 
 use std::sync::Mutex;

@@ -549,7 +549,9 @@ fn a_failure_is_shown_to_the_developer_and_kept_from_the_visitor() {
     let site = Site::at("/wiki");
     for path in ["/break", "/break?how=error"] {
         let hidden = site.request(Method::GET, path).expecting(500).send();
-        hidden.assert_contains("Error ID");
+        hidden
+            .assert_contains("Error ID: <code>")
+            .assert_contains("</html>");
         for secret in ["Traceback", "divide", "broken.rs", "No such file"] {
             assert!(!hidden.text().contains(secret), "{hidden}");
         }

@@ -6,7 +6,8 @@
     reason = "each test uses its own part"
 )]
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -22,6 +23,7 @@ use tempfile::TempDir;
 pub(crate) struct Browser {
     pub(crate) client: Client,
     driver: Child,
+    port: u16,
     _profile: TempDir,
 }
 
@@ -54,6 +56,7 @@ impl Browser {
         Self {
             client,
             driver,
+            port,
             _profile: profile,
         }
     }
@@ -167,6 +170,18 @@ impl Browser {
 
 impl Drop for Browser {
     fn drop(&mut self) {
+        // A driver that is killed leaves its browser behind; one that is told to go takes it along.
+        if let Ok(mut stream) = TcpStream::connect(("127.0.0.1", self.port)) {
+            let _ = stream.set_read_timeout(Some(Duration::from_secs(10)));
+            let _ = stream.write_all(b"GET /shutdown HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n");
+            let _ = stream.read(&mut [0; 64]);
+        }
+        for _ in 0..50 {
+            if matches!(self.driver.try_wait(), Ok(Some(_))) {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
         let _ = self.driver.kill();
         let _ = self.driver.wait();
     }

@@ -172,7 +172,12 @@ fn normalised(text: &str) -> String {
 /// Short, and on one line.
 pub(super) fn one_line(text: &str) -> String {
     let spaced = text.replace(char::is_control, " ");
-    let mut short = spaced.trim().to_owned();
-    short.truncate(short.floor_char_boundary(LONGEST_COMMENT));
-    short
+    cut(spaced.trim(), LONGEST_COMMENT).to_owned()
+}
+
+/// The beginning of a text, at most so many bytes and no half character.
+pub(super) fn cut(text: &str, most: usize) -> &str {
+    let mut ends = (0..=most.min(text.len())).rev();
+    let whole = ends.find_map(|end| text.get(..end));
+    whole.unwrap_or_default()
 }

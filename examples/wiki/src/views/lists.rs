@@ -5,6 +5,7 @@ use minijinja::context;
 use minijinja::value::Serde;
 
 use crate::name::PageName;
+use crate::views::edit::cut;
 use crate::views::page::number_in_query;
 use crate::wiki::Wiki;
 
@@ -38,10 +39,7 @@ pub fn recent(environ: &mut Environ) -> Result<Reply, Error> {
 pub fn search(environ: &mut Environ) -> Result<Reply, Error> {
     let wiki = Wiki::of(environ)?;
     let asked = environ.query("q").unwrap_or_default();
-    let asked = asked.trim();
-    let asked = asked
-        .get(..asked.floor_char_boundary(LONGEST_QUERY))
-        .unwrap_or_default();
+    let asked = cut(asked.trim(), LONGEST_QUERY);
     let hits = wiki.store().search(asked, LINES)?;
     // The page of exactly that name, or the offer to write it.
     let name = PageName::new(asked).ok();
