@@ -277,6 +277,8 @@ impl<R: Body<Data = Bytes>> Body for LayerBody<R> {
     }
 }
 
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
 /// Why a [`LayerBody`] broke off.
 #[derive(Debug)]
 pub enum BodyError<E> {
@@ -295,11 +297,15 @@ impl<E: fmt::Display> fmt::Display for BodyError<E> {
     }
 }
 
-impl<E: std::error::Error + 'static> std::error::Error for BodyError<E> {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Self::Inner(error) => error.source(),
-            Self::File(error) => Some(error),
+/// What was behind it: the inner body's own error, so that its type survives, or the file's.
+///
+/// `BodyError` is no [`Error`](std::error::Error) itself: a box is none either, and bodies whose error is a box
+/// would then not fit in here.
+impl<E: Into<Self>> From<BodyError<E>> for BoxError {
+    fn from(error: BodyError<E>) -> Self {
+        match error {
+            BodyError::Inner(error) => error.into(),
+            BodyError::File(error) => error.into(),
         }
     }
 }

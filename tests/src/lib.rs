@@ -1,1 +1,4 @@
-//! What the conformance tests share.
+//! What the conformance tests share, and the documentation that is tested.
+
+pub mod docs;
+pub mod interop;

@@ -1,0 +1,39 @@
+//! A shop in axum, before anything of ours.
+
+use std::net::SocketAddr;
+
+use axum::Router;
+use axum::extract::{ConnectInfo, Path};
+use axum::response::Html;
+use axum::routing::get;
+use tower_http::services::ServeDir;
+
+const ASSETS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/assets");
+
+#[tokio::main]
+async fn main() -> std::io::Result<()> {
+    let address = std::env::args().nth(1).unwrap_or("127.0.0.1:8080".into());
+    let app = Router::new()
+        .route("/", get(index))
+        .route("/orders/{id}", get(order))
+        .nest_service("/assets", ServeDir::new(ASSETS));
+
+    let listener = tokio::net::TcpListener::bind(address).await?;
+    println!("listening on http://{}", listener.local_addr()?);
+    let app = app.into_make_service_with_connect_info::<SocketAddr>();
+    axum::serve(listener, app).await
+}
+
+async fn index(ConnectInfo(client): ConnectInfo<SocketAddr>) -> Html<String> {
+    let link = "<link rel=stylesheet href=assets/style.css>";
+    Html(format!(
+        "{link}\n<h1>Shop</h1>\n<p>Good day, {}.</p>\n",
+        client.ip()
+    ))
+}
+
+/// Orders are numbers, thought whoever wrote this.
+async fn order(Path(id): Path<String>) -> String {
+    let id: u32 = id.parse().unwrap();
+    format!("order {id}\n")
+}

@@ -1,0 +1,57 @@
+//! Step 3: URLs that a segment at a time cannot say.
+
+use std::net::SocketAddr;
+
+use axum::Router;
+use axum::extract::{ConnectInfo, Extension, Path};
+use axum::response::Html;
+use axum::routing::get;
+use middleware_exceptions::ExceptionsLayer;
+use middleware_static::StaticFiles;
+use router::UrlArgs;
+
+const ASSETS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/assets");
+
+#[tokio::main]
+async fn main() -> std::io::Result<()> {
+    let address = std::env::args().nth(1).unwrap_or("127.0.0.1:8080".into());
+    let archive = router::Router::builder()
+        .get(r"^(?<year>[0-9]{4})/(?<title>[a-z-]+)\.html$", get(article))
+        .get(r"^(?<year>[0-9]{4})/?$", get(year))
+        .build()
+        .expect("the patterns are right");
+    let app = Router::new()
+        .route("/", get(index))
+        .route("/orders/{id}", get(order))
+        .nest_service("/archive", archive)
+        .nest_service("/assets", StaticFiles::new(ASSETS))
+        .layer(ExceptionsLayer::new().development());
+
+    let listener = tokio::net::TcpListener::bind(address).await?;
+    println!("listening on http://{}", listener.local_addr()?);
+    let app = app.into_make_service_with_connect_info::<SocketAddr>();
+    axum::serve(listener, app).await
+}
+
+async fn index(ConnectInfo(client): ConnectInfo<SocketAddr>) -> Html<String> {
+    let link = "<link rel=stylesheet href=assets/style.css>";
+    Html(format!(
+        "{link}\n<h1>Shop</h1>\n<p>Good day, {}.</p>\n",
+        client.ip()
+    ))
+}
+
+/// Orders are numbers, thought whoever wrote this.
+async fn order(Path(id): Path<String>) -> String {
+    let id: u32 = id.parse().unwrap();
+    format!("order {id}\n")
+}
+
+async fn article(Extension(args): Extension<UrlArgs>) -> String {
+    let [year, title] = ["year", "title"].map(|name| args.name(name).unwrap_or_default());
+    format!("{title}, written in {year}\n")
+}
+
+async fn year(Extension(args): Extension<UrlArgs>) -> String {
+    format!("all of {}\n", args.name("year").unwrap_or_default())
+}
