@@ -1,1 +1,4 @@
 //! What the conformance tests share.
+
+pub mod deploy;
+pub mod environ;
