@@ -87,18 +87,48 @@ impl Arrival {
 }
 
 /// Variables and the errors stream of a gateway that speaks CGI, FastCGI or SCGI.
-#[derive(Default)]
 pub struct GatewayFacts {
-    vars: Vec<(String, Vec<u8>)>,
+    vars: Box<dyn GatewayVars>,
     errors: Option<Box<dyn ErrorSink>>,
+}
+
+/// Where a gateway's variables are looked up when somebody asks. Most requests ask for none, so a
+/// gateway need not take them apart before.
+pub trait GatewayVars: Send + Sync + 'static {
+    /// The variable `name`, if the gateway sent it.
+    fn var(&self, name: &str) -> Option<&[u8]>;
+
+    /// All variables in the order they came.
+    fn vars(&self) -> Box<dyn Iterator<Item = (&str, &[u8])> + '_>;
+}
+
+/// The first of a name wins.
+impl GatewayVars for Vec<(String, Vec<u8>)> {
+    fn var(&self, name: &str) -> Option<&[u8]> {
+        let mut named = self.iter().filter(|(known, _)| known == name);
+        named.next().map(|(_, value)| value.as_slice())
+    }
+
+    fn vars(&self) -> Box<dyn Iterator<Item = (&str, &[u8])> + '_> {
+        Box::new(self.iter().map(|(name, value)| (&**name, &**value)))
+    }
+}
+
+impl Default for GatewayFacts {
+    fn default() -> Self {
+        Self::new(Vec::new())
+    }
 }
 
 impl GatewayFacts {
     /// The variables the gateway sent that are not the request itself, such as REMOTE_USER,
-    /// SERVER_SOFTWARE or DOCUMENT_ROOT. The first of a name wins.
+    /// SERVER_SOFTWARE or DOCUMENT_ROOT.
     #[must_use]
-    pub fn new(vars: Vec<(String, Vec<u8>)>) -> Self {
-        Self { vars, errors: None }
+    pub fn new(vars: impl GatewayVars) -> Self {
+        Self {
+            vars: Box::new(vars),
+            errors: None,
+        }
     }
 
     /// With a stream for error text, such as FastCGI's FCGI_STDERR. Default: the process's stderr.
@@ -111,13 +141,12 @@ impl GatewayFacts {
     /// The variable `name`, if the gateway sent it.
     #[must_use]
     pub fn var(&self, name: &str) -> Option<&[u8]> {
-        let mut named = self.vars.iter().filter(|(known, _)| known == name);
-        named.next().map(|(_, value)| value.as_slice())
+        self.vars.var(name)
     }
 
     /// All variables in the order they came.
     pub fn vars(&self) -> impl Iterator<Item = (&str, &[u8])> {
-        self.vars.iter().map(|(name, value)| (&**name, &**value))
+        self.vars.vars()
     }
 
     pub(crate) fn errors(&self) -> Option<&dyn ErrorSink> {
@@ -128,7 +157,7 @@ impl GatewayFacts {
 impl fmt::Debug for GatewayFacts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // Values may be secrets (HTTP_AUTHORIZATION is not here, but a gateway may send anything).
-        let names = self.vars.iter().map(|(name, _)| name);
+        let names = self.vars().map(|(name, _)| name);
         f.debug_list().entries(names).finish()
     }
 }

@@ -137,7 +137,7 @@ mod vars;
 mod view;
 
 pub use application::{AnyApplication, Application, application};
-pub use arrival::{Arrival, ErrorSink, GatewayFacts};
+pub use arrival::{Arrival, ErrorSink, GatewayFacts, GatewayVars};
 pub use body::{Body, BodyWriter};
 pub use conn::{Addr, ConnInfo};
 pub use environ::{Cancellation, Environ, EnvironBuilder, Errors, Segment};

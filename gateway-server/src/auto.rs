@@ -12,7 +12,7 @@ use crate::{Sockets, ToSockets, cgi, fastcgi, http as http_server, scgi};
 #[expect(clippy::large_enum_variant, reason = "made once in a process")]
 enum Start {
     /// Descriptor 0 is a listening socket: spawn-fcgi, mod_fcgid, lighttpd's `bin-path`.
-    FastCgi(fastcgi::Server),
+    FastCgi(Box<fastcgi::Server>),
     /// A web server has set the variables of a request.
     Cgi,
     /// `LISTEN_FDS`: systemd has opened the sockets, and may have named them.
@@ -34,7 +34,7 @@ impl Start {
         let variable = |name| std::env::var(name).ok();
         #[cfg(unix)]
         if let Ok(server) = fastcgi::Server::new().stdin() {
-            return Ok(Self::FastCgi(server));
+            return Ok(Self::FastCgi(Box::new(server)));
         }
         if is_cgi(
             variable("GATEWAY_INTERFACE").as_deref(),

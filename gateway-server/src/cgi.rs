@@ -29,7 +29,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use bytes::Buf;
-use gateway_core::{Application, Body, BoxError, Environ, ErrorSink, Failure, Input};
+use gateway_core::{Application, Body, BoxError, Environ, Failure, GatewayFacts, Input};
 use http::{HeaderMap, Method, Request, Response, StatusCode};
 use tower_service::Service;
 
@@ -215,28 +215,29 @@ fn request<R: Read + Send + 'static>(
     variables: impl IntoIterator<Item = (impl AsRef<[u8]>, impl Into<Vec<u8>>)>,
     input: R,
 ) -> Result<(Method, Request<()>, Source<R>), Refused> {
+    let variables: Vec<(_, Vec<u8>)> = variables
+        .into_iter()
+        .map(|(name, value)| (name, value.into()))
+        .collect();
     let mut collected = Variables::new();
-    for (name, value) in variables {
-        collected.set(name.as_ref(), value.into().into())?;
+    for (name, value) in &variables {
+        collected.set(name.as_ref(), value)?;
     }
     let head = collected.into_head(None)?;
+    let named = variables.into_iter().filter_map(|(name, value)| {
+        let name = str::from_utf8(name.as_ref()).ok()?.to_owned();
+        // Empty is absent (PEP 3333).
+        (!value.is_empty()).then_some((name, value))
+    });
+    // The errors stream is standard error, as it is where nobody says anything else.
+    let facts = GatewayFacts::new(named.collect::<Vec<_>>());
     let source = Source::of(&head, input);
     let method = head.method.clone();
-    // The errors stream is standard error, as it is where nobody says anything else.
     Ok((
         method,
-        head.into_request(Body::empty(), None::<NoErrors>).map(drop),
+        head.into_request(Body::empty(), facts).map(drop),
         source,
     ))
-}
-
-/// Never made: there is no errors stream but the process's own.
-enum NoErrors {}
-
-impl ErrorSink for NoErrors {
-    fn write(&self, _: &[u8]) {
-        match *self {}
-    }
 }
 
 /// The input: shared between the application, who may or may not read it, and the end of the

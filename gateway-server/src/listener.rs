@@ -69,6 +69,11 @@ pub trait Listener: Send + 'static {
     fn unacknowledged(_io: &Self::Io) -> Option<usize> {
         None
     }
+
+    /// Makes the closing of `io` a reset, which no peer can take for the end of what it was sent.
+    /// For responses that are cut short in a protocol that has no other way to say so. Default:
+    /// nothing.
+    fn reset_on_close(_io: &Self::Io) {}
 }
 
 /// Two listeners that are served as one.
@@ -125,6 +130,13 @@ impl<L: Listener, M: Listener> Listener for Both<L, M> {
         match io {
             Either::First(io) => L::unacknowledged(io),
             Either::Second(io) => M::unacknowledged(io),
+        }
+    }
+
+    fn reset_on_close(io: &Self::Io) {
+        match io {
+            Either::First(io) => L::reset_on_close(io),
+            Either::Second(io) => M::reset_on_close(io),
         }
     }
 }

@@ -190,6 +190,11 @@ impl Watch {
             // Look again at the phase after registering: it may have changed in between.
             if self.notified.as_mut().poll(cx).is_pending() {
                 self.registered = Some(cx.waker().clone());
+                // Not left to the test above: a waker need not know its own clone (`will_wake` is
+                // best effort, and a vtable may exist twice in one program).
+                if self.shutdown.phase() == phase {
+                    return Poll::Pending;
+                }
             } else {
                 let advanced = Arc::clone(&self.shutdown.inner.advanced);
                 self.notified.set(advanced.notified_owned());

@@ -232,6 +232,10 @@ impl Listener for Sockets {
     fn unacknowledged(io: &Stream) -> Option<usize> {
         io.unacknowledged()
     }
+
+    fn reset_on_close(io: &Stream) {
+        io.reset_on_close();
+    }
 }
 
 impl fmt::Debug for Sockets {
@@ -321,6 +325,14 @@ impl Stream {
     pub fn unix(stream: tokio::net::UnixStream) -> Self {
         Self {
             kind: Kind::Unix(stream),
+        }
+    }
+
+    /// As [`Listener::reset_on_close`]: of effect for TCP; Unix sockets have no such thing.
+    pub fn reset_on_close(&self) {
+        if let Kind::Tcp(stream) = &self.kind {
+            // One that refuses is gone already.
+            let _ = SockRef::from(stream).set_linger(Some(std::time::Duration::ZERO));
         }
     }
 

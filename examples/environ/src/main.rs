@@ -9,7 +9,7 @@ use std::io;
 use std::process::{ExitCode, Termination};
 
 use gateway_core::Application;
-use gateway_server::{Outcome, cgi, fastcgi, http, scgi};
+use gateway_server::{Outcome, ToSockets, cgi, fastcgi, http, scgi};
 
 const USAGE: &str = "usage: environ http HOST:PORT
        environ fcgi HOST:PORT
@@ -48,13 +48,13 @@ async fn http(address: &str) -> io::Result<Outcome> {
 }
 
 async fn fcgi(address: &str) -> io::Result<Outcome> {
-    let server = fastcgi::Server::bind(address)?;
-    println!("listening on fcgi://{}", server.local_addr()?);
+    let server = fastcgi::Server::on(address.to_sockets()?);
+    println!("listening on fcgi://{}", server.local_addrs()[0]);
     server.serve(demo::application.into_service()).await
 }
 
 async fn scgi(address: &str) -> io::Result<Outcome> {
-    let server = scgi::Server::bind(address)?;
-    println!("listening on scgi://{}", server.local_addr()?);
+    let server = scgi::Server::on(address.to_sockets()?);
+    println!("listening on scgi://{}", server.local_addrs()[0]);
     server.serve(demo::application.into_service()).await
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use gateway_core::{Addr, Arrival, Body, ConnInfo, ErrorSink, GatewayFacts, ScriptName};
+use gateway_core::{Addr, Arrival, Body, ConnInfo, GatewayFacts, ScriptName};
 use http::Request;
 use http::uri::Scheme;
 
@@ -10,12 +10,8 @@ use super::Head;
 
 impl Head {
     /// The request, with what the front end said about its client and the application's place.
-    pub(crate) fn into_request(
-        mut self,
-        body: Body,
-        errors: Option<impl ErrorSink>,
-    ) -> Request<Body> {
-        let arrival = self.arrival(errors);
+    pub(crate) fn into_request(self, body: Body, facts: GatewayFacts) -> Request<Body> {
+        let arrival = self.arrival(facts);
         let mut request = Request::new(body);
         *request.method_mut() = self.method;
         *request.uri_mut() = self.uri;
@@ -25,7 +21,7 @@ impl Head {
         request
     }
 
-    fn arrival(&mut self, errors: Option<impl ErrorSink>) -> Arrival {
+    fn arrival(&self, facts: GatewayFacts) -> Arrival {
         let end = |addr: Option<_>| addr.map_or(Addr::Unknown, Addr::Ip);
         let mut conn = ConnInfo::new(end(self.remote), end(self.local));
         if self.secure {
@@ -39,10 +35,6 @@ impl Head {
             ScriptName::join(self.script_name(), self.path_info())
                 .unwrap_or_else(|_| ScriptName::record(&self.uri))
         };
-        let mut facts = GatewayFacts::new(std::mem::take(&mut self.further));
-        if let Some(errors) = errors {
-            facts = facts.with_errors(errors);
-        }
         Arrival::over(conn)
             .with_script_name(script_name)
             .with_gateway(Arc::new(facts))

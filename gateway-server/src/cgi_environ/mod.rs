@@ -16,7 +16,7 @@
 //!     ("HTTP_USER_AGENT", "curl"),
 //!     ("HTTP_PROXY", "http://evil.example"), // httpoxy
 //! ] {
-//!     variables.set(name.as_bytes(), value.as_bytes().to_vec().into())?;
+//!     variables.set(name.as_bytes(), value.as_bytes())?;
 //! }
 //! let head = variables.into_head(None)?;
 //! assert_eq!(head.script_name(), "/wiki");
@@ -37,17 +37,21 @@
 //! | `HTTP_x-Y`, `HTTP_a b` | nothing: no front end writes a header so, and it might shadow one |
 //! | `REQUEST_URI`, `SCRIPT_NAME`, `PATH_INFO`, `QUERY_STRING` | the URI and the script name, see [`Head`] |
 //! | `SERVER_NAME`, `REMOTE_USER`, `DOCUMENT_ROOT`, your own | kept: `RequestExt::var` and `Environ::var` tell them |
+//! | `PATH`, `LD_LIBRARY_PATH` | nothing: Apache's own, from its process's environment |
 //! | `REMOTE_ADDR`, `REMOTE_PORT` | the peer; absent or not an address, an unknown peer, never the front end's own address |
 //! | any of these twice | the later one, as nginx's `fastcgi_param` lines override an included file |
 
 mod arrive;
 mod path;
+#[cfg(feature = "_wire")]
+pub(crate) mod sent;
 
 use std::error::Error;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
 use bytes::{BufMut, Bytes, BytesMut};
+use gateway_core::Prefix;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HOST, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, Version};
 
@@ -55,25 +59,26 @@ use self::path::{Said, SplitPath};
 
 /// The variables of one request, collected one by one.
 #[derive(Debug, Default)]
-pub struct Variables {
+pub struct Variables<'a> {
     headers: HeaderMap,
-    method: Bytes,
-    request_uri: Option<Bytes>,
-    script_name: Bytes,
-    path_info: Bytes,
-    document_uri: Bytes,
-    query_string: Option<Bytes>,
-    protocol: Bytes,
-    content_type: Bytes,
-    content_length: Bytes,
-    remote_addr: Bytes,
-    remote_port: Bytes,
-    server_addr: Bytes,
-    server_port: Bytes,
-    https: Bytes,
-    scheme: Bytes,
+    // What header values are slices of, so that they need not be copied.
+    shared: Option<&'a Bytes>,
+    method: &'a [u8],
+    request_uri: Option<&'a [u8]>,
+    script_name: &'a [u8],
+    path_info: &'a [u8],
+    document_uri: &'a [u8],
+    query_string: Option<&'a [u8]>,
+    protocol: &'a [u8],
+    content_type: &'a [u8],
+    content_length: &'a [u8],
+    remote_addr: &'a [u8],
+    remote_port: &'a [u8],
+    server_addr: &'a [u8],
+    server_port: &'a [u8],
+    https: &'a [u8],
+    scheme: &'a [u8],
     chunked: bool,
-    further: Vec<(String, Vec<u8>)>,
 }
 
 /// The head of a request.
@@ -101,8 +106,6 @@ pub struct Head {
     pub local: Option<SocketAddr>,
     /// HTTPS is `on` or `1`, or REQUEST_SCHEME is `https`.
     pub secure: bool,
-    /// The variables that are not the request itself, such as REMOTE_USER.
-    further: Vec<(String, Vec<u8>)>,
     path: Bytes,
     split: usize,
 }
@@ -148,23 +151,30 @@ impl fmt::Display for Refused {
 
 impl Error for Refused {}
 
-impl Variables {
+impl<'a> Variables<'a> {
     /// No variables yet.
     #[must_use]
     pub fn new() -> Self {
-        // A browser sends 12 to 20 header fields: room for them without growing on the way.
+        Self::default()
+    }
+
+    /// As [`new`](Self::new), for values that are all slices of `whole`, with a map of headers that
+    /// has been used before and is empty.
+    #[cfg(feature = "_wire")]
+    pub(crate) fn sharing(whole: &'a Bytes, headers: HeaderMap) -> Self {
         Self {
-            headers: HeaderMap::with_capacity(24),
+            headers,
+            shared: Some(whole),
             ..Self::default()
         }
     }
 
-    /// Takes one variable. What is none of CGI's is kept as it is, for the application to ask for.
+    /// Takes one variable. Names that are none of a request's are left out.
     ///
     /// # Errors
     ///
     /// [`Refused::HeaderValue`], [`Refused::TooManyHeaders`].
-    pub fn set(&mut self, name: &[u8], value: Bytes) -> Result<(), Refused> {
+    pub fn set(&mut self, name: &[u8], value: &'a [u8]) -> Result<(), Refused> {
         if let Some(header) = name.strip_prefix(b"HTTP_") {
             return self.set_header(header, value);
         }
@@ -173,10 +183,7 @@ impl Variables {
             b"REQUEST_URI" => self.request_uri = Some(value),
             b"SCRIPT_NAME" => self.script_name = value,
             b"PATH_INFO" => self.path_info = value,
-            b"DOCUMENT_URI" => {
-                self.set_further(name, &value);
-                self.document_uri = value;
-            }
+            b"DOCUMENT_URI" => self.document_uri = value,
             b"QUERY_STRING" => self.query_string = Some(value),
             b"SERVER_PROTOCOL" => self.protocol = value,
             b"CONTENT_TYPE" => self.content_type = value,
@@ -184,31 +191,15 @@ impl Variables {
             b"REMOTE_ADDR" => self.remote_addr = value,
             b"REMOTE_PORT" => self.remote_port = value,
             b"SERVER_ADDR" => self.server_addr = value,
-            b"SERVER_PORT" => {
-                self.set_further(name, &value);
-                self.server_port = value;
-            }
+            b"SERVER_PORT" => self.server_port = value,
             b"HTTPS" => self.https = value,
             b"REQUEST_SCHEME" => self.scheme = value,
-            b"GATEWAY_INTERFACE" => {}
-            _ => self.set_further(name, &value),
+            _ => {}
         }
         Ok(())
     }
 
-    /// Empty and absent are the same for all of these (PEP 3333), and nginx sends many empty ones.
-    fn set_further(&mut self, name: &[u8], value: &[u8]) {
-        let Ok(name) = str::from_utf8(name) else {
-            return;
-        };
-        match self.further.iter_mut().find(|(known, _)| known == name) {
-            Some((_, earlier)) => *earlier = value.to_vec(),
-            None if value.is_empty() => {}
-            None => self.further.push((name.to_owned(), value.to_vec())),
-        }
-    }
-
-    fn set_header(&mut self, name: &[u8], value: Bytes) -> Result<(), Refused> {
+    fn set_header(&mut self, name: &[u8], value: &'a [u8]) -> Result<(), Refused> {
         if name.is_empty()
             || name
                 .iter()
@@ -226,7 +217,7 @@ impl Variables {
             self.chunked = true;
             return Ok(());
         }
-        let value = HeaderValue::from_maybe_shared(value).map_err(|_| Refused::HeaderValue)?;
+        let value = self.header_value(value)?;
         let host = name == HOST;
         if host {
             self.headers.try_insert(name, value).map(drop)
@@ -236,20 +227,36 @@ impl Variables {
         .map_err(|_| Refused::TooManyHeaders)
     }
 
+    fn header_value(&self, value: &[u8]) -> Result<HeaderValue, Refused> {
+        match self.shared {
+            Some(whole) => HeaderValue::from_maybe_shared(whole.slice_ref(value)),
+            None => HeaderValue::from_bytes(value),
+        }
+        .map_err(|_| Refused::HeaderValue)
+    }
+
+    fn bytes(&self, value: &[u8]) -> Bytes {
+        match self.shared {
+            Some(whole) => whole.slice_ref(value),
+            None => Bytes::copy_from_slice(value),
+        }
+    }
+
     /// Turns what was collected into the head of a request.
     ///
-    /// `mount`, decoded and without a slash at its end, says where the application stands,
+    /// `mount` says where the application stands,
     /// whatever SCRIPT_NAME says: some front ends put the whole path there.
     /// A path that is not below it becomes PATH_INFO whole.
     ///
     /// # Errors
     ///
     /// As [`Refused`] lists them.
-    pub fn into_head(mut self, mount: Option<&str>) -> Result<Head, Refused> {
-        let method = Method::from_bytes(&self.method).map_err(|_| Refused::Method)?;
-        let content_length = parse_content_length(&self.content_length)?;
+    pub fn into_head(mut self, mount: Option<&Prefix>) -> Result<Head, Refused> {
+        let method = Method::from_bytes(self.method).map_err(|_| Refused::Method)?;
+        let content_length = parse_content_length(self.content_length)?;
 
-        let (target, target_query) = match &self.request_uri {
+        let request_uri = self.request_uri.map(|uri| self.bytes(uri));
+        let (target, target_query) = match &request_uri {
             Some(uri) => {
                 let (path, query) = path::target(uri);
                 (Some(path), query)
@@ -259,29 +266,22 @@ impl Variables {
         let SplitPath { raw, split } = path::split(
             Said {
                 target: target.as_ref(),
-                script_name: &self.script_name,
-                path_info: &self.path_info,
-                document_uri: &self.document_uri,
+                script_name: self.script_name,
+                path_info: self.path_info,
+                document_uri: self.document_uri,
             },
             mount,
         );
         // QUERY_STRING is from after a rewrite. RFC 3875 4.1.7 has it always there;
         // where it is not, the client's own.
-        let query = self
-            .query_string
-            .take()
-            .or(target_query)
-            .unwrap_or_default();
-        let uri = uri(
-            self.request_uri.as_ref(),
-            &raw,
-            split,
-            &path::acceptable_query(&query),
-        )?;
+        let query = match self.query_string {
+            Some(query) => path::acceptable_query(query),
+            None => path::acceptable_query(target_query.as_deref().unwrap_or_default()),
+        };
+        let uri = uri(request_uri.as_ref(), &raw, split, &query)?;
 
         if !self.content_type.is_empty() {
-            let value = HeaderValue::from_maybe_shared(self.content_type)
-                .map_err(|_| Refused::HeaderValue)?;
+            let value = self.header_value(self.content_type)?;
             self.headers
                 .try_insert(CONTENT_TYPE, value)
                 .map_err(|_| Refused::TooManyHeaders)?;
@@ -294,15 +294,14 @@ impl Variables {
         Ok(Head {
             method,
             uri,
-            version: version(&self.protocol),
+            version: version(self.protocol),
             headers: self.headers,
             content_length,
             chunked: self.chunked,
-            further: self.further,
-            remote: address(&self.remote_addr, &self.remote_port),
-            local: address(&self.server_addr, &self.server_port),
+            remote: address(self.remote_addr, self.remote_port),
+            local: address(self.server_addr, self.server_port),
             secure: self.https.eq_ignore_ascii_case(b"on")
-                || self.https.as_ref() == b"1"
+                || self.https == b"1"
                 || self.scheme.eq_ignore_ascii_case(b"https"),
             path: raw,
             split,
@@ -400,7 +399,7 @@ fn uri(
     request_uri: Option<&Bytes>,
     path: &Bytes,
     split: usize,
-    query: &Bytes,
+    query: &[u8],
 ) -> Result<Uri, Refused> {
     let path_info = path.get(split..).unwrap_or_default();
     let said = request_uri.and_then(|uri| {
@@ -408,7 +407,7 @@ fn uri(
         // A `?` with nothing behind it is the client's to keep.
         let same = match rest.split_first() {
             None => query.is_empty(),
-            Some((b'?', rest)) => rest == query.as_ref(),
+            Some((b'?', rest)) => rest == query,
             Some(_) => false,
         };
         // Equal bytes are not enough: the path must be in front of them too.

@@ -4,7 +4,10 @@
 //! `SCRIPT_NAME` and `PATH_INFO` after decoding and after whatever rewriting was
 //! configured. Pure functions over bytes; nothing here can fail or panic.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
+use gateway_core::Prefix;
 
 /// The client's path, split at the application.
 ///
@@ -34,25 +37,25 @@ pub(crate) struct Said<'a> {
 /// - SCRIPT_NAME + PATH_INFO win over REQUEST_URI, which may be from before a rewrite. Where the
 ///   two are equal after decoding, REQUEST_URI's form is kept: it still tells `%2F` from `/`.
 /// - Where neither is given (nginx's `scgi_params`), REQUEST_URI is the path and SCRIPT_NAME empty.
-/// - `mount` (decoded, no slash at its end) overrules the front end's idea of the split, for those
+/// - `mount` overrules the front end's idea of the split, for those
 ///   that put the whole path into SCRIPT_NAME. A path that is not below it is all PATH_INFO.
 ///
 /// PATH_INFO is empty or begins with `/`, and SCRIPT_NAME never begins with two.
-pub(crate) fn split(said: Said<'_>, mount: Option<&str>) -> SplitPath {
+pub(crate) fn split(said: Said<'_>, mount: Option<&Prefix>) -> SplitPath {
     let mut found = whole(said);
     // Nobody mounts at `//a`, and a script name of that look would make links to another host.
     if found.raw.starts_with(b"//") {
         found.split = 0;
     }
-    let Some(mount) = mount else { return found };
-    if found.raw.as_ref() == b"*" {
-        return found;
+    if let Some(mount) = mount
+        && found.raw.as_ref() != b"*"
+    {
+        let matched = str::from_utf8(&found.raw)
+            .ok()
+            .and_then(|raw| mount.matched_in(raw));
+        found.split = matched.unwrap_or(0);
     }
-    let split = match decoded_prefix(&found.raw, mount.as_bytes()) {
-        Some(at) if matches!(found.raw.get(at), None | Some(b'/')) => at,
-        _ => 0,
-    };
-    SplitPath { split, ..found }
+    found
 }
 
 fn whole(said: Said<'_>) -> SplitPath {
@@ -75,6 +78,7 @@ fn whole(said: Said<'_>) -> SplitPath {
     let plain = !script_name.ends_with(b"/") && matches!(path_info.first(), None | Some(b'/'));
     if plain
         && let Some(target) = target
+        && target.starts_with(b"/")
         && target.strip_prefix(script_name) == Some(path_info)
         && !target
             .iter()
@@ -105,12 +109,16 @@ fn whole(said: Said<'_>) -> SplitPath {
         let with_slash = [b"/", info.as_slice()].concat();
         let clients = doubled.then_some(&with_slash);
         for info in clients.into_iter().chain([&info]) {
-            if let Some(split) = decoded_prefix(&target, &script)
-                // An encoded slash does not end a script name.
-                && matches!(target.get(split), None | Some(b'/'))
-                && target.get(split..).is_some_and(|rest| decoded_prefix(rest, info) == Some(rest.len()))
-            {
-                return SplitPath { raw: target, split };
+            for slashes in [Slashes::Decoded, Slashes::Kept] {
+                if let Some(split) = decoded_prefix(&target, &script, slashes)
+                    // An encoded slash does not end a script name.
+                    && matches!(target.get(split), None | Some(b'/'))
+                    && target
+                        .get(split..)
+                        .is_some_and(|rest| decoded_prefix(rest, info, slashes) == Some(rest.len()))
+                {
+                    return SplitPath { raw: target, split };
+                }
             }
         }
     }
@@ -151,11 +159,22 @@ pub(crate) fn target(request_uri: &Bytes) -> (Bytes, Option<Bytes>) {
     }
 }
 
+/// What a front end did to `%2F`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Slashes {
+    Decoded,
+    /// Apache's `AllowEncodedSlashes NoDecode` decodes everything else.
+    Kept,
+}
+
 /// The length of the part of `raw` that decodes to `prefix`.
-fn decoded_prefix(raw: &[u8], prefix: &[u8]) -> Option<usize> {
+fn decoded_prefix(raw: &[u8], prefix: &[u8], slashes: Slashes) -> Option<usize> {
     let mut rest = raw;
     for &expected in prefix {
-        let (byte, after) = decode_first(rest)?;
+        let (mut byte, mut after) = decode_first(rest)?;
+        if slashes == Slashes::Kept && byte == b'/' {
+            (byte, after) = rest.split_first().map(|(byte, rest)| (*byte, rest))?;
+        }
         if byte != expected {
             return None;
         }
@@ -209,13 +228,13 @@ fn encoded(decoded: &[u8]) -> Bytes {
 }
 
 /// A raw query as it is, but for the bytes that `http::Uri` refuses there.
-pub(crate) fn acceptable_query(raw: &Bytes) -> Bytes {
+pub(crate) fn acceptable_query(raw: &[u8]) -> Cow<'_, [u8]> {
     let refused =
         |byte: u8| !matches!(byte, 0x21..=0x7E) || matches!(byte, b'"' | b'<' | b'>' | b'#');
     if raw.iter().copied().any(refused) {
-        percent(raw, refused)
+        Cow::Owned(percent(raw, refused).into())
     } else {
-        raw.clone()
+        Cow::Borrowed(raw)
     }
 }
 

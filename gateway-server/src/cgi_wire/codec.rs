@@ -3,20 +3,24 @@
 use std::fmt;
 
 use bytes::{Bytes, BytesMut};
-use http::StatusCode;
+use http::{HeaderMap, StatusCode};
 
 use super::output::Output;
 use crate::cgi_environ::Head;
+use crate::cgi_environ::sent::SentVars;
 
 /// What came in from the front end.
-#[derive(Debug)]
 #[expect(
     clippy::large_enum_variant,
     reason = "once per request, and moved straight to its place; a box would be an allocation"
 )]
+#[cfg_attr(
+    not(feature = "fastcgi"),
+    expect(dead_code, reason = "SCGI has nothing to abort and nothing to keep")
+)]
 pub(crate) enum Event {
     /// A request began. Its input follows as [`Data`](Self::Data).
-    Request(Head),
+    Request(Head, SentVars),
     /// A request began that is answered by a bare status; its input follows all the same.
     Refused(StatusCode),
     /// A piece of the running request's input; never empty.
@@ -44,6 +48,9 @@ pub(crate) trait Codec {
         input: &mut BytesMut,
         output: &mut Output,
     ) -> Result<Option<Event>, Self::Malformed>;
+
+    /// Takes a map that was used, empty, to be used for the next request's headers.
+    fn recycle(&mut self, headers: HeaderMap);
 
     /// Whether bytes of a request were read whose head is not complete.
     fn within_head(&self) -> bool;

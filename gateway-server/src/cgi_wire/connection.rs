@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use gateway_core::{Body, BoxError, RequestExt};
+use gateway_core::{Body, BoxError, GatewayFacts, RequestExt};
 use http::{HeaderMap, Method, Request, Response, StatusCode};
 use pin_project_lite::pin_project;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
@@ -24,6 +24,7 @@ use super::settings::Settings;
 use super::timer::{Timer, Wait};
 use crate::access::Record;
 use crate::cgi_environ::Head;
+use crate::cgi_environ::sent::SentVars;
 use crate::cgi_response::{BodyPlan, encode_head};
 use crate::shutdown::{Phase, Watch};
 
@@ -53,6 +54,8 @@ pin_project! {
         request: Present,
         errors: ErrorText,
         settings: Arc<Settings>,
+        // As `Listener::reset_on_close`.
+        reset: fn(&I),
         shutdown: Watch,
         timer: Timer,
         phase: Phase,
@@ -63,11 +66,11 @@ pin_project! {
 }
 
 /// The request that is running, and what of its input has come.
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Present {
     method: Method,
     /// Not begun yet: what of its body is in the buffer already is looked at first.
-    head: Option<Head>,
+    head: Option<(Head, SentVars)>,
     /// The first piece of the body, as long as it may be the only one.
     first: Option<Bytes>,
     incoming: Option<Incoming>,
@@ -151,6 +154,8 @@ enum End {
     /// The front end is given time to read what was sent: closing a socket with unread input
     /// resets it, and takes the response along.
     Linger,
+    /// Once everything is written, in a way that nobody can take for the end of a response.
+    Reset,
 }
 
 /// What stands between the bytes and the next thing to do.
@@ -175,6 +180,7 @@ where
         codec: C,
         service: S,
         settings: Arc<Settings>,
+        reset: fn(&I),
         shutdown: Watch,
     ) -> Self {
         Self {
@@ -187,6 +193,7 @@ where
             request: Present::default(),
             errors: ErrorText::default(),
             settings,
+            reset,
             shutdown,
             timer: Timer::default(),
             phase: Phase::Serving,
@@ -264,13 +271,17 @@ where
     }
 
     fn respond(mut self: Pin<&mut Self>, response: Response<B>) {
-        let (parts, body) = response.into_parts();
+        let (mut parts, body) = response.into_parts();
         let exact = body.size_hint().exact();
         let mut this = self.as_mut().project();
         let method = &this.request.method;
         let plan = this.codec.stdout_with(this.output, |out| {
             encode_head(method, parts.status, &parts.headers, exact, out)
         });
+        if plan.is_ok() {
+            parts.headers.clear();
+            this.codec.recycle(parts.headers);
+        }
         if let Some(record) = this.request.record.take() {
             this.request.record =
                 Some(record.answered(parts.status, plan != Ok(BodyPlan::Nothing)));
@@ -338,17 +349,16 @@ where
         error!("the response is cut short: {failed}");
         let mut this = self.as_mut().project();
         if C::ERRORS {
-            this.codec.stderr(
-                this.output,
-                format!("the response is cut short: {failed}\n").as_bytes(),
-            );
+            let mut text = this.errors.end();
+            text.extend(format!("the response is cut short: {failed}\n").bytes());
+            this.codec.stderr(this.output, &text);
         }
         this.exchange.as_mut().clear();
         *this.request = Present {
             input_ended: this.request.input_ended,
             ..Present::default()
         };
-        *this.end = End::Flush;
+        *this.end = End::Reset;
     }
 
     /// Ends the request; with it the connection, unless the front end wants to keep it.
@@ -396,6 +406,10 @@ where
                 }
                 Poll::Ready(_) => Some(Step::Done),
             },
+            End::Reset => {
+                (this.reset)(this.io);
+                Some(Step::Done)
+            }
         }
     }
 
@@ -456,7 +470,7 @@ where
                 }
             };
             match event {
-                Event::Request(head) => self.as_mut().take_head(head),
+                Event::Request(head, vars) => self.as_mut().take_head(head, vars),
                 Event::Refused(status) => {
                     // Nothing is known of the request that was refused, its method neither.
                     *this.request = Present::default();
@@ -479,11 +493,11 @@ where
         Step::Again
     }
 
-    fn take_head(self: Pin<&mut Self>, head: Head) {
+    fn take_head(self: Pin<&mut Self>, head: Head, vars: SentVars) {
         *self.project().request = Present {
             method: head.method.clone(),
             expected: head.content_length,
-            head: Some(head),
+            head: Some((head, vars)),
             ..Present::default()
         };
     }
@@ -520,7 +534,7 @@ where
     /// Hands the request to the service.
     fn begin(mut self: Pin<&mut Self>) {
         let mut this = self.as_mut().project();
-        let Some(head) = this.request.head.take() else {
+        let Some((head, vars)) = this.request.head.take() else {
             return;
         };
         if let (Some(limit), Some(length)) = (this.settings.body_bytes, head.content_length)
@@ -532,8 +546,11 @@ where
             return self.bare(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
         }
         let body = this.request.body(*this.eof);
-        let errors = C::ERRORS.then(|| this.errors.begin());
-        let (parts, body) = head.into_request(body, errors).into_parts();
+        let mut facts = GatewayFacts::new(vars);
+        if C::ERRORS {
+            facts = facts.with_errors(this.errors.begin());
+        }
+        let (parts, body) = head.into_request(body, facts).into_parts();
         this.request.record = parts
             .conn()
             .and_then(|conn| Record::begin(&parts.method, &parts.uri, conn));

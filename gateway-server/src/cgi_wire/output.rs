@@ -28,6 +28,10 @@ pub(crate) struct Output {
     len: usize,
 }
 
+#[cfg_attr(
+    not(feature = "fastcgi"),
+    expect(dead_code, reason = "SCGI has no records to go back to")
+)]
 impl Output {
     pub(crate) fn len(&self) -> usize {
         self.len

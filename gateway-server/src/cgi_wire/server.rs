@@ -196,7 +196,7 @@ impl<P, L> FrontEndServer<P, L> {
     ///
     /// `script_name` neither is empty nor begins with one `/`, or has an empty segment.
     pub fn script_name(mut self, script_name: &str) -> Result<Self, InvalidPrefix> {
-        self.settings.mount = Some(Prefix::new(script_name)?.as_str().into());
+        self.settings.mount = Some(Arc::new(Prefix::new(script_name)?));
         Ok(self)
     }
 
@@ -311,7 +311,14 @@ impl<P: Protocol, L> FrontEndServer<P, L> {
     {
         let codec = P::codec(&self.settings, self.most_connections());
         let settings = Arc::new(self.settings.clone());
-        Connection::new(io, codec, service, settings, Shutdown::new().watch())
+        Connection::new(
+            io,
+            codec,
+            service,
+            settings,
+            |_| {},
+            Shutdown::new().watch(),
+        )
     }
 }
 
@@ -386,7 +393,8 @@ impl<P: Protocol, L: Listener> FrontEndServer<P, L> {
                     return warn!(%peer, "not one of FCGI_WEB_SERVER_ADDRS");
                 }
                 let codec = P::codec(&settings, most);
-                Connection::new(io, codec, service, settings, tracked.shutdown().watch()).await;
+                let watch = tracked.shutdown().watch();
+                Connection::new(io, codec, service, settings, L::reset_on_close, watch).await;
                 // Not before here: a shutdown waits for connections that are still being closed.
                 drop(tracked);
             }

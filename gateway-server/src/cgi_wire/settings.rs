@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use gateway_core::Prefix;
+
 /// Timeouts and limits, each with its default in the documentation of the method that changes it.
 ///
 /// The peer is a front end, not a stranger: it keeps idle connections in a pool of its own, and to
@@ -10,7 +12,7 @@ use std::time::Duration;
 #[derive(Debug, Clone)]
 pub(crate) struct Settings {
     /// Where the application stands, whatever SCRIPT_NAME says.
-    pub(crate) mount: Option<Arc<str>>,
+    pub(crate) mount: Option<Arc<Prefix>>,
     /// Bytes of a request's variables.
     pub(crate) head_bytes: usize,
     /// Header fields of a request.

@@ -4,12 +4,15 @@ use std::mem;
 use std::sync::Arc;
 
 use bytes::{Buf, Bytes, BytesMut};
-use http::StatusCode;
+use http::{HeaderMap, StatusCode};
 
 use super::record::{
     BeginRequest, Header, Kind, Malformed, Pairs, ProtocolStatus, Role, end_request,
     get_values_result, unknown_type,
 };
+use gateway_core::Prefix;
+
+use crate::cgi_environ::sent::SentVars;
 use crate::cgi_environ::{Head, Refused, Variables};
 use crate::cgi_wire::codec::{Codec, Event};
 use crate::cgi_wire::output::Output;
@@ -25,7 +28,7 @@ const MAX_EARLY: usize = 64 * 1024;
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Rules {
     /// Where the application stands, whatever SCRIPT_NAME says.
-    pub(crate) mount: Option<Arc<str>>,
+    pub(crate) mount: Option<Arc<Prefix>>,
     /// Bytes of PARAMS; more is answered with 431.
     pub(crate) max_params: usize,
     /// The answer to FCGI_MAX_CONNS.
@@ -42,6 +45,8 @@ pub(crate) struct RecordCodec {
     stderr_used: bool,
     params: BytesMut,
     early: BytesMut,
+    // Of the response before: the map of the next request's.
+    headers: HeaderMap,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -93,6 +98,7 @@ impl RecordCodec {
             stderr_used: false,
             params: BytesMut::new(),
             early: BytesMut::new(),
+            headers: HeaderMap::new(),
         }
     }
 
@@ -275,10 +281,13 @@ impl RecordCodec {
                     )));
                 }
                 let params = self.params.split().freeze();
-                Ok(Some(match head(&params, self.rules.mount.as_deref())? {
-                    Ok(head) => Event::Request(head),
-                    Err(refused) => Event::Refused(refused.status()),
-                }))
+                let mount = self.rules.mount.as_deref();
+                Ok(Some(
+                    match head(&params, mem::take(&mut self.headers), mount)? {
+                        Ok(head) => Event::Request(head, SentVars::new(params, first_pair)),
+                        Err(refused) => Event::Refused(refused.status()),
+                    },
+                ))
             }
             (Kind::STDIN, Request::Params { input_ended, .. }) => {
                 *input_ended = true;
@@ -319,21 +328,28 @@ impl RecordCodec {
 /// # Errors
 ///
 /// Pairs that point beyond the stream are the connection's error; variables that make no request, the request's.
-pub(crate) fn head(
+fn head(
     params: &Bytes,
-    mount: Option<&str>,
+    headers: HeaderMap,
+    mount: Option<&Prefix>,
 ) -> Result<Result<Head, Refused>, Malformed> {
-    let mut variables = Variables::new();
+    let mut variables = Variables::sharing(params, headers);
     let mut refused = None;
     for pair in Pairs::new(params) {
         let (name, value) = pair?;
         // Read to the end all the same: what is malformed closes the connection.
-        refused = refused.or(variables.set(name, params.slice_ref(value)).err());
+        refused = refused.or(variables.set(name, value).err());
     }
     Ok(match refused {
         Some(refused) => Err(refused),
         None => variables.into_head(mount),
     })
+}
+
+fn first_pair(stream: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
+    let mut pairs = Pairs::new(stream);
+    let (name, value) = pairs.next()?.ok()?;
+    Some((name, value, pairs.rest()))
 }
 
 impl Codec for RecordCodec {
@@ -395,6 +411,10 @@ impl Codec for RecordCodec {
                 }
             }
         }
+    }
+
+    fn recycle(&mut self, headers: HeaderMap) {
+        self.headers = headers;
     }
 
     fn within_head(&self) -> bool {

@@ -42,7 +42,7 @@
 //!
 //! What the application writes to its errors stream, and why it failed, goes to FCGI_STDERR: the
 //! front end's error log. A response body that fails half way leaves the request without its end,
-//! so that the front end cuts its client off, too.
+//! and the connection is reset, so that the front end cuts its client off, too.
 
 mod codec;
 pub mod record;

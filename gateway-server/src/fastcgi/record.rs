@@ -286,6 +286,12 @@ impl<'a> Pairs<'a> {
         Self { rest: stream }
     }
 
+    /// What has not been read.
+    #[must_use]
+    pub const fn rest(&self) -> &'a [u8] {
+        self.rest
+    }
+
     fn read(&mut self) -> Option<(&'a [u8], &'a [u8])> {
         let name = self.length()?;
         let value = self.length()?;

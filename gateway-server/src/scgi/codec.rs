@@ -5,8 +5,11 @@ use std::fmt;
 use std::sync::Arc;
 
 use bytes::{Buf, Bytes, BytesMut};
-use http::StatusCode;
+use http::{HeaderMap, StatusCode};
 
+use gateway_core::Prefix;
+
+use crate::cgi_environ::sent::SentVars;
 use crate::cgi_environ::{Head, Refused, Variables};
 use crate::cgi_wire::codec::{Codec, Event};
 use crate::cgi_wire::output::Output;
@@ -39,7 +42,7 @@ impl Error for Malformed {}
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Rules {
     /// Where the application stands, whatever SCRIPT_NAME says.
-    pub(crate) mount: Option<Arc<str>>,
+    pub(crate) mount: Option<Arc<Prefix>>,
     /// Bytes of headers; more is answered with 431.
     pub(crate) max_headers: usize,
 }
@@ -99,16 +102,13 @@ fn length(input: &[u8]) -> Result<Option<(usize, usize)>, Malformed> {
 /// # Errors
 ///
 /// Headers that are no pairs are the connection's error; those that make no request, the request's.
-pub(crate) fn head(
-    headers: &Bytes,
-    mount: Option<&str>,
-) -> Result<Result<Head, Refused>, Malformed> {
-    let mut variables = Variables::new();
+fn head(headers: &Bytes, mount: Option<&Prefix>) -> Result<Result<Head, Refused>, Malformed> {
+    let mut variables = Variables::sharing(headers, HeaderMap::new());
     let mut refused = None;
     let mut rest = headers.as_ref();
     while !rest.is_empty() {
         let (name, value, after) = pair(rest).ok_or(Malformed::Headers)?;
-        refused = refused.or(variables.set(name, headers.slice_ref(value)).err());
+        refused = refused.or(variables.set(name, value).err());
         rest = after;
     }
     Ok(match refused {
@@ -159,7 +159,7 @@ impl Codec for NetstringCodec {
                         self.state = State::Body {
                             left: head.content_length.unwrap_or(0),
                         };
-                        Event::Request(head)
+                        Event::Request(head, SentVars::new(headers, pair))
                     }
                     Err(refused) => {
                         self.state = State::Done;
@@ -187,6 +187,9 @@ impl Codec for NetstringCodec {
             }
         }
     }
+
+    /// There is no next request.
+    fn recycle(&mut self, _: HeaderMap) {}
 
     fn within_head(&self) -> bool {
         matches!(self.state, State::Head)

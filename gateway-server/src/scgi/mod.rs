@@ -26,7 +26,8 @@
 //! Headers that are no netstring, or no pairs of strings, close the connection without an answer;
 //! variables that make no request are answered with 400, 414 or 431. The protocol has no errors
 //! stream, so the application's is this process's standard error. It has no end of a response
-//! either: where a body fails half way, only a Content-Length tells the front end.
+//! either: where a body fails half way, the connection is reset, which is all there is to tell the
+//! front end, and over a Unix socket there is not even that (a Content-Length is).
 
 mod codec;
 

@@ -2,17 +2,19 @@
 
 use std::collections::BTreeMap;
 
+use gateway_core::Prefix;
 use gateway_server::cgi_environ::{Head, Refused, Variables};
 use http::{StatusCode, Version};
 use proptest::prelude::*;
 
 fn head(variables: &[(&str, &[u8])], mount: Option<&str>) -> Result<Head, Refused> {
     let mut collected = Variables::new();
-    collected.set(b"REQUEST_METHOD", "GET".into())?;
+    collected.set(b"REQUEST_METHOD", b"GET")?;
     for (name, value) in variables {
-        collected.set(name.as_bytes(), value.to_vec().into())?;
+        collected.set(name.as_bytes(), value)?;
     }
-    collected.into_head(mount)
+    let mount = mount.map(|mount| Prefix::new(mount).unwrap());
+    collected.into_head(mount.as_ref())
 }
 
 fn get(variables: &[(&str, &str)]) -> Result<Head, Refused> {
@@ -195,7 +197,7 @@ fn what_makes_no_request_is_refused_with_its_status() {
     );
     let mut many = Variables::new();
     let refused = (0..100_000)
-        .find_map(|n| many.set(format!("HTTP_X{n}").as_bytes(), "".into()).err())
+        .find_map(|n| many.set(format!("HTTP_X{n}").as_bytes(), b"").err())
         .unwrap();
     assert_eq!(
         refused.status(),
