@@ -131,7 +131,7 @@ impl Backend {
 
 pub struct Front {
     port: u16,
-    process: Process,
+    _process: Process,
     folder: tempfile::TempDir,
     ports: Vec<(&'static str, u16)>,
 }
@@ -195,7 +195,7 @@ impl Front {
         }
         Self {
             port: 0,
-            process,
+            _process: process,
             folder,
             ports,
         }
@@ -261,7 +261,7 @@ impl Front {
         wait_for(port);
         Self {
             port,
-            process,
+            _process: process,
             folder,
             ports: vec![],
         }
