@@ -7,7 +7,7 @@ use std::io::Read;
 use axum::Router;
 use axum::routing::{get, post};
 use axum::serve::ListenerExt;
-use gateway_core::{Body, Environ, Reply};
+use gateway_core::Body;
 use http::{Request, Response};
 use http_body_util::BodyExt;
 use tokio::net::TcpListener;
@@ -153,15 +153,8 @@ func main() {
 }
 "#;
 
-/// What the CGI programs answer.
-pub fn greet(environ: &mut Environ) -> Reply {
-    let query =
-        String::from_utf8_lossy(&environ.var("QUERY_STRING").unwrap_or_default()).into_owned();
-    Reply::text(format!("Hello {query}!\n"))
-}
-
 pub const SH: &str =
     "#!/bin/sh\nprintf 'Content-Type: text/plain\\r\\n\\r\\nHello %s!\\n' \"$QUERY_STRING\"\n";
 
-pub const PYTHON: &str = "#!/usr/bin/env python3\nimport os, sys\n\
+pub const PYTHON: &str = "#!/usr/bin/python3\nimport os, sys\n\
     sys.stdout.write('Content-Type: text/plain\\r\\n\\r\\nHello %s!\\n' % os.environ['QUERY_STRING'])\n";

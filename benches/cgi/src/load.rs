@@ -131,7 +131,7 @@ impl Backend {
 
 pub struct Front {
     port: u16,
-    process: Process,
+    _process: Process,
     folder: tempfile::TempDir,
     ports: Vec<(&'static str, u16)>,
 }
@@ -195,7 +195,7 @@ impl Front {
         }
         Self {
             port: 0,
-            process,
+            _process: process,
             folder,
             ports,
         }
@@ -214,8 +214,28 @@ impl Front {
             fs::write(cgi.join(name), text).unwrap();
             executable(&cgi.join(name));
         }
-        let ours = std::env::var_os("CGI_PROGRAM")
-            .map_or_else(|| std::env::current_exe().unwrap(), PathBuf::from);
+        // Linked statically, as one deploys it: half of a small program's start is its libraries.
+        let target = std::env::current_exe().unwrap().with_file_name("static");
+        let built = Command::new("cargo")
+            .args([
+                "build",
+                "--quiet",
+                "--release",
+                "--package",
+                "bench-cgi",
+                "--bin",
+                "cgi-program",
+            ])
+            .args(["--target", "x86_64-unknown-linux-gnu"])
+            .env(
+                "RUSTFLAGS",
+                "-C target-feature=+crt-static -C relocation-model=static",
+            )
+            .env("CARGO_TARGET_DIR", &target)
+            .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+            .status();
+        assert!(built.unwrap().success());
+        let ours = target.join("x86_64-unknown-linux-gnu/release/cgi-program");
         fs::copy(ours, cgi.join("ours")).unwrap();
         executable(&cgi.join("ours"));
         let port = free_port();
@@ -241,15 +261,53 @@ impl Front {
         wait_for(port);
         Self {
             port,
-            process,
+            _process: process,
             folder,
             ports: vec![],
         }
     }
 
-    /// The CGI program.
-    pub fn program(&self) -> PathBuf {
-        self.folder.path().join("cgi/ours")
+    /// User instructions and page faults of one run of a CGI program.
+    pub fn start_up(&self, program: &str) -> (u64, u64) {
+        let program = self.folder.path().join("cgi").join(program);
+        let environment = [
+            ("GATEWAY_INTERFACE", "CGI/1.1"),
+            ("REQUEST_METHOD", "GET"),
+            ("SCRIPT_NAME", "/x"),
+            ("QUERY_STRING", "subject=John"),
+            ("PATH", "/usr/bin:/bin"),
+        ];
+        let number = |command: &mut Command, before: &str| {
+            let output = command.env_clear().envs(environment).output().unwrap();
+            let said = String::from_utf8_lossy(&output.stderr).into_owned();
+            let line = said
+                .lines()
+                .find(|line| line.contains(before))
+                .unwrap_or_else(|| panic!("{said}"));
+            let digits = |text: &str| {
+                text.chars()
+                    .filter(char::is_ascii_digit)
+                    .collect::<String>()
+            };
+            digits(line.rsplit(before).next().unwrap())
+                .parse::<u64>()
+                .unwrap_or_else(|_| digits(line.split(before).next().unwrap()).parse().unwrap())
+        };
+        let mut callgrind = Command::new("valgrind");
+        callgrind
+            .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
+            .arg(&program);
+        let mut perf = Command::new("perf");
+        perf.args(["stat", "-e", "page-faults", "-x,"])
+            .arg(&program);
+        let faults = {
+            let output = perf.env_clear().envs(environment).output().unwrap();
+            let said = String::from_utf8_lossy(&output.stderr).into_owned();
+            said.lines()
+                .find_map(|line| line.split(',').next()?.parse().ok())
+                .unwrap_or(0)
+        };
+        (number(&mut callgrind, "Collected : "), faults)
     }
 
     fn port_of(&self, backend: &Backend) -> u16 {
@@ -278,13 +336,12 @@ impl Front {
         }
     }
 
-    /// Three seconds of processes; their CPU is that of Apache's children that have ended.
+    /// Three seconds of processes. Apache's cgid forgets their CPU time, so there is none to tell.
     pub fn wrk_path(&self, path: &str) -> Sample {
-        let before = children_cpu(self.process.0.id());
-        let (rate, count) = wrk(self.port, path, 4);
+        let (rate, _) = wrk(self.port, path, 4);
         Sample {
             rate,
-            cpu: (children_cpu(self.process.0.id()) - before) / count * 1e6,
+            cpu: f64::NAN,
         }
     }
 
@@ -332,28 +389,6 @@ impl Front {
             cpu: (backend.cpu() - before) / COUNT as f64 * 1e6,
         }
     }
-}
-
-/// CPU of all ended descendants of the group's processes, in seconds.
-fn children_cpu(group: u32) -> f64 {
-    let mut total = 0.0;
-    for entry in fs::read_dir("/proc").unwrap().flatten() {
-        let Ok(stat) = fs::read_to_string(entry.path().join("stat")) else {
-            continue;
-        };
-        let fields: Vec<_> = stat
-            .rsplit(')')
-            .next()
-            .unwrap()
-            .split_whitespace()
-            .collect();
-        if fields.get(2).and_then(|field| field.parse().ok()) == Some(group) {
-            // cutime and cstime.
-            total +=
-                (fields[13].parse::<f64>().unwrap() + fields[14].parse::<f64>().unwrap()) / 100.0;
-        }
-    }
-    total
 }
 
 fn fetch(port: u16, path: &str) -> String {
