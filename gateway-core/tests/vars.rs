@@ -199,7 +199,7 @@ fn a_gateways_own_variables_are_told_but_do_not_overrule_the_request() {
         ("PATH_INFO", "/forged"),
     ];
     let vars = vars.map(|(name, value)| (name.to_owned(), value.as_bytes().to_vec()));
-    let facts = Arc::new(GatewayFacts::new(vars.into()));
+    let facts = Arc::new(GatewayFacts::new(vars.to_vec()));
     let mut request = Request::get("/real").body(()).unwrap();
     request
         .extensions_mut()

@@ -9,7 +9,6 @@ use crate::{Sockets, ToSockets, cgi, fastcgi, http as http_server, scgi};
 
 /// How a program was started, told by what it finds.
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "made once in a process")]
 enum Start {
     /// Descriptor 0 is a listening socket: spawn-fcgi, mod_fcgid, lighttpd's `bin-path`.
     FastCgi(Box<fastcgi::Server>),
