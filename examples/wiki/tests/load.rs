@@ -6,7 +6,7 @@
 
 mod process;
 
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -20,6 +20,13 @@ fn duration() -> Duration {
         .ok()
         .and_then(|value| value.parse().ok());
     Duration::from_secs(seconds.unwrap_or(60))
+}
+
+/// One at a time: each would spoil the other's figures.
+static ALONE: Mutex<()> = Mutex::new(());
+
+fn alone() -> MutexGuard<'static, ()> {
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Numbers that look random and are the same in each run (xorshift).
@@ -82,6 +89,7 @@ fn percentile(sorted: &[Duration], percent: usize) -> Duration {
 #[test]
 #[ignore = "takes a minute"]
 fn nine_reads_to_one_edit_over_64_connections() {
+    let _alone = alone();
     let dir = tempfile::tempdir().unwrap();
     let wiki = Process::start(dir.path(), &[]);
     let mut connection = wiki.connect();
@@ -145,6 +153,7 @@ fn nine_reads_to_one_edit_over_64_connections() {
 fn the_archive_of_a_gigabyte_is_sent_in_flat_memory() {
     const REVISIONS: i64 = 1100;
 
+    let _alone = alone();
     let dir = tempfile::tempdir().unwrap();
     drop(Process::start(dir.path(), &[]));
     // Through the file: a thousand forms of a megabyte would only take longer.
