@@ -51,8 +51,13 @@ async fn answer(request: Request<Body>) -> Result<Response<String>, Infallible> 
     Ok(response)
 }
 
+// tracing remembers for every thread whether one thread's subscriber wanted an event, as long as
+// there is just one: a test without a subscriber must not meet the event first.
+static ONE_AT_A_TIME: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+
 #[tokio::test]
 async fn the_common_log_has_a_line_a_request() {
+    let _alone = ONE_AT_A_TIME.lock().await;
     let (lines, combined) = (Lines::default(), Lines::default());
     let service = CommonLogLayer::new(lines.clone()).layer(service_fn(answer));
     let server = Running::start(
@@ -119,6 +124,7 @@ impl tracing::Subscriber for Collector {
 // One thread, so that the server's task has this thread's subscriber.
 #[tokio::test(flavor = "current_thread")]
 async fn tracing_has_one_event_a_request_refused_ones_included() {
+    let _alone = ONE_AT_A_TIME.lock().await;
     let collector = Collector::default();
     let _guard = tracing::subscriber::set_default(collector.clone());
     let server = Running::start(service_fn(answer));

@@ -79,8 +79,8 @@ impl<'a> Ask<'a> {
 pub(crate) struct OwnedAsk {
     method: Method,
     uri: Uri,
-    /// Where the path below the mount begins in the URI's.
-    below: usize,
+    /// Its own, not a part of the URI's: what a `StaticFile` is asked for is not in the URI at all.
+    path: String,
     headers: HeaderMap,
     bare: Option<String>,
 }
@@ -90,23 +90,17 @@ impl OwnedAsk {
         Self {
             method: ask.method.clone(),
             uri: uri.clone(),
-            below: uri.path().len().saturating_sub(ask.path.len()),
+            path: ask.path.to_owned(),
             headers: ask.headers.clone(),
             bare: ask.bare.map(str::to_owned),
         }
     }
 
     pub(crate) fn ask(&self) -> Ask<'_> {
-        let path = self.uri.path();
-        // The bare mount has no path below it: it is then the root.
-        let below = path
-            .get(self.below..)
-            .filter(|below| !below.is_empty() && self.bare.is_none())
-            .unwrap_or("/");
         Ask::new(
             &self.method,
             &self.uri,
-            below,
+            &self.path,
             &self.headers,
             self.bare.as_deref(),
         )
