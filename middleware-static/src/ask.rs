@@ -132,3 +132,19 @@ pub(crate) fn bare_mount<B>(request: &Request<B>) -> Option<&str> {
 fn last_segment(path: &str) -> Option<&str> {
     path.rsplit('/').next().filter(|last| !last.is_empty())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // A `StaticFile` that had to wait was once looked up by the request's path, and was 404.
+    #[test]
+    fn what_waits_asks_for_the_same_path_though_the_uri_has_another() {
+        let (method, headers) = (Method::GET, HeaderMap::new());
+        for (uri, path) in [("/", "/app.js"), ("/mount/a", "/a"), ("/mount", "/")] {
+            let uri: Uri = uri.parse().unwrap();
+            let ask = Ask::new(&method, &uri, path, &headers, None);
+            assert_eq!(OwnedAsk::new(&ask, &uri).ask().path, path);
+        }
+    }
+}
