@@ -11,7 +11,7 @@ use std::{
     fmt::Debug,
     future::Future,
     pin::Pin,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, Once},
     task::{Context, Poll},
     time::Duration,
 };
@@ -37,6 +37,7 @@ pub struct Log {
 
 impl Log {
     pub fn new() -> Self {
+        keep_events_enabled();
         let records = Arc::new(Mutex::new(Vec::new()));
         let subscriber = tracing_subscriber::registry()
             .with(tracing_error::ErrorLayer::default())
@@ -67,6 +68,17 @@ impl Log {
         }
         unreachable!("nothing was logged");
     }
+}
+
+/// While one subscriber exists, tracing asks the default of whichever thread meets an event first
+/// whether anybody cares, and keeps the answer for all threads. A test without a [`Log`] would
+/// switch the events of its neighbours off. A global default that always cares prevents it.
+fn keep_events_enabled() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        tracing::subscriber::set_global_default(tracing_subscriber::registry())
+            .expect("nobody else sets one");
+    });
 }
 
 struct Recorder(Arc<Mutex<Vec<String>>>);
@@ -297,6 +309,7 @@ pub fn streaming(script: Script) -> Result<Response<Script>, Infallible> {
 
 /// The layer of these tests: quiet on stderr, and quick to end what has failed.
 pub fn layer() -> ExceptionsLayer {
+    keep_events_enabled();
     ExceptionsLayer::new()
         .silence_default_hook()
         .flush_time(Duration::from_millis(20))
