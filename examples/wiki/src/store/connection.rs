@@ -7,8 +7,9 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use gateway_core::Error;
-use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior};
+use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 
+use super::writer::Writer;
 use super::{Edit, Result};
 use crate::name::PageName;
 
@@ -22,7 +23,7 @@ const SCHEMA: i64 = 1;
 /// The pages of a wiki, in one file.
 pub struct Store {
     file: PathBuf,
-    writer: Mutex<Connection>,
+    pub(super) writer: Writer,
     readers: Mutex<Readers>,
     returned: Condvar,
     most_readers: usize,
@@ -35,13 +36,19 @@ struct Readers {
 }
 
 impl Store {
-    pub(super) fn connect(file: &Path) -> Result<Self> {
-        let writer = connection(file)?;
+    /// Opens the file, and creates it with `first_pages` (name, text) if it is not there.
+    ///
+    /// # Errors
+    ///
+    /// What SQLite says: no such directory, no permission, not a database, a newer schema.
+    pub fn open(file: &Path, first_pages: &[(&str, &str)]) -> std::result::Result<Self, Error> {
+        let mut writer = connection(file)?;
         enter_wal(&writer)?;
+        create(&mut writer, first_pages)?;
         let cores = std::thread::available_parallelism().map_or(2, usize::from);
         Ok(Self {
             file: file.to_owned(),
-            writer: Mutex::new(writer),
+            writer: Writer::new(writer),
             readers: Mutex::new(Readers {
                 idle: Vec::new(),
                 open: 0,
@@ -50,34 +57,6 @@ impl Store {
             // Reading is memory and processor, not waiting: more than this only costs caches.
             most_readers: cores.clamp(2, 16) * 2,
         })
-    }
-
-    pub(super) fn create(&self, first_pages: &[(&str, &str)]) -> std::result::Result<(), Error> {
-        let mut writer = self.writer();
-        let transaction = begin(&mut writer)?;
-        let version: i64 = transaction.query_row("PRAGMA user_version", [], |row| row.get(0))?;
-        match version {
-            0 => {
-                transaction.execute_batch(include_str!("schema.sql"))?;
-                transaction.pragma_update(None, "user_version", SCHEMA)?;
-                for (name, text) in first_pages {
-                    let name = PageName::new(name)?;
-                    let edit = Edit {
-                        name: &name,
-                        base: 0,
-                        text,
-                        comment: "A first page",
-                        author: "",
-                    };
-                    edit.save(&transaction)?;
-                }
-                Ok(transaction.commit()?)
-            }
-            SCHEMA => Ok(()),
-            _ => Err(Error::msg(format!(
-                "the database has schema {version}; this program knows {SCHEMA}"
-            ))),
-        }
     }
 
     /// The file.
@@ -122,16 +101,38 @@ impl Store {
             connection: Some(connection),
         }
     }
-
-    pub(super) fn writer(&self) -> MutexGuard<'_, Connection> {
-        lock(&self.writer)
-    }
 }
 
-/// Begins a transaction that writes: it takes the lock now. One that read first and wrote later
-/// could be refused half way, whatever the patience (SQLITE_BUSY_SNAPSHOT).
-pub(super) fn begin(writer: &mut Connection) -> Result<Transaction<'_>> {
-    writer.transaction_with_behavior(TransactionBehavior::Immediate)
+/// Makes the tables, if somebody else has not, and writes the first pages.
+fn create(
+    writer: &mut Connection,
+    first_pages: &[(&str, &str)],
+) -> std::result::Result<(), Error> {
+    // Now, not at the first write: another process may be about to create the same tables.
+    let transaction = writer.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let version: i64 = transaction.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    match version {
+        0 => {
+            transaction.execute_batch(include_str!("schema.sql"))?;
+            transaction.pragma_update(None, "user_version", SCHEMA)?;
+            for (name, text) in first_pages {
+                let name = PageName::new(name)?;
+                let edit = Edit {
+                    name: &name,
+                    base: 0,
+                    text,
+                    comment: "A first page",
+                    author: "",
+                };
+                edit.save(&transaction)?;
+            }
+            Ok(transaction.commit()?)
+        }
+        SCHEMA => Ok(()),
+        _ => Err(Error::msg(format!(
+            "the database has schema {version}; this program knows {SCHEMA}"
+        ))),
+    }
 }
 
 fn connection(file: &Path) -> Result<Connection> {
@@ -171,8 +172,8 @@ pub(crate) fn is_busy(error: &rusqlite::Error) -> bool {
     )
 }
 
-/// A request that panicked left nothing half done: its transaction was rolled back.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+/// A request that panicked left nothing half done: what it wrote was rolled back.
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

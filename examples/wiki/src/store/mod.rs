@@ -1,16 +1,16 @@
 //! Pages and their revisions in one SQLite file.
 //!
 //! One connection writes, a few read; in WAL mode neither waits for the other. Writers queue for
-//! a mutex inside this process and for SQLite's lock between processes (CGI starts one per
-//! request), each for as long as it takes, so `database is locked` reaches nobody.
+//! that connection inside this process, and share its commits (see `writer.rs`), and for SQLite's
+//! lock between processes (CGI starts one per request), each for as long as it takes, so
+//! `database is locked` reaches nobody.
 
 mod connection;
 mod export;
 mod lists;
 mod save;
 mod search;
-
-use std::path::Path;
+mod writer;
 
 pub use connection::Store;
 pub(crate) use connection::is_busy;
@@ -19,7 +19,6 @@ pub use lists::{Change, Listed};
 pub use save::{Edit, Outcome};
 pub use search::{Hit, Snippet};
 
-use gateway_core::Error;
 use rusqlite::{OptionalExtension, Row};
 use serde::Serialize;
 
@@ -56,17 +55,6 @@ impl Revision {
 }
 
 impl Store {
-    /// Opens the file, and creates it with `first_pages` (name, text) if it is not there.
-    ///
-    /// # Errors
-    ///
-    /// What SQLite says: no such directory, no permission, not a database, a newer schema.
-    pub fn open(file: &Path, first_pages: &[(&str, &str)]) -> std::result::Result<Self, Error> {
-        let store = Self::connect(file)?;
-        store.create(first_pages)?;
-        Ok(store)
-    }
-
     /// The page as it is now.
     ///
     /// # Errors

@@ -4,7 +4,6 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use rusqlite::{Connection, OptionalExtension};
 
-use super::connection::begin;
 use super::{Result, Revision, Store};
 use crate::name::PageName;
 
@@ -41,11 +40,7 @@ impl Store {
     ///
     /// What SQLite says; then nothing was written.
     pub fn save(&self, edit: Edit<'_>) -> Result<Outcome> {
-        let mut writer = self.writer();
-        let transaction = begin(&mut writer)?;
-        let outcome = edit.save(&transaction)?;
-        transaction.commit()?;
-        Ok(outcome)
+        self.writer.write(|connection| edit.save(connection))
     }
 }
 
