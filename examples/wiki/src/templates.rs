@@ -89,10 +89,10 @@ pub(crate) fn environment(
     environment.add_filter("iso", date::iso);
     environment.add_filter("signed", |number: i64| {
         // U+2212 is as wide as a plus sign.
-        if number < 0 {
-            format!("−{}", number.unsigned_abs())
-        } else {
-            format!("+{number}")
+        match number {
+            0 => "±0".to_owned(),
+            1.. => format!("+{number}"),
+            _ => format!("−{}", number.unsigned_abs()),
         }
     });
     Ok(environment)

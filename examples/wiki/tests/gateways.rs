@@ -15,6 +15,7 @@ fn the_first_line_says_where_it_is() {
         (&["--script-name", "/"], "/"),
         (&["--script-name", ""], "/"),
         (&["--script-name", "/docs/wiki/"], "/docs/wiki/"),
+        (&["--script-name", "/café? yes"], "/caf%C3%A9%3F%20yes/"),
     ] {
         let wiki = Process::start(dir.path(), arguments);
         assert_eq!(
@@ -39,6 +40,9 @@ fn a_command_line_that_is_none_is_said_to_be() {
         &["--nonsense"],
         &["x"],
         &["--script-name", "wiki"],
+        &["--script-name", "//"],
+        &["--script-name", "/a/../b"],
+        &["--data", "/dev/null/pages"],
     ] {
         let output = Command::new(env!("CARGO_BIN_EXE_wiki"))
             .args(arguments)
@@ -48,6 +52,8 @@ fn a_command_line_that_is_none_is_said_to_be() {
         assert!(output.stdout.is_empty(), "{arguments:?}");
         let said = String::from_utf8(output.stderr).unwrap();
         assert!(said.starts_with("wiki: "), "{said}");
+        let wrong = arguments.last().unwrap();
+        assert!(said.contains(wrong), "{said} does not name {wrong}");
     }
 }
 
@@ -140,5 +146,5 @@ fn under_cgi_a_page_is_edited_with_the_users_name() {
         "{saved}"
     );
     let history = cgi(dir.path(), &[("PATH_INFO", "/Tea/history")], "");
-    assert!(history.contains("by mallory &lt;i&gt;"), "{history}");
+    assert!(history.contains("by <bdi>mallory &lt;i&gt;"), "{history}");
 }
