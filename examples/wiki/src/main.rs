@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use gateway_core::{Error, Prefix};
 use gateway_server::{Sockets, ToSockets};
 use lexopt::Parser;
-use wiki::stack::{Settings, stack};
+use wiki::stack::{Settings, stack, url_path};
 use wiki::urls::urls;
 
 const USAGE: &str = "\
@@ -58,13 +58,23 @@ impl Options {
     }
 
     /// Where the wiki is mounted. A web server that starts us says so itself, in SCRIPT_NAME.
-    fn mount(&self) -> Result<Prefix, gateway_core::InvalidPrefix> {
+    fn mount(&self) -> Result<Prefix, Error> {
         let default = if started_by_a_web_server() {
             ""
         } else {
             "/wiki"
         };
-        Prefix::new(self.script_name.as_deref().unwrap_or(default))
+        let name = self.script_name.as_deref().unwrap_or(default);
+        // Clients resolve these before they ask, so nobody would ever arrive.
+        if name
+            .split('/')
+            .any(|segment| segment == "." || segment == "..")
+        {
+            return Err(Error::msg(format!(
+                "nobody can ask for a path like `{name}`"
+            )));
+        }
+        Ok(Prefix::new(name)?)
     }
 }
 
@@ -125,7 +135,7 @@ impl ToSockets for Announced {
 
 impl Announced {
     fn announce(&self, addr: &str, out: &mut impl Write) -> io::Result<()> {
-        let top = format!("http://{addr}{}/", self.mount);
+        let top = format!("http://{addr}{}/", url_path(&self.mount));
         writeln!(out, "listening on {top}\n")?;
         if let Ok(router) = urls() {
             writeln!(

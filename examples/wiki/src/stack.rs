@@ -7,7 +7,7 @@ use bytes::Bytes;
 use gateway_core::{Application, Body, BoxError, Environ, Error, MountLayer, Prefix, Reply};
 use http::{Request, Response, StatusCode};
 use middleware_exceptions::{ExceptionsLayer, Rendered};
-use middleware_static::StaticFiles;
+use middleware_static::{StaticFiles, StaticLayer};
 use tower::{Service, ServiceBuilder};
 
 use crate::store::is_busy;
@@ -66,7 +66,8 @@ pub fn stack(
     let assets = wiki.assets().clone();
     let files = StaticFiles::from_source(embedded()).assets(assets);
     let wiki = ServiceBuilder::new()
-        .layer(MountLayer::new("/static", files)?)
+        // What is not there is a page that says so, as everywhere.
+        .layer(StaticLayer::with_files("/static", files).fall_through())
         .service(wiki.into_service());
     let mount = MountLayer::new(settings.mount.as_str(), wiki)?;
     let outside = Outside {
@@ -110,7 +111,7 @@ fn layers(settings: &Settings) -> Vec<Layer> {
         ),
         layer("MountLayer", mount),
         layer(
-            "StaticFiles",
+            "StaticLayer",
             "answers what is below /static from the binary".to_owned(),
         ),
         layer("into_service", "finds a thread that may block".to_owned()),
@@ -125,16 +126,23 @@ struct Outside {
 
 impl Application for Outside {
     fn respond(&self, environ: &mut Environ) -> Result<gateway_core::Response, Error> {
+        let mount = url_path(&self.mount);
         if environ.raw_path_info() != "/" {
-            return Reply::not_found().into_response();
+            return Reply::text(format!("404 Not Found\n\nThe wiki is at {mount}/\n"))
+                .with_status(StatusCode::NOT_FOUND)
+                .into_response();
         }
-        let mount = self.mount.as_str().trim_start_matches('/');
-        let mount = percent_encoding::utf8_percent_encode(mount, &PATH);
         // Relative: right behind a proxy that has the root somewhere else.
         Reply::status(StatusCode::FOUND)
-            .header("location", format!("{mount}/"))
+            .header("location", format!("{}/", mount.trim_start_matches('/')))
             .into_response()
     }
+}
+
+/// A mount as a URL says it: `/caf%C3%A9` for `/café`.
+#[must_use]
+pub fn url_path(mount: &Prefix) -> String {
+    percent_encoding::utf8_percent_encode(mount.as_str(), &PATH).to_string()
 }
 
 /// What a path may not hold as it is (RFC 3986 section 3.3); slashes stay.

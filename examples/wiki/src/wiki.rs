@@ -14,6 +14,7 @@ use crate::name::{NotAName, PageName};
 use crate::store::Store;
 use crate::templates::{self, Assets};
 use crate::urls::{View, urls};
+use crate::views::edit::cut;
 use crate::{FIRST_PAGES, date};
 
 /// One layer of the stack around the wiki, for the page that shows it.
@@ -49,8 +50,11 @@ impl Wiki {
     ///
     /// The directory cannot be created, or the database in it cannot be opened.
     pub fn open(data: &Path) -> Result<Self, Error> {
-        std::fs::create_dir_all(data)?;
-        let store = Store::open(&data.join("wiki.db"), &FIRST_PAGES)?;
+        let file = data.join("wiki.db");
+        let no_place =
+            |error: Error| Error::msg(format!("cannot keep pages in {}: {error}", file.display()));
+        std::fs::create_dir_all(data).map_err(|error| no_place(error.into()))?;
+        let store = Store::open(&file, &FIRST_PAGES).map_err(no_place)?;
         let router = urls()?;
         let assets = AssetManifest::from_source(templates::assets());
         let shared = Shared {
@@ -307,10 +311,12 @@ pub(crate) fn name_of(environ: &Environ) -> Result<PageName, Error> {
         .and_then(|args| args.name("name"))
         .unwrap_or_default();
     PageName::new(name).map_err(|error| match error {
-        NotAName::Malformed(why) => Error::new(
-            StatusCode::BAD_REQUEST,
-            format!("No page can be called “{name}”: {why}."),
-        ),
+        NotAName::Malformed(why) => {
+            let shown = cut(name, 200);
+            let more = if shown == name { "" } else { "…" };
+            let text = format!("No page can be called “{shown}{more}”: {why}.");
+            Error::new(StatusCode::BAD_REQUEST, text)
+        }
         NotAName::Reserved => {
             let text = format!("“{name}” is one of the wiki's own names, not a page to edit.");
             Error::new(StatusCode::NOT_FOUND, text)

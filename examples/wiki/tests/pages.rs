@@ -167,10 +167,9 @@ fn what_can_be_no_name_is_answered_with_a_page_that_says_why() {
             .assert_contains("</html>");
         page.assert_header("content-type", "text/html; charset=utf-8");
     }
-    let long = "x".repeat(60_000);
-    site.get(&format!("/{long}"))
-        .assert_status(400)
-        .assert_contains("200 bytes");
+    let long = site.get(&format!("/{}", "x".repeat(60_000)));
+    long.assert_status(400).assert_contains("200 bytes");
+    assert!(long.text().len() < 4000, "nobody reads such a name");
 }
 
 #[test]
@@ -182,9 +181,13 @@ fn errors_of_visitors_are_pages_with_the_right_status() {
     assert!(allow.contains("GET") && allow.contains("HEAD"), "{allow}");
     for (path, status) in [
         ("/recent?before=soon", 400),
+        ("/recent?before=-1", 400),
         ("/Keyboard?revision=99", 404),
         ("/Keyboard?revision=x", 400),
         ("/Keyboard/diff?from=7&to=9", 404),
+        ("/Keyboard/diff?to=0", 404),
+        // One less is no number any more.
+        ("/Keyboard/diff?to=-9223372036854775808", 400),
         ("/Nothing/raw", 404),
         ("/Nothing/history", 404),
         ("/Nothing/diff", 404),
@@ -194,10 +197,12 @@ fn errors_of_visitors_are_pages_with_the_right_status() {
             .assert_contains("</html>");
     }
     let form = site.edit_form("Big");
-    let big = "x".repeat(1024 * 1024 + 1);
-    site.send("Big", &form, &[("text", &big)])
-        .assert_status(413)
-        .assert_contains("</html>");
+    for size in [1024 * 1024 + 1, 10 * 1024 * 1024] {
+        site.send("Big", &form, &[("text", &"x".repeat(size))])
+            .assert_status(413)
+            .assert_contains("at most one megabyte")
+            .assert_contains("</html>");
+    }
     let json = site
         .request(Method::POST, "/Big/edit")
         .header("content-type", "application/json");
@@ -488,7 +493,9 @@ fn the_mount_is_told_from_the_page() {
     site.get_outside("/")
         .assert_status(302)
         .assert_header("location", "wiki/");
-    site.get_outside("/elsewhere").assert_status(404);
+    site.get_outside("/elsewhere")
+        .assert_status(404)
+        .assert_contains("The wiki is at /wiki/");
     site.get_outside("/wikipedia").assert_status(404);
     site.get_outside("/w%69ki/").assert_status(200);
     site.get("/Keyboard/").assert_status(308);
@@ -528,7 +535,9 @@ fn the_style_sheet_is_kept_for_good() {
             .assert_header("content-type", "text/css; charset=utf-8");
         let cache = css.header("cache-control").unwrap_or_default();
         assert!(cache.contains("immutable"), "{path}: {cache}");
-        site.get("/static/nothing.css").assert_status(404);
+        site.get("/static/nothing.css")
+            .assert_status(404)
+            .assert_contains("</html>");
     }
 }
 

@@ -104,10 +104,7 @@ impl Store {
 }
 
 /// Makes the tables, if somebody else has not, and writes the first pages.
-fn create(
-    writer: &mut Connection,
-    first_pages: &[(&str, &str)],
-) -> std::result::Result<(), Error> {
+fn create(writer: &mut Connection, first_pages: &[(&str, &str)]) -> std::result::Result<(), Error> {
     // Now, not at the first write: another process may be about to create the same tables.
     let transaction = writer.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let version: i64 = transaction.query_row("PRAGMA user_version", [], |row| row.get(0))?;

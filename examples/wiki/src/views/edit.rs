@@ -50,7 +50,12 @@ pub fn form(environ: &mut Environ) -> Result<Reply, Error> {
 pub fn save(environ: &mut Environ) -> Result<Reply, Error> {
     let wiki = Wiki::of(environ)?;
     let name = name_of(environ)?;
-    let form = environ.form(LONGEST_FORM)?;
+    let form = environ
+        .form(LONGEST_FORM)
+        .map_err(|error| match error.status() {
+            StatusCode::PAYLOAD_TOO_LARGE => too_long(),
+            _ => error,
+        })?;
     let draft = Draft::of(&form)?;
     match csrf::check(environ, &form) {
         Ok(()) => {}
@@ -103,14 +108,12 @@ struct Draft {
 
 impl Draft {
     fn of(form: &Form) -> Result<Self, Error> {
-        let refused = |status, text: &str| Error::new(status, text.to_owned());
         let text = form
             .get("text")
-            .ok_or_else(|| refused(StatusCode::BAD_REQUEST, "The form has no field “text”."))?;
+            .ok_or_else(|| Error::new(StatusCode::BAD_REQUEST, "The form has no field “text”."))?;
         let text = normalised(&text);
         if text.len() > LONGEST_TEXT {
-            let text = "A page has at most one megabyte of text. Make two of it.";
-            return Err(refused(StatusCode::PAYLOAD_TOO_LARGE, text));
+            return Err(too_long());
         }
         let comment = form.get("comment").unwrap_or_default();
         // A form without a base is an edit of nothing: it never replaces a page.
@@ -151,6 +154,12 @@ impl Draft {
     }
 }
 
+/// The answer to a text longer than [`LONGEST_TEXT`]. Going back brings back what was typed.
+fn too_long() -> Error {
+    let text = "A page has at most one megabyte of text. Go back and make two of it.";
+    Error::new(StatusCode::PAYLOAD_TOO_LARGE, text)
+}
+
 /// The answer to a form that another site made the browser send.
 pub(super) fn other_site() -> Error {
     let text = "This form was sent by another site. Nothing was changed.";
@@ -176,7 +185,7 @@ pub(super) fn one_line(text: &str) -> String {
 }
 
 /// The beginning of a text, at most so many bytes and no half character.
-pub(super) fn cut(text: &str, most: usize) -> &str {
+pub(crate) fn cut(text: &str, most: usize) -> &str {
     let mut ends = (0..=most.min(text.len())).rev();
     let whole = ends.find_map(|end| text.get(..end));
     whole.unwrap_or_default()

@@ -103,7 +103,8 @@ pub(super) fn revision(wiki: &Wiki, name: &PageName, number: i64) -> Result<Revi
     wiki.store().revision(name, number)?.ok_or_else(missing)
 }
 
-/// A number in the query, such as `?before=7`.
+/// A number in the query, such as `?before=7`. None of ours is negative, or anywhere near the
+/// largest.
 pub(super) fn number_in_query(environ: &Environ, key: &str) -> Result<Option<i64>, Error> {
     let Some(value) = environ.query(key).filter(|value| !value.is_empty()) else {
         return Ok(None);
@@ -112,7 +113,8 @@ pub(super) fn number_in_query(environ: &Environ, key: &str) -> Result<Option<i64
         let text = format!("“{value}” is not a number, as {key} has to be.");
         Error::new(StatusCode::BAD_REQUEST, text)
     };
-    value.parse().map(Some).map_err(wrong)
+    let number: u32 = value.parse().map_err(wrong)?;
+    Ok(Some(number.into()))
 }
 
 /// A text as HTML, its links red where there is no page yet.
