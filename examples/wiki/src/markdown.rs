@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use ammonia::Builder;
 use gateway_core::escape;
-use pulldown_cmark::{CowStr, Event, LinkType, Options, Parser, Tag, TagEnd, html};
+use pulldown_cmark::{CodeBlockKind, CowStr, Event, LinkType, Options, Parser, Tag, TagEnd, html};
 
 /// Elements inside one another. Nobody writes deeper, and the sanitiser's HTML parser looks
 /// through all open elements at each tag: a megabyte of `>` would keep it busy for minutes.
@@ -114,6 +114,11 @@ impl<'a> Parsed<'a> {
                 Event::Text(text) => Event::Text(shielded(text)),
                 Event::Code(code) => Event::Code(shielded(code)),
                 Event::TaskListMarker(done) => Event::Text(if done { "☑ " } else { "☐ " }.into()),
+                // As it was typed, line by line.
+                Event::Start(Tag::HtmlBlock) => {
+                    Event::Start(Tag::CodeBlock(CodeBlockKind::Indented))
+                }
+                Event::End(TagEnd::HtmlBlock) => Event::End(TagEnd::CodeBlock),
                 Event::Html(html) | Event::InlineHtml(html) => Event::Text(shielded(html)),
                 other => other,
             }
@@ -288,6 +293,15 @@ mod tests {
                 "{written}: {html}"
             );
         }
+    }
+
+    #[test]
+    fn html_is_shown_line_by_line_as_it_was_typed() {
+        assert_eq!(
+            html("<div>\n  <b>x</b>\n</div>\n\nText."),
+            "<pre><code>&lt;div&gt;\n  &lt;b&gt;x&lt;/b&gt;\n&lt;/div&gt;\n</code></pre>\n<p>Text.</p>\n"
+        );
+        assert_eq!(html("<b>x</b>"), "<p>&lt;b&gt;x&lt;/b&gt;</p>\n");
     }
 
     #[test]
