@@ -1,4 +1,4 @@
-//! The pages of `docs/` and the README: their snippets are the tests of these items.
+//! The pages of `docs/` and the READMEs: their snippets are the tests of these items.
 
 #[doc = include_str!("../../docs/README.md")]
 pub mod contents {}
@@ -14,3 +14,5 @@ pub mod static_files {}
 pub mod deployment {}
 #[doc = include_str!("../../README.md")]
 pub mod readme {}
+#[doc = include_str!("../../gateway-core/README.md")]
+pub mod core_readme {}

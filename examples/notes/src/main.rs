@@ -4,11 +4,11 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use gateway_core::{Application, Environ, Error, MountLayer, Reply, application};
+use gateway_core::{Application, Environ, Error, Reply, application};
 use gateway_server::{Outcome, http::Server};
 use http::{Method, StatusCode};
 use middleware_exceptions::ExceptionsLayer;
-use middleware_static::StaticFiles;
+use middleware_static::StaticLayer;
 use minijinja::context;
 use router::{BuildError, RequestUrlArgs, Router, UrlArgs};
 use rusqlite::Connection;
@@ -138,10 +138,10 @@ async fn main() -> Result<Outcome, Error> {
         environ.insert(notes.clone());
         urls.respond(environ)
     });
-    let files = StaticFiles::new(concat!(env!("CARGO_MANIFEST_DIR"), "/static"));
+    let files = concat!(env!("CARGO_MANIFEST_DIR"), "/static");
     let service = ServiceBuilder::new()
         .layer(ExceptionsLayer::new().development())
-        .layer(MountLayer::new("/static", files)?)
+        .layer(StaticLayer::new("/static", files))
         .service(app.into_service());
     let addr = std::env::args().nth(1);
     let server = Server::bind(addr.as_deref().unwrap_or("127.0.0.1:8080"))?;
