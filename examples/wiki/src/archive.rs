@@ -37,7 +37,14 @@ pub fn write(store: &Arc<Store>, out: &mut BodyWriter<'_>) -> Result<(), Error> 
 fn append(tar: &mut Builder<impl Write>, path: &str, exported: &Exported) -> io::Result<()> {
     let revision = &exported.revision;
     if !revision.comment.is_empty() {
-        tar.append_pax_extensions([("comment", revision.comment.as_bytes())])?;
+        let record = pax_record("comment", &revision.comment);
+        let mut header = Header::new_ustar();
+        header.set_entry_type(EntryType::XHeader);
+        header.set_size(record.len() as u64);
+        header.set_mode(0o644);
+        // tar's own `append_pax_extensions` leaves the name empty, and some readers take an empty
+        // name for the end of the archive.
+        tar.append_data(&mut header, "PaxHeaders/comment", record.as_bytes())?;
     }
     let mut header = Header::new_ustar();
     header.set_entry_type(EntryType::Regular);
@@ -45,4 +52,32 @@ fn append(tar: &mut Builder<impl Write>, path: &str, exported: &Exported) -> io:
     header.set_mode(0o644);
     header.set_mtime(u64::try_from(revision.time).unwrap_or(0));
     tar.append_data(&mut header, path, revision.text.as_bytes())
+}
+
+/// `LENGTH KEY=VALUE`, where LENGTH counts itself and the end of the line (POSIX.1-2017, pax).
+fn pax_record(key: &str, value: &str) -> String {
+    let mut length = 0;
+    loop {
+        let record = format!("{length} {key}={value}\n");
+        if record.len() == length {
+            return record;
+        }
+        length = record.len();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_counts_its_own_length() {
+        assert_eq!(pax_record("comment", "ab"), "14 comment=ab\n");
+        // With two digits it would be 99 bytes, and then there are three.
+        for value in 80..100 {
+            let record = pax_record("comment", &"x".repeat(value));
+            let (length, _) = record.split_once(' ').unwrap();
+            assert_eq!(length.parse(), Ok(record.len()));
+        }
+    }
 }

@@ -14,7 +14,7 @@ fn the_archive_holds_every_page_and_every_older_revision() {
     site.edit("Tea", "one", "first");
     site.edit("Tea", "two", "because & <so>");
     site.edit("Tea", "", "emptied");
-    site.edit(&long_name, "long", "");
+    site.edit(&long_name, "long", "a long name");
 
     let archive = site.get("/export");
     archive
@@ -22,8 +22,14 @@ fn the_archive_holds_every_page_and_every_older_revision() {
         .assert_header("content-type", "application/x-tar");
     archive.assert_header("content-disposition", "attachment; filename=\"wiki.tar\"");
     assert!(archive.cut_short().is_none());
+    let bytes = archive.bytes();
+    let mut headers = tar::Archive::new(&bytes[..]);
+    for entry in headers.entries().unwrap().raw(true) {
+        // Extensions too: some readers take an empty name for the end of the archive.
+        assert!(!entry.unwrap().path_bytes().is_empty());
+    }
     let mut files = BTreeMap::new();
-    let mut archive = tar::Archive::new(&archive.bytes()[..]);
+    let mut archive = tar::Archive::new(&bytes[..]);
     for entry in archive.entries().unwrap() {
         let mut entry = entry.unwrap();
         let comments = entry.pax_extensions().unwrap().map(|extensions| {
@@ -48,6 +54,9 @@ fn the_archive_holds_every_page_and_every_older_revision() {
     assert_eq!(file("history/Tea/0001.md"), Some(("one", "first")));
     assert_eq!(file("history/Tea/0002.md"), Some(("two", "because & <so>")));
     assert_eq!(file("history/Tea/0003.md"), None);
-    assert_eq!(file(&format!("pages/{long_name}.md")), Some(("long", "")));
+    assert_eq!(
+        file(&format!("pages/{long_name}.md")),
+        Some(("long", "a long name"))
+    );
     assert_eq!(files.len(), wiki::FIRST_PAGES.len() + 4);
 }
