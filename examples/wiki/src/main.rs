@@ -78,7 +78,7 @@ impl Options {
     }
 }
 
-/// By what `gateway_server::auto_service` goes by: the variables of CGI, a socket as standard
+/// By what `gateway_server::auto_service` goes by: the variables of CGI, a listening socket as standard
 /// input, or sockets from systemd that are named for FastCGI or SCGI.
 fn started_by_a_web_server() -> bool {
     let set = |name| std::env::var_os(name).is_some();
@@ -87,22 +87,17 @@ fn started_by_a_web_server() -> bool {
     let named = names
         .split(':')
         .any(|name| name == "fastcgi" || name == "scgi");
-    cgi || named || stdin_is_a_socket()
+    cgi || named || stdin_is_a_listening_socket()
 }
 
+/// Connected ones are what other programs have for a pipe: node, sshd.
 #[cfg(unix)]
-fn stdin_is_a_socket() -> bool {
-    use std::os::fd::AsFd;
-    use std::os::unix::fs::FileTypeExt;
-
-    let stdin = io::stdin();
-    let file = stdin.as_fd().try_clone_to_owned().map(std::fs::File::from);
-    let metadata = file.and_then(|file| file.metadata());
-    metadata.is_ok_and(|metadata| metadata.file_type().is_socket())
+fn stdin_is_a_listening_socket() -> bool {
+    Sockets::new().and_stdin().is_ok()
 }
 
 #[cfg(not(unix))]
-fn stdin_is_a_socket() -> bool {
+fn stdin_is_a_listening_socket() -> bool {
     false
 }
 

@@ -33,6 +33,17 @@ fn the_first_line_says_where_it_is() {
     }
 }
 
+/// Programs that talk to their children through a pair of sockets are no web servers: node, sshd.
+#[cfg(unix)]
+#[test]
+fn a_connected_socket_as_standard_input_changes_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let (_ours, theirs) = std::os::unix::net::UnixStream::pair().unwrap();
+    let wiki = Process::start_with(dir.path(), &[], std::os::fd::OwnedFd::from(theirs));
+    assert!(wiki.first_line.ends_with("/wiki/\n"), "{}", wiki.first_line);
+    assert_eq!(wiki.connect().get("/wiki/").status, 200);
+}
+
 #[test]
 fn a_command_line_that_is_none_is_said_to_be() {
     for arguments in [

@@ -23,11 +23,15 @@ pub(crate) struct Process {
 
 impl Process {
     pub(crate) fn start(data: &Path, arguments: &[&str]) -> Self {
+        Self::start_with(data, arguments, Stdio::null())
+    }
+
+    pub(crate) fn start_with(data: &Path, arguments: &[&str], stdin: impl Into<Stdio>) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_wiki"))
             .args(["--bind", "127.0.0.1:0", "--data"])
             .arg(data)
             .args(arguments)
-            .stdin(Stdio::null())
+            .stdin(stdin)
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
