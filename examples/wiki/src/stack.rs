@@ -66,8 +66,7 @@ pub fn stack(
     let assets = wiki.assets().clone();
     let files = StaticFiles::from_source(embedded()).assets(assets);
     let wiki = ServiceBuilder::new()
-        // What is not there is a page that says so, as everywhere.
-        .layer(StaticLayer::with_files("/static", files).fall_through())
+        .layer(StaticLayer::with_files("/static", files))
         .service(wiki.into_service());
     let mount = MountLayer::new(settings.mount.as_str(), wiki)?;
     let outside = Outside {
