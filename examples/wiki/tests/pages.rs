@@ -116,6 +116,26 @@ fn a_page_is_written_read_changed_and_found() {
 }
 
 #[test]
+fn all_pages_stand_in_the_order_of_a_dictionary() {
+    let site = Site::at("/wiki");
+    for name in ["cherry", "Banana", "apple", "banana"] {
+        site.edit(name, "x", "");
+    }
+    let listed = |path: &str| {
+        let page = site.get(path).text();
+        let all = ["apple", "Banana", "banana", "cherry"];
+        let mut found: Vec<_> = all
+            .into_iter()
+            .filter_map(|name| Some((page.find(&format!(">{name}</a>"))?, name)))
+            .collect();
+        found.sort_unstable();
+        found.into_iter().map(|(_, name)| name).collect::<Vec<_>>()
+    };
+    assert_eq!(listed("/pages"), ["apple", "Banana", "banana", "cherry"]);
+    assert_eq!(listed("/pages?after=Banana"), ["banana", "cherry"]);
+}
+
+#[test]
 fn a_name_is_whatever_a_person_writes() {
     let site = Site::at("/wiki");
     for name in [

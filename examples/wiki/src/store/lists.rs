@@ -103,15 +103,19 @@ impl Store {
         rows.collect()
     }
 
-    /// The names of all pages in the order of their code points, those after `after`.
+    /// The names of all pages, those after `after`. Capitals are among the small letters.
     ///
     /// # Errors
     ///
     /// What SQLite says.
     pub fn names(&self, after: &str, limit: u32) -> Result<Listed<String>> {
         let reader = self.reader()?;
-        let mut query = reader
-            .prepare_cached("SELECT name FROM pages WHERE name > ?1 ORDER BY name LIMIT ?2")?;
+        let mut query = reader.prepare_cached(
+            // The first condition finds the place in the index, the second the name after it.
+            "SELECT name FROM pages
+             WHERE name COLLATE NOCASE >= ?1 AND (name COLLATE NOCASE, name) > (?1, ?1)
+             ORDER BY name COLLATE NOCASE, name LIMIT ?2",
+        )?;
         let rows = query.query_map((after, limit + 1), |row| row.get(0))?;
         Ok(Listed::new(rows.collect::<Result<_>>()?, limit))
     }

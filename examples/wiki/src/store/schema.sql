@@ -5,6 +5,8 @@ CREATE TABLE pages (
     revision INTEGER NOT NULL REFERENCES revisions (id) DEFERRABLE INITIALLY DEFERRED
 );
 
+CREATE INDEX pages_in_order ON pages (name COLLATE NOCASE, name);
+
 CREATE TABLE revisions (
     -- Over all pages, in the order of their commits.
     id INTEGER PRIMARY KEY AUTOINCREMENT,
