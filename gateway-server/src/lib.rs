@@ -35,9 +35,8 @@
 //! | `scgi` | SCGI | behind nginx, Apache, lighttpd |
 //! | `cgi` | one request | started by a web server for each |
 //!
-//! Each is a feature of its name; `http` is the default. All take the same services: a
-//! [`gateway_core::Application`], an axum `Router`, a tonic service, a `service_fn`, anything that is a
-//! tower service over any body.
+//! All take the same services: a [`gateway_core::Application`], an axum `Router`, a tonic service, a
+//! `service_fn`, anything that is a tower service over any body.
 //!
 //! What they share is here: [`Sockets`] (TCP, Unix, handed over by systemd), the [`Listener`] trait
 //! for what you bring yourself, and the [`Outcome`] of a graceful shutdown. Under systemd with
@@ -45,6 +44,17 @@
 //!
 //! Nothing is ever printed on standard output (under CGI it is the response); what happens is told
 //! to [`tracing`].
+//!
+//! # Untrusted input
+//!
+//! Whatever a client sends is answered with a status or by closing the connection, in bounded memory, and
+//! within the time limits that [`http`] lists. A front end is believed about what it says in variables of its own
+//! (REMOTE_ADDR, REMOTE_USER); the headers that it passes on are the client's, and `Proxy` never becomes HTTP_PROXY.
+//!
+//! # Features
+//!
+//! `http` (default), `fastcgi`, `scgi` and `cgi`: each is the module of its name. With all four there is `auto`,
+//! which finds out how the program was started, so that one binary deploys anywhere.
 
 #[cfg(feature = "listen")]
 mod accept;
