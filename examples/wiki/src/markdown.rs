@@ -415,7 +415,7 @@ mod tests {
             let took = start.elapsed();
             let shown: String = text.chars().take(8).collect();
             // A debug build on a busy machine; a quadratic one takes minutes.
-            assert!(took < Duration::from_secs(20), "{shown} took {took:?}");
+            assert!(took < Duration::from_secs(60), "{shown} took {took:?}");
             assert!(
                 html.len() < 64 * most,
                 "{shown} became {} bytes",

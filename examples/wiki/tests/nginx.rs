@@ -52,7 +52,7 @@ fn nginx(dir: &Path, locations: &str) -> (Running, String) {
         .arg(dir.join("nginx.conf"))
         .spawn()
         .expect("nginx (Debian: apt-get install nginx-light)");
-    let deadline = Instant::now() + Duration::from_secs(10);
+    let deadline = Instant::now() + Duration::from_secs(60);
     while std::net::TcpStream::connect(&addr).is_err() {
         assert!(
             Instant::now() < deadline,

@@ -68,7 +68,7 @@ impl Browser {
 
     /// Waits until there is one.
     pub(crate) async fn wait_for(&self, css: &str) -> Element {
-        let wait = self.client.wait().at_most(Duration::from_secs(20));
+        let wait = self.client.wait().at_most(Duration::from_secs(60));
         let found = wait.for_element(Locator::Css(css)).await;
         match found {
             Ok(element) => element,
@@ -112,7 +112,7 @@ impl Browser {
         wanted: &str,
         now: impl AsyncFn() -> Result<String, CmdError>,
     ) {
-        let deadline = Instant::now() + Duration::from_secs(20);
+        let deadline = Instant::now() + Duration::from_secs(60);
         loop {
             // Not there yet, or gone while we looked.
             let found = now().await.unwrap_or_else(|error| error.to_string());
