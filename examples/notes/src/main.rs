@@ -99,7 +99,7 @@ fn add(environ: &mut Environ) -> Result<Reply, Error> {
     from_here(environ)?;
     let form = environ.form(16 * 1024)?;
     let text = form.get("text").unwrap_or_default();
-    let insert = "INSERT INTO notes (text) VALUES (?1)";
+    let insert = "INSERT INTO notes (text) SELECT ?1 WHERE ?1 <> ''";
     Notes::ask(environ, |db| db.execute(insert, [text.trim()]))?;
     Ok(Reply::see_other("./"))
 }

@@ -80,6 +80,14 @@ fn a_note_is_added_shown_as_typed_and_done() {
 }
 
 #[test]
+fn nothing_is_no_note() {
+    let notes = Notes::start();
+    let added = notes.send("POST /add", "", "text=+%0D%0A");
+    assert!(added.starts_with("HTTP/1.1 303"), "{added}");
+    assert!(notes.send("GET /", "", "").contains("Nothing to remember."));
+}
+
+#[test]
 fn another_sites_form_adds_nothing() {
     let notes = Notes::start();
     let refused = notes.send("POST /add", "sec-fetch-site: cross-site\r\n", "text=spam");
