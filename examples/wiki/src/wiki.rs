@@ -187,7 +187,7 @@ impl Wiki {
 const HEADERS: [(header::HeaderName, &str); 4] = [
     (
         header::CONTENT_SECURITY_POLICY,
-        "default-src 'none'; style-src 'self'; img-src 'self' https: data:; form-action 'self'; \
+        "default-src 'none'; style-src 'self'; img-src 'self' https:; form-action 'self'; \
          base-uri 'none'; frame-ancestors 'none'",
     ),
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
