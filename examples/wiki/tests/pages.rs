@@ -526,6 +526,15 @@ fn the_mount_is_told_from_the_page() {
         .assert_contains("ExceptionsLayer")
         .assert_contains("MountLayer");
 
+    let request = site.request(Method::GET, "/How%20this%20page%20was%20served");
+    let shown = request
+        .header("authorization", "Basic swordfish")
+        .header("x-api-key", "swordfish")
+        .header("user-agent", "<b>curl")
+        .send();
+    assert!(!shown.text().contains("swordfish"), "{}", shown.text());
+    shown.assert_contains("&lt;b&gt;curl");
+
     let root = Site::at("");
     root.get("/")
         .assert_status(200)

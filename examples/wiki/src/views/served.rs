@@ -7,13 +7,9 @@ use router::RequestUrlArgs;
 
 use crate::wiki::Wiki;
 
-/// Variables whose values are nobody's business, not even on the visitor's own screen.
-const SECRET: [&str; 4] = [
-    "HTTP_COOKIE",
-    "HTTP_AUTHORIZATION",
-    "HTTP_PROXY_AUTHORIZATION",
-    "AUTH",
-];
+/// Parts of the names of variables whose values are nobody's business, not even on the visitor's
+/// own screen.
+const SECRET: [&str; 6] = ["AUTH", "COOKIE", "KEY", "PASS", "SECRET", "TOKEN"];
 
 /// The live SCRIPT_NAME, PATH_INFO, gateway and stack of this very request.
 ///
@@ -27,7 +23,7 @@ pub fn served(environ: &mut Environ) -> Result<Reply, Error> {
         String::from_utf8_lossy(&value).into_owned()
     };
     let vars = environ.vars().map(|(name, value)| {
-        let hidden = SECRET.iter().any(|secret| name.starts_with(secret));
+        let hidden = SECRET.iter().any(|secret| name.contains(secret));
         let value = String::from_utf8_lossy(&value).into_owned();
         context! {
             name => name.into_owned(),
