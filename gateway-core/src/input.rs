@@ -4,8 +4,10 @@
 )]
 
 use std::cell::OnceCell;
+use std::error::Error as StdError;
 use std::fmt;
 use std::io::{self, BufRead, Read};
+use std::iter;
 use std::mem;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -23,7 +25,8 @@ use crate::{BoxError, Error};
 ///
 /// It ends where the body ends, chunked or not, and never reads into the next request. Where the
 /// client cannot keep up, reading waits; after a stall of 30 seconds (settable at the adapter) it
-/// fails with [`TimedOut`](io::ErrorKind::TimedOut).
+/// fails with [`TimedOut`](io::ErrorKind::TimedOut). A read that the client made fail becomes by `?`
+/// an [`Error`] that is answered with 408 if it stalled, and with 400 if its body is cut short or malformed.
 #[derive(Default)]
 pub struct Input {
     ready: Bytes,
@@ -178,7 +181,7 @@ impl Input {
         if !matches!(self.source, Source::Ended) {
             let mut gathered = Vec::from(whole);
             while gathered.len() <= limit {
-                let chunk = self.fill_buf().map_err(answered)?;
+                let chunk = self.fill_buf()?;
                 if chunk.is_empty() {
                     break;
                 }
@@ -225,7 +228,7 @@ impl Input {
         match &mut self.source {
             Source::Ended => Ok(None),
             Source::Failed(_) => match mem::take(&mut self.source) {
-                Source::Failed(error) => Err(io::Error::other(error)),
+                Source::Failed(error) => Err(InputError::broken(error)),
                 _ => Ok(None),
             },
             Source::Reader(reader) => {
@@ -233,7 +236,8 @@ impl Input {
                 let length = loop {
                     match reader.read(&mut chunk) {
                         Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                        other => break other?,
+                        Err(error) => return Err(InputError::of_kind(error.kind(), error.into())),
+                        Ok(length) => break length,
                     }
                 };
                 chunk.truncate(length);
@@ -243,9 +247,9 @@ impl Input {
                 let since = OnceCell::new();
                 let left = || patience.left(*since.get_or_init(Instant::now));
                 match block_on(left, |context| body.as_mut().poll_frame(context)) {
-                    None => return Err(io::ErrorKind::TimedOut.into()),
+                    None => return Err(InputError::stalled()),
                     Some(None) => return Ok(None),
-                    Some(Some(Err(error))) => return Err(io::Error::other(error)),
+                    Some(Some(Err(error))) => return Err(InputError::broken(error)),
                     Some(Some(Ok(frame))) => match frame.into_data() {
                         Ok(data) if data.is_empty() => {}
                         Ok(data) => return Ok(Some(data)),
@@ -257,13 +261,54 @@ impl Input {
     }
 }
 
-/// The status that a failed read is answered with.
-fn answered(error: io::Error) -> Error {
-    let status = match error.kind() {
-        io::ErrorKind::TimedOut => StatusCode::REQUEST_TIMEOUT,
-        _ => StatusCode::BAD_REQUEST,
-    };
-    Error::from(error).with_status(status)
+/// Inside the [`io::Error`] of a read that the client made fail: so `?` knows whose fault it was.
+#[derive(Debug)]
+pub(crate) struct InputError {
+    /// `None`: nothing came for too long.
+    cause: Option<BoxError>,
+}
+
+impl InputError {
+    fn broken(cause: BoxError) -> io::Error {
+        Self::of_kind(io::ErrorKind::Other, cause)
+    }
+
+    fn of_kind(kind: io::ErrorKind, cause: BoxError) -> io::Error {
+        io::Error::new(kind, Self { cause: Some(cause) })
+    }
+
+    fn stalled() -> io::Error {
+        io::Error::new(io::ErrorKind::TimedOut, Self { cause: None })
+    }
+
+    /// The status of the answer, where `error` is or comes of a failed read of the input.
+    pub(crate) fn status_behind(error: &(dyn StdError + 'static)) -> Option<StatusCode> {
+        let sources = iter::successors(Some(error), |error| (*error).source());
+        // A cycle of sources is possible.
+        let mut causes = sources.take(32).filter_map(|error| {
+            let inner = error.downcast_ref::<io::Error>()?.get_ref()?;
+            inner.downcast_ref::<Self>()
+        });
+        causes.next().map(|broken| match broken.cause {
+            Some(_) => StatusCode::BAD_REQUEST,
+            None => StatusCode::REQUEST_TIMEOUT,
+        })
+    }
+}
+
+impl fmt::Display for InputError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.cause {
+            Some(_) => "the request's body could not be read",
+            None => "the rest of the request's body did not come in time",
+        })
+    }
+}
+
+impl StdError for InputError {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.cause.as_deref().map(|cause| cause as _)
+    }
 }
 
 impl BufRead for Input {

@@ -1,6 +1,7 @@
 //! One call: cancelled, panicking, failing, waiting for its turn.
 
 use std::io::{Read, Write};
+use std::net::Shutdown;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
@@ -194,6 +195,39 @@ fn what_fails_before_the_first_piece_fails_at_the_first_poll_of_the_body() {
             assert_eq!(error.to_string(), "no rows");
         }
     });
+}
+
+#[test]
+fn a_body_that_the_client_breaks_off_is_its_own_fault_and_answered_with_400() {
+    let length = |environ: &mut Environ| -> Result<String, Error> {
+        Ok(std::io::copy(environ.input(), &mut std::io::sink())?.to_string())
+    };
+    let server = Server::of(application(length).into_service().answer_errors());
+    let long = "x".repeat(100_000);
+    for (head, body) in [
+        ("content-length: 5", "abc"),
+        ("content-length: 500000", &*long),
+        ("transfer-encoding: chunked", "5\r\nabc"),
+        ("transfer-encoding: chunked", "no length\r\n"),
+    ] {
+        let request = format!("POST / HTTP/1.1\r\nhost: t\r\n{head}\r\n\r\n{body}");
+        let client = server.send(&request);
+        client.shutdown(Shutdown::Write).unwrap();
+        let answer = read_all(client);
+        assert!(answer.starts_with("HTTP/1.1 400"), "{head}: {answer}");
+    }
+}
+
+#[test]
+fn a_body_that_stalls_is_answered_with_408() {
+    let length = |environ: &mut Environ| -> Result<String, Error> {
+        Ok(std::io::copy(environ.input(), &mut std::io::sink())?.to_string())
+    };
+    let service = application(length).into_service().input_buffer(0);
+    let server = Server::of(service.stall_timeout(PAUSE).answer_errors());
+    let client = server.send("POST / HTTP/1.1\r\nhost: t\r\ncontent-length: 5\r\n\r\nabc");
+    let answer = read_until(&mut client.try_clone().unwrap(), "\r\n\r\n");
+    assert!(answer.starts_with("HTTP/1.1 408"), "{answer}");
 }
 
 #[test]
