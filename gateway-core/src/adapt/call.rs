@@ -12,7 +12,7 @@ use panic_capture::{Caught, discard, guard};
 use super::blocking::Threads;
 use super::pool::{Holding, Run, Turn, Work};
 use crate::body::Kind;
-use crate::handoff::{Handed, Handoff, Opens, Source, Terms, Urgency};
+use crate::handoff::{Failed, Handed, Handoff, Opens, Source, Terms, Urgency};
 use crate::{Application, Body, BoxError, Environ, Error, Input, Response};
 
 /// The response of a [`BlockingService`](super::BlockingService). Dropping it before it is ready
@@ -266,10 +266,39 @@ impl<A: Application> Call<A> {
         going_on
     }
 
+    /// Lets the caller have the outcome that was held back, or what it came to instead.
+    fn settle(&self, instead: Option<Outcome>) {
+        let mut progress = self.lock();
+        let mut left = None;
+        match mem::replace(&mut progress.stage, Stage::Over) {
+            Stage::Opening(outcome) => {
+                let settled = match instead {
+                    Some(instead) => {
+                        left = Some(outcome);
+                        instead
+                    }
+                    None => outcome,
+                };
+                progress.stage = Stage::Done(settled);
+            }
+            stage => {
+                left = instead;
+                progress.stage = stage;
+            }
+        }
+        let caller = progress.caller.take();
+        drop(progress);
+        // The application's, and nobody's now.
+        discard(left);
+        if let Some(caller) = caller {
+            caller.wake();
+        }
+    }
+
     /// What runs the application's code is run by our threads, not where the body is polled.
     fn hand_over<'a>(&self, body: &'a mut Body, reads_client: bool) -> Option<&'a Handed> {
         let source = match mem::take(&mut body.kind) {
-            Kind::Chunks(chunks) => Source::Chunks(chunks),
+            Kind::Chunks { chunks, .. } => Source::Chunks(chunks),
             Kind::Writing(writing) => Source::Writing(writing),
             other => {
                 body.kind = other;
@@ -283,9 +312,9 @@ impl<A: Application> Call<A> {
             reads_client,
             cancelled: Some(Arc::clone(&self.cancelled)),
         };
-        body.kind = Kind::Handed(Handed::new(source, terms));
+        body.kind = Kind::handed(source, terms);
         match &body.kind {
-            Kind::Handed(handed) => Some(handed),
+            Kind::Handed { handed, .. } => Some(handed),
             _ => None,
         }
     }
@@ -293,16 +322,14 @@ impl<A: Application> Call<A> {
 
 impl<A: Application> Opens for Call<A> {
     fn open(&self) {
-        let mut progress = self.lock();
-        match mem::replace(&mut progress.stage, Stage::Over) {
-            Stage::Opening(outcome) => progress.stage = Stage::Done(outcome),
-            stage => progress.stage = stage,
-        }
-        let caller = progress.caller.take();
-        drop(progress);
-        if let Some(caller) = caller {
-            caller.wake();
-        }
+        self.settle(None);
+    }
+
+    fn fail(&self, failed: Failed) {
+        self.settle(Some(match failed {
+            Failed::Error(error) => Outcome::Failed(Error::from_boxed(error)),
+            Failed::Panic(caught) => Outcome::Panicked(caught),
+        }));
     }
 }
 
