@@ -28,6 +28,7 @@ pub struct Arrival {
     script_name: Option<ScriptName>,
     // Only CGI, FastCGI and SCGI have these, so HTTP pays one word for them.
     gateway: Option<Arc<GatewayFacts>>,
+    is_watched: bool,
 }
 
 impl Arrival {
@@ -65,6 +66,25 @@ impl Arrival {
     pub fn with_gateway(mut self, facts: Arc<GatewayFacts>) -> Self {
         self.gateway = Some(facts);
         self
+    }
+
+    /// With the gateway's word that it drops a response whose client stands still.
+    ///
+    /// A gateway sees what its socket has acknowledged; a body sees only when the next piece is
+    /// taken, and to it a client of one or two KB/s stands still, since the kernel's buffers are
+    /// filled again in steps of some hundred KB. So a [`from_writer`](crate::Body::from_writer)
+    /// below [`into_service`](crate::Application::into_service) leaves it to such a gateway to give
+    /// up, as long as nobody else waits for its thread.
+    #[must_use]
+    pub fn watched(mut self) -> Self {
+        self.is_watched = true;
+        self
+    }
+
+    /// Whether the gateway drops a response whose client stands still.
+    #[must_use]
+    pub fn is_watched(&self) -> bool {
+        self.is_watched
     }
 
     /// The connection.

@@ -15,6 +15,8 @@ const GLANCE: Duration = Duration::from_secs(1);
 #[derive(Clone)]
 pub(crate) struct Patience {
     full: Duration,
+    /// Somebody else sees better whether the client moves.
+    watched: bool,
     #[cfg(feature = "tokio")]
     pool: Option<Arc<crate::adapt::pool::Pool>>,
 }
@@ -23,6 +25,7 @@ impl Patience {
     pub(crate) const fn new(full: Duration) -> Self {
         Self {
             full,
+            watched: false,
             #[cfg(feature = "tokio")]
             pool: None,
         }
@@ -31,18 +34,27 @@ impl Patience {
     /// Less of it while others wait for a place to wait in.
     #[cfg(feature = "tokio")]
     pub(crate) fn among(full: Duration, pool: Arc<crate::adapt::pool::Pool>) -> Self {
-        let pool = Some(pool);
-        Self { full, pool }
+        Self {
+            pool: Some(pool),
+            ..Self::new(full)
+        }
+    }
+
+    /// No end to it while nobody else waits for the place, if `watched`.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn watched(self, watched: bool) -> Self {
+        Self { watched, ..self }
     }
 
     /// How much longer to wait now, if not for ever; `None` when it has been long enough.
     pub(crate) fn left(&self, since: Instant) -> Option<Duration> {
+        let glance = GLANCE.min(self.full / 8);
         let limit = match self.is_contended() {
             true => self.full / 3,
+            false if self.watched => Duration::MAX,
             false => self.full,
         };
         let left = limit.checked_sub(since.elapsed())?;
-        let glance = GLANCE.min(self.full / 8);
         Some(left.min(glance)).filter(|left| !left.is_zero())
     }
 

@@ -2,14 +2,15 @@ use std::fmt;
 use std::io::{self, Read, Write};
 use std::mem;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use http_body::{Body as HttpBody, Frame, SizeHint};
+use panic_capture::guard;
 
 use crate::BoxError;
 use crate::block_on::block_on_forever;
-use crate::handoff::{Handed, Handoff, Source, Terms};
+use crate::handoff::{Failed, Handed, Handoff, Source, Terms};
 
 /// The body of a request or of a response: nothing, one piece, an iterator of pieces, a function
 /// that writes, or any [`http_body::Body`].
@@ -46,11 +47,89 @@ pub(crate) enum Kind {
     Empty,
     Once(Bytes),
     // Boxed once per streamed body: one type has to hold whatever the application iterates.
-    Chunks(Chunks),
+    Chunks {
+        chunks: Chunks,
+        given: bool,
+    },
     Writing(Writing),
     /// Produced on another thread.
-    Handed(Handed),
+    Handed {
+        handed: Handed,
+        given: bool,
+    },
     Http(Wrapped),
+    /// At its end, which is not told yet.
+    Failing(Box<Failing>),
+}
+
+impl Kind {
+    fn chunks(chunks: Chunks) -> Self {
+        Self::Chunks {
+            chunks,
+            given: false,
+        }
+    }
+
+    pub(crate) fn handed(source: Source, terms: Terms) -> Self {
+        Self::Handed {
+            handed: Handed::new(source, terms),
+            given: false,
+        }
+    }
+}
+
+/// A failure that is told when the pieces before it have had the time to be sent.
+///
+/// Servers send what they hold when a body has nothing more for now, and drop it when a body
+/// fails: hyper drops even the head. Over HTTP/2 it is another task that sends, perhaps on a
+/// thread that is busy. Nobody tells a body what was sent.
+pub(crate) struct Failing {
+    failed: Failed,
+    /// How often everybody else may go first.
+    turns: u8,
+    #[cfg(feature = "tokio")]
+    pause: Option<tokio::task::JoinHandle<()>>,
+}
+
+impl Failing {
+    fn at_once(failed: Failed) -> Self {
+        Self {
+            failed,
+            turns: 0,
+            #[cfg(feature = "tokio")]
+            pause: None,
+        }
+    }
+
+    fn after_pieces(failed: Failed) -> Self {
+        #[cfg(feature = "tokio")]
+        let pause = {
+            const PAUSE: std::time::Duration = std::time::Duration::from_millis(50);
+            // Not the runtime's timer, which it need not have.
+            let runtime = tokio::runtime::Handle::try_current().ok();
+            runtime.map(|runtime| runtime.spawn_blocking(|| std::thread::sleep(PAUSE)))
+        };
+        Self {
+            failed,
+            turns: 2,
+            #[cfg(feature = "tokio")]
+            pause,
+        }
+    }
+
+    fn poll_pause(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        if let Some(less) = self.turns.checked_sub(1) {
+            self.turns = less;
+            context.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        #[cfg(feature = "tokio")]
+        if let Some(pause) = &mut self.pause {
+            _ = ready!(Pin::new(pause).poll(context));
+            self.pause = None;
+        }
+        Poll::Ready(())
+    }
 }
 
 impl Body {
@@ -72,12 +151,13 @@ impl Body {
     {
         let chunks = chunks.into_iter().map(|chunk| Ok(chunk.into()));
         Self {
-            kind: Kind::Chunks(Box::new(chunks)),
+            kind: Kind::chunks(Box::new(chunks)),
         }
     }
 
     /// As [`chunks`](Self::chunks), for an iterator that may fail. The first error ends the body:
-    /// the client sees that it is cut short.
+    /// the client is sent the pieces before it and sees that it is cut short. (Of a client that does
+    /// not keep up, the server drops what it still holds, and the last pieces with it.)
     pub fn try_chunks<I, T, E>(chunks: I) -> Self
     where
         I: IntoIterator<Item = Result<T, E>, IntoIter: Send + 'static>,
@@ -87,7 +167,7 @@ impl Body {
         let chunks = chunks.into_iter();
         let chunks = chunks.map(|chunk| chunk.map(Into::into).map_err(Into::into));
         Self {
-            kind: Kind::Chunks(Box::new(chunks)),
+            kind: Kind::chunks(Box::new(chunks)),
         }
     }
 
@@ -192,19 +272,92 @@ impl Body {
         }
     }
 
-    fn poll_chunks(&mut self, mut chunks: Chunks) -> Option<Result<Bytes, BoxError>> {
+    /// Iterated where it is polled.
+    fn poll_chunks(
+        &mut self,
+        mut chunks: Chunks,
+        given: bool,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Bytes, BoxError>>> {
         // Taken out of `self` while it runs: after a panic the body has ended and the iterator
         // was dropped, once.
         let chunk = loop {
-            match chunks.next() {
-                Some(Ok(chunk)) if chunk.is_empty() => {}
+            match guard(|| chunks.next()) {
+                Ok(Some(Ok(chunk))) if chunk.is_empty() => {}
                 other => break other,
             }
         };
-        if let Some(Ok(_)) = chunk {
-            self.kind = Kind::Chunks(chunks);
+        let failed = match chunk {
+            Ok(Some(Ok(chunk))) => {
+                self.kind = Kind::Chunks {
+                    chunks,
+                    given: true,
+                };
+                return Poll::Ready(Some(Ok(chunk)));
+            }
+            Ok(None) => return Poll::Ready(None),
+            Ok(Some(Err(error))) => Failed::Error(error),
+            Err(caught) => Failed::Panic(caught),
+        };
+        // Before the failure is told, as everywhere.
+        drop(chunks);
+        self.fail(failed, given, context)
+    }
+
+    fn fail(
+        &mut self,
+        failed: Failed,
+        given: bool,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Bytes, BoxError>>> {
+        self.kind = Kind::Failing(Box::new(match given {
+            true => Failing::after_pieces(failed),
+            false => Failing::at_once(failed),
+        }));
+        self.poll_failing(context)
+    }
+
+    fn poll_failing(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, BoxError>>> {
+        if let Kind::Failing(failing) = &mut self.kind {
+            ready!(failing.poll_pause(context));
         }
-        chunk
+        match mem::take(&mut self.kind) {
+            Kind::Failing(failing) => match failing.failed {
+                Failed::Error(error) => Poll::Ready(Some(Err(error))),
+                Failed::Panic(caught) => caught.resume(),
+            },
+            _ => Poll::Ready(None),
+        }
+    }
+
+    fn poll_data(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, BoxError>>> {
+        match &mut self.kind {
+            Kind::Handed { handed, given } => {
+                return match ready!(handed.poll_data(context)) {
+                    Some(Ok(piece)) => {
+                        *given = true;
+                        Poll::Ready(Some(Ok(piece)))
+                    }
+                    Some(Err(failed)) => {
+                        let given = *given;
+                        self.fail(failed, given, context)
+                    }
+                    None => Poll::Ready(None),
+                };
+            }
+            Kind::Failing(_) => return self.poll_failing(context),
+            _ => {}
+        }
+        match mem::take(&mut self.kind) {
+            Kind::Once(bytes) if !bytes.is_empty() => Poll::Ready(Some(Ok(bytes))),
+            Kind::Chunks { chunks, given } => self.poll_chunks(chunks, given, context),
+            Kind::Writing(write) => {
+                // Polled where nobody adapted it: writing blocks, so it needs a thread.
+                self.kind = Kind::handed(Source::Writing(write), Terms::wherever_polled());
+                self.poll_data(context)
+            }
+            _ => Poll::Ready(None),
+        }
     }
 }
 
@@ -216,24 +369,10 @@ impl HttpBody for Body {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        let this = &mut *self;
-        match &mut this.kind {
-            Kind::Http(body) => return body.as_mut().poll_frame(context),
-            Kind::Handed(handed) => return handed.poll_data(context).map_ok(Frame::data),
-            Kind::Empty | Kind::Once(_) | Kind::Chunks(_) | Kind::Writing(_) => {}
+        if let Kind::Http(body) = &mut self.kind {
+            return body.as_mut().poll_frame(context);
         }
-        let chunk = match mem::take(&mut this.kind) {
-            Kind::Once(bytes) if !bytes.is_empty() => Some(Ok(bytes)),
-            Kind::Chunks(chunks) => this.poll_chunks(chunks),
-            Kind::Writing(write) => {
-                // Polled where nobody adapted it: writing blocks, so it needs a thread.
-                let terms = Terms::wherever_polled();
-                this.kind = Kind::Handed(Handed::new(Source::Writing(write), terms));
-                return self.poll_frame(context);
-            }
-            _ => None,
-        };
-        Poll::Ready(chunk.map(|chunk| chunk.map(Frame::data)))
+        self.poll_data(context).map_ok(Frame::data)
     }
 
     #[inline]
@@ -242,8 +381,8 @@ impl HttpBody for Body {
             Kind::Empty => true,
             Kind::Once(bytes) => bytes.is_empty(),
             Kind::Http(body) => body.is_end_stream(),
-            Kind::Handed(handed) => handed.is_end_stream(),
-            Kind::Chunks(_) | Kind::Writing(_) => false,
+            Kind::Handed { handed, .. } => handed.is_end_stream(),
+            Kind::Chunks { .. } | Kind::Writing(_) | Kind::Failing(_) => false,
         }
     }
 
@@ -252,7 +391,9 @@ impl HttpBody for Body {
             Kind::Empty => SizeHint::with_exact(0),
             Kind::Once(bytes) => SizeHint::with_exact(bytes.len() as u64),
             Kind::Http(body) => body.size_hint(),
-            Kind::Chunks(_) | Kind::Writing(_) | Kind::Handed(_) => SizeHint::default(),
+            Kind::Chunks { .. } | Kind::Writing(_) | Kind::Handed { .. } | Kind::Failing(_) => {
+                SizeHint::default()
+            }
         }
     }
 }
@@ -262,9 +403,10 @@ impl fmt::Debug for Body {
         let kind = match &self.kind {
             Kind::Empty => "Empty",
             Kind::Once(bytes) => return write!(f, "Body::Once({} bytes)", bytes.len()),
-            Kind::Chunks(_) => "Chunks",
+            Kind::Chunks { .. } => "Chunks",
             Kind::Writing(_) => "Writer",
-            Kind::Handed(_) => "Handed",
+            Kind::Handed { .. } => "Handed",
+            Kind::Failing(_) => "Failing",
             Kind::Http(_) => "Http",
         };
         write!(f, "Body::{kind}")

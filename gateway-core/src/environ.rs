@@ -210,6 +210,7 @@ impl Environ {
     }
 
     /// The request's body, to read.
+    #[inline]
     pub fn input(&mut self) -> &mut Input {
         &mut self.input
     }

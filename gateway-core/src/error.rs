@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 use http::StatusCode;
 
+use crate::input::InputError;
+
 /// Any error, boxed: what tower and hyper speak.
 pub type BoxError = Box<dyn StdError + Send + Sync>;
 
@@ -63,13 +65,14 @@ impl Error {
     }
 
     /// Takes a boxed error. A [`Failure`] in the box keeps its status and place; of anything else
-    /// the place is not known.
+    /// the place is not known, and the status is 500 unless reading the [`Input`](crate::Input) failed.
     #[must_use]
     pub fn from_boxed(error: BoxError) -> Self {
-        let failure = error.downcast().unwrap_or_else(|cause| {
+        let failure = error.downcast().unwrap_or_else(|cause: BoxError| {
+            let status = InputError::status_behind(&*cause);
             Box::new(Failure {
                 cause,
-                status: StatusCode::INTERNAL_SERVER_ERROR,
+                status: status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
                 type_name: None,
                 location: None,
             })
@@ -77,7 +80,8 @@ impl Error {
         Self { failure }
     }
 
-    /// The same error, answered with `status`. Default: 500.
+    /// The same error, answered with `status`. Default: 500; 400 or 408 where the client broke off or
+    /// stalled while its [`Input`](crate::Input) was read.
     #[must_use]
     pub fn with_status(mut self, status: StatusCode) -> Self {
         self.failure.status = status;

@@ -84,6 +84,15 @@ impl Terms {
 /// Whoever holds a response's head back until its body has begun.
 pub(crate) trait Opens: Send + Sync {
     fn open(&self);
+
+    /// The body failed before it began: there need be no such response.
+    fn fail(&self, failed: Failed);
+}
+
+/// How a body ends that is not complete.
+pub(crate) enum Failed {
+    Error(BoxError),
+    Panic(Caught),
 }
 
 #[derive(Default)]
@@ -107,8 +116,7 @@ struct State {
 
 enum End {
     Complete,
-    Failed(BoxError),
-    Panicked(Caught),
+    Failed(Failed),
 }
 
 /// How soon a thread must come for it.
@@ -163,7 +171,7 @@ impl Handed {
         Arc::clone(&self.handoff)
     }
 
-    pub(crate) fn poll_data(&self, context: &Context<'_>) -> Poll<Option<Result<Bytes, BoxError>>> {
+    pub(crate) fn poll_data(&self, context: &Context<'_>) -> Poll<Option<Result<Bytes, Failed>>> {
         loop {
             let mut state = self.handoff.lock();
             if let Some(piece) = state.queue.pop_front() {
@@ -177,14 +185,9 @@ impl Handed {
                     state.end = Some(End::Complete);
                     return Poll::Ready(None);
                 }
-                Some(End::Failed(error)) => {
+                Some(End::Failed(failed)) => {
                     state.end = Some(End::Complete);
-                    return Poll::Ready(Some(Err(error)));
-                }
-                Some(End::Panicked(caught)) => {
-                    state.end = Some(End::Complete);
-                    drop(state);
-                    caught.resume();
+                    return Poll::Ready(Some(Err(failed)));
                 }
                 None => {}
             }
@@ -308,7 +311,7 @@ impl Handoff {
         if let Err(error) = thread.spawn(move || _ = handoff.produce(|| false)) {
             let source = self.lock().source.take();
             discard(source);
-            self.end(End::Failed(error.into()));
+            self.end(End::Failed(Failed::Error(error.into())));
             return true;
         }
         false
@@ -397,14 +400,14 @@ impl Handoff {
                     tell(state);
                     continue;
                 }
-                Ok(Some(Err(error))) => End::Failed(error),
+                Ok(Some(Err(error))) => End::Failed(Failed::Error(error)),
                 Ok(None) => End::Complete,
-                Err(caught) => End::Panicked(caught),
+                Err(caught) => End::Failed(Failed::Panic(caught)),
             };
             // Before the end is told: whoever has seen a body's end may count on its `close()`.
             // A panic in it must not go unseen, unless there is something worse to say.
             let end = match (guard(|| drop(chunks)), end) {
-                (Err(caught), End::Complete) => End::Panicked(caught),
+                (Err(caught), End::Complete) => End::Failed(Failed::Panic(caught)),
                 (Err(caught), end) => {
                     discard(caught);
                     end
@@ -419,8 +422,8 @@ impl Handoff {
     fn write(&self, write: Writing) {
         let end = match guard(|| write(&mut BodyWriter::handoff(self))) {
             Ok(Ok(())) => End::Complete,
-            Ok(Err(error)) => End::Failed(error),
-            Err(caught) => End::Panicked(caught),
+            Ok(Err(error)) => End::Failed(Failed::Error(error)),
+            Err(caught) => End::Failed(Failed::Panic(caught)),
         };
         self.end(end);
     }
@@ -432,8 +435,19 @@ impl Handoff {
             discard(end);
             return;
         }
-        state.end = Some(end);
-        tell(state);
+        // The first piece would have taken it.
+        match (end, state.head.take()) {
+            (End::Failed(failed), Some(head)) => {
+                state.end = Some(End::Complete);
+                drop(state);
+                head.fail(failed);
+            }
+            (end, head) => {
+                state.end = Some(end);
+                state.head = head;
+                tell(state);
+            }
+        }
     }
 
     /// Releases the response's head before there is anything to follow it.

@@ -4,8 +4,10 @@
 )]
 
 use std::cell::OnceCell;
+use std::error::Error as StdError;
 use std::fmt;
 use std::io::{self, BufRead, Read};
+use std::iter;
 use std::mem;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -23,13 +25,19 @@ use crate::{BoxError, Error};
 ///
 /// It ends where the body ends, chunked or not, and never reads into the next request. Where the
 /// client cannot keep up, reading waits; after a stall of 30 seconds (settable at the adapter) it
-/// fails with [`TimedOut`](io::ErrorKind::TimedOut).
+/// fails with [`TimedOut`](io::ErrorKind::TimedOut). A read that the client made fail becomes by `?`
+/// an [`Error`] that is answered with 408 if it stalled, and with 400 if its body is cut short or malformed.
 #[derive(Default)]
 pub struct Input {
+    // Boxed: most requests have no body, and every one would carry the room through every move.
+    feed: Option<Box<Feed>>,
+}
+
+/// What there is of a body, and where the rest comes from.
+struct Feed {
     ready: Bytes,
     source: Source,
-    // Boxed: hardly anybody sends them, and every request would carry the room.
-    trailers: Option<Box<HeaderMap>>,
+    trailers: Option<HeaderMap>,
 }
 
 type Wrapped = Pin<Box<dyn HttpBody<Data = Bytes, Error = BoxError> + Send>>;
@@ -61,13 +69,22 @@ impl Input {
     /// What `reader` yields, up to its end: how a CGI program sees its standard input, cut at
     /// CONTENT_LENGTH with [`Read::take`].
     pub fn from_reader(reader: impl Read + Send + 'static) -> Self {
+        Self::of(Bytes::new(), Source::Reader(Box::new(reader)))
+    }
+
+    fn of(ready: Bytes, source: Source) -> Self {
+        let feed = Feed {
+            ready,
+            source,
+            trailers: None,
+        };
         Self {
-            source: Source::Reader(Box::new(reader)),
-            ..Self::default()
+            feed: Some(Box::new(feed)),
         }
     }
 
     /// What `body` yields.
+    #[inline]
     pub fn from_body<B>(body: B) -> Self
     where
         B: HttpBody<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
@@ -75,29 +92,140 @@ impl Input {
         if body.is_end_stream() {
             return Self::empty();
         }
-        Self {
-            source: Source::Http {
-                body: Box::pin(crate::body::ErrorBoxed { body }),
-                patience: Patience::default(),
-                _alive: None,
-                copied: false,
-            },
-            ..Self::default()
-        }
+        Self::arriving(body)
+    }
+
+    fn arriving<B>(body: B) -> Self
+    where
+        B: HttpBody<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
+    {
+        let source = Source::Http {
+            body: Box::pin(crate::body::ErrorBoxed { body }),
+            patience: Patience::default(),
+            _alive: None,
+            copied: false,
+        };
+        Self::of(Bytes::new(), source)
     }
 
     /// With another limit to how long one read may wait. Default: 30 seconds. Without effect on
     /// readers, which wait as they do.
     #[must_use]
     pub fn with_patience(mut self, wait: Duration) -> Self {
-        if let Source::Http { patience, .. } = &mut self.source {
+        if let Some(Source::Http { patience, .. }) = self.source_mut() {
             *patience = Patience::new(wait);
         }
         self
     }
 
+    /// Whether there never was any.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.feed.is_none()
+    }
+
+    fn source_mut(&mut self) -> Option<&mut Source> {
+        self.feed.as_mut().map(|feed| &mut feed.source)
+    }
+
     /// Reads ahead without blocking, until everything has arrived or more than `limit` bytes have.
     pub(crate) fn poll_arrival(&mut self, context: &mut Context<'_>, limit: usize) -> Poll<()> {
+        match &mut self.feed {
+            Some(feed) => feed.poll_arrival(context, limit),
+            None => Poll::Ready(()),
+        }
+    }
+
+    fn ready(&self) -> &[u8] {
+        self.feed.as_ref().map_or(&[], |feed| &feed.ready)
+    }
+
+    /// Whether more than `limit` bytes are known to come.
+    pub(crate) fn exceeds(&self, limit: usize) -> bool {
+        self.ready().len() > limit || !self.has_arrived()
+    }
+
+    /// With what reading needs where it waits. The count of what is returned tells whether
+    /// somebody still may: one if not.
+    pub(crate) fn waiting_with(&mut self, terms: Patience) -> Arc<()> {
+        let token = Arc::new(());
+        if let Some(Source::Http {
+            patience, _alive, ..
+        }) = self.source_mut()
+        {
+            *patience = terms;
+            *_alive = Some(Arc::clone(&token));
+        }
+        token
+    }
+
+    /// Whether everything has arrived: reading will not wait.
+    #[must_use]
+    pub fn has_arrived(&self) -> bool {
+        let source = self.feed.as_ref().map(|feed| &feed.source);
+        source.is_none_or(|source| matches!(source, Source::Ended | Source::Failed(_)))
+    }
+
+    /// The rest, if it is not more than `limit` bytes.
+    ///
+    /// # Errors
+    ///
+    /// More than `limit` bytes: answered with 413. A body that is cut short or malformed: 400. A
+    /// client that stalls: 408.
+    pub fn read_all(&mut self, limit: usize) -> Result<Bytes, Error> {
+        let Some(feed) = &mut self.feed else {
+            return Ok(Bytes::new());
+        };
+        // One piece, as small bodies are, is handed on without a copy.
+        let mut whole = mem::take(&mut feed.ready);
+        if !matches!(feed.source, Source::Ended) {
+            let mut gathered = Vec::from(whole);
+            while gathered.len() <= limit {
+                let chunk = feed.fill()?;
+                if chunk.is_empty() {
+                    break;
+                }
+                gathered.extend_from_slice(chunk);
+                chunk.clear();
+            }
+            whole = gathered.into();
+        }
+        if whole.len() > limit {
+            let text = format!("the body is longer than {limit} bytes");
+            return Err(Error::new(StatusCode::PAYLOAD_TOO_LARGE, text));
+        }
+        Ok(whole)
+    }
+
+    /// The trailer fields, once the end has been read, if there were any.
+    #[must_use]
+    pub fn trailers(&self) -> Option<&HeaderMap> {
+        self.feed.as_ref()?.trailers.as_ref()
+    }
+
+    /// Reads and forgets what is left, up to `limit` bytes; says whether that was all.
+    ///
+    /// # Errors
+    ///
+    /// What reading fails with.
+    pub fn drain(&mut self, limit: u64) -> io::Result<bool> {
+        let mut left = limit;
+        loop {
+            let chunk = self.fill_buf()?.len();
+            if chunk == 0 {
+                return Ok(true);
+            }
+            self.consume(chunk);
+            match left.checked_sub(chunk as u64) {
+                Some(less) => left = less,
+                None => return Ok(false),
+            }
+        }
+    }
+}
+
+impl Feed {
+    fn poll_arrival(&mut self, context: &mut Context<'_>, limit: usize) -> Poll<()> {
         let Source::Http { body, copied, .. } = &mut self.source else {
             return Poll::Ready(());
         };
@@ -123,7 +251,7 @@ impl Input {
                         }
                         gathered.extend_from_slice(&data);
                     }
-                    Err(frame) => self.trailers = frame.into_trailers().ok().map(Box::new),
+                    Err(frame) => self.trailers = frame.into_trailers().ok(),
                 },
             }
         };
@@ -141,133 +269,8 @@ impl Input {
         Poll::Ready(())
     }
 
-    /// Whether more than `limit` bytes are known to come.
-    pub(crate) fn exceeds(&self, limit: usize) -> bool {
-        self.ready.len() > limit || !self.has_arrived()
-    }
-
-    /// With what reading needs where it waits. The count of what is returned tells whether
-    /// somebody still may: one if not.
-    pub(crate) fn waiting_with(&mut self, terms: Patience) -> Arc<()> {
-        let token = Arc::new(());
-        if let Source::Http {
-            patience, _alive, ..
-        } = &mut self.source
-        {
-            *patience = terms;
-            *_alive = Some(Arc::clone(&token));
-        }
-        token
-    }
-
-    /// Whether everything has arrived: reading will not wait.
-    #[must_use]
-    pub fn has_arrived(&self) -> bool {
-        matches!(self.source, Source::Ended | Source::Failed(_))
-    }
-
-    /// The rest, if it is not more than `limit` bytes.
-    ///
-    /// # Errors
-    ///
-    /// More than `limit` bytes: answered with 413. A body that is cut short or malformed: 400. A
-    /// client that stalls: 408.
-    pub fn read_all(&mut self, limit: usize) -> Result<Bytes, Error> {
-        // One piece, as small bodies are, is handed on without a copy.
-        let mut whole = mem::take(&mut self.ready);
-        if !matches!(self.source, Source::Ended) {
-            let mut gathered = Vec::from(whole);
-            while gathered.len() <= limit {
-                let chunk = self.fill_buf().map_err(answered)?;
-                if chunk.is_empty() {
-                    break;
-                }
-                gathered.extend_from_slice(chunk);
-                let taken = chunk.len();
-                self.consume(taken);
-            }
-            whole = gathered.into();
-        }
-        if whole.len() > limit {
-            let text = format!("the body is longer than {limit} bytes");
-            return Err(Error::new(StatusCode::PAYLOAD_TOO_LARGE, text));
-        }
-        Ok(whole)
-    }
-
-    /// The trailer fields, once the end has been read, if there were any.
-    #[must_use]
-    pub fn trailers(&self) -> Option<&HeaderMap> {
-        self.trailers.as_deref()
-    }
-
-    /// Reads and forgets what is left, up to `limit` bytes; says whether that was all.
-    ///
-    /// # Errors
-    ///
-    /// What reading fails with.
-    pub fn drain(&mut self, limit: u64) -> io::Result<bool> {
-        let mut left = limit;
-        loop {
-            let chunk = self.fill_buf()?.len();
-            if chunk == 0 {
-                return Ok(true);
-            }
-            self.consume(chunk);
-            match left.checked_sub(chunk as u64) {
-                Some(less) => left = less,
-                None => return Ok(false),
-            }
-        }
-    }
-
-    fn next_chunk(&mut self) -> io::Result<Option<Bytes>> {
-        match &mut self.source {
-            Source::Ended => Ok(None),
-            Source::Failed(_) => match mem::take(&mut self.source) {
-                Source::Failed(error) => Err(io::Error::other(error)),
-                _ => Ok(None),
-            },
-            Source::Reader(reader) => {
-                let mut chunk = vec![0; 64 * 1024];
-                let length = loop {
-                    match reader.read(&mut chunk) {
-                        Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                        other => break other?,
-                    }
-                };
-                chunk.truncate(length);
-                Ok((length > 0).then(|| chunk.into()))
-            }
-            Source::Http { body, patience, .. } => loop {
-                let since = OnceCell::new();
-                let left = || patience.left(*since.get_or_init(Instant::now));
-                match block_on(left, |context| body.as_mut().poll_frame(context)) {
-                    None => return Err(io::ErrorKind::TimedOut.into()),
-                    Some(None) => return Ok(None),
-                    Some(Some(Err(error))) => return Err(io::Error::other(error)),
-                    Some(Some(Ok(frame))) => match frame.into_data() {
-                        Ok(data) if data.is_empty() => {}
-                        Ok(data) => return Ok(Some(data)),
-                        Err(frame) => self.trailers = frame.into_trailers().ok().map(Box::new),
-                    },
-                }
-            },
-        }
-    }
-}
-
-/// The status that a failed read is answered with.
-fn answered(error: io::Error) -> Error {
-    let status = match error.kind() {
-        io::ErrorKind::TimedOut => StatusCode::REQUEST_TIMEOUT,
-        _ => StatusCode::BAD_REQUEST,
-    };
-    Error::from(error).with_status(status)
-}
-
-impl BufRead for Input {
-    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+    /// The next piece, waited for where there is none; empty at the end.
+    fn fill(&mut self) -> io::Result<&mut Bytes> {
         if self.ready.is_empty() {
             match self.next_chunk() {
                 Ok(Some(chunk)) => self.ready = chunk,
@@ -281,11 +284,108 @@ impl BufRead for Input {
                 }
             }
         }
-        Ok(&self.ready)
+        Ok(&mut self.ready)
+    }
+
+    fn next_chunk(&mut self) -> io::Result<Option<Bytes>> {
+        match &mut self.source {
+            Source::Ended => Ok(None),
+            Source::Failed(_) => match mem::take(&mut self.source) {
+                Source::Failed(error) => Err(InputError::broken(error)),
+                _ => Ok(None),
+            },
+            Source::Reader(reader) => {
+                let mut chunk = vec![0; 64 * 1024];
+                let length = loop {
+                    match reader.read(&mut chunk) {
+                        Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                        Err(error) => return Err(InputError::of_kind(error.kind(), error.into())),
+                        Ok(length) => break length,
+                    }
+                };
+                chunk.truncate(length);
+                Ok((length > 0).then(|| chunk.into()))
+            }
+            Source::Http { body, patience, .. } => loop {
+                let since = OnceCell::new();
+                let left = || patience.left(*since.get_or_init(Instant::now));
+                match block_on(left, |context| body.as_mut().poll_frame(context)) {
+                    None => return Err(InputError::stalled()),
+                    Some(None) => return Ok(None),
+                    Some(Some(Err(error))) => return Err(InputError::broken(error)),
+                    Some(Some(Ok(frame))) => match frame.into_data() {
+                        Ok(data) if data.is_empty() => {}
+                        Ok(data) => return Ok(Some(data)),
+                        Err(frame) => self.trailers = frame.into_trailers().ok(),
+                    },
+                }
+            },
+        }
+    }
+}
+
+/// Inside the [`io::Error`] of a read that the client made fail: so `?` knows whose fault it was.
+#[derive(Debug)]
+pub(crate) struct InputError {
+    /// `None`: nothing came for too long.
+    cause: Option<BoxError>,
+}
+
+impl InputError {
+    fn broken(cause: BoxError) -> io::Error {
+        Self::of_kind(io::ErrorKind::Other, cause)
+    }
+
+    fn of_kind(kind: io::ErrorKind, cause: BoxError) -> io::Error {
+        io::Error::new(kind, Self { cause: Some(cause) })
+    }
+
+    fn stalled() -> io::Error {
+        io::Error::new(io::ErrorKind::TimedOut, Self { cause: None })
+    }
+
+    /// The status of the answer, where `error` is or comes of a failed read of the input.
+    pub(crate) fn status_behind(error: &(dyn StdError + 'static)) -> Option<StatusCode> {
+        let sources = iter::successors(Some(error), |error| (*error).source());
+        // A cycle of sources is possible.
+        let mut causes = sources.take(32).filter_map(|error| {
+            let inner = error.downcast_ref::<io::Error>()?.get_ref()?;
+            inner.downcast_ref::<Self>()
+        });
+        causes.next().map(|broken| match broken.cause {
+            Some(_) => StatusCode::BAD_REQUEST,
+            None => StatusCode::REQUEST_TIMEOUT,
+        })
+    }
+}
+
+impl fmt::Display for InputError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.cause {
+            Some(_) => "the request's body could not be read",
+            None => "the rest of the request's body did not come in time",
+        })
+    }
+}
+
+impl StdError for InputError {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.cause.as_deref().map(|cause| cause as _)
+    }
+}
+
+impl BufRead for Input {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        match &mut self.feed {
+            Some(feed) => Ok(feed.fill()?),
+            None => Ok(&[]),
+        }
     }
 
     fn consume(&mut self, amount: usize) {
-        self.ready.advance(amount.min(self.ready.len()));
+        if let Some(feed) = &mut self.feed {
+            feed.ready.advance(amount.min(feed.ready.len()));
+        }
     }
 }
 
@@ -300,10 +400,10 @@ impl Read for Input {
 
 impl From<Bytes> for Input {
     fn from(ready: Bytes) -> Self {
-        Self {
-            ready,
-            ..Self::default()
+        if ready.is_empty() {
+            return Self::empty();
         }
+        Self::of(ready, Source::Ended)
     }
 }
 
@@ -319,7 +419,7 @@ impl From<crate::Body> for Input {
 impl fmt::Debug for Input {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Input")
-            .field("ready", &self.ready.len())
+            .field("ready", &self.ready().len())
             .field("has_arrived", &self.has_arrived())
             .finish_non_exhaustive()
     }
@@ -334,14 +434,17 @@ impl From<()> for Input {
 /// What is left of the input, as a body to pass on. What comes from a client is not waited for.
 impl From<Input> for crate::Body {
     fn from(input: Input) -> Self {
-        match input.source {
-            Source::Ended => input.ready.into(),
-            Source::Http { body, .. } if input.ready.is_empty() => Self::new(body),
+        let Some(feed) = input.feed else {
+            return Self::empty();
+        };
+        match feed.source {
+            Source::Ended => feed.ready.into(),
+            Source::Http { body, .. } if feed.ready.is_empty() => Self::new(body),
             Source::Http { body, .. } => Self::new(Preceded {
-                ready: Some(input.ready),
+                ready: Some(feed.ready),
                 body,
             }),
-            Source::Reader(_) | Source::Failed(_) => Self::from_reader(input),
+            Source::Reader(_) | Source::Failed(_) => Self::from_reader(Input { feed: Some(feed) }),
         }
     }
 }

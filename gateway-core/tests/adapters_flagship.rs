@@ -14,7 +14,7 @@ use gateway_core::{Body, Environ, Error, Reply};
 use server::Server;
 
 /// The machine may be busy with other tests; the median is what counts.
-const SECONDS: Duration = Duration::from_secs(5);
+const SECONDS: Duration = Duration::from_secs(60);
 
 /// 100 MB in pieces of 16 KiB.
 fn stream() -> impl Iterator<Item = Vec<u8>> + Send {
@@ -76,6 +76,9 @@ fn six_hundred_slow_uploads_downloads_and_exports_leave_the_others_their_threads
     allow_many_files();
     let server = Server::run(everything);
     answered_within(&server, SECONDS);
+    // What else this machine does, a server that nobody bothers shows.
+    let undisturbed = Server::run(everything);
+    answered_within(&undisturbed, SECONDS);
     let (threads_before, memory_before) = (threads(), resident());
     let mut clients: Vec<TcpStream> = Vec::new();
     for number in 0..EACH {
@@ -93,9 +96,12 @@ fn six_hundred_slow_uploads_downloads_and_exports_leave_the_others_their_threads
         clients.push(server.send("GET /download HTTP/1.1\r\nhost: t\r\n\r\n"));
         clients.push(server.send("GET /export HTTP/1.1\r\nhost: t\r\n\r\n"));
     }
-    let mut times: Vec<_> = (0..21).map(|_| answered_within(&server, SECONDS)).collect();
+    let both = (0..21).map(|_| [&server, &undisturbed].map(|it| answered_within(it, SECONDS)));
+    let (mut times, mut alone): (Vec<_>, Vec<_>) = both.map(|[ours, alone]| (ours, alone)).unzip();
     times.sort();
-    assert!(times[10] < Duration::from_millis(100), "{times:?}");
+    alone.sort();
+    let limit = Duration::from_millis(100).max(3 * alone[10]);
+    assert!(times[10] < limit, "{times:?}, alone {alone:?}");
     // Uploads that drip are still slow, and still nobody else's trouble.
     for upload in clients.iter_mut().step_by(3) {
         _ = upload.write_all(b"x");

@@ -174,6 +174,11 @@ impl<A: Application> BlockingService<A> {
     /// move at all. Default: 30 seconds. A third of it while others wait for a held thread.
     ///
     /// Then the read or write fails with [`TimedOut`](std::io::ErrorKind::TimedOut).
+    ///
+    /// The movement of a write is that of the next piece, behind the buffers of the server and of
+    /// the kernel: a client slower than one or two KB/s can look as if it stood still. Where the
+    /// gateway [watches](crate::Arrival::watched) its clients itself, as `gateway-server` does over HTTP,
+    /// writes wait for it without limit while no others wait for a held thread.
     #[must_use]
     pub fn stall_timeout(self, limit: Duration) -> Self {
         self.set(|settings| settings.stall_timeout = limit)

@@ -11,9 +11,10 @@ use panic_capture::{Caught, discard, guard};
 
 use super::blocking::Threads;
 use super::pool::{Holding, Run, Turn, Work};
+use crate::block_on::Patience;
 use crate::body::Kind;
-use crate::handoff::{Handed, Handoff, Opens, Source, Terms, Urgency};
-use crate::{Application, Body, BoxError, Environ, Error, Input, Response};
+use crate::handoff::{Failed, Handed, Handoff, Opens, Source, Terms, Urgency};
+use crate::{Application, Arrival, Body, BoxError, Environ, Error, Input, Response};
 
 /// The response of a [`BlockingService`](super::BlockingService). Dropping it before it is ready
 /// cancels the call.
@@ -223,9 +224,11 @@ impl<A: Application> Call<A> {
             let mut environ = Environ::new(parts, input);
             environ.set_cancelled_flag(cancelled);
             let response = self.threads.application.respond(&mut environ);
+            let writes = matches!(&response, Ok(it) if matches!(it.body().kind, Kind::Writing(_)));
+            let watched = writes && environ.get().is_some_and(Arrival::is_watched);
             // Here and not later: what it holds is the application's, and may block or panic.
             drop(environ);
-            response
+            response.map(|response| (response, watched))
         });
         if self.cancelled.load(Ordering::Relaxed) {
             // Nobody waits any more; a user's iterator is dropped here, where that may block.
@@ -234,13 +237,14 @@ impl<A: Application> Call<A> {
         }
         let mut going_on = None;
         let outcome = match answered {
-            Ok(Ok(mut response)) => {
+            Ok(Ok((mut response, watched))) => {
                 bodiless |= matches!(
                     response.status(),
                     StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED
                 );
                 let reads_client = token.is_some_and(|token| Arc::strong_count(&token) > 1);
-                if let Some(handed) = self.hand_over(response.body_mut(), reads_client)
+                let patience = self.threads.patience().watched(watched);
+                if let Some(handed) = self.hand_over(response.body_mut(), reads_client, patience)
                     && !bodiless
                     && hold(handed.holding())
                 {
@@ -266,10 +270,44 @@ impl<A: Application> Call<A> {
         going_on
     }
 
+    /// Lets the caller have the outcome that was held back, or what it came to instead.
+    fn settle(&self, instead: Option<Outcome>) {
+        let mut progress = self.lock();
+        let mut left = None;
+        match mem::replace(&mut progress.stage, Stage::Over) {
+            Stage::Opening(outcome) => {
+                let settled = match instead {
+                    Some(instead) => {
+                        left = Some(outcome);
+                        instead
+                    }
+                    None => outcome,
+                };
+                progress.stage = Stage::Done(settled);
+            }
+            stage => {
+                left = instead;
+                progress.stage = stage;
+            }
+        }
+        let caller = progress.caller.take();
+        drop(progress);
+        // The application's, and nobody's now.
+        discard(left);
+        if let Some(caller) = caller {
+            caller.wake();
+        }
+    }
+
     /// What runs the application's code is run by our threads, not where the body is polled.
-    fn hand_over<'a>(&self, body: &'a mut Body, reads_client: bool) -> Option<&'a Handed> {
+    fn hand_over<'a>(
+        &self,
+        body: &'a mut Body,
+        reads_client: bool,
+        patience: Patience,
+    ) -> Option<&'a Handed> {
         let source = match mem::take(&mut body.kind) {
-            Kind::Chunks(chunks) => Source::Chunks(chunks),
+            Kind::Chunks { chunks, .. } => Source::Chunks(chunks),
             Kind::Writing(writing) => Source::Writing(writing),
             other => {
                 body.kind = other;
@@ -279,13 +317,13 @@ impl<A: Application> Call<A> {
         let terms = Terms {
             threads: Some(Arc::clone(&self.threads) as Arc<dyn super::Lends>),
             high_water: Some(self.threads.settings.output_buffer),
-            patience: self.threads.patience(),
+            patience,
             reads_client,
             cancelled: Some(Arc::clone(&self.cancelled)),
         };
-        body.kind = Kind::Handed(Handed::new(source, terms));
+        body.kind = Kind::handed(source, terms);
         match &body.kind {
-            Kind::Handed(handed) => Some(handed),
+            Kind::Handed { handed, .. } => Some(handed),
             _ => None,
         }
     }
@@ -293,16 +331,14 @@ impl<A: Application> Call<A> {
 
 impl<A: Application> Opens for Call<A> {
     fn open(&self) {
-        let mut progress = self.lock();
-        match mem::replace(&mut progress.stage, Stage::Over) {
-            Stage::Opening(outcome) => progress.stage = Stage::Done(outcome),
-            stage => progress.stage = stage,
-        }
-        let caller = progress.caller.take();
-        drop(progress);
-        if let Some(caller) = caller {
-            caller.wake();
-        }
+        self.settle(None);
+    }
+
+    fn fail(&self, failed: Failed) {
+        self.settle(Some(match failed {
+            Failed::Error(error) => Outcome::Failed(Error::from_boxed(error)),
+            Failed::Panic(caught) => Outcome::Panicked(caught),
+        }));
     }
 }
 

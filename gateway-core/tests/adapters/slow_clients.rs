@@ -1,7 +1,10 @@
 use std::io::{BufRead, Write};
+use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
-use gateway_core::{Application, Body, Environ, Error, Reply};
+use gateway_core::{Application, Arrival, Body, Environ, Error, Reply, application};
+use http::Request;
+use hyper::body::Incoming;
 
 use crate::reading::read_until;
 use crate::server::Server;
@@ -74,7 +77,7 @@ fn one_that_holds_a_thread_and_does_not_move_makes_way_for_one_that_waits() {
     std::thread::sleep(Duration::from_millis(50));
     let start = Instant::now();
     let mut moving = begin();
-    assert!(read_until(&mut stuck, "\r\n\r\n").starts_with("HTTP/1.1 500"));
+    assert!(read_until(&mut stuck, "\r\n\r\n").starts_with("HTTP/1.1 408"));
     let took = start.elapsed();
     assert!(took < stall * 2 / 3, "{took:?}");
     // Slow, but moving: longer than the whole limit, with others waiting all the time.
@@ -90,8 +93,8 @@ fn one_that_holds_a_thread_and_does_not_move_makes_way_for_one_that_waits() {
 
 #[test]
 fn a_writer_is_told_that_its_client_takes_nothing_or_is_gone() {
-    let (tell, hear) = std::sync::mpsc::channel();
-    let app = gateway_core::application(move |_: &mut Environ| {
+    let (tell, hear) = channel();
+    let app = application(move |_: &mut Environ| {
         let tell = tell.clone();
         Reply::new(Body::from_writer(move |out| {
             let written = stream().try_for_each(|piece| out.write_all(&piece));
@@ -118,9 +121,8 @@ fn a_writer_is_told_that_its_client_takes_nothing_or_is_gone() {
 
 #[test]
 fn a_response_that_reads_the_input_while_it_streams_waits_in_a_held_thread() {
-    let app = gateway_core::application(|environ: &mut Environ| {
-        Reply::new(Body::from_reader(environ.take_input()))
-    });
+    let app =
+        application(|environ: &mut Environ| Reply::new(Body::from_reader(environ.take_input())));
     let service = app
         .into_service()
         .threads(8)
@@ -162,4 +164,35 @@ fn one_who_waits_to_hold_a_thread_gets_it_when_another_who_waited_goes_away() {
         assert!(read_until(&mut last, "100000").ends_with("100000"));
         assert!(start.elapsed() < Duration::from_secs(5));
     }
+}
+
+// A client of 1 KB/s was cut off after 30 seconds, though the server saw that it moved.
+#[test]
+fn a_writer_leaves_it_to_a_gateway_that_watches_to_give_a_client_up() {
+    let stall = Duration::from_millis(80);
+    let (tell, told) = channel();
+    let export = application(move |_: &mut Environ| {
+        let tell = tell.clone();
+        Reply::new(Body::from_writer(move |out| {
+            let written = stream()
+                .take(1000)
+                .try_for_each(|piece| out.write_all(&piece));
+            _ = tell.send(written.is_ok());
+            written
+        }))
+    });
+    let service = export.into_service().stall_timeout(stall);
+    let watched = tower::util::MapRequest::new(service, |mut request: Request<Incoming>| {
+        request
+            .extensions_mut()
+            .insert(Arrival::default().watched());
+        request
+    });
+    let server = Server::of(watched);
+    let mut client = server.send("GET / HTTP/1.1\r\nhost: t\r\nconnection: close\r\n\r\n");
+    read_until(&mut client, "\r\n\r\n");
+    std::thread::sleep(10 * stall);
+    let read = std::io::copy(&mut client, &mut std::io::sink()).unwrap();
+    assert!(read > 1000 * 16 * 1024 - 70_000, "{read}");
+    assert!(told.recv().unwrap());
 }

@@ -91,7 +91,10 @@ impl<S> Exchange<S> {
                 around: Some(around),
             };
         }
-        let arrival = Arrival::over(self.conn.clone()).recorded(request.uri());
+        let mut arrival = Arrival::over(self.conn.clone()).recorded(request.uri());
+        if self.settings.timeouts.write.is_some() {
+            arrival = arrival.watched();
+        }
         request.extensions_mut().insert(arrival);
         let upload = &mut around.upload;
         let wrap = |incoming: Incoming| {
