@@ -15,6 +15,7 @@ use pin_project_lite::pin_project;
 use tower_layer::Layer;
 use tower_service::Service;
 
+use super::call::Call;
 use super::settings::{LeadingSlash, TrailingSlash};
 use super::{ResponseFuture, Router, RouterBody, RouterBuilder};
 use crate::error::BuildError;
@@ -55,7 +56,7 @@ impl<B, E> BoxRouter<B, E> {
         L: Layer<BoxEndpoint<B, E>>,
         L::Service: Service<Request<B>, Response = Response<RB>> + Clone + Send + Sync + 'static,
         <L::Service as Service<Request<B>>>::Future: Send,
-        <L::Service as Service<Request<B>>>::Error: Into<E>,
+        <L::Service as Service<Request<B>>>::Error: Into<E> + Send,
         B: Send + 'static,
         E: 'static,
         RB: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
@@ -126,7 +127,7 @@ impl<S, B, E, RB> IntoEndpoint<B, E, AsService> for S
 where
     S: Service<Request<B>, Response = Response<RB>> + Clone + Send + Sync + 'static,
     S::Future: Send,
-    S::Error: Into<E>,
+    S::Error: Into<E> + Send,
     B: Send + 'static,
     E: 'static,
     RB: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
@@ -297,7 +298,7 @@ impl<B, E> BoxEndpoint<B, E> {
         E: 'static,
         S: Service<Request<B>, Response = Response<RB>> + Clone + Send + Sync + 'static,
         S::Future: Send,
-        S::Error: Into<E>,
+        S::Error: Into<E> + Send,
         B: Send + 'static,
         RB: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
     {
@@ -313,76 +314,32 @@ impl<S, B, E, RB> Erased<B, E> for Of<S>
 where
     S: Service<Request<B>, Response = Response<RB>> + Clone + Send + Sync + 'static,
     S::Future: Send,
-    S::Error: Into<E>,
+    S::Error: Into<E> + Send,
     B: Send + 'static,
     E: 'static,
     RB: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
 {
     fn answer(&self, request: Request<B>) -> Answer<E> {
-        let call = Call {
-            state: State::Waiting {
-                service: self.0.clone(),
-                request: Some(request),
-            },
-        };
         Box::pin(Answering {
-            call,
+            call: Call::new(self.0.clone(), request),
             error: std::marker::PhantomData,
         })
     }
 }
 
 pin_project! {
-    /// Waits until the service is ready, and calls it.
-    struct Call<S, F, B> {
+    /// The answer of a service, in the types of the router.
+    struct Answering<S, B, E>
+    where
+        S: Service<Request<B>>,
+    {
         #[pin]
-        state: State<S, F, B>,
-    }
-}
-
-pin_project! {
-    #[project = StateProj]
-    enum State<S, F, B> {
-        Waiting { service: S, request: Option<Request<B>> },
-        Called { #[pin] future: F },
-    }
-}
-
-// The error type is that of the answer: `Call` has one for each.
-impl<S, B> Call<S, S::Future, B>
-where
-    S: Service<Request<B>>,
-{
-    fn poll_answer(
-        self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Result<S::Response, S::Error>> {
-        let mut state = self.project().state;
-        loop {
-            match state.as_mut().project() {
-                StateProj::Waiting { service, request } => {
-                    ready!(service.poll_ready(context))?;
-                    let Some(request) = request.take() else {
-                        return Poll::Pending;
-                    };
-                    let future = service.call(request);
-                    state.set(State::Called { future });
-                }
-                StateProj::Called { future } => return future.poll(context),
-            }
-        }
-    }
-}
-
-pin_project! {
-    struct Answering<S, F, B, E> {
-        #[pin]
-        call: Call<S, F, B>,
+        call: Call<S, B>,
         error: std::marker::PhantomData<fn() -> E>,
     }
 }
 
-impl<S, B, RB, E> Future for Answering<S, S::Future, B, E>
+impl<S, B, RB, E> Future for Answering<S, B, E>
 where
     S: Service<Request<B>, Response = Response<RB>>,
     S::Error: Into<E>,
@@ -391,7 +348,7 @@ where
     type Output = Result<Response<Body>, E>;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let response = ready!(self.project().call.poll_answer(context)).map_err(Into::into)?;
+        let response = ready!(self.project().call.poll(context)).map_err(Into::into)?;
         Poll::Ready(Ok(response.map(Body::new)))
     }
 }
