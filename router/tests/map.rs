@@ -467,6 +467,26 @@ fn lists_that_blow_up_are_built_in_time_and_keep_their_order() {
 }
 
 #[test]
+fn where_there_is_no_memory_for_engines_patterns_are_simulated_in_their_order() {
+    let urls = UrlMap::builder()
+        .memory_limit(0)
+        .route(r"^(\w{1,200})x\d.*[a-z]{1,300}$", 0)
+        .route(r"(?m)^b$|\bwo+rd\b", 1)
+        .route(r"^[^/]+/straße$", 2)
+        .build()
+        .unwrap();
+    assert_eq!(urls.stats().alone, 3);
+    let winner = |path: &str| urls.find(path).map(|found| found.index());
+    assert_eq!(winner("wordx1/z"), Some(0));
+    assert_eq!(urls.find("éx1z").unwrap().args().get(0), Some("é"));
+    assert_eq!(winner("a wooord!"), Some(1));
+    assert_eq!(winner("a\nb\nc"), Some(1));
+    assert_eq!(winner("ä/straße"), Some(2));
+    assert_eq!(winner("ä/strasse"), None);
+    assert_eq!(winner(""), None);
+}
+
+#[test]
 fn a_pattern_that_fits_no_automaton_is_still_matched_in_its_place() {
     let urls = map(&["^first$", "^(?:a|b)*a(?:a|b){18}$", "^[ab]+$"]);
     assert!(urls.stats().alone + urls.stats().automata > 1);

@@ -346,7 +346,7 @@ impl<S> RouterBuilder<S> {
             .collect::<Result<_, _>>()?;
         infos
             .iter_mut()
-            .for_each(|info: &mut RouteInfo| info.entry.pattern.compact());
+            .for_each(|info: &mut RouteInfo| info.entry.settle());
         let (mounts, services): (Vec<Prefix>, Vec<S>) = self.mounts.into_iter().unzip();
         endpoints.extend(services);
         let fallback = self.fallback.is_some();
