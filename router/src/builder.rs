@@ -79,7 +79,7 @@ impl<T> UrlMapBuilder<T> {
     /// | `int` | `[0-9]+` |
     /// | `float` | `[0-9]+\.[0-9]+` |
     /// | `uuid` | a UUID with hyphens, in either case |
-    /// | `path` | anything but nothing, slashes included |
+    /// | `path` | anything that does not begin with a slash, slashes included; as little as will do |
     /// | `any(a,b)` | one of the words |
     /// | `re(..)` | the regular expression, whose groups are not counted |
     pub fn template(self, template: impl AsRef<str>, value: T) -> Self {
