@@ -14,7 +14,7 @@ use super::resolve::{Among, Found, Shared};
 use super::{de, redirect};
 use crate::args::Slots;
 use crate::capture::Position;
-use crate::error::UrlForError;
+use crate::error::{Shown, UrlForError};
 use crate::reverse::{self, ArgList, IntoArgs, Mode};
 
 /// What the router found out about a request: the arguments of the URL (the
@@ -552,6 +552,7 @@ impl fmt::Display for ParseError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (&self.value, &self.field) {
             (Some(value), Some(field)) => {
+                let value = Shown(value);
                 let number = field.bytes().all(|b| b.is_ascii_digit());
                 if number {
                     write!(f, "`{value}`, the argument {field}, {}", self.reason)
