@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::fmt;
 use std::future::Future;
+use std::marker::PhantomData;
 use std::ops::Deref;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -320,35 +321,42 @@ where
     RB: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
 {
     fn answer(&self, request: Request<B>) -> Answer<E> {
-        Box::pin(Answering {
-            call: Call::new(self.0.clone(), request),
-            error: std::marker::PhantomData,
-        })
+        // A future that need not wait is boxed without the room for a request.
+        match Call::new(self.0.clone(), request) {
+            Call::Called { future } => Box::pin(Answering::new(future)),
+            waiting => Box::pin(Answering::new(waiting)),
+        }
     }
 }
 
 pin_project! {
     /// The answer of a service, in the types of the router.
-    struct Answering<S, B, E>
-    where
-        S: Service<Request<B>>,
-    {
+    struct Answering<F, E> {
         #[pin]
-        call: Call<S, B>,
-        error: std::marker::PhantomData<fn() -> E>,
+        future: F,
+        error: PhantomData<fn() -> E>,
     }
 }
 
-impl<S, B, RB, E> Future for Answering<S, B, E>
+impl<F, E> Answering<F, E> {
+    fn new(future: F) -> Self {
+        Self {
+            future,
+            error: PhantomData,
+        }
+    }
+}
+
+impl<F, E, FE, RB> Future for Answering<F, E>
 where
-    S: Service<Request<B>, Response = Response<RB>>,
-    S::Error: Into<E>,
+    F: Future<Output = Result<Response<RB>, FE>>,
+    FE: Into<E>,
     RB: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
 {
     type Output = Result<Response<Body>, E>;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let response = ready!(self.project().call.poll(context)).map_err(Into::into)?;
+        let response = ready!(self.project().future.poll(context)).map_err(Into::into)?;
         Poll::Ready(Ok(response.map(Body::new)))
     }
 }
