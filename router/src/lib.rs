@@ -186,7 +186,7 @@ be set: [`LeadingSlash`], [`raw_paths`](RouterBuilder::raw_paths).
 //! |---|---|
 //! | `tokio` (default) | functions over `Environ` beside tower services in one `BoxRouter`; includes `service` |
 //! | `service` | the router: `http`, `http-body`, `tower-service`, `tower-layer`, `serde`, `gateway-core` without tokio |
-//! | `axum` | URLs below an axum `nest` by its `OriginalUri` |
+//! | `axum` | URLs below an axum `nest` by its `OriginalUri`, the peer for the development page by its `ConnectInfo` |
 //!
 //! Without features the map remains, on `regex-automata` and `regex-syntax`.
 

@@ -1094,6 +1094,41 @@ fn the_routes_are_shown_to_nobody_but_this_machine() {
 }
 
 #[test]
+fn in_development_a_miss_says_so_if_nobody_told_the_peer() {
+    let router = build(echo().development_in_release().get("^secret$", Echo("x")));
+    let request = |host: &str| {
+        Request::get("/")
+            .header("host", host)
+            .body(())
+            .expect("a request")
+    };
+    let answer = ask_request(&router, request("localhost"));
+    assert_eq!(answer.status, 404);
+    assert!(answer.text.contains("into_make_service_with_connect_info"));
+    assert!(!answer.text.contains("secret"));
+    let answer = ask_request(&router, request("example.com"));
+    assert_eq!(answer.text, "Not Found\n");
+}
+
+#[cfg(feature = "axum")]
+#[test]
+fn in_development_the_peer_may_be_told_by_axum() {
+    let router = build(echo().development_in_release().get("^secret$", Echo("x")));
+    for (peer, shown) in [("127.0.0.1:5000", true), ("192.0.2.1:5000", false)] {
+        let mut request = Request::get("/")
+            .header("host", "localhost")
+            .body(())
+            .unwrap();
+        let peer: std::net::SocketAddr = peer.parse().unwrap();
+        request
+            .extensions_mut()
+            .insert(axum::extract::ConnectInfo(peer));
+        let answer = ask_request(&router, request);
+        assert_eq!(answer.text.contains("secret"), shown, "{peer}");
+    }
+}
+
+#[test]
 fn hostile_paths_are_answered() {
     let router = build(
         echo()

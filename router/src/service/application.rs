@@ -77,6 +77,7 @@ impl<A: Application> Router<A> {
                         environ.method(),
                         &path,
                         headers,
+                        environ.extensions(),
                         environ.conn(),
                     );
                     Ok(page.unwrap_or_else(not_found).map(Body::from))

@@ -1,12 +1,15 @@
 //! The page for what is not found, while a program is being written: the routes
 //! in the order in which they were tried, and the nearest of them.
 
+use std::net::IpAddr;
+
 use bytes::Bytes;
-use gateway_core::{ConnInfo, escape};
+use gateway_core::{Addr, ConnInfo, escape};
 use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST, VARY};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode};
+use http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode};
 
 use super::resolve::{RouteInfo, Shared};
+use super::service::text;
 use crate::reverse::distance;
 
 /// The page, if it is wanted and this request may see it.
@@ -15,10 +18,16 @@ pub(crate) fn page(
     method: &Method,
     path: &str,
     headers: &HeaderMap,
+    extensions: &Extensions,
     conn: Option<&ConnInfo>,
 ) -> Option<Response<Bytes>> {
-    if !shared.settings.development || !is_local(headers, conn) {
+    if !shared.settings.development || !is_direct(headers) {
         return None;
+    }
+    match is_loopback_peer(conn, extensions) {
+        Some(true) => {}
+        Some(false) => return None,
+        None => return Some(text(StatusCode::NOT_FOUND, NO_PEER)),
     }
     let html = wants_html(headers);
     let page = write(shared, method, path, html);
@@ -46,11 +55,33 @@ pub(crate) fn page(
     Some(response)
 }
 
-/// Somebody at this very machine: a loopback peer, who names a loopback host (or
-/// a page elsewhere could ask through DNS rebinding), and no proxy in between,
-/// behind which every peer is loopback.
-fn is_local(headers: &HeaderMap, conn: Option<&ConnInfo>) -> bool {
-    let peer = conn.is_some_and(|conn| conn.peer().is_loopback() && conn.proxy().is_none());
+const NO_PEER: &str = "Not Found\n\n\
+    The routes are not listed, because nobody told the address of the peer. In an axum program that takes\n\
+    `axum::serve(listener, app.into_make_service_with_connect_info::<SocketAddr>())` and router's feature `axum`.\n";
+
+/// Whether the peer is this very machine; `None` if nobody told.
+fn is_loopback_peer(conn: Option<&ConnInfo>, extensions: &Extensions) -> Option<bool> {
+    if let Some(conn) = conn.filter(|conn| *conn.peer() != Addr::Unknown) {
+        return Some(conn.peer().is_loopback() && conn.proxy().is_none());
+    }
+    peer_told_by_axum(extensions).map(|ip| ip.to_canonical().is_loopback())
+}
+
+#[cfg(feature = "axum")]
+fn peer_told_by_axum(extensions: &Extensions) -> Option<IpAddr> {
+    let axum::extract::ConnectInfo(addr) =
+        extensions.get::<axum::extract::ConnectInfo<std::net::SocketAddr>>()?;
+    Some(addr.ip())
+}
+
+#[cfg(not(feature = "axum"))]
+fn peer_told_by_axum(_: &Extensions) -> Option<IpAddr> {
+    None
+}
+
+/// Whether a loopback host is named (or a page elsewhere could ask through DNS
+/// rebinding), and no proxy was in between, behind which every peer is loopback.
+fn is_direct(headers: &HeaderMap) -> bool {
     let host = headers
         .get(HOST)
         .and_then(|host| host.to_str().ok())
@@ -62,7 +93,7 @@ fn is_local(headers: &HeaderMap, conn: Option<&ConnInfo>) -> bool {
             || name == "x-real-ip"
             || name == "via"
     });
-    peer && host && !proxied
+    host && !proxied
 }
 
 fn is_loopback_host(host: &str) -> bool {
@@ -72,7 +103,7 @@ fn is_loopback_host(host: &str) -> bool {
     };
     name.eq_ignore_ascii_case("localhost")
         || name
-            .parse::<std::net::IpAddr>()
+            .parse::<IpAddr>()
             .is_ok_and(|ip| ip.to_canonical().is_loopback())
 }
 

@@ -260,6 +260,7 @@ where
                     request.method(),
                     request.uri().path(),
                     request.headers(),
+                    request.extensions(),
                     request.conn(),
                 );
                 return ResponseFuture::own(page.unwrap_or_else(not_found), head);
@@ -323,7 +324,7 @@ fn below(uri: &Uri, path: &str) -> Uri {
     Uri::from_parts(parts).unwrap_or_else(|_| uri.clone())
 }
 
-fn text(status: StatusCode, text: &'static str) -> Response<Bytes> {
+pub(crate) fn text(status: StatusCode, text: &'static str) -> Response<Bytes> {
     let mut response = Response::new(Bytes::from_static(text.as_bytes()));
     *response.status_mut() = status;
     response.headers_mut().insert(
