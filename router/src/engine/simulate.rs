@@ -64,13 +64,11 @@ impl Simulation {
             match self.nfa.states.get(id as usize) {
                 Some(State::Take { .. }) => into.takes.push(id),
                 Some(State::Split(branches)) => kernel.extend(branches),
-                Some(State::Look { look, next }) => {
-                    if holds(*look, before, after) {
-                        kernel.push(*next);
-                    }
+                Some(State::Look { look, next }) if holds(*look, before, after) => {
+                    kernel.push(*next);
                 }
                 Some(State::Match) => return true,
-                None => {}
+                Some(State::Look { .. }) | None => {}
             }
         }
         false

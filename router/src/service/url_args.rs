@@ -94,16 +94,12 @@ impl Short {
 }
 
 impl Text {
-    /// The path that was matched: a part of the request's own, if it was not decoded.
-    fn of_path(text: &Cow<'_, str>, path: Option<&PathAndQuery>) -> Self {
-        if let Some(short) = Short::new(text) {
-            return Self::Short(short);
-        }
-        match (text, path) {
-            (Cow::Borrowed(text), Some(path)) => {
-                Self::Path(path.clone(), path.path().len() - text.len())
-            }
-            (text, _) => Self::Own((&**text).into()),
+    /// `path` is the request's own, if `text` is the end of it.
+    fn of_path(text: &str, path: Option<&PathAndQuery>) -> Self {
+        match (Short::new(text), path) {
+            (Some(short), _) => Self::Short(short),
+            (None, Some(path)) => Self::Path(path.clone(), path.path().len() - text.len()),
+            (None, None) => Self::Own(text.into()),
         }
     }
 
@@ -149,7 +145,8 @@ impl UrlArgs {
             let text = if args.is_empty() {
                 Text::Own("".into())
             } else {
-                Text::of_path(&found.text, path)
+                let own = path.filter(|_| matches!(found.text, Cow::Borrowed(_)));
+                Text::of_path(&found.text, own)
             };
             (text, args.into_slots())
         };
