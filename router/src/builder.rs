@@ -79,7 +79,7 @@ impl<T> UrlMapBuilder<T> {
     /// | `int` | `[0-9]+` |
     /// | `float` | `[0-9]+\.[0-9]+` |
     /// | `uuid` | a UUID with hyphens, in either case |
-    /// | `path` | anything but nothing, slashes included |
+    /// | `path` | anything that does not begin with a slash, slashes included; as little as will do |
     /// | `any(a,b)` | one of the words |
     /// | `re(..)` | the regular expression, whose groups are not counted |
     pub fn template(self, template: impl AsRef<str>, value: T) -> Self {
@@ -159,8 +159,9 @@ impl<T> UrlMapBuilder<T> {
         self
     }
 
-    /// Bytes that the automata may take while they are made; 256 MiB by default.
-    /// Routes that do not fit are matched by slower means.
+    /// Bytes that the automata may take while they are made, and the engines of
+    /// patterns that fit none; 256 MiB by default. Routes that do not fit are
+    /// matched by slower means, which take a few kilobytes each.
     pub fn memory_limit(mut self, bytes: usize) -> Self {
         self.limits.memory = bytes;
         self
@@ -175,7 +176,9 @@ impl<T> UrlMapBuilder<T> {
     }
 
     /// Bytes of a single pattern in the general engine, 10 MiB by default, as
-    /// in the `regex` crate. A larger pattern is an error.
+    /// in the `regex` crate. A larger pattern is an error; whether one is larger
+    /// is found out in the time that `Regex::new` takes for it. The engine that
+    /// finds groups is made when a path first needs it.
     pub fn pattern_limit(mut self, bytes: usize) -> Self {
         self.limits.pattern = bytes;
         self
@@ -196,7 +199,7 @@ impl<T> UrlMapBuilder<T> {
         } = self.check()?;
         let (matcher, unreached) =
             matcher(&entries.iter().collect::<Vec<_>>(), &limits, deny_shadowed)?;
-        entries.iter_mut().for_each(|entry| entry.pattern.compact());
+        entries.iter_mut().for_each(Entry::settle);
         let table = Table {
             entries: entries.into(),
             matcher,
@@ -217,6 +220,7 @@ impl<T> UrlMapBuilder<T> {
         let mut names: HashMap<Box<str>, u32> = HashMap::new();
         let mut entries: Vec<Entry> = Vec::with_capacity(self.routes.len());
         let mut values = Vec::with_capacity(self.routes.len());
+        let mut memory = self.limits.memory;
         for (index, (pattern, name, value)) in self.routes.into_iter().enumerate() {
             if let Some(name) = &name
                 && let Some(first) = names.insert(name.clone(), index as u32)
@@ -230,11 +234,22 @@ impl<T> UrlMapBuilder<T> {
                 });
             }
             // Far below the limit nothing needs to be tried.
-            if pattern::estimate(&pattern.hir()) > self.limits.pattern / 4 {
-                engine::general(&pattern.hir(), self.limits.pattern)
+            let tried = if pattern::estimate(&pattern.hir()) > self.limits.pattern / 4 {
+                let engine = engine::general(&pattern.hir(), self.limits.pattern)
                     .map_err(|_| too_big(&pattern.source, &self.limits))?;
+                Some(engine)
+            } else {
+                None
+            };
+            let entry = Entry::new(pattern, name);
+            // Most that are so big fit no automaton, and are matched by this.
+            if let Some(engine) = tried
+                && engine.memory_usage() <= memory
+            {
+                memory -= engine.memory_usage();
+                entry.keep(engine);
             }
-            entries.push(Entry::new(pattern, name));
+            entries.push(entry);
             values.push(value);
         }
         Ok(Checked {
@@ -257,8 +272,9 @@ pub(crate) fn matcher(
             .get(id as usize)
             .map_or("", |entry| &*entry.pattern.source)
     };
+    let engines: Vec<_> = entries.iter().map(|entry| entry.kept().cloned()).collect();
     let (matcher, unreached) =
-        Matcher::new(&hirs, limits).map_err(|(id, _)| too_big(source(id), limits))?;
+        Matcher::new(&hirs, &engines, limits).map_err(|(id, _)| too_big(source(id), limits))?;
     for &id in &unreached {
         let shadow = if deny_shadowed {
             engine::explain(&hirs, id, limits.steps)

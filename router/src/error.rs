@@ -1,6 +1,6 @@
 //! What a builder refuses.
 
-use std::fmt;
+use std::fmt::{self, Write};
 use std::ops::Range;
 
 /// A place in something written by hand: printed as its line with carets below.
@@ -58,6 +58,23 @@ impl fmt::Display for Place {
             .take(column)
             .collect();
         write!(f, "    {line}\n    {indent}{:^<width$}", "")
+    }
+}
+
+/// Text from elsewhere in a message: control characters are shown as escapes, so
+/// that nobody writes lines of his own into a log.
+pub(crate) struct Shown<'a>(pub(crate) &'a str);
+
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for c in self.0.chars() {
+            if c.is_control() {
+                write!(f, "{}", c.escape_debug())?;
+            } else {
+                f.write_char(c)?;
+            }
+        }
+        Ok(())
     }
 }
 
@@ -310,22 +327,25 @@ impl fmt::Display for UrlForError {
             } => {
                 write!(
                     f,
-                    "`{value}` does not match `{expects}`, the group `{group}` of `{pattern}`"
+                    "`{}` does not match `{expects}`, the group `{group}` of `{pattern}`",
+                    Shown(value)
                 )
             }
             Self::Ambiguous { pattern, url } => {
                 write!(
                     f,
-                    "`{pattern}` would not read its arguments back from `{url}`"
+                    "`{pattern}` would not read its arguments back from `{}`",
+                    Shown(url)
                 )
             }
             Self::Shadowed { pattern, by, url } => {
                 write!(
                     f,
-                    "`{url}`, made from `{pattern}`, would be taken by `{by}`"
+                    "`{}`, made from `{pattern}`, would be taken by `{by}`",
+                    Shown(url)
                 )
             }
-            Self::Unsafe { url } => write!(f, "`{url}` would not arrive as it is"),
+            Self::Unsafe { url } => write!(f, "`{}` would not arrive as it is", Shown(url)),
         }
     }
 }

@@ -70,7 +70,7 @@ each in a box.
 | request | answer |
 |---|---|
 | a route matches path and method | its service; [`UrlArgs`] is in the request's extensions |
-| HEAD, and a route for GET matches | its service, which sees HEAD; the body is dropped, its length kept |
+| HEAD, and a route for GET matches | its service, which sees HEAD; of whatever answers HEAD the body is dropped, its length kept |
 | below a mount | the mounted service, which sees the path below; mounts go before routes |
 | OPTIONS, no route lists it | 204 with `Allow` |
 | routes match the path, none the method | 405; `Allow` has the methods of all of them |
@@ -186,7 +186,7 @@ be set: [`LeadingSlash`], [`raw_paths`](RouterBuilder::raw_paths).
 //! |---|---|
 //! | `tokio` (default) | functions over `Environ` beside tower services in one `BoxRouter`; includes `service` |
 //! | `service` | the router: `http`, `http-body`, `tower-service`, `tower-layer`, `serde`, `gateway-core` without tokio |
-//! | `axum` | URLs below an axum `nest` by its `OriginalUri` |
+//! | `axum` | URLs below an axum `nest` by its `OriginalUri`, the peer for the development page by its `ConnectInfo` |
 //!
 //! Without features the map remains, on `regex-automata` and `regex-syntax`.
 

@@ -70,6 +70,24 @@ impl Entry {
         }
     }
 
+    /// Keeps an engine that was made to see whether the pattern is too big.
+    pub(crate) fn keep(&self, engine: meta::Regex) {
+        // Were there one already, it would be the same.
+        let _ = self.general.set(Some(engine));
+    }
+
+    /// The engine, if it was made already.
+    pub(crate) fn kept(&self) -> Option<&meta::Regex> {
+        self.general.get()?.as_ref()
+    }
+
+    /// Lets go of what only the construction needed: of a thousand routes few
+    /// are ever asked for the tree or the engine.
+    pub(crate) fn settle(&mut self) {
+        self.pattern.compact();
+        self.general = OnceLock::new();
+    }
+
     fn general(&self) -> Option<&meta::Regex> {
         // `build` has made sure that it is within its limit.
         self.general

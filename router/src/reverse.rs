@@ -351,7 +351,7 @@ fn attempt(
             return Err(UrlForError::Unfit {
                 pattern: source(),
                 group: group_name(entry, group),
-                expects: pattern::without_groups(hir).to_string(),
+                expects: pattern::group_text(&entry.pattern.source, hir, group as u32 + 1),
                 value: value.into(),
             });
         }
@@ -498,8 +498,29 @@ fn displayed(value: &dyn Display) -> String {
 }
 
 displayed!(
-    u8, u16, u32, u64, u128, usize, i8, i16, i32, i64, i128, isize, f32, f64, char
+    u8, u16, u32, u64, u128, usize, i8, i16, i32, i64, i128, isize, char
 );
+
+/// With a point, as the converter `float` wants it: `1.0` and not `1`.
+impl ArgValue for f64 {
+    fn text(&self) -> Cow<'_, str> {
+        Cow::Owned(with_point(displayed(self)))
+    }
+}
+
+/// As that of `f64`.
+impl ArgValue for f32 {
+    fn text(&self) -> Cow<'_, str> {
+        Cow::Owned(with_point(displayed(self)))
+    }
+}
+
+fn with_point(mut number: String) -> String {
+    if number.ends_with(|c: char| c.is_ascii_digit()) && !number.contains('.') {
+        number.push_str(".0");
+    }
+    number
+}
 
 impl ArgValue for str {
     fn text(&self) -> Cow<'_, str> {

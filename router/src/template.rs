@@ -19,7 +19,8 @@ pub(crate) const CONVERTERS: [(&str, &str); 5] = [
         "uuid",
         "[0-9A-Fa-f]{8}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{12}",
     ),
-    ("path", "(?s:.+)"),
+    // As Werkzeug's: never absolute, and the first of two takes as little as it can.
+    ("path", "(?s:[^/].*?)"),
 ];
 
 /// The converters of one builder.

@@ -69,14 +69,22 @@ fn path() -> impl Strategy<Value = String> {
     prop::collection::vec(piece, 0..9).prop_map(|pieces| pieces.concat())
 }
 
-fn check(patterns: &[String], paths: &[String], limit: Option<usize>) -> Result<(), TestCaseError> {
+fn check(
+    patterns: &[String],
+    paths: &[String],
+    work: Option<usize>,
+    memory: Option<usize>,
+) -> Result<(), TestCaseError> {
     let regexes: Vec<Regex> = patterns
         .iter()
         .map(|p| Regex::new(p).expect("the generator writes regular expressions"))
         .collect();
     let mut builder = UrlMap::builder();
-    if let Some(limit) = limit {
-        builder = builder.work_limit(limit);
+    if let Some(work) = work {
+        builder = builder.work_limit(work);
+    }
+    if let Some(memory) = memory {
+        builder = builder.memory_limit(memory);
     }
     for (i, pattern) in patterns.iter().enumerate() {
         builder = builder.route(pattern, i);
@@ -169,7 +177,7 @@ proptest! {
         patterns in prop::collection::vec(pattern(), 1..7),
         paths in prop::collection::vec(path(), 1..20),
     ) {
-        check(&patterns, &paths, None)?;
+        check(&patterns, &paths, None, None)?;
     }
 
     #[test]
@@ -178,6 +186,8 @@ proptest! {
         paths in prop::collection::vec(path(), 1..20),
         limit in 0_usize..3000,
     ) {
-        check(&patterns, &paths, Some(limit))?;
+        check(&patterns, &paths, Some(limit), None)?;
+        // Engines of a few kilobytes each: some are made, the rest is simulated.
+        check(&patterns, &paths, Some(0), Some(20 * limit))?;
     }
 }

@@ -1,6 +1,6 @@
 //! What a map answers, refuses and says.
 
-use router::{BuildError, UrlForError, UrlMap, Warning};
+use router::{BuildError, UrlForError, UrlMap, UrlMapBuilder, Warning};
 
 fn map(patterns: &[&str]) -> UrlMap<usize> {
     let mut builder = UrlMap::builder();
@@ -431,6 +431,46 @@ fn url_for_says_which_argument_failed_which_group() {
 }
 
 #[test]
+fn url_for_shows_the_group_as_it_was_written_and_what_was_given_on_one_line() {
+    let unfit = |map: UrlMapBuilder<()>, value: &str| {
+        let error = map.build().unwrap().url_for("it", [value]).unwrap_err();
+        error.to_string()
+    };
+    let regex = |pattern: &str| UrlMap::builder().named("it", pattern, ());
+    assert_eq!(
+        unfit(regex(r"^(?i)users/(\w+)$"), "a\nb"),
+        r"`a\nb` does not match `\w+`, the group `0` of `^(?i)users/(\w+)$`"
+    );
+    assert_eq!(
+        unfit(regex(r"^(?<when>(?:\d{4})-\d\d)$"), "x"),
+        r"`x` does not match `(?:\d{4})-\d\d`, the group `when` of `^(?<when>(?:\d{4})-\d\d)$`"
+    );
+    let template = UrlMap::builder().template_named("it", "u/{name}/", ());
+    assert_eq!(
+        unfit(template, "a/b"),
+        "`a/b` does not match `[^/]+`, the group `name` of `u/{name}/`"
+    );
+}
+
+#[test]
+fn a_float_has_a_point_in_a_url() {
+    let urls = UrlMap::builder()
+        .template_named("it", "x/{x:float}", ())
+        .build()
+        .unwrap();
+    for (value, url) in [
+        (1.0, "x/1.0"),
+        (0.25, "x/0.25"),
+        (1e20, "x/100000000000000000000.0"),
+    ] {
+        assert_eq!(urls.url_for("it", [value]).unwrap(), url);
+    }
+    for value in [-1.0, f64::NAN, f64::INFINITY] {
+        assert!(urls.url_for("it", [value]).is_err());
+    }
+}
+
+#[test]
 fn urls_are_percent_encoded_and_slashes_stay() {
     let urls = UrlMap::builder()
         .named("any", "^(.*)$", ())
@@ -454,16 +494,36 @@ fn urls_are_percent_encoded_and_slashes_stay() {
 
 #[test]
 fn lists_that_blow_up_are_built_in_time_and_keep_their_order() {
-    let patterns: Vec<String> = (0..100).map(|i| format!("^/.*w{i:03}.*/z$")).collect();
+    let patterns: Vec<String> = (0..40).map(|i| format!("^/.*w{i:03}.*/z$")).collect();
     let mut builder = UrlMap::builder();
     for (i, pattern) in patterns.iter().enumerate() {
         builder = builder.route(pattern, i);
     }
     let map = builder.build().unwrap();
     assert!(map.stats().automata > 1);
-    assert_eq!(map.find("/w099/w077/z").unwrap().index(), 77);
-    assert_eq!(map.find("/w099/z").unwrap().index(), 99);
-    assert!(map.find("/w099/").is_none());
+    assert_eq!(map.find("/w039/w017/z").unwrap().index(), 17);
+    assert_eq!(map.find("/w039/z").unwrap().index(), 39);
+    assert!(map.find("/w039/").is_none());
+}
+
+#[test]
+fn where_there_is_no_memory_for_engines_patterns_are_simulated_in_their_order() {
+    let urls = UrlMap::builder()
+        .memory_limit(0)
+        .route(r"^(\w{1,200})x\d.*[a-z]{1,300}$", 0)
+        .route(r"(?m)^b$|\bwo+rd\b", 1)
+        .route(r"^[^/]+/straße$", 2)
+        .build()
+        .unwrap();
+    assert_eq!(urls.stats().alone, 3);
+    let winner = |path: &str| urls.find(path).map(|found| found.index());
+    assert_eq!(winner("wordx1/z"), Some(0));
+    assert_eq!(urls.find("éx1z").unwrap().args().get(0), Some("é"));
+    assert_eq!(winner("a wooord!"), Some(1));
+    assert_eq!(winner("a\nb\nc"), Some(1));
+    assert_eq!(winner("ä/straße"), Some(2));
+    assert_eq!(winner("ä/strasse"), None);
+    assert_eq!(winner(""), None);
 }
 
 #[test]

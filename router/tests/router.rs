@@ -215,6 +215,28 @@ fn get_implies_head_without_the_body_and_with_its_length() {
 }
 
 #[test]
+fn whoever_answers_a_head_request_sends_no_body() {
+    let router = build(echo().mount("/m", Echo("m")).fallback(Echo("fallback")));
+    for (path, text) in [("/m/x", "m HEAD /x"), ("/x", "fallback HEAD /x")] {
+        let answer = ask(&router, Method::HEAD, path);
+        assert_eq!(answer.text, "", "{path}");
+        assert_eq!(answer.header("content-length"), text.len().to_string());
+    }
+}
+
+#[test]
+fn an_application_answers_head_without_the_body_and_with_its_length() {
+    let text = gateway_core::application(|_| Reply::text("hello"));
+    let urls = Router::builder().get("^a$", text).build().unwrap();
+    for (path, length) in [("/a", "5"), ("/none", "10")] {
+        let mut environ = Environ::builder().method(Method::HEAD).uri(path).build();
+        let response = urls.respond(&mut environ).unwrap();
+        assert_eq!(response.headers()["content-length"], length, "{path}");
+        assert_eq!(response.into_body().into_bytes().unwrap(), "", "{path}");
+    }
+}
+
+#[test]
 fn a_route_that_lists_head_goes_before_those_that_imply_it() {
     let router = build(echo().get("^a$", Echo("get")).head("^a$", Echo("head")));
     assert_eq!(
@@ -589,6 +611,69 @@ fn urls_are_whole_below_a_recorded_prefix_and_behind_a_stripping_proxy() {
 }
 
 #[test]
+fn the_prefix_of_a_stripping_proxy_is_in_front_of_the_urls_of_nested_routers_too() {
+    let url = service_fn(async |request: Request<Body>| {
+        let args = request.url_args().unwrap();
+        let urls = ["page", "home"].map(|name| args.url_for(name, ()).unwrap());
+        Ok::<_, Infallible>(Response::new(Body::from(urls.join(" "))))
+    });
+    let inner: BoxRouter = BoxRouter::builder()
+        .external_prefix("/never")
+        .name("page")
+        .get("^page$", url)
+        .build()
+        .unwrap();
+    let middle: BoxRouter = BoxRouter::builder().mount("/b", inner).build().unwrap();
+    let outer: BoxRouter = BoxRouter::builder()
+        .external_prefix("/behind")
+        .mount("/a", middle)
+        .name("home")
+        .get("^$", Echo("x"))
+        .build()
+        .unwrap();
+    Client::of_service(outer)
+        .get("/a/b/page")
+        .send()
+        .assert_text("/behind/a/b/page /behind/");
+}
+
+#[test]
+fn url_for_is_ascii_whatever_the_client_called_the_mount() {
+    let url = service_fn(async |request: Request<Body>| {
+        let url = request.url_args().unwrap().url_for("x", ()).unwrap();
+        Ok::<_, Infallible>(Response::new(Body::from(url)))
+    });
+    let inner: BoxRouter = BoxRouter::builder()
+        .name("x")
+        .get("^x$", url)
+        .build()
+        .unwrap();
+    let outer: BoxRouter = BoxRouter::builder()
+        .external_prefix("/ä")
+        .mount("/é", inner)
+        .build()
+        .unwrap();
+    let client = Client::of_service(outer);
+    for path in ["/é/x", "/%C3%A9/x"] {
+        client.get(path).send().assert_text("/%C3%A4/%C3%A9/x");
+    }
+    let router = build(echo().external_prefix("/ä").name("x").get("^x$", Echo("x")));
+    assert_eq!(router.url_for("x", ()).unwrap(), "/%C3%A4/x");
+}
+
+#[test]
+fn groups_are_the_same_in_short_and_long_paths_decoded_or_not() {
+    let router = build(echo().get("^([^/]*)/(.*)$", Echo("x")));
+    for length in [0, 1, 20, 43, 44, 45, 46, 47, 48, 200] {
+        for (sent, read) in [("a", "a"), ("%62", "b"), ("é", "é")] {
+            let path = format!("/{}/{sent}", "x".repeat(length));
+            let expected = format!("x GET {path} {} {read}", "x".repeat(length));
+            assert_eq!(get(&router, &path).text, expected);
+        }
+    }
+}
+
+#[test]
 fn url_for_never_names_another_host() {
     let router = build(echo().name("any").get("^(.*)$", Echo("x")));
     assert!(router.url_for("any", ["/evil.example"]).is_err());
@@ -872,6 +957,33 @@ fn a_service_is_polled_ready_before_it_is_called() {
 }
 
 #[test]
+fn a_service_that_refuses_is_not_called_and_its_error_is_passed_on() {
+    #[derive(Clone)]
+    struct Closed;
+    impl Service<Request<()>> for Closed {
+        type Response = Response<String>;
+        type Error = &'static str;
+        type Future = std::future::Ready<Result<Response<String>, &'static str>>;
+        fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), &'static str>> {
+            Poll::Ready(Err("closed"))
+        }
+        fn call(&mut self, _: Request<()>) -> Self::Future {
+            unreachable!("it was not ready")
+        }
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap();
+    let request = || Request::get("/").body(()).unwrap();
+    let plain = Router::builder().get("^$", Closed).build().unwrap();
+    let answer = runtime.block_on(plain.oneshot(request()));
+    assert_eq!(answer.unwrap_err(), "closed");
+    let boxed = BoxRouter::<(), &str>::builder().get("^$", Closed);
+    let answer = runtime.block_on(boxed.build().unwrap().oneshot(request()));
+    assert_eq!(answer.unwrap_err(), "closed");
+}
+
+#[test]
 fn includes_keep_methods_and_names() {
     let articles = echo()
         .name("list")
@@ -978,6 +1090,41 @@ fn the_routes_are_shown_to_nobody_but_this_machine() {
             (404, "Not Found\n".into()),
             "{host} {peer} {header:?}"
         );
+    }
+}
+
+#[test]
+fn in_development_a_miss_says_so_if_nobody_told_the_peer() {
+    let router = build(echo().development_in_release().get("^secret$", Echo("x")));
+    let request = |host: &str| {
+        Request::get("/")
+            .header("host", host)
+            .body(())
+            .expect("a request")
+    };
+    let answer = ask_request(&router, request("localhost"));
+    assert_eq!(answer.status, 404);
+    assert!(answer.text.contains("into_make_service_with_connect_info"));
+    assert!(!answer.text.contains("secret"));
+    let answer = ask_request(&router, request("example.com"));
+    assert_eq!(answer.text, "Not Found\n");
+}
+
+#[cfg(feature = "axum")]
+#[test]
+fn in_development_the_peer_may_be_told_by_axum() {
+    let router = build(echo().development_in_release().get("^secret$", Echo("x")));
+    for (peer, shown) in [("127.0.0.1:5000", true), ("192.0.2.1:5000", false)] {
+        let mut request = Request::get("/")
+            .header("host", "localhost")
+            .body(())
+            .unwrap();
+        let peer: std::net::SocketAddr = peer.parse().unwrap();
+        request
+            .extensions_mut()
+            .insert(axum::extract::ConnectInfo(peer));
+        let answer = ask_request(&router, request);
+        assert_eq!(answer.text.contains("secret"), shown, "{peer}");
     }
 }
 

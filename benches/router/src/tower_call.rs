@@ -14,11 +14,11 @@ use axum::response::Response;
 use router::{BoxRouter, RequestUrlArgs, Router};
 use tower_service::Service;
 
-use crate::tables;
+use crate::tables::{self, Table};
 
 /// Answers with an empty body.
 #[derive(Clone, Copy)]
-struct Answer;
+pub struct Answer;
 
 impl Service<Request> for Answer {
     type Response = Response;
@@ -35,25 +35,43 @@ impl Service<Request> for Answer {
     }
 }
 
+pub fn axum_services(table: &Table) -> axum::Router {
+    table
+        .routes
+        .iter()
+        .fold(axum::Router::new(), |router, route| {
+            router.route(&route.template, axum::routing::get_service(Answer))
+        })
+}
+
+pub fn ours(table: &Table) -> Router<Answer> {
+    let builder = table.routes.iter().fold(Router::builder(), |ours, route| {
+        ours.get(route.regex.replacen("^/", "^", 1), Answer)
+    });
+    builder.build().unwrap()
+}
+
+pub fn boxed(table: &Table) -> BoxRouter<Body> {
+    let builder = table
+        .routes
+        .iter()
+        .fold(BoxRouter::builder(), |boxed, route| {
+            boxed.get(route.regex.replacen("^/", "^", 1), Answer)
+        });
+    builder.build().unwrap()
+}
+
 pub fn run() {
     let table = tables::all().swap_remove(1);
-    let mut theirs = axum::Router::new();
-    let mut ours = Router::builder();
-    let mut boxed = BoxRouter::builder();
-    for route in &table.routes {
-        theirs = theirs.route(&route.template, axum::routing::get_service(Answer));
-        ours = ours.get(route.regex.replacen("^/", "^", 1), Answer);
-        boxed = boxed.get(route.regex.replacen("^/", "^", 1), Answer);
-    }
-    let theirs: axum::Router = theirs;
+    let theirs = axum_services(&table);
+    let ours = ours(&table);
+    let boxed = boxed(&table);
     let handlers: axum::Router = table
         .routes
         .iter()
         .fold(axum::Router::new(), |router, route| {
             router.route(&route.template, axum::routing::get(async || ()))
         });
-    let ours = ours.build().unwrap();
-    let boxed: BoxRouter<Body> = boxed.build().unwrap();
     println!(
         "\ntower (the whole call, {} routes, {} paths)",
         table.routes.len(),
@@ -83,7 +101,7 @@ pub fn run() {
     }
 }
 
-fn round<S, B>(service: &mut S, paths: &[String]) -> Duration
+pub fn round<S, B>(service: &mut S, paths: &[String]) -> Duration
 where
     S: Service<Request, Response = http::Response<B>>,
 {

@@ -1,5 +1,7 @@
 //! Our router in an axum program, with axum's handlers in our router.
 
+use std::net::SocketAddr;
+
 use axum::body::Body;
 use axum::extract::Extension;
 use axum::handler::Handler;
@@ -81,7 +83,9 @@ fn app() -> Result<axum::Router, BuildError> {
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:8000").await?;
     println!("http://{}", listener.local_addr()?);
-    axum::serve(listener, app()?).await?;
+    // The page for what is not found is for this machine alone: axum has to tell the peer.
+    let service = app()?.into_make_service_with_connect_info::<SocketAddr>();
+    axum::serve(listener, service).await?;
     Ok(())
 }
 
@@ -131,9 +135,28 @@ mod tests {
                 "<a href=\"/wiki/Front%20Page/talk\">talk</a>\n",
             ),
             ("/wiki/Front%20Page/talk", 200, "talk\n"),
-            ("/nowhere", 404, "Not Found\n"),
         ] {
             assert_eq!(ask(path).await, (status, text.to_owned()), "{path}");
         }
+    }
+
+    #[tokio::test]
+    async fn what_is_not_found_shows_the_routes_to_this_machine() {
+        let ask = async |peer: &str| {
+            let peer: SocketAddr = peer.parse().expect("an address");
+            let request = Request::get("/articles/07/")
+                .header("host", "localhost:8000")
+                .extension(axum::extract::ConnectInfo(peer))
+                .body(Body::empty())
+                .expect("a request");
+            let app = app().expect("the routes are right");
+            let response = app.oneshot(request).await.expect("infallible");
+            assert_eq!(response.status(), StatusCode::NOT_FOUND);
+            let bytes = axum::body::to_bytes(response.into_body(), 10_000).await;
+            String::from_utf8_lossy(&bytes.expect("a body")).into_owned()
+        };
+        let shown = ask("127.0.0.1:5000").await;
+        assert!(shown.contains("^articles/[0-9]{4}/$"), "{shown}");
+        assert_eq!(ask("192.0.2.1:5000").await, "Not Found\n");
     }
 }

@@ -13,7 +13,7 @@ pub(crate) type Ranges = Box<[(u32, u32)]>;
 pub(crate) type SetId = u32;
 
 /// Collects the sets of characters that the patterns of one automaton use.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Sets {
     sets: Vec<Ranges>,
     ids: HashMap<Ranges, SetId>,
@@ -28,6 +28,16 @@ impl Sets {
         self.sets.push(ranges.into());
         self.ids.insert(ranges.into(), id);
         id
+    }
+
+    pub(crate) fn has(&self, set: SetId, c: char) -> bool {
+        self.sets.get(set as usize).is_some_and(|ranges| {
+            let below = ranges.partition_point(|&(start, _)| start <= c as u32);
+            below
+                .checked_sub(1)
+                .and_then(|at| ranges.get(at))
+                .is_some_and(|&(_, end)| c as u32 <= end)
+        })
     }
 }
 
@@ -44,7 +54,7 @@ impl Beside {
     const WORD_UNICODE: u8 = 16;
 
     /// Only what some pattern asks: members of one class are alike in that.
-    fn of(c: char, needs: Needs) -> Self {
+    pub(crate) fn of(c: char, needs: Needs) -> Self {
         let mut bits = 0;
         if c == '\n' {
             bits |= Self::LF;

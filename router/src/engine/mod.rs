@@ -4,6 +4,7 @@ mod alphabet;
 mod determinize;
 mod nfa;
 mod program;
+mod simulate;
 mod tiers;
 
 pub(crate) use nfa::class_ranges;

@@ -26,7 +26,7 @@ pub(crate) enum State {
     Match,
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Nfa {
     pub(crate) states: Vec<State>,
     /// The pattern of each state, by its place in this automaton.

@@ -3,8 +3,10 @@
 //! Patterns that are tiny alone can blow up together (sixteen times
 //! `^/.*w3.*/z$`), so it is the union that is budgeted. What does not fit one
 //! automaton is spread over several, and what does not fit any is left to the
-//! general engine, one pattern at a time. Each of them knows its best pattern,
-//! so the order is kept, and those that cannot win any more are not asked.
+//! general engine, one pattern at a time; and where the engines of too many
+//! patterns would take too much memory, the rest is simulated. Each of them knows
+//! its best pattern, so the order is kept, and those that cannot win any more are
+//! not asked.
 
 use std::borrow::Cow;
 use std::collections::VecDeque;
@@ -16,6 +18,7 @@ use super::alphabet::beauty;
 use super::determinize::{Budget, Determinizer, Dfa, NONE, OverBudget};
 use super::nfa::Nfa;
 use super::program::Program;
+use super::simulate::Simulation;
 
 /// What a map may cost to build.
 #[derive(Clone, Copy, Debug)]
@@ -33,7 +36,7 @@ pub(crate) struct Matcher {
     /// By their best pattern.
     groups: Box<[Group]>,
     /// In order.
-    alone: Box<[(u32, meta::Regex)]>,
+    alone: Box<[(u32, Alone)]>,
     /// Whether there is just one group, of all patterns.
     single: bool,
 }
@@ -43,6 +46,22 @@ struct Group {
     program: Program,
     /// The patterns in order.
     patterns: Box<[u32]>,
+}
+
+/// A pattern that fits no automaton.
+#[derive(Clone, Debug)]
+enum Alone {
+    Engine(meta::Regex),
+    Simulation(Simulation),
+}
+
+impl Alone {
+    fn is_match(&self, text: &str) -> bool {
+        match self {
+            Self::Engine(regex) => regex.is_match(text),
+            Self::Simulation(simulation) => simulation.is_match(text),
+        }
+    }
 }
 
 /// What the construction found out about a pattern.
@@ -57,10 +76,11 @@ pub(crate) enum Shadow {
 }
 
 impl Matcher {
-    /// The patterns must be accepted by [`general`], which is asked here only
-    /// for those that need it.
+    /// The patterns must be accepted by [`general`]; `engines` has those of them
+    /// that are there already.
     pub(crate) fn new(
         patterns: &[Cow<'_, Hir>],
+        engines: &[Option<meta::Regex>],
         limits: &Limits,
     ) -> Result<(Self, Vec<u32>), (u32, Box<meta::BuildError>)> {
         let mut planner = Planner {
@@ -85,12 +105,14 @@ impl Matcher {
         alone.sort_unstable();
         unreached.sort_unstable();
         let single = alone.is_empty() && groups.len() == 1;
+        let mut memory = limits.memory;
         let alone = alone
             .into_iter()
             .filter_map(|id| patterns.get(id as usize).map(|hir| (id, hir)))
             .map(|(id, hir)| {
-                general(hir, limits.pattern)
-                    .map(|regex| (id, regex))
+                let engine = engines.get(id as usize).cloned().flatten();
+                alone_within(&mut memory, hir, engine, limits)
+                    .map(|alone| (id, alone))
                     .map_err(|error| (id, error))
             })
             .collect::<Result<_, _>>()?;
@@ -157,6 +179,29 @@ pub(crate) fn general(hir: &Hir, limit: usize) -> Result<meta::Regex, Box<meta::
         .configure(meta::Config::new().nfa_size_limit(Some(limit)))
         .build_from_hir(hir)
         .map_err(Box::new)
+}
+
+/// The general engine while there is memory for it.
+fn alone_within(
+    memory: &mut usize,
+    hir: &Hir,
+    engine: Option<meta::Regex>,
+    limits: &Limits,
+) -> Result<Alone, Box<meta::BuildError>> {
+    // An automaton of ours that is too big for this is too big for the engine:
+    // its states are at least as many, and larger.
+    let simulation = |hir| Nfa::new([hir], MAX_NFA).map(Simulation::new).ok();
+    if *memory == 0
+        && let Some(simulation) = simulation(hir)
+    {
+        return Ok(Alone::Simulation(simulation));
+    }
+    let engine = match engine {
+        Some(engine) => engine,
+        None => general(hir, limits.pattern)?,
+    };
+    *memory = memory.saturating_sub(engine.memory_usage());
+    Ok(Alone::Engine(engine))
 }
 
 struct Planner<'h> {

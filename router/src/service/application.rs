@@ -1,9 +1,11 @@
 //! The router as a blocking application, over applications.
 
 use gateway_core::{Application, Body, Environ, Error, Response};
+use http::Method;
 
 use super::Router;
 use super::development;
+use super::future::without_body;
 use super::resolve::Outcome;
 use super::service::{not_found, own_response};
 use super::url_args::UrlArgs;
@@ -13,6 +15,18 @@ use super::url_args::UrlArgs;
 /// of all of it.
 impl<A: Application> Application for Router<A> {
     fn respond(&self, environ: &mut Environ) -> Result<Response, Error> {
+        let head = *environ.method() == Method::HEAD;
+        let response = self.answer(environ)?;
+        Ok(if head {
+            without_body(response)
+        } else {
+            response
+        })
+    }
+}
+
+impl<A: Application> Router<A> {
+    fn answer(&self, environ: &mut Environ) -> Result<Response, Error> {
         let path = match (environ.raw_script_name(), environ.raw_path_info()) {
             // Right at a mount, which a tower service sees as `/`.
             (script_name, "") if !script_name.is_empty() => "/".to_owned(),
@@ -63,6 +77,7 @@ impl<A: Application> Application for Router<A> {
                         environ.method(),
                         &path,
                         headers,
+                        environ.extensions(),
                         environ.conn(),
                     );
                     Ok(page.unwrap_or_else(not_found).map(Body::from))

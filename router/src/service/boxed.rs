@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::fmt;
 use std::future::Future;
+use std::marker::PhantomData;
 use std::ops::Deref;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -15,6 +16,7 @@ use pin_project_lite::pin_project;
 use tower_layer::Layer;
 use tower_service::Service;
 
+use super::call::Call;
 use super::settings::{LeadingSlash, TrailingSlash};
 use super::{ResponseFuture, Router, RouterBody, RouterBuilder};
 use crate::error::BuildError;
@@ -55,7 +57,7 @@ impl<B, E> BoxRouter<B, E> {
         L: Layer<BoxEndpoint<B, E>>,
         L::Service: Service<Request<B>, Response = Response<RB>> + Clone + Send + Sync + 'static,
         <L::Service as Service<Request<B>>>::Future: Send,
-        <L::Service as Service<Request<B>>>::Error: Into<E>,
+        <L::Service as Service<Request<B>>>::Error: Into<E> + Send,
         B: Send + 'static,
         E: 'static,
         RB: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
@@ -126,7 +128,7 @@ impl<S, B, E, RB> IntoEndpoint<B, E, AsService> for S
 where
     S: Service<Request<B>, Response = Response<RB>> + Clone + Send + Sync + 'static,
     S::Future: Send,
-    S::Error: Into<E>,
+    S::Error: Into<E> + Send,
     B: Send + 'static,
     E: 'static,
     RB: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
@@ -297,7 +299,7 @@ impl<B, E> BoxEndpoint<B, E> {
         E: 'static,
         S: Service<Request<B>, Response = Response<RB>> + Clone + Send + Sync + 'static,
         S::Future: Send,
-        S::Error: Into<E>,
+        S::Error: Into<E> + Send,
         B: Send + 'static,
         RB: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
     {
@@ -313,85 +315,48 @@ impl<S, B, E, RB> Erased<B, E> for Of<S>
 where
     S: Service<Request<B>, Response = Response<RB>> + Clone + Send + Sync + 'static,
     S::Future: Send,
-    S::Error: Into<E>,
+    S::Error: Into<E> + Send,
     B: Send + 'static,
     E: 'static,
     RB: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
 {
     fn answer(&self, request: Request<B>) -> Answer<E> {
-        let call = Call {
-            state: State::Waiting {
-                service: self.0.clone(),
-                request: Some(request),
-            },
-        };
-        Box::pin(Answering {
-            call,
-            error: std::marker::PhantomData,
-        })
-    }
-}
-
-pin_project! {
-    /// Waits until the service is ready, and calls it.
-    struct Call<S, F, B> {
-        #[pin]
-        state: State<S, F, B>,
-    }
-}
-
-pin_project! {
-    #[project = StateProj]
-    enum State<S, F, B> {
-        Waiting { service: S, request: Option<Request<B>> },
-        Called { #[pin] future: F },
-    }
-}
-
-// The error type is that of the answer: `Call` has one for each.
-impl<S, B> Call<S, S::Future, B>
-where
-    S: Service<Request<B>>,
-{
-    fn poll_answer(
-        self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Result<S::Response, S::Error>> {
-        let mut state = self.project().state;
-        loop {
-            match state.as_mut().project() {
-                StateProj::Waiting { service, request } => {
-                    ready!(service.poll_ready(context))?;
-                    let Some(request) = request.take() else {
-                        return Poll::Pending;
-                    };
-                    let future = service.call(request);
-                    state.set(State::Called { future });
-                }
-                StateProj::Called { future } => return future.poll(context),
-            }
+        // A future that need not wait is boxed without the room for a request.
+        match Call::new(self.0.clone(), request) {
+            Call::Called { future } => Box::pin(Answering::new(future)),
+            waiting => Box::pin(Answering::new(waiting)),
         }
     }
 }
 
 pin_project! {
-    struct Answering<S, F, B, E> {
+    /// The answer of a service, in the types of the router.
+    struct Answering<F, E> {
         #[pin]
-        call: Call<S, F, B>,
-        error: std::marker::PhantomData<fn() -> E>,
+        future: F,
+        error: PhantomData<fn() -> E>,
     }
 }
 
-impl<S, B, RB, E> Future for Answering<S, S::Future, B, E>
+impl<F, E> Answering<F, E> {
+    fn new(future: F) -> Self {
+        Self {
+            future,
+            error: PhantomData,
+        }
+    }
+}
+
+impl<F, E, FE, RB> Future for Answering<F, E>
 where
-    S: Service<Request<B>, Response = Response<RB>>,
-    S::Error: Into<E>,
+    F: Future<Output = Result<Response<RB>, FE>>,
+    FE: Into<E>,
     RB: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
 {
     type Output = Result<Response<Body>, E>;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let response = ready!(self.project().call.poll_answer(context)).map_err(Into::into)?;
+        let response = ready!(self.project().future.poll(context)).map_err(Into::into)?;
         Poll::Ready(Ok(response.map(Body::new)))
     }
 }

@@ -250,7 +250,10 @@ impl<S> RouterBuilder<S> {
 
     /// Lists the routes, and the nearest of them, on the page for what is not
     /// found. Only in builds with debug assertions, and only for requests of
-    /// this machine: loopback peer, loopback host, no trace of a proxy.
+    /// this machine: loopback peer, loopback host, no trace of a proxy. The peer
+    /// is what `gateway-server` or, with the feature `axum`,
+    /// `into_make_service_with_connect_info` tells; were it unknown, the answer
+    /// says so.
     pub fn development(mut self) -> Self {
         self.settings.development |= cfg!(debug_assertions);
         self
@@ -346,7 +349,7 @@ impl<S> RouterBuilder<S> {
             .collect::<Result<_, _>>()?;
         infos
             .iter_mut()
-            .for_each(|info: &mut RouteInfo| info.entry.pattern.compact());
+            .for_each(|info: &mut RouteInfo| info.entry.settle());
         let (mounts, services): (Vec<Prefix>, Vec<S>) = self.mounts.into_iter().unzip();
         endpoints.extend(services);
         let fallback = self.fallback.is_some();

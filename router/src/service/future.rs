@@ -13,6 +13,7 @@ use pin_project_lite::pin_project;
 use tower_service::Service;
 
 use super::RouterBody;
+use super::call::Call;
 
 pin_project! {
     /// The response of a [`Router`](crate::Router).
@@ -21,17 +22,18 @@ pin_project! {
         S: Service<Request<B>>,
     {
         #[pin]
-        state: State<S, S::Future, B>,
+        state: State<S, B>,
         head: bool,
     }
 }
 
 pin_project! {
     #[project = StateProj]
-    enum State<S, F, B> {
-        // The service has yet to say that it is ready.
-        Waiting { service: S, request: Option<Request<B>> },
-        Called { #[pin] future: F },
+    enum State<S, B>
+    where
+        S: Service<Request<B>>,
+    {
+        Called { #[pin] call: Call<S, B> },
         Own { response: Option<Response<Bytes>> },
     }
 }
@@ -40,9 +42,8 @@ impl<S: Service<Request<B>>, B> ResponseFuture<S, B> {
     /// `head`: the body is to be dropped, and its length kept.
     pub(crate) fn call(service: S, request: Request<B>, head: bool) -> Self {
         Self {
-            state: State::Waiting {
-                service,
-                request: Some(request),
+            state: State::Called {
+                call: Call::new(service, request),
             },
             head,
         }
@@ -66,40 +67,25 @@ where
     type Output = Result<Response<RouterBody<RB>>, S::Error>;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let mut this = self.project();
-        loop {
-            let response = match this.state.as_mut().project() {
-                StateProj::Waiting { service, request } => {
-                    ready!(service.poll_ready(context))?;
-                    if let Some(request) = request.take() {
-                        let future = service.call(request);
-                        this.state.set(State::Called { future });
-                        continue;
-                    }
-                    return Poll::Pending;
-                }
-                StateProj::Called { future } => {
-                    ready!(future.poll(context))?.map(RouterBody::inner)
-                }
-                StateProj::Own { response } => match response.take() {
-                    Some(response) => response.map(RouterBody::own),
-                    // Polled after it was done.
-                    None => return Poll::Pending,
-                },
-            };
-            return Poll::Ready(Ok(if *this.head {
-                without_body(response)
-            } else {
-                response
-            }));
-        }
+        let this = self.project();
+        let response = match this.state.project() {
+            StateProj::Called { call } => ready!(call.poll(context))?.map(RouterBody::inner),
+            StateProj::Own { response } => match response.take() {
+                Some(response) => response.map(RouterBody::own),
+                // Polled after it was done.
+                None => return Poll::Pending,
+            },
+        };
+        Poll::Ready(Ok(if *this.head {
+            without_body(response)
+        } else {
+            response
+        }))
     }
 }
 
 /// RFC 9110, section 9.3.2: the same header fields as for GET, and no content.
-pub(crate) fn without_body<RB: Body<Data = Bytes>>(
-    response: Response<RouterBody<RB>>,
-) -> Response<RouterBody<RB>> {
+pub(crate) fn without_body<B: Body + Default>(response: Response<B>) -> Response<B> {
     let (mut parts, body) = response.into_parts();
     let length = body.size_hint().exact().filter(|&length| length > 0);
     if let Some(length) = length
@@ -110,7 +96,7 @@ pub(crate) fn without_body<RB: Body<Data = Bytes>>(
             .headers
             .insert(CONTENT_LENGTH, HeaderValue::from(length));
     }
-    Response::from_parts(parts, RouterBody::default())
+    Response::from_parts(parts, B::default())
 }
 
 impl<S: Service<Request<B>>, B> fmt::Debug for ResponseFuture<S, B> {

@@ -5,6 +5,7 @@ mod application;
 mod body;
 mod boxed;
 mod builder;
+mod call;
 mod de;
 mod development;
 mod future;

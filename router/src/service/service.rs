@@ -92,7 +92,8 @@ impl<S> Router<S> {
     ///
     /// As [`UrlMap::url_for`](crate::UrlMap::url_for).
     pub fn url_for(&self, name: &str, args: impl IntoArgs) -> Result<String, UrlForError> {
-        url_args::url_for(&self.shared, "", name, &args.into_args())
+        let prefix = &self.shared.settings.external_prefix;
+        url_args::url_for(&self.shared, prefix, name, &args.into_args())
     }
 
     /// All routes in order.
@@ -246,19 +247,20 @@ where
             Outcome::Mount { index, rest } => {
                 if let Some(service) = self.mount_endpoint(index).cloned() {
                     enter_mount(&self.shared, &mut request, index, rest);
-                    return ResponseFuture::call(service, request, false);
+                    return ResponseFuture::call(service, request, head);
                 }
                 return ResponseFuture::own(not_found(), head);
             }
             Outcome::Miss => {
                 if let Some(service) = self.fallback_endpoint().cloned() {
-                    return ResponseFuture::call(service, request, false);
+                    return ResponseFuture::call(service, request, head);
                 }
                 let page = development::page(
                     &self.shared,
                     request.method(),
                     request.uri().path(),
                     request.headers(),
+                    request.extensions(),
                     request.conn(),
                 );
                 return ResponseFuture::own(page.unwrap_or_else(not_found), head);
@@ -322,7 +324,7 @@ fn below(uri: &Uri, path: &str) -> Uri {
     Uri::from_parts(parts).unwrap_or_else(|_| uri.clone())
 }
 
-fn text(status: StatusCode, text: &'static str) -> Response<Bytes> {
+pub(crate) fn text(status: StatusCode, text: &'static str) -> Response<Bytes> {
     let mut response = Response::new(Bytes::from_static(text.as_bytes()));
     *response.status_mut() = status;
     response.headers_mut().insert(

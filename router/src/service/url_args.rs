@@ -1,5 +1,6 @@
 //! What the router tells the endpoint.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
@@ -9,11 +10,11 @@ use http::{Extensions, Request, StatusCode};
 use percent_encoding::percent_decode_str;
 use serde::Deserialize;
 
-use super::de;
 use super::resolve::{Among, Found, Shared};
+use super::{de, redirect};
 use crate::args::Slots;
 use crate::capture::Position;
-use crate::error::UrlForError;
+use crate::error::{Shown, UrlForError};
 use crate::reverse::{self, ArgList, IntoArgs, Mode};
 
 /// What the router found out about a request: the arguments of the URL (the
@@ -62,16 +63,54 @@ struct Above {
 /// The text that groups are parts of.
 #[derive(Clone)]
 enum Text {
+    Short(Short),
     /// The path of the request itself, without its first bytes.
     Path(PathAndQuery, usize),
     Own(Box<str>),
 }
 
+/// A copy of a short path. To clone the request's own would cost an allocation
+/// or a count that others write as well.
+#[derive(Clone)]
+struct Short {
+    len: u8,
+    bytes: [u8; SHORT],
+}
+
+/// No longer than what `Text` has to have room for anyway.
+const SHORT: usize = 46;
+
+impl Short {
+    fn new(text: &str) -> Option<Self> {
+        let mut bytes = [0; SHORT];
+        bytes
+            .get_mut(..text.len())?
+            .copy_from_slice(text.as_bytes());
+        Some(Self {
+            len: u8::try_from(text.len()).ok()?,
+            bytes,
+        })
+    }
+}
+
 impl Text {
-    fn as_str(&self) -> &str {
+    /// `path` is the request's own, if `text` is the end of it.
+    fn of_path(text: &str, path: Option<&PathAndQuery>) -> Self {
+        match (Short::new(text), path) {
+            (Some(short), _) => Self::Short(short),
+            (None, Some(path)) => Self::Path(path.clone(), path.path().len() - text.len()),
+            (None, None) => Self::Own(text.into()),
+        }
+    }
+
+    fn get(&self, start: usize, end: usize) -> Option<&str> {
         match self {
-            Self::Path(path, from) => path.path().get(*from..).unwrap_or_default(),
-            Self::Own(text) => text,
+            Self::Short(Short { len, bytes }) => {
+                let bytes = bytes.get(..usize::from(*len))?.get(start..end)?;
+                std::str::from_utf8(bytes).ok()
+            }
+            Self::Path(path, from) => path.path().get(*from..)?.get(start..end),
+            Self::Own(text) => text.get(start..end),
         }
     }
 }
@@ -103,11 +142,11 @@ impl UrlArgs {
             let own = decoded_groups(args.iter(), |_| true)?;
             (Text::Own(own.0.into()), own.1)
         } else {
-            let text = match (&found.text, path) {
-                (std::borrow::Cow::Borrowed(text), Some(path)) => {
-                    Text::Path(path.clone(), path.path().len() - text.len())
-                }
-                (text, _) => Text::Own((&**text).into()),
+            let text = if args.is_empty() {
+                Text::Own("".into())
+            } else {
+                let own = path.filter(|_| matches!(found.text, Cow::Borrowed(_)));
+                Text::of_path(&found.text, own)
             };
             (text, args.into_slots())
         };
@@ -186,7 +225,7 @@ impl UrlArgs {
     /// part or there is no such group.
     pub fn get(&self, index: usize) -> Option<&str> {
         let (start, end) = self.slots.span(index)?;
-        self.text.as_str().get(start..end)
+        self.text.get(start, end)
     }
 
     /// The text of a group by its name, decoded.
@@ -316,16 +355,27 @@ impl UrlArgs {
 
     fn url_for_list(&self, name: &str, args: &ArgList) -> Result<String, UrlForError> {
         if self.shared.names.contains_key(name) {
-            return url_for(
-                &self.shared,
-                self.above.as_ref().map_or("", |above| &above.script_name),
-                name,
-                args,
-            );
+            let script_name = self.above.as_ref().map_or("", |above| &above.script_name);
+            let prefix = format!("{}{script_name}", self.external_prefix());
+            return url_for(&self.shared, &prefix, name, args);
         }
-        match self.above.as_ref().and_then(|above| above.outer.as_ref()) {
+        match self.outer() {
             Some(outer) => outer.url_for_list(name, args),
             None => Err(UrlForError::UnknownName { name: name.into() }),
+        }
+    }
+
+    fn outer(&self) -> Option<&Self> {
+        self.above.as_ref()?.outer.as_deref()
+    }
+
+    /// That of the outermost router that has one: it is in front of all.
+    fn external_prefix(&self) -> &str {
+        let outside = self.outer().map_or("", Self::external_prefix);
+        if outside.is_empty() {
+            &self.shared.settings.external_prefix
+        } else {
+            outside
         }
     }
 }
@@ -353,7 +403,7 @@ fn decoded_groups<'g>(
     Some((text, Slots::Many(spans.into())))
 }
 
-/// The path of a named route below `prefix`.
+/// The path of a named route behind `prefix`.
 pub(crate) fn url_for(
     shared: &Shared,
     prefix: &str,
@@ -375,7 +425,8 @@ pub(crate) fn url_for(
     } else {
         "/"
     };
-    let url = format!("{}{prefix}{slash}{path}", shared.settings.external_prefix);
+    // What clients and settings say in raw UTF-8 must not get into a header.
+    let url = format!("{}{slash}{path}", redirect::ascii(prefix));
     if reverse::is_unsafe(&url) || !url.starts_with('/') {
         return Err(UrlForError::Unsafe {
             url: percent_decode_str(&url).decode_utf8_lossy().into_owned(),
@@ -498,6 +549,7 @@ impl fmt::Display for ParseError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (&self.value, &self.field) {
             (Some(value), Some(field)) => {
+                let value = Shown(value);
                 let number = field.bytes().all(|b| b.is_ascii_digit());
                 if number {
                     write!(f, "`{value}`, the argument {field}, {}", self.reason)
