@@ -7,7 +7,7 @@ use crate::{
     clean,
     gate::Verdict,
     layer::Config,
-    secrets::{REDACTED, is_secret_header, redacted_path, redacted_value},
+    secrets::{REDACTED, is_secret_name, redacted},
 };
 
 /// On the happy path of every request: no allocation, few instructions.
@@ -138,7 +138,7 @@ impl Seen {
                 Some(details) => details.method.clone(),
                 None => self.method.method(),
             },
-            path: clean::cut_text(&redacted_path(&self.path), 2048).0,
+            path: clean::cut_text(&redacted(&self.path), 2048).0,
             version: development.map(|development| development.version),
             headers: development
                 .map(|development| shown(&development.headers))
@@ -181,11 +181,11 @@ impl Known {
 
 fn shown(headers: &HeaderMap) -> Vec<(String, String)> {
     let shown = headers.iter().take(64).map(|(name, value)| {
-        let value = if is_secret_header(name.as_str()) || value.is_sensitive() {
+        let value = if is_secret_name(name.as_str()) || value.is_sensitive() {
             REDACTED.into()
         } else {
             let value = String::from_utf8_lossy(value.as_bytes());
-            clean::cut_text(&redacted_value(&value), 1024).0
+            clean::cut_text(&redacted(&value), 1024).0
         };
         (name.as_str().to_owned(), value)
     });
