@@ -24,7 +24,8 @@ use crate::{
 
 /// The body of [`Exceptions`](crate::Exceptions): the inner one, or the text of a failure.
 ///
-/// Frames, trailers, `size_hint` and `is_end_stream` are those of the inner body. A body
+/// Frames, trailers, `size_hint` and `is_end_stream` are those of the inner body. One that is whole in its first
+/// frame, and said so, is dropped when that was read: before the head is sent. A body
 /// that fails after the head was sent ends in a [`BodyError`], so that the client sees
 /// that it was cut.
 ///

@@ -125,7 +125,8 @@
 //!
 //! # What it costs
 //!
-//! A request that does not fail allocates nothing. Frames are taken as raw
+//! A request that does not fail allocates nothing. A body is polled once before the head is sent, without waiting; one
+//! that is whole then is dropped at once. Frames are taken as raw
 //! addresses and named after the failure, off the async workers, once per address; a storm of failures that need
 //! new names gets [the place only](Note::TooMany). Line tables are enough: `debug = "line-tables-only"` in the profile.
 
