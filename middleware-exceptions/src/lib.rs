@@ -94,9 +94,9 @@
 //! withheld, the body says why and which line mends it. [`show_details_if`](ExceptionsLayer::show_details_if) replaces
 //! the gates.
 //!
-//! Never in a page, nor in the log: Authorization, Cookie and their kind; any header, query field or span field whose
-//! name has token, secret, key, auth, session, csrf, pass or pwd in it; userinfo of URLs; environment variables; bytes of
-//! bodies. Messages are bounded, their control characters escaped: nothing of them splits a log record.
+//! Never in a page, nor in the log: Authorization, Cookie and their kind; any header, query, form or span field whose
+//! name has token, secret, key, auth, session, csrf, pass, pwd, cookie, credential, signature, bearer or jwt in it, also
+//! in a URL that is the value of another; userinfo of URLs; environment variables; bytes of bodies. Messages are bounded, their control characters escaped: nothing of them splits a log record.
 //!
 //! # With axum
 //!

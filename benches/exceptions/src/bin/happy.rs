@@ -36,12 +36,7 @@ fn main() {
         let requests = count.parse().expect("a number");
         let allocations = match kind.as_str() {
             "async fn" => run(service_fn(inlined), contender, path, requests),
-            _ => run(
-                service_fn(|request| handler(request)),
-                contender,
-                path,
-                requests,
-            ),
+            _ => run(service_fn(handler), contender, path, requests),
         };
         eprintln!("allocations {allocations}");
         return;
