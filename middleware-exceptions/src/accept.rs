@@ -36,7 +36,9 @@ impl Format {
                 .filter_map(|(kind, subtype)| {
                     let fits = ranges.iter().filter(|range| range.fits(kind, subtype));
                     let range = fits.max_by_key(|range| range.precision)?;
-                    Some((range.quality, range.precision))
+                    // What is not sent as that type must be named.
+                    let is_stand_in = *subtype == "xhtml+xml" && range.precision < 2;
+                    (!is_stand_in).then_some((range.quality, range.precision))
                 })
                 .max();
             if let Some(wanted) = wanted
@@ -137,6 +139,8 @@ mod tests {
             ("application/json, text/plain, */*", Format::Text),
             ("application/json, */*", Format::Problem),
             ("text/*", Format::Text),
+            ("application/*", Format::Problem),
+            ("application/xhtml+xml", Format::Html),
             ("text/html;q=0.5, text/plain;q=0.4", Format::Html),
             ("text/html;q=0, */*", Format::Text),
             ("text/html;q=0.1, application/json;q=0.2", Format::Problem),

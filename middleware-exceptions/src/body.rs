@@ -2,7 +2,7 @@
 
 use std::{
     error::Error,
-    fmt,
+    fmt, mem,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
@@ -11,7 +11,7 @@ use std::{
 use bytes::Bytes;
 use gateway_core::BoxError;
 use http_body::{Body, Frame, SizeHint};
-use panic_capture::{Caught, discard, guard};
+use panic_capture::{Caught, Guard, Here, discard, guard};
 
 use crate::{
     cause::{Cause, is_reported},
@@ -24,15 +24,66 @@ use crate::{
 
 /// The body of [`Exceptions`](crate::Exceptions): the inner one, or the text of a failure.
 ///
-/// Frames, trailers, `size_hint` and `is_end_stream` are those of the inner body. A body
+/// Frames, trailers, `size_hint` and `is_end_stream` are those of the inner body. One that is whole in its first
+/// frame, and said so, is dropped when that was read: before the head is sent. A body
 /// that fails after the head was sent ends in a [`BodyError`], so that the client sees
 /// that it was cut.
 ///
 /// `Send` where the inner body is; not `Sync`.
 pub struct ResponseBody<B> {
-    inner: Option<B>,
-    /// None of a body that was made by `default()`.
-    watch: Option<Box<Watch>>,
+    state: State<B>,
+}
+
+enum State<B> {
+    /// A whole body in one piece, read before the head went out, or text of ours. `None` at its end.
+    Whole(Option<Bytes>),
+    Watched {
+        inner: B,
+        watch: Box<Watch>,
+    },
+    /// The inner body has failed, and was dropped.
+    Failed(Box<Watch>),
+}
+
+/// What the first poll gave, before the head went out.
+pub(crate) enum Started<E> {
+    /// Nothing yet, or it was not asked.
+    Nothing,
+    /// Everything, and the size of it was known.
+    Whole(Bytes),
+    /// The rest. The size is that of before the poll, and so what it still is while `First` waits. Asked
+    /// again, an inner body may know more than before (a chunked response would turn into one with
+    /// a length), or have forgotten to subtract.
+    First(First, SizeHint),
+    Failed(E),
+    Panicked(Caught),
+}
+
+/// Polls once, before the head is released: what fails now can still be a clean response.
+///
+/// Does not wait. Called below a guard.
+#[inline(always)]
+pub(crate) fn start<B>(body: &mut B, cx: &mut Context<'_>) -> Started<B::Error>
+where
+    B: Body<Data = Bytes> + Unpin,
+{
+    if body.is_end_stream() {
+        return Started::Nothing;
+    }
+    let size = body.size_hint();
+    let frame = match Pin::new(&mut *body).poll_frame(cx) {
+        Poll::Pending => return Started::Nothing,
+        Poll::Ready(None) => return Started::First(First::End, size),
+        Poll::Ready(Some(Err(error))) => return Started::Failed(error),
+        Poll::Ready(Some(Ok(frame))) => frame,
+    };
+    match frame.into_data() {
+        Ok(data) if size.exact() == Some(data.len() as u64) && body.is_end_stream() => {
+            Started::Whole(data)
+        }
+        Ok(data) => Started::First(First::Data(data), size),
+        Err(frame) => Started::First(First::of_other(frame), size),
+    }
 }
 
 /// A body that has failed, on its way to its end.
@@ -46,64 +97,38 @@ pub(crate) struct Failing {
 
 impl<B> ResponseBody<B> {
     #[inline(always)]
-    pub(crate) fn new(inner: B) -> Self {
+    pub(crate) fn watched(inner: B, watch: Box<Watch>) -> Self {
         Self {
-            inner: Some(inner),
-            watch: None,
+            state: State::Watched { inner, watch },
         }
     }
 
     #[inline(always)]
-    pub(crate) fn watch(&mut self, watch: Option<Box<Watch>>) {
-        // Nothing is there to be dropped yet.
-        std::mem::forget(std::mem::replace(&mut self.watch, watch));
-    }
-
-    pub(crate) fn text(text: Option<Bytes>) -> Self {
+    pub(crate) fn whole(data: Option<Bytes>) -> Self {
         Self {
-            inner: None,
-            watch: Some(Watch::of_text(text)),
+            state: State::Whole(data),
         }
     }
 
+    /// Drops the inner body, once, whatever its `Drop` does, and has nothing more to say.
     #[cold]
     #[inline(never)]
-    pub(crate) fn report(&self, cause: Cause, stage: Stage) {
-        if let Some(watch) = &self.watch {
-            finish::later(cause, stage, watch);
-        }
+    fn end(&mut self) {
+        let (State::Watched { watch, .. } | State::Failed(watch)) = self.drop_inner() else {
+            return;
+        };
+        watch.put_back();
     }
 
-    /// Drops the inner body, once, whatever its `Drop` does.
-    #[inline(always)]
-    fn drop_inner(&mut self) {
-        if self.inner.is_some()
-            && let Err(caught) = guard(|| self.inner = None)
-        {
-            self.drop_failed(caught);
-        }
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn drop_failed(&self, caught: Caught) {
-        match &self.watch {
-            // After a failure, that of the drop adds nothing.
-            Some(watch) if watch.failing.is_none() => {
-                finish::later(Cause::of_panic(caught), Stage::BodyDrop, watch);
+    fn drop_inner(&mut self) -> State<B> {
+        match mem::replace(&mut self.state, State::Whole(None)) {
+            State::Watched { inner, watch } => {
+                if let Err(caught) = guard(|| drop(inner)) {
+                    finish::later(Cause::of_panic(caught), Stage::BodyDrop, &watch);
+                }
+                State::Failed(watch)
             }
-            _ => discard(caught.payload),
-        }
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn hint_panicked(&self, caught: Caught) {
-        match &self.watch {
-            Some(watch) if !watch.hint_failed.replace(true) => {
-                finish::later(Cause::of_panic(caught), Stage::BodyHint, watch);
-            }
-            _ => discard(caught.payload),
+            other => other,
         }
     }
 }
@@ -113,74 +138,39 @@ where
     B: Body<Data = Bytes> + Unpin,
     B::Error: Into<BoxError> + 'static,
 {
-    /// Polls once, before the head is released: what fails now can still be a clean response.
-    ///
-    /// Does not wait. Called below the guard of the future.
-    #[inline(always)]
-    pub(crate) fn start(
-        &mut self,
-        watch: &mut Watch,
-        cx: &mut Context<'_>,
-    ) -> Result<(), B::Error> {
-        let Some(inner) = &mut self.inner else {
-            return Ok(());
-        };
-        if inner.is_end_stream() {
-            return Ok(());
-        }
-        watch.whole = inner.size_hint();
-        watch.first = match Pin::new(inner).poll_frame(cx) {
-            Poll::Pending => First::Nothing,
-            Poll::Ready(None) => First::End,
-            Poll::Ready(Some(Ok(frame))) => First::of(frame),
-            Poll::Ready(Some(Err(error))) => return Err(error),
-        };
-        Ok(())
-    }
-
-    /// The slow half of `poll_frame`: everything that is not a frame of the inner body.
+    /// Begins to fail, or fails at once where there is nothing to report.
     #[cold]
     #[inline(never)]
-    fn poll_failed(
+    fn fail(
         &mut self,
+        failed: Result<B::Error, Caught>,
         cx: &Context<'_>,
-        failed: Option<Result<B::Error, Caught>>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        if let Some(failed) = failed
-            && let Err(error) = self.fail(failed)
-        {
-            return Poll::Ready(Some(Err(error)));
-        }
-        match self.watch.as_mut().and_then(|watch| watch.failing.as_mut()) {
-            Some(failing) => failing.poll_frame(cx),
-            None => Poll::Ready(None),
-        }
-    }
-
-    /// Begins to fail, or fails at once where there is nothing to report.
-    fn fail(&mut self, failed: Result<B::Error, Caught>) -> Result<(), BodyError> {
         let failed = failed.map(boxed);
-        // The inner body first: its drop belongs to this failure.
-        discard(self.inner.take());
-        // Reported when the hint panicked, or nobody to report to.
-        let watch = self.watch.as_mut().filter(|watch| !watch.hint_failed.get());
-        let Some((watch, config)) = watch.and_then(|watch| {
-            let config = watch.config().cloned()?;
-            Some((watch, config))
-        }) else {
-            discard(failed);
-            return Err(BodyError {
-                id: None,
-                source: None,
-            });
+        let State::Watched { inner, mut watch } = mem::replace(&mut self.state, State::Whole(None))
+        else {
+            return Poll::Ready(None);
+        };
+        // The inner body first: its drop belongs to this failure, and adds nothing to it.
+        discard(inner);
+        let config = match watch.config() {
+            Some(config) if !watch.hint_failed.get() => Arc::clone(config),
+            // Reported when the hint panicked, or nobody to report to.
+            _ => {
+                discard(failed);
+                return Poll::Ready(Some(Err(BodyError {
+                    id: None,
+                    source: None,
+                })));
+            }
         };
         let cause = match failed {
             // A layer further in has said all, and waited long enough.
             Ok(error) if is_reported(&*error) => {
-                return Err(BodyError {
+                return Poll::Ready(Some(Err(BodyError {
                     id: None,
                     source: Some(error),
-                });
+                })));
             }
             Ok(error) => Cause::of_error(error, &config),
             Err(caught) => Cause::of_panic(caught),
@@ -197,7 +187,41 @@ where
             polls: 0,
             flushed: worker::after(flush),
         }));
-        Ok(())
+        self.state = State::Failed(watch);
+        self.poll_failed(cx)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn poll_failed(&mut self, cx: &Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        match &mut self.state {
+            State::Failed(watch) => match &mut watch.failing {
+                Some(failing) => failing.poll_frame(cx),
+                None => Poll::Ready(None),
+            },
+            State::Whole(_) | State::Watched { .. } => Poll::Ready(None),
+        }
+    }
+
+    /// What is broken goes on no further. It was reported when the hint panicked.
+    #[cold]
+    #[inline(never)]
+    fn cut(&mut self) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        self.end();
+        Poll::Ready(Some(Err(BodyError {
+            id: None,
+            source: None,
+        })))
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn hint_panicked(watch: &Watch, caught: Caught) {
+    if watch.hint_failed.replace(true) {
+        discard(caught.payload);
+    } else {
+        finish::later(Cause::of_panic(caught), Stage::BodyHint, watch);
     }
 }
 
@@ -218,7 +242,7 @@ impl Failing {
             return Poll::Ready(None);
         }
         ready!(self.finishing.poll_told(cx));
-        if std::mem::take(&mut self.append) {
+        if mem::take(&mut self.append) {
             let text = format!("\n\n{}", self.finishing.text());
             return Poll::Ready(Some(Ok(Frame::data(Bytes::from(text)))));
         }
@@ -246,119 +270,95 @@ where
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let this = &mut *self;
-        if let Some(watch) = &mut this.watch
-            && !matches!(watch.first, First::Nothing)
-        {
-            match std::mem::replace(&mut watch.first, First::Nothing) {
-                First::Data(data) => return Poll::Ready(Some(Ok(Frame::data(data)))),
-                First::Trailers(trailers) => {
-                    return Poll::Ready(Some(Ok(Frame::trailers(*trailers))));
-                }
-                First::End | First::Nothing => {
-                    this.drop_inner();
-                    return Poll::Ready(None);
-                }
+        let (inner, watch) = match &mut this.state {
+            State::Whole(data) => {
+                return Poll::Ready(data.take().map(|data| Ok(Frame::data(data))));
+            }
+            State::Watched { inner, watch } => (inner, watch),
+            State::Failed(_) => return this.poll_failed(cx),
+        };
+        match mem::replace(&mut watch.first, First::Nothing) {
+            First::Nothing => {}
+            First::Data(data) => return Poll::Ready(Some(Ok(Frame::data(data)))),
+            First::Trailers(trailers) => return Poll::Ready(Some(Ok(Frame::trailers(*trailers)))),
+            First::End => {
+                this.end();
+                return Poll::Ready(None);
             }
         }
-        let Some(inner) = &mut this.inner else {
-            return this.poll_failed(cx, None);
-        };
-        let failed = match guard(|| Pin::new(inner).poll_frame(cx)) {
-            Ok(Poll::Pending) if !this.has_hint_failed() => return Poll::Pending,
-            Ok(Poll::Ready(Some(Ok(frame)))) if !this.has_hint_failed() => {
+        let here = Here::new();
+        let guard = Guard::enter(&here);
+        let failed = match guard.catch(|| Pin::new(inner).poll_frame(cx)) {
+            Ok(Poll::Pending) if !watch.hint_failed.get() => return Poll::Pending,
+            Ok(Poll::Ready(Some(Ok(frame)))) if !watch.hint_failed.get() => {
                 return Poll::Ready(Some(Ok(frame)));
             }
             Ok(Poll::Ready(None)) => {
-                this.drop_inner();
+                this.end();
                 return Poll::Ready(None);
             }
             Ok(Poll::Ready(Some(Err(error)))) => Ok(error),
-            Err(caught) => Err(caught),
+            Err(payload) => Err(guard.caught(payload)),
             Ok(_) => return this.cut(),
         };
-        this.poll_failed(cx, Some(failed))
+        this.fail(failed, cx)
     }
 
     #[inline(always)]
     fn is_end_stream(&self) -> bool {
-        if let Some(watch) = &self.watch {
-            if !matches!(watch.first, First::Nothing) {
-                return false;
+        match &self.state {
+            State::Whole(data) => data.is_none(),
+            State::Watched { watch, .. } if !matches!(watch.first, First::Nothing) => false,
+            State::Watched { inner, watch } => {
+                guard(|| inner.is_end_stream()).unwrap_or_else(|caught| {
+                    hint_panicked(watch, caught);
+                    false
+                })
             }
-            if let Some(failing) = &watch.failing {
-                return failing.error.is_none();
-            }
+            State::Failed(watch) => match &watch.failing {
+                Some(failing) => failing.error.is_none(),
+                None => true,
+            },
         }
-        let Some(inner) = &self.inner else {
-            return true;
-        };
-        guard(|| inner.is_end_stream()).unwrap_or_else(|caught| {
-            self.hint_panicked(caught);
-            false
-        })
     }
 
     #[inline(always)]
     fn size_hint(&self) -> SizeHint {
-        if let Some(watch) = &self.watch {
-            if !matches!(watch.first, First::Nothing) {
-                return watch.whole;
+        match &self.state {
+            State::Whole(data) => {
+                SizeHint::with_exact(data.as_ref().map_or(0, |data| data.len() as u64))
             }
-            if watch.failing.is_some() {
-                return SizeHint::default();
+            State::Watched { watch, .. } if !matches!(watch.first, First::Nothing) => watch.whole,
+            State::Watched { inner, watch } => {
+                guard(|| inner.size_hint()).unwrap_or_else(|caught| {
+                    hint_panicked(watch, caught);
+                    SizeHint::default()
+                })
             }
+            State::Failed(_) => SizeHint::default(),
         }
-        let Some(inner) = &self.inner else {
-            return SizeHint::with_exact(0);
-        };
-        guard(|| inner.size_hint()).unwrap_or_else(|caught| {
-            self.hint_panicked(caught);
-            SizeHint::default()
-        })
-    }
-}
-
-impl<B> ResponseBody<B> {
-    #[inline(always)]
-    fn has_hint_failed(&self) -> bool {
-        self.watch
-            .as_ref()
-            .is_some_and(|watch| watch.hint_failed.get())
-    }
-
-    /// What is broken goes on no further. It was reported when the hint panicked.
-    #[cold]
-    fn cut(&mut self) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        self.drop_inner();
-        Poll::Ready(Some(Err(BodyError {
-            id: None,
-            source: None,
-        })))
     }
 }
 
 impl<B> Drop for ResponseBody<B> {
     #[inline(always)]
     fn drop(&mut self) {
-        self.drop_inner();
-        if let Some(watch) = self.watch.take() {
-            watch.put_back();
+        if !matches!(self.state, State::Whole(_)) {
+            self.end();
         }
     }
 }
 
+/// Nobody knows the request of it, so nothing of it is reported.
 impl<B: Default> Default for ResponseBody<B> {
     fn default() -> Self {
-        Self::new(B::default())
+        Self::watched(B::default(), Watch::of_nothing())
     }
 }
 
 impl<B> fmt::Debug for ResponseBody<B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let has_failed = self
-            .watch
-            .as_ref()
-            .is_some_and(|watch| watch.failing.is_some());
+        let has_failed = matches!(self.state, State::Failed(_));
         f.debug_struct("ResponseBody")
             .field("has_failed", &has_failed)
             .finish_non_exhaustive()

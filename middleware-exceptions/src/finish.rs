@@ -112,7 +112,7 @@ impl Finishing {
                 .insert(FailureText::new(AsText(Arc::clone(report))));
         }
         // RFC 9110 section 9.3.2: the header fields of a GET, without its content.
-        response.map(|text| ResponseBody::text((!is_head).then_some(text)))
+        response.map(|text| ResponseBody::whole((!is_head).then_some(text)))
     }
 
     /// The traceback as text, for a body that asked for it.

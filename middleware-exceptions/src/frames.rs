@@ -52,6 +52,8 @@ pub enum Note {
     Unseen,
     /// The frames of more than one panic could be meant.
     Ambiguous,
+    /// The error carries no backtrace, and knows no place.
+    NoBacktrace,
 }
 
 /// What is said of the frames one after another: one of yours, or several of others'.
@@ -122,7 +124,11 @@ impl Traceback {
                     .then(|| error.get().and_then(printed))
                     .flatten()
                     .unwrap_or_default();
-                Self::of(printed, false, place)
+                let mut traceback = Self::of(printed, false, place);
+                if traceback.frames.is_empty() {
+                    traceback.note = Some(Note::NoBacktrace);
+                }
+                traceback
             }
         }
     }
@@ -397,6 +403,10 @@ impl fmt::Display for Note {
             }
             Self::Ambiguous => {
                 "no backtrace: more than one panic of the same literal or type could be meant"
+            }
+            Self::NoBacktrace => {
+                "no backtrace: gateway_core::Error knows where `?` met an error; anyhow and eyre take a \
+                 backtrace where RUST_BACKTRACE=1 is set"
             }
         })
     }

@@ -1,7 +1,6 @@
 //! One request, from the call to the head of its response.
 
 use std::{
-    cell::Cell,
     convert::Infallible,
     fmt,
     pin::Pin,
@@ -12,18 +11,19 @@ use std::{
 use bytes::Bytes;
 use gateway_core::BoxError;
 use http::{HeaderMap, HeaderValue, Response, header};
-use http_body::Body;
-use panic_capture::{Caught, discard, guard, guard_or};
+use http_body::{Body, SizeHint};
+use panic_capture::{Caught, Guard, Here, discard, guard};
 use pin_project_lite::pin_project;
 
 use crate::{
     ResponseBody,
+    body::{Started, start},
     cause::Cause,
     finish::{self, Finishing},
     gate::Verdict,
     report::Stage,
     summary::Seen,
-    watch::Watch,
+    watch::{First, Watch},
 };
 
 pin_project! {
@@ -37,42 +37,59 @@ pin_project! {
 
     impl<F> PinnedDrop for ResponseFuture<F> {
         fn drop(this: Pin<&mut Self>) {
-            this.leave();
+            // Both were taken when it was ready.
+            if this.watch.is_some() || this.inner.is_some() {
+                this.leave();
+            }
         }
     }
 }
 
 impl<F> ResponseFuture<F> {
     #[inline(always)]
-    pub(crate) fn running(inner: F, watch: Option<Box<Watch>>) -> Self {
+    pub(crate) fn running(inner: F, watch: Box<Watch>) -> Self {
         Self {
             inner: Some(inner),
-            watch,
+            watch: Some(watch),
         }
     }
 
     #[cold]
     #[inline(never)]
-    pub(crate) fn failed(cause: Cause, stage: Stage, mut watch: Option<Box<Watch>>) -> Self {
-        if let Some(watch) = &mut watch {
-            watch.finishing = finishing(cause, stage, watch);
+    pub(crate) fn failed(cause: Cause, stage: Stage, mut watch: Box<Watch>) -> Self {
+        watch.finishing = finishing(cause, stage, &watch);
+        Self {
+            inner: None,
+            watch: Some(watch),
         }
-        Self { inner: None, watch }
+    }
+
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn panicked(caught: Caught, watch: Box<Watch>) -> Self {
+        Self::failed(Cause::of_panic(caught), Stage::Call, watch)
     }
 
     /// Dropped while it runs: the client is gone, or a timeout has struck.
-    #[inline(always)]
+    #[cold]
+    #[inline(never)]
     fn leave(self: Pin<&mut Self>) {
         let mut this = self.project();
-        if this.inner.is_some()
-            && let Err(caught) = guard(|| this.inner.set(None))
-        {
-            this.drop_failed(caught);
+        let left = guard(|| this.inner.set(None));
+        let Some(watch) = this.watch.take() else {
+            return;
+        };
+        if let Err(caught) = left {
+            finish::later(Cause::of_panic(caught), Stage::FutureDrop, &watch);
         }
-        if let Some(watch) = this.watch.take() {
-            watch.put_back();
-        }
+        watch.put_back();
     }
+}
+
+#[cold]
+#[inline(never)]
+fn body_drop_failed(caught: Caught, watch: &Watch) {
+    finish::later(Cause::of_panic(caught), Stage::BodyDrop, watch);
 }
 
 #[cold]
@@ -98,57 +115,53 @@ where
         let Some(handler) = this.inner.as_mut().as_pin_mut() else {
             return this.poll_finishing(cx);
         };
-        let watch = &mut *this.watch;
-        let stage = Cell::new(Stage::Future);
-        let (mut failed, mut panicked) = (None, None);
-        // The whole way of a response below one guard, and out of it by value: it is large, and
-        // to move it costs more than everything else in here.
-        let polled = guard_or(
-            || {
-                let response = match handler.poll(cx) {
-                    Poll::Pending => return Poll::Pending,
-                    Poll::Ready(Ok(response)) => response,
-                    Poll::Ready(Err(error)) => {
-                        failed = Some(Failed::Handler(error));
-                        return Poll::Pending;
-                    }
-                };
-                stage.set(Stage::BodyStart);
-                let (parts, inner) = response.into_parts();
-                // From here on its drop is guarded, also from a panic of its own poll.
-                let mut body = ResponseBody::new(inner);
-                if let Some(watch) = watch {
-                    if !watch.seen.is_head()
-                        && let Err(error) = body.start(watch, cx)
-                    {
-                        failed = Some(Failed::Body(error));
-                        return Poll::Pending;
-                    }
-                    watch.look_at(&parts);
-                }
-                body.watch(watch.take());
-                Poll::Ready(Ok(Response::from_parts(parts, body)))
-            },
-            |caught| {
-                panicked = Some(Failed::Panic(caught));
-                Poll::Pending
-            },
-        );
-        if let Some(failed) = failed.or(panicked) {
-            this.fail(failed, stage.get());
-            return this.poll_finishing(cx);
+        let here = Here::new();
+        let guard = Guard::enter(&here);
+        // Matched where it lies and taken apart at once: a response is large, and to move it costs more than
+        // everything else in here.
+        let response = match guard.catch(|| handler.poll(cx)) {
+            Ok(Poll::Ready(Ok(response))) => response,
+            Ok(Poll::Pending) => return Poll::Pending,
+            Ok(Poll::Ready(Err(error))) => {
+                return this.answer_failure(Failed::Handler(error), Stage::Future, cx);
+            }
+            Err(payload) => {
+                let failed = Failed::<E, _>::Panic(guard.caught(payload));
+                return this.answer_failure(failed, Stage::Future, cx);
+            }
+        };
+        let (parts, mut body) = response.into_parts();
+        let Some(watch) = this.watch.take() else {
+            // Not without a watch, while there is a handler.
+            discard(body);
+            return Poll::Pending;
+        };
+        let is_head = watch.seen.is_head();
+        let started = guard.catch(|| {
+            if is_head {
+                Started::Nothing
+            } else {
+                start(&mut body, cx)
+            }
+        });
+        let left = guard.catch(|| this.inner.set(None));
+        if let (Ok(Started::Whole(_)), Ok(())) = (&started, &left)
+            && let Ok(Started::Whole(data)) = started
+        {
+            // Nobody asks the inner body for anything again.
+            if let Err(payload) = guard.catch(|| drop(body)) {
+                body_drop_failed(guard.caught(payload), &watch);
+            }
+            watch.put_back_unused();
+            drop(guard);
+            let body = ResponseBody::whole(Some(data));
+            return Poll::Ready(Ok(Response::from_parts(parts, body)));
         }
-        if let Poll::Ready(Ok(response)) = &polled {
-            // Complete, whatever the handler's leavings do.
-            guard_or(
-                || this.inner.set(None),
-                |caught| {
-                    let body = response.body();
-                    body.report(Cause::of_panic(caught), Stage::FutureDrop);
-                },
-            );
-        }
-        polled
+        let started = started.unwrap_or_else(|payload| Started::Panicked(guard.caught(payload)));
+        let left = left.err().map(|payload| guard.caught(payload));
+        drop(guard);
+        // A function of its own: it takes the address of what the lines above only move.
+        this.go_on(Response::from_parts(parts, body), watch, started, left, cx)
     }
 }
 
@@ -177,17 +190,69 @@ impl<F> ResponseFutureProjection<'_, F> {
         Poll::Ready(Ok(response))
     }
 
-    #[cold]
+    /// With a response that is not whole yet, or whose first poll failed.
     #[inline(never)]
-    fn drop_failed(&self, caught: Caught) {
-        match &self.watch {
-            Some(watch) => finish::later(Cause::of_panic(caught), Stage::FutureDrop, watch),
-            None => discard(caught.payload),
+    fn go_on<B>(
+        &mut self,
+        response: Response<B>,
+        mut watch: Box<Watch>,
+        started: Started<B::Error>,
+        left: Option<Caught>,
+        cx: &Context<'_>,
+    ) -> Poll<Answer<B>>
+    where
+        B: Body,
+        B::Error: Into<BoxError> + 'static,
+    {
+        let failed = match started {
+            Started::Nothing => None,
+            Started::Whole(data) => {
+                watch.whole = SizeHint::with_exact(data.len() as u64);
+                watch.first = First::Data(data);
+                None
+            }
+            Started::First(first, whole) => {
+                watch.first = first;
+                watch.whole = whole;
+                None
+            }
+            Started::Failed(error) => Some(Failed::<Infallible, _>::Body(error)),
+            Started::Panicked(caught) => Some(Failed::Panic(caught)),
+        };
+        let (parts, body) = response.into_parts();
+        if let Some(failed) = failed {
+            // What their drops have to say adds nothing to the first failure.
+            discard(body);
+            discard(left);
+            *self.watch = Some(watch);
+            return self.answer_failure(failed, Stage::BodyStart, cx);
         }
+        if let Some(caught) = left {
+            // The response is complete, whatever the handler's leavings did.
+            finish::later(Cause::of_panic(caught), Stage::FutureDrop, &watch);
+        }
+        watch.look_at(&parts);
+        let body = ResponseBody::watched(body, watch);
+        Poll::Ready(Ok(Response::from_parts(parts, body)))
     }
 
     #[cold]
     #[inline(never)]
+    fn answer_failure<E, B>(
+        &mut self,
+        failed: Failed<E, B::Error>,
+        stage: Stage,
+        cx: &Context<'_>,
+    ) -> Poll<Answer<B>>
+    where
+        E: Into<BoxError> + 'static,
+        B: Body,
+        B::Error: Into<BoxError> + 'static,
+    {
+        self.fail(failed, stage);
+        self.poll_finishing(cx)
+    }
+
     fn fail<E, B>(&mut self, failed: Failed<E, B>, stage: Stage)
     where
         E: Into<BoxError> + 'static,

@@ -94,9 +94,9 @@
 //! withheld, the body says why and which line mends it. [`show_details_if`](ExceptionsLayer::show_details_if) replaces
 //! the gates.
 //!
-//! Never in a page, nor in the log: Authorization, Cookie and their kind; any header, query field or span field whose
-//! name has token, secret, key, auth, session, csrf, pass or pwd in it; userinfo of URLs; environment variables; bytes of
-//! bodies. Messages are bounded, their control characters escaped: nothing of them splits a log record.
+//! Never in a page, nor in the log: Authorization, Cookie and their kind; any header, query, form or span field whose
+//! name has token, secret, key, auth, session, csrf, pass, pwd, cookie, credential, signature, bearer or jwt in it, also
+//! in a URL that is the value of another; userinfo of URLs; environment variables; bytes of bodies. Messages are bounded, their control characters escaped: nothing of them splits a log record.
 //!
 //! # With axum
 //!
@@ -125,7 +125,8 @@
 //!
 //! # What it costs
 //!
-//! A request that does not fail allocates nothing. Frames are taken as raw
+//! A request that does not fail allocates nothing. A body is polled once before the head is sent, without waiting; one
+//! that is whole then is dropped at once. Frames are taken as raw
 //! addresses and named after the failure, off the async workers, once per address; a storm of failures that need
 //! new names gets [the place only](Note::TooMany). Line tables are enough: `debug = "line-tables-only"` in the profile.
 

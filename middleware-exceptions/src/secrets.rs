@@ -6,27 +6,25 @@ use percent_encoding::percent_decode_str;
 
 pub(crate) const REDACTED: &str = "[redacted]";
 
-/// Headers that are secret by what they are.
-const HEADERS: [&str; 5] = [
-    "authorization",
-    "proxy-authorization",
-    "cookie",
-    "set-cookie",
-    "x-api-key",
-];
-
 /// Parts of names that say what the value is.
-const MARKS: [&str; 8] = [
-    "token", "secret", "key", "auth", "session", "csrf", "pass", "pwd",
+const MARKS: [&str; 13] = [
+    "token",
+    "secret",
+    "key",
+    "auth",
+    "session",
+    "csrf",
+    "pass",
+    "pwd",
+    "cookie",
+    "credential",
+    "signature",
+    "bearer",
+    "jwt",
 ];
 
-/// Whether the value of this header is kept out of everything.
-pub(crate) fn is_secret_header(name: &str) -> bool {
-    HEADERS
-        .iter()
-        .any(|secret| name.eq_ignore_ascii_case(secret))
-        || is_secret_name(name)
-}
+/// A value may be a URL, with another URL among its fields. So deep it is looked into.
+const DEPTH: u8 = 3;
 
 /// Whether a header, query or form field of this name is kept out of everything.
 pub(crate) fn is_secret_name(name: &str) -> bool {
@@ -34,47 +32,92 @@ pub(crate) fn is_secret_name(name: &str) -> bool {
     MARKS.iter().any(|mark| name.contains(mark))
 }
 
-/// A path with its query, the values of secret fields left out.
-pub(crate) fn redacted_path(path_and_query: &str) -> Cow<'_, str> {
-    let Some((path, query)) = path_and_query.split_once('?') else {
-        return Cow::Borrowed(path_and_query);
-    };
-    let fields: Vec<_> = query.split('&').map(redacted_field).collect();
-    if fields.iter().all(|field| matches!(field, Cow::Borrowed(_))) {
-        return Cow::Borrowed(path_and_query);
-    }
-    Cow::Owned(format!("{path}?{}", fields.join("&")))
+/// A path with its query, or the value of a header, for show: without the values of fields with secret
+/// names and without the userinfo of URLs, wherever in it they are.
+pub(crate) fn redacted(text: &str) -> Cow<'_, str> {
+    redacted_at(text, 0)
 }
 
-fn redacted_field(field: &str) -> Cow<'_, str> {
-    // Some servers split at `;` too: a name may hide behind one.
-    let Some((name, _)) = field.split_once('=') else {
-        return Cow::Borrowed(field);
-    };
-    let decoded = percent_decode_str(name).decode_utf8_lossy();
-    if is_secret_name(&decoded) || field.split(';').skip(1).any(is_secret_name) {
-        Cow::Owned(format!("{name}={REDACTED}"))
+fn redacted_at(text: &str, depth: u8) -> Cow<'_, str> {
+    match without_userinfo(text) {
+        Cow::Borrowed(text) => without_fields(text, depth),
+        Cow::Owned(text) => Cow::Owned(without_fields(&text, depth).into_owned()),
+    }
+}
+
+fn without_userinfo(text: &str) -> Cow<'_, str> {
+    let mut shown = String::new();
+    let mut is_changed = false;
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once("://") {
+        let end = after.find(|c: char| c.is_whitespace() || "/?#\"<>".contains(c));
+        let (authority, path) = split(after, end);
+        shown.extend([before, "://"]);
+        match authority.rsplit_once('@') {
+            Some((_, host)) => {
+                is_changed = true;
+                shown.extend([REDACTED, "@", host]);
+            }
+            None => shown.push_str(authority),
+        }
+        rest = path;
+    }
+    shown.push_str(rest);
+    if is_changed {
+        Cow::Owned(shown)
     } else {
-        Cow::Borrowed(field)
+        Cow::Borrowed(text)
     }
 }
 
-/// A header value for show: `Referer` and the like carry URLs, with userinfo and queries.
-pub(crate) fn redacted_value(value: &str) -> Cow<'_, str> {
-    let Some((scheme, rest)) = value.split_once("://") else {
-        return redacted_path(value);
-    };
-    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-    let (authority, path) = rest.split_at_checked(end).unwrap_or((rest, ""));
-    let (userinfo, host) = match authority.rsplit_once('@') {
-        Some((_, host)) => ("[redacted]@", host),
-        None => ("", authority),
-    };
-    let path = redacted_path(path);
-    if userinfo.is_empty() && matches!(path, Cow::Borrowed(_)) {
-        return Cow::Borrowed(value);
+/// Pairs of `name=value`, as in queries, forms and parameters.
+fn without_fields(text: &str, depth: u8) -> Cow<'_, str> {
+    let mut shown = String::new();
+    let mut is_changed = false;
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once('=') {
+        shown.extend([before, "="]);
+        // Some servers split at `;` too: a name may hide behind one.
+        let name = before
+            .rsplit(|c: char| c.is_whitespace() || "?&;#,\"'".contains(c))
+            .next()
+            .unwrap_or(before);
+        let ends = |c: char| c.is_whitespace() || "&#".contains(c);
+        let end = match after.strip_prefix('"') {
+            Some(quoted) => quoted.find('"').map(|end| end + 2),
+            None => after.find(ends),
+        };
+        let (value, following) = split(after, end);
+        let is_secret = is_secret_name(&decoded(name)) || {
+            let inner = decoded(value);
+            matches!(inner, Cow::Owned(_))
+                && depth < DEPTH
+                && matches!(redacted_at(&inner, depth + 1), Cow::Owned(_))
+        };
+        if is_secret {
+            is_changed = true;
+            shown.push_str(REDACTED);
+            rest = following;
+        } else {
+            // Unlike a secret value, another may hold the next name.
+            rest = after;
+        }
     }
-    Cow::Owned(format!("{scheme}://{userinfo}{host}{path}"))
+    shown.push_str(rest);
+    if is_changed {
+        Cow::Owned(shown)
+    } else {
+        Cow::Borrowed(text)
+    }
+}
+
+fn split(text: &str, at: Option<usize>) -> (&str, &str) {
+    text.split_at_checked(at.unwrap_or(text.len()))
+        .unwrap_or((text, ""))
+}
+
+fn decoded(text: &str) -> Cow<'_, str> {
+    percent_decode_str(text).decode_utf8_lossy()
 }
 
 #[cfg(test)]
@@ -97,7 +140,7 @@ mod tests {
             "client_secret",
             "X-Amz-Security-Token",
         ] {
-            assert!(is_secret_header(name), "{name}");
+            assert!(is_secret_name(name), "{name}");
         }
         for name in [
             "host",
@@ -106,7 +149,7 @@ mod tests {
             "content-type",
             "x-request-id",
         ] {
-            assert!(!is_secret_header(name), "{name}");
+            assert!(!is_secret_name(name), "{name}");
         }
     }
 
@@ -119,13 +162,27 @@ mod tests {
                 "/a?x=1&Access_Token=[redacted]&y=2",
             ),
             ("/a?to%6ben=abc", "/a?to%6ben=[redacted]"),
-            ("/a?x=1;token=abc", "/a?x=[redacted]"),
+            ("/a?x=1;token=abc", "/a?x=1;token=[redacted]"),
+            ("/a?token=a;b,c&x=1", "/a?token=[redacted]&x=1"),
+            (
+                "/a?user[secret]=1&secret[a]=2",
+                "/a?user[secret]=[redacted]&secret[a]=[redacted]",
+            ),
+            ("/a?=1&&&=&x", "/a?=1&&&=&x"),
+            ("/a?next=http://u:p@h/b", "/a?next=http://[redacted]@h/b"),
+            ("/a?next=%2Fb%3Ftoken%3D1&x=1", "/a?next=[redacted]&x=1"),
+            ("/a?next=http%3A%2F%2Fu%3Ap%40h", "/a?next=[redacted]"),
+            (
+                "/a?next=%2Fb%3Fn%3D%252Fc%253Ftoken%253D1",
+                "/a?next=[redacted]",
+            ),
+            ("/a?next=%2Fb%3Fx%3D1", "/a?next=%2Fb%3Fx%3D1"),
             ("/a?x=1&y", "/a?x=1&y"),
             ("/plain", "/plain"),
             ("*", "*"),
         ];
         for (path, shown) in cases {
-            assert_eq!(redacted_path(path), shown, "{path}");
+            assert_eq!(redacted(path), shown, "{path}");
         }
     }
 
@@ -134,14 +191,28 @@ mod tests {
         let cases = [
             (
                 "https://u:p@host/a?key=1#f",
-                "https://[redacted]@host/a?key=[redacted]",
+                "https://[redacted]@host/a?key=[redacted]#f",
             ),
+            (
+                "http://h/a#access_token=1&x=2",
+                "http://h/a#access_token=[redacted]&x=2",
+            ),
+            (
+                "<http://h>, <http://u:p@h>",
+                "<http://h>, <http://[redacted]@h>",
+            ),
+            ("user=bob&password=1", "user=bob&password=[redacted]"),
+            (
+                r#"Digest realm="a", token="b c", x="d""#,
+                r#"Digest realm="a", token=[redacted], x="d""#,
+            ),
+            ("text/html;q=0.9, */*;q=0.8", "text/html;q=0.9, */*;q=0.8"),
             ("http://u@host", "http://[redacted]@host"),
             ("http://host/a@b", "http://host/a@b"),
             ("text/html, */*", "text/html, */*"),
         ];
         for (value, shown) in cases {
-            assert_eq!(redacted_value(value), shown, "{value}");
+            assert_eq!(redacted(value), shown, "{value}");
         }
     }
 }

@@ -1,7 +1,6 @@
 //! The service: decides who failed, and leaves the rest to the future.
 
 use std::{
-    cell::Cell,
     convert::Infallible,
     fmt,
     sync::Arc,
@@ -12,7 +11,7 @@ use bytes::Bytes;
 use gateway_core::BoxError;
 use http::{Request, Response};
 use http_body::Body;
-use panic_capture::{guard, guard_or};
+use panic_capture::{Guard, Here, discard, guard};
 use tower_service::Service;
 
 use crate::{
@@ -63,12 +62,13 @@ where
         if self.failed.is_some() {
             return Poll::Ready(Ok(()));
         }
-        let inner = &mut self.inner;
-        let failed = match guard(|| inner.poll_ready(cx)) {
+        let here = Here::new();
+        let guard = Guard::enter(&here);
+        let failed = match guard.catch(|| self.inner.poll_ready(cx)) {
             Ok(Poll::Pending) => return Poll::Pending,
             Ok(Poll::Ready(Ok(()))) => return Poll::Ready(Ok(())),
             Ok(Poll::Ready(Err(error))) => Cause::of_error(error, &self.config),
-            Err(caught) => Cause::of_panic(caught),
+            Err(payload) => Cause::of_panic(guard.caught(payload)),
         };
         self.failed = Some(Box::new(failed));
         Poll::Ready(Ok(()))
@@ -76,19 +76,38 @@ where
 
     #[inline(always)]
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let watch = Watch::of(&request, &self.config);
-        if let Some(cause) = self.failed.take() {
-            return ResponseFuture::failed(*cause, Stage::Ready, Some(watch));
+        // On a way of its own, which never joins this one again: whatever takes the address of the request
+        // makes the compiler move it once more.
+        if self.failed.is_some() || Seen::is_detailed(&request, &self.config) {
+            return self.call_slowly(request);
         }
-        let inner = &mut self.inner;
-        let watch = Cell::new(Some(watch));
-        guard_or(
-            || {
-                let inner = inner.call(request);
-                ResponseFuture::running(inner, watch.take())
-            },
-            |caught| ResponseFuture::failed(Cause::of_panic(caught), Stage::Call, watch.take()),
-        )
+        let watch = Watch::of(&request, &self.config);
+        let here = Here::new();
+        let guard = Guard::enter(&here);
+        match guard.catch(|| self.inner.call(request)) {
+            Ok(inner) => ResponseFuture::running(inner, watch),
+            Err(payload) => ResponseFuture::panicked(guard.caught(payload), watch),
+        }
+    }
+}
+
+impl<S> Exceptions<S> {
+    #[cold]
+    #[inline(never)]
+    fn call_slowly<B>(&mut self, request: Request<B>) -> ResponseFuture<S::Future>
+    where
+        S: Service<Request<B>>,
+    {
+        let watch = Watch::in_detail(&request, &self.config);
+        if let Some(unready) = self.failed.take() {
+            // Its drop may panic; the failure that is told of is the first.
+            discard(request);
+            return ResponseFuture::failed(*unready, Stage::Ready, watch);
+        }
+        match guard(|| self.inner.call(request)) {
+            Ok(inner) => ResponseFuture::running(inner, watch),
+            Err(caught) => ResponseFuture::panicked(caught, watch),
+        }
     }
 }
 

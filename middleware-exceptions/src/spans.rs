@@ -8,7 +8,7 @@ use tracing::Span;
 use crate::{
     clean,
     report::SpanSummary,
-    secrets::{REDACTED, is_secret_name},
+    secrets::{REDACTED, is_secret_name, redacted},
 };
 
 /// So many spans are listed.
@@ -112,10 +112,10 @@ fn redacted_fields(fields: &str) -> String {
             }
             Some(_) => {
                 secret = false;
-                word.to_owned()
+                redacted(word).into_owned()
             }
             None if secret => continue,
-            None => word.to_owned(),
+            None => redacted(word).into_owned(),
         };
         if !shown.is_empty() {
             shown.push(' ');
@@ -136,6 +136,14 @@ mod tests {
             ("id=7 token=abc", "id=7 token=[redacted]"),
             ("password=\"two words\" id=7", "password=[redacted] id=7"),
             ("the message id=7", "the message id=7"),
+            (
+                "uri=/a?x=1&token=abc id=7",
+                "uri=/a?x=1&token=[redacted] id=7",
+            ),
+            (
+                "uri=http://u:p@host/ id=7",
+                "uri=http://[redacted]@host/ id=7",
+            ),
             ("", ""),
         ];
         for (fields, shown) in cases {

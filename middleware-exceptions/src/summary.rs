@@ -7,7 +7,7 @@ use crate::{
     clean,
     gate::Verdict,
     layer::Config,
-    secrets::{REDACTED, is_secret_header, redacted_path, redacted_value},
+    secrets::{REDACTED, is_secret_name, redacted},
 };
 
 /// On the happy path of every request: no allocation, few instructions.
@@ -67,16 +67,19 @@ impl Seen {
         }
     }
 
+    /// Whether [`see`](Self::see) is not enough.
     #[inline(always)]
-    pub(crate) fn see<B>(&mut self, request: &Request<B>, config: &Config) {
+    pub(crate) fn is_detailed<B>(request: &Request<B>, config: &Config) -> bool {
+        !config.details.is_off() || Known::of(request.method()).is_none()
+    }
+
+    #[inline(always)]
+    pub(crate) fn see<B>(&mut self, request: &Request<B>) {
         self.path.clear();
         if let Some(path) = request.uri().path_and_query() {
             self.path.push_str(path.as_str());
         }
-        match Known::of(request.method()) {
-            Some(method) if config.details.is_off() => self.method = method,
-            known => self.see_details(known, request, config),
-        }
+        self.method = Known::of(request.method()).unwrap_or(Known::Get);
     }
 
     /// Whether it may be filled anew.
@@ -85,10 +88,7 @@ impl Seen {
         self.details.is_none() && self.path.capacity() <= KEPT
     }
 
-    #[cold]
-    #[inline(never)]
-    fn see_details<B>(&mut self, known: Option<Known>, request: &Request<B>, config: &Config) {
-        self.method = known.unwrap_or(Known::Get);
+    pub(crate) fn see_details<B>(&mut self, request: &Request<B>, config: &Config) {
         let development = (!config.details.is_off()).then(|| {
             // What the program judges by is what it judges by everywhere: `Parts`.
             let (mut parts, ()) = Request::new(()).into_parts();
@@ -138,7 +138,7 @@ impl Seen {
                 Some(details) => details.method.clone(),
                 None => self.method.method(),
             },
-            path: clean::cut_text(&redacted_path(&self.path), 2048).0,
+            path: clean::cut_text(&redacted(&self.path), 2048).0,
             version: development.map(|development| development.version),
             headers: development
                 .map(|development| shown(&development.headers))
@@ -181,11 +181,11 @@ impl Known {
 
 fn shown(headers: &HeaderMap) -> Vec<(String, String)> {
     let shown = headers.iter().take(64).map(|(name, value)| {
-        let value = if is_secret_header(name.as_str()) || value.is_sensitive() {
+        let value = if is_secret_name(name.as_str()) || value.is_sensitive() {
             REDACTED.into()
         } else {
             let value = String::from_utf8_lossy(value.as_bytes());
-            clean::cut_text(&redacted_value(&value), 1024).0
+            clean::cut_text(&redacted(&value), 1024).0
         };
         (name.as_str().to_owned(), value)
     });
@@ -245,7 +245,10 @@ mod tests {
                 if !seen.is_reusable() {
                     seen = Seen::nothing();
                 }
-                seen.see(&request, layer.config());
+                seen.see(&request);
+                if Seen::is_detailed(&request, layer.config()) {
+                    seen.see_details(&request, layer.config());
+                }
                 let summary = seen.summary();
                 assert_eq!(
                     (summary.method().as_str(), summary.path()),

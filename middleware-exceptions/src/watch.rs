@@ -4,7 +4,7 @@
 //! them costs. So this is boxed, and the boxes are used again: a thread that has served a
 //! request allocates nothing for the next.
 
-use std::{cell::Cell, sync::Arc};
+use std::{cell::Cell, mem, sync::Arc};
 
 use bytes::Bytes;
 use http::{HeaderMap, Request, response::Parts};
@@ -27,9 +27,7 @@ pub(crate) struct Watch {
     pub(crate) finishing: Option<Box<Finishing>>,
     /// What the body's first poll gave, before the head went out.
     pub(crate) first: First,
-    /// The size before that poll, and so what it still is while `first` waits. Asked again, an inner
-    /// body may know more than before (a chunked response would turn into one with a
-    /// length), or have forgotten to subtract.
+    /// The size while `first` waits.
     pub(crate) whole: SizeHint,
     /// Whether it is text that a traceback may be appended to.
     pub(crate) may_append: bool,
@@ -50,15 +48,13 @@ pub(crate) enum First {
 }
 
 impl First {
-    #[inline(always)]
-    pub(crate) fn of(frame: Frame<Bytes>) -> Self {
-        match frame.into_data() {
-            Ok(data) => Self::Data(data),
-            Err(frame) => match frame.into_trailers() {
-                Ok(trailers) => Self::Trailers(Box::new(trailers)),
-                // There is no third kind.
-                Err(_) => Self::Nothing,
-            },
+    /// Of a frame that is no data.
+    #[cold]
+    pub(crate) fn of_other(frame: Frame<Bytes>) -> Self {
+        match frame.into_trailers() {
+            Ok(trailers) => Self::Trailers(Box::new(trailers)),
+            // There is no third kind.
+            Err(_) => Self::Nothing,
         }
     }
 }
@@ -67,26 +63,29 @@ impl Watch {
     #[inline(always)]
     pub(crate) fn of<B>(request: &Request<B>, config: &Arc<Config>) -> Box<Self> {
         let mut watch = Self::take();
-        watch.config = Some(Arc::clone(config));
-        watch.seen.see(request, config);
+        // It has none while it waits, so nothing is there to be dropped.
+        mem::forget(watch.config.replace(Arc::clone(config)));
+        watch.seen.see(request);
         watch
     }
 
-    /// Of a response that is ours from the beginning.
-    pub(crate) fn of_text(text: Option<Bytes>) -> Box<Self> {
-        let mut watch = Self::take();
-        if let Some(text) = text {
-            watch.whole = SizeHint::with_exact(text.len() as u64);
-            watch.first = First::Data(text);
-        }
+    /// Of a request of which more is remembered than the happy path can afford.
+    pub(crate) fn in_detail<B>(request: &Request<B>, config: &Arc<Config>) -> Box<Self> {
+        let mut watch = Self::of(request, config);
+        watch.seen.see_details(request, config);
         watch
+    }
+
+    /// Of a body that no request is known of.
+    pub(crate) fn of_nothing() -> Box<Self> {
+        Self::take()
     }
 
     #[inline(always)]
     fn take() -> Box<Self> {
         let taken = FREE.try_with(|free| {
             let mut watch = free.take()?;
-            free.set(watch.next.take());
+            mem::forget(free.replace(watch.next.take()));
             Some(watch)
         });
         match taken {
@@ -114,33 +113,45 @@ impl Watch {
 
     /// Puts it back. What has come through a failure is dropped instead.
     #[inline(always)]
-    pub(crate) fn put_back(mut self: Box<Self>) {
-        let is_clean = self.seen.is_reusable()
-            && self.finishing.is_none()
+    pub(crate) fn put_back(self: Box<Self>) {
+        let is_clean = self.finishing.is_none()
             && self.failing.is_none()
             && matches!(self.first, First::Nothing)
             && !self.may_append
             && !self.hint_failed.get();
-        if !is_clean {
+        if is_clean {
+            self.put_back_unused();
+        } else {
+            self.throw_away();
+        }
+    }
+
+    /// Puts back one whose body was never handed out.
+    #[inline(always)]
+    pub(crate) fn put_back_unused(mut self: Box<Self>) {
+        if !self.seen.is_reusable() {
             self.throw_away();
             return;
         }
         // Not kept alive by a box that waits.
         self.config = None;
-        let put = FREE.try_with(|free| {
-            let next = free.take();
-            let waiting = next.as_ref().map_or(0, |next| next.waiting) + 1;
-            if waiting < KEPT {
-                self.waiting = waiting;
-                self.next = next;
-                free.set(Some(self));
-            } else {
-                free.set(next);
-                self.throw_away();
-            }
-        });
-        // The thread is ending.
-        _ = put;
+        // An error: the thread is ending.
+        _ = FREE.try_with(
+            #[inline(always)]
+            |free| {
+                let next = free.take();
+                let waiting = next.as_ref().map_or(0, |next| next.waiting);
+                if waiting < KEPT {
+                    self.waiting = waiting + 1;
+                    // Both were taken: nothing is there to be dropped.
+                    mem::forget(mem::replace(&mut self.next, next));
+                    mem::forget(free.replace(Some(self)));
+                } else {
+                    free.set(next);
+                    self.throw_away();
+                }
+            },
+        );
     }
 
     #[cold]

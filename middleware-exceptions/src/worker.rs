@@ -96,7 +96,8 @@ pub(crate) fn run_and_signal(job: impl FnOnce() + Send + 'static) -> Option<Arc<
 /// Fires when the time is over.
 pub(crate) fn after(time: Duration) -> Arc<Signal> {
     let signal = Arc::new(Signal::default());
-    let at = Instant::now() + time;
+    // Longer is as good as for ever, and must not overflow.
+    let at = Instant::now() + time.min(Duration::from_secs(24 * 60 * 60));
     let job = Job::At(at, Arc::clone(&signal));
     if time.is_zero() || sender().is_none_or(|thread| thread.send(job).is_err()) {
         signal.fire();

@@ -27,8 +27,8 @@ pub(crate) struct Seen {
     )]
     pub(crate) parked: Vec<Box<dyn Any + Send>>,
     pub(crate) at: Instant,
-    /// The number of the guard it was captured below, or a later one.
-    pub(crate) count: usize,
+    /// So many captures came before it on its thread.
+    pub(crate) number: usize,
 }
 
 /// A place in a source file, as [`std::panic::Location`] has it.

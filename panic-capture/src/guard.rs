@@ -4,7 +4,10 @@ use std::{
     any::Any,
     cell::Cell,
     fmt,
+    marker::PhantomData,
+    mem::MaybeUninit,
     panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
+    thread,
 };
 
 use crate::{Capture, Missing, identity::Identity, kept};
@@ -13,13 +16,22 @@ use crate::{Capture, Missing, identity::Identity, kept};
 pub(crate) struct Local {
     /// A stack address inside the innermost guard; 0 outside of all of them.
     pub(crate) guard: Cell<usize>,
-    /// How many guards there have been: what a hook saw is of the guards since.
-    pub(crate) count: Cell<usize>,
+    /// How many captures there have been: what a guard may claim is what came since it was entered.
+    pub(crate) captures: Cell<usize>,
 }
 
 thread_local! {
     pub(crate) static LOCAL: Local =
-        const { Local { guard: Cell::new(0), count: Cell::new(0) } };
+        const { Local { guard: Cell::new(0), captures: Cell::new(0) } };
+}
+
+impl Local {
+    /// The number of a new capture.
+    pub(crate) fn number(&self) -> usize {
+        let number = self.captures.get();
+        self.captures.set(number.wrapping_add(1));
+        number
+    }
 }
 
 /// A panic that [`guard`] has caught.
@@ -41,32 +53,88 @@ pub struct Caught {
 /// The panic.
 #[inline]
 pub fn guard<R>(run: impl FnOnce() -> R) -> Result<R, Caught> {
-    guard_or(|| Ok(run()), Err)
-}
-
-/// As [`guard`], for where instructions are counted: what comes out is moved no more often than
-/// `catch_unwind` itself moves it, and not through one more `Result`.
-#[inline(always)]
-pub fn guard_or<R>(run: impl FnOnce() -> R, otherwise: impl FnOnce(Caught) -> R) -> R {
-    let here = Cell::new(0_u8);
-    let (outer, count) = LOCAL.with(|local| {
-        let count = local.count.get().wrapping_add(1);
-        local.count.set(count);
-        (local.guard.replace(here.as_ptr() as usize), count)
-    });
-    let outcome = catch_unwind(AssertUnwindSafe(run));
-    LOCAL.with(|local| local.guard.set(outer));
-    match outcome {
-        Ok(done) => done,
-        Err(payload) => otherwise(caught(payload, count)),
+    let here = Here::new();
+    let guard = Guard::enter(&here);
+    match guard.catch(run) {
+        Ok(done) => Ok(done),
+        Err(payload) => Err(guard.caught(payload)),
     }
 }
 
-#[cold]
-#[inline(never)]
-fn caught(payload: Box<dyn Any + Send>, count: usize) -> Caught {
-    let capture = kept::claim(&Identity::of(&*payload), count);
-    Caught { payload, capture }
+/// The frame of the function that enters a [`Guard`].
+#[derive(Debug)]
+pub struct Here(MaybeUninit<u8>);
+
+impl Here {
+    /// For one `Guard`, on the stack.
+    #[inline(always)]
+    #[must_use]
+    #[expect(clippy::new_without_default, reason = "a place, not a value")]
+    pub const fn new() -> Self {
+        Self(MaybeUninit::uninit())
+    }
+}
+
+/// [`guard`] in its parts, for where instructions are counted: what was caught is matched where `catch_unwind`
+/// left it, and several catches share one guard.
+///
+/// ```
+/// # panic_capture::install();
+/// use panic_capture::{Guard, Here};
+///
+/// let here = Here::new();
+/// let guard = Guard::enter(&here);
+/// let caught = match guard.catch(|| panic!("boom")) {
+///     Ok(()) => None,
+///     Err(payload) => Some(guard.caught(payload)),
+/// };
+/// # #[cfg(feature = "hook")]
+/// assert!(caught.unwrap().capture.is_ok());
+/// ```
+#[derive(Debug)]
+#[must_use = "dropped, it guards no longer"]
+pub struct Guard<'a> {
+    outer: usize,
+    captures: usize,
+    /// It is of this thread.
+    here: PhantomData<(&'a Here, *const ())>,
+}
+
+impl<'a> Guard<'a> {
+    /// From here until it is dropped, panics of this thread are captured for whoever catches them with it.
+    #[inline(always)]
+    pub fn enter(here: &'a Here) -> Self {
+        LOCAL.with(|local| Self {
+            outer: local.guard.replace(here.0.as_ptr() as usize),
+            captures: local.captures.get(),
+            here: PhantomData,
+        })
+    }
+
+    /// [`catch_unwind`], with the rules of [`guard`] for the caller's data.
+    ///
+    /// # Errors
+    ///
+    /// The payload of the panic: it belongs to [`caught`](Self::caught) or [`discard`].
+    #[inline(always)]
+    pub fn catch<R>(&self, run: impl FnOnce() -> R) -> thread::Result<R> {
+        catch_unwind(AssertUnwindSafe(run))
+    }
+
+    /// What is known of a panic that was caught by [`catch`](Self::catch).
+    #[cold]
+    #[inline(never)]
+    pub fn caught(&self, payload: Box<dyn Any + Send>) -> Caught {
+        let capture = kept::claim(&Identity::of(&*payload), self.captures);
+        Caught { payload, capture }
+    }
+}
+
+impl Drop for Guard<'_> {
+    #[inline(always)]
+    fn drop(&mut self) {
+        LOCAL.with(|local| local.guard.set(self.outer));
+    }
 }
 
 /// Whether this thread is below a [`guard`] now.

@@ -51,7 +51,11 @@ mod taking {
 
     use super::{CONTEXT, SILENT};
     use crate::{
-        Capture, MAX_FRAMES, Place, capture::Seen, guard::LOCAL, identity::Identity, kept,
+        Capture, MAX_FRAMES, Place,
+        capture::Seen,
+        guard::{LOCAL, Local},
+        identity::Identity,
+        kept,
     };
 
     pub(super) fn install() {
@@ -93,7 +97,7 @@ mod taking {
                 },
                 parked: Vec::new(),
                 at: Instant::now(),
-                count: LOCAL.with(|local| local.count.get()),
+                number: LOCAL.with(Local::number),
             })
         });
     }

@@ -9,7 +9,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{Capture, Missing, guard::LOCAL, identity::Identity};
+use crate::{
+    Capture, Missing,
+    guard::{LOCAL, Local},
+    identity::Identity,
+};
 
 /// At most so many unclaimed panics are kept for a thread that is below a guard.
 pub const MAX_KEPT: usize = 8;
@@ -98,13 +102,14 @@ fn push(captures: &mut Vec<Capture>, room: usize, mut capture: Capture) -> bool 
     full
 }
 
-/// Finds the capture that belongs to a payload which the guard of this number has just caught.
+/// Finds the capture that belongs to a payload which was just caught, by a guard that was entered
+/// after so many captures.
 ///
-/// What older guards left behind was swallowed by somebody below them. Should it still be
+/// What is older was swallowed by somebody below them. Should it still be
 /// resumed, perhaps on another thread, the ring has it.
-pub(crate) fn claim(identity: &Identity, count: usize) -> Result<Capture, Missing> {
+pub(crate) fn claim(identity: &Identity, since: usize) -> Result<Capture, Missing> {
     let kept = KEPT.try_with(Cell::take).unwrap_or_default();
-    let is_older = |capture: &Capture| capture.seen().count.wrapping_sub(count).cast_signed() < 0;
+    let is_older = |capture: &Capture| capture.seen().number.wrapping_sub(since).cast_signed() < 0;
     let (older, mut own) = kept.into_iter().partition::<Vec<_>, _>(is_older);
     let claimed = take(&mut own, identity, true);
     _ = KEPT.try_with(|cell| cell.set(own));
@@ -170,7 +175,7 @@ fn take(
 
 /// Puts back what is about to be resumed on this thread.
 pub(crate) fn adopt(mut capture: Capture, guarded: bool) {
-    capture.seen_mut().count = LOCAL.with(|local| local.count.get());
+    capture.seen_mut().number = LOCAL.with(Local::number);
     let mut displaced = None;
     if guarded {
         let Ok(mut kept) = KEPT.try_with(Cell::take) else {

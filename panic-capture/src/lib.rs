@@ -78,7 +78,7 @@ mod identity;
 mod kept;
 
 pub use capture::{Capture, MAX_FRAMES, Missing, Place};
-pub use guard::{Caught, discard, guard, guard_or, is_guarded};
+pub use guard::{Caught, Guard, Here, discard, guard, is_guarded};
 pub use hook::{Context, install, set_context, silence_guarded};
 pub use kept::{MAX_KEPT, RING};
 
