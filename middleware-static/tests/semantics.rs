@@ -450,6 +450,12 @@ async fn a_sibling_is_sent_to_who_accepts_its_coding() {
             ("", "accept-encoding"),
             "{way}"
         );
+        // Another client may accept a coding that there is a sibling in.
+        assert_eq!(
+            get(&files, "/none.js").await.field("vary"),
+            "accept-encoding",
+            "{way}: a 404 is chosen too"
+        );
         let range = get_with(
             &files,
             "/app.js",
