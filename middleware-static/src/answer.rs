@@ -121,9 +121,10 @@ impl Prepared<'_> {
     }
 
     fn not_modified(self) -> Response<ResponseBody> {
-        let head = self
-            .unchanged
-            .map_or_else(|| unchanged(&self.head), with_room);
+        let head = match self.unchanged {
+            Some(ready) => with_room(ready),
+            None => unchanged(self.head.into_owned()),
+        };
         response(StatusCode::NOT_MODIFIED, head, ResponseBody::empty())
     }
 
@@ -191,8 +192,7 @@ impl Prepared<'_> {
 }
 
 /// The fields of a 304: those of the 200 but for what describes the bytes ([RFC 9110 15.4.5](https://www.rfc-editor.org/rfc/rfc9110#section-15.4.5)).
-pub(crate) fn unchanged(head: &HeaderMap) -> HeaderMap {
-    let mut head = head.clone();
+pub(crate) fn unchanged(mut head: HeaderMap) -> HeaderMap {
     for name in [
         header::CONTENT_TYPE,
         header::CONTENT_LENGTH,
