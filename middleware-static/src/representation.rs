@@ -20,8 +20,8 @@ pub(crate) struct Representation {
     pub(crate) length: u64,
     pub(crate) etag: Option<EntityTag>,
     pub(crate) modified: Option<u64>,
-    /// Whether the time of the last modification tells this state of the file from every later one.
-    strong: bool,
+    /// Whether `Last-Modified` tells this state of the file from every later one.
+    dated_strongly: bool,
     /// Whether everything that is known of the file does: it may be kept.
     pub(crate) settled: bool,
     /// The fields of a 200, `Content-Length` among them.
@@ -129,7 +129,8 @@ impl Representation {
             length: metadata.length,
             etag,
             modified,
-            strong,
+            // A time that was set once for all files says nothing of what became of any of them.
+            dated_strongly: strong && !matches!(settings.validate_by, ValidateBy::Fixed(_)),
             settled,
             head,
         })
@@ -139,7 +140,7 @@ impl Representation {
         Validators {
             etag: self.etag.as_ref(),
             last_modified: self.modified,
-            last_modified_is_strong: self.strong,
+            last_modified_is_strong: self.dated_strongly,
         }
     }
 }

@@ -327,6 +327,15 @@ async fn if_range_guards_a_range() {
             beyond.status, 200,
             "{way}: a range that does not apply cannot be unsatisfiable"
         );
+        // RFC 9110 8.8.2.2: a date is strong only where it is known that nothing else was sent under it.
+        let date = std::time::UNIX_EPOCH + std::time::Duration::from_secs(784_111_777);
+        let dated = files.validate_by(middleware_static::ValidateBy::Fixed(date));
+        let same = ("if-range", "Sun, 06 Nov 1994 08:49:37 GMT");
+        let answer = get_with(&dated, "/digits.txt", &[("range", "bytes=0-0"), same]).await;
+        assert_eq!(
+            answer.status, 200,
+            "{way}: one date for all files guards none"
+        );
     }
 }
 
