@@ -8,7 +8,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use crate::digest::Digests;
 use crate::path::{encode_path, to_path};
-use crate::source::{Directory, File, Node, Source, Wait};
+use crate::source::{Directory, File, Node, Source, Stamp, Wait};
 
 /// As many digits as a name gets: enough that no two versions of one file have the same.
 const DIGITS: usize = 8;
@@ -72,11 +72,13 @@ struct Shared {
 pub(crate) struct Hash(u32);
 
 /// What a hashed name stands for.
-pub(crate) struct Asset {
-    /// A file of a previous build; `None` for the one that has the plain name now.
-    pub(crate) file: Option<File>,
-    /// Whether the hash is that of the file: it may be kept for good.
-    pub(crate) current: bool,
+pub(crate) enum Asset {
+    /// The file that has the plain name now, in the state in which it has this hash.
+    Current(Option<Stamp>),
+    /// A file of a previous build that has this hash.
+    Previous(File),
+    /// Nothing any more: the hash was given out, and the file has changed since.
+    Gone,
 }
 
 impl AssetManifest {
@@ -263,22 +265,15 @@ impl AssetManifest {
     /// What a hashed name stands for; `None` where nobody gave it out. May wait for the disk.
     pub(crate) fn find(&self, name: &[u8], hash: Hash) -> Option<Asset> {
         let name = std::str::from_utf8(name).ok()?;
-        if matches!(self.hash_up_to(&self.inner.source, name, MOST_FOR_STRANGERS), Ok((current, _)) if current == hash)
-        {
-            return Some(Asset {
-                file: None,
-                current: true,
-            });
+        let has_hash = |source| {
+            let (found, file) = self.hash_up_to(source, name, MOST_FOR_STRANGERS).ok()?;
+            (found == hash).then_some(file)
+        };
+        if let Some(file) = has_hash(&self.inner.source) {
+            return Some(Asset::Current(file.stamp));
         }
-        for source in &self.inner.previous {
-            if let Ok((old, file)) = self.hash_up_to(source, name, MOST_FOR_STRANGERS)
-                && old == hash
-            {
-                return Some(Asset {
-                    file: Some(file),
-                    current: true,
-                });
-            }
+        if let Some(file) = self.inner.previous.iter().find_map(has_hash) {
+            return Some(Asset::Previous(file));
         }
         let given = self
             .inner
@@ -287,10 +282,7 @@ impl AssetManifest {
             .read()
             .unwrap_or_else(PoisonError::into_inner);
         let gone = given.get(name).is_some_and(|given| given.contains(&hash));
-        gone.then_some(Asset {
-            file: None,
-            current: false,
-        })
+        gone.then_some(Asset::Gone)
     }
 }
 

@@ -203,7 +203,7 @@ impl Cache {
         }
         self.bytes.fetch_add(size, Ordering::Relaxed);
         self.descriptors.fetch_add(1, Ordering::Relaxed);
-        let unchanged = crate::answer::unchanged(&representation.head);
+        let unchanged = crate::answer::unchanged(representation.head.clone());
         let [looked_up, asked, used] = [now; 3].map(AtomicU64::new);
         let kept = Kept {
             representation,

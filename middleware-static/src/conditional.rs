@@ -4,7 +4,7 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
+use http::{HeaderMap, HeaderValue, Method, header};
 
 use crate::EntityTag;
 
@@ -36,46 +36,45 @@ pub struct Validators<'a> {
 #[must_use]
 pub fn evaluate(method: &Method, fields: &HeaderMap, validators: Validators<'_>) -> Decision {
     let reading = matches!(*method, Method::GET | Method::HEAD);
+    let Validators {
+        etag,
+        last_modified,
+        ..
+    } = validators;
+    let (mut if_match, mut if_none_match) = (None, None);
+    let (mut unmodified_since, mut modified_since) = (Lines::None, Lines::None);
+    // One walk over the few fields of a request is cheaper than a search for each of the four. Lines of the same
+    // name are one list.
+    for (name, line) in fields {
+        if *name == header::IF_NONE_MATCH {
+            *if_none_match.get_or_insert(false) |= lists(line, etag, EntityTag::weak_eq);
+        } else if *name == header::IF_MODIFIED_SINCE {
+            modified_since.add(line);
+        } else if *name == header::IF_MATCH {
+            *if_match.get_or_insert(false) |= lists(line, etag, EntityTag::strong_eq);
+        } else if *name == header::IF_UNMODIFIED_SINCE {
+            unmodified_since.add(line);
+        }
+    }
 
     // Step 1, and step 2 only in its absence.
-    if fields.contains_key(header::IF_MATCH) {
-        if !lists(
-            fields,
-            &header::IF_MATCH,
-            validators.etag,
-            EntityTag::strong_eq,
-        ) {
-            return Decision::Failed;
-        }
-    } else if let Some(limit) = date(fields, &header::IF_UNMODIFIED_SINCE)
-        && validators
-            .last_modified
-            .is_some_and(|modified| modified > limit)
-    {
+    let holds = if_match.unwrap_or_else(|| {
+        let since = last_modified.zip(unmodified_since.date());
+        since.is_none_or(|(modified, limit)| modified <= limit)
+    });
+    if !holds {
         return Decision::Failed;
     }
 
     // Step 3, and step 4 only in its absence: If-None-Match overrides If-Modified-Since (13.1.3).
-    if fields.contains_key(header::IF_NONE_MATCH) {
-        match lists(
-            fields,
-            &header::IF_NONE_MATCH,
-            validators.etag,
-            EntityTag::weak_eq,
-        ) {
-            true if reading => Decision::NotModified,
-            true => Decision::Failed,
-            false => Decision::Proceed,
-        }
-    } else if let Some(limit) = date(fields, &header::IF_MODIFIED_SINCE)
-        && reading
-        && validators
-            .last_modified
-            .is_some_and(|modified| modified <= limit)
-    {
-        Decision::NotModified
-    } else {
-        Decision::Proceed
+    let known = if_none_match.unwrap_or_else(|| {
+        let since = last_modified.zip(modified_since.date());
+        reading && since.is_some_and(|(modified, limit)| modified <= limit)
+    });
+    match known {
+        false => Decision::Proceed,
+        true if reading => Decision::NotModified,
+        true => Decision::Failed,
     }
 }
 
@@ -93,23 +92,20 @@ pub fn range_applies(if_range: &HeaderValue, validators: Validators<'_>) -> bool
         && parse_date(value).is_some_and(|date| validators.last_modified == Some(date))
 }
 
-/// Whether the list of a field, which may stand on several lines, is `*` or has a tag that compares equal.
+/// Whether a line of a list of tags is `*` or has a tag that compares equal.
 fn lists(
-    fields: &HeaderMap,
-    name: &HeaderName,
+    line: &HeaderValue,
     etag: Option<&EntityTag>,
     equal: fn(&EntityTag, &[u8]) -> bool,
 ) -> bool {
-    fields.get_all(name).iter().any(|line| {
-        // `*` is true of every representation that exists, with or without a tag.
-        line.as_bytes().trim_ascii() == b"*"
-            || etag.is_some_and(|etag| {
-                Tags {
-                    rest: line.as_bytes(),
-                }
-                .any(|tag| equal(etag, tag))
-            })
-    })
+    // `*` is true of every representation that exists, with or without a tag.
+    line.as_bytes().trim_ascii() == b"*"
+        || etag.is_some_and(|etag| {
+            let mut tags = Tags {
+                rest: line.as_bytes(),
+            };
+            tags.any(|tag| equal(etag, tag))
+        })
 }
 
 /// The tags of one line. A comma may stand inside a tag, so splitting at commas will not do; the list ends
@@ -136,13 +132,29 @@ impl<'a> Iterator for Tags<'a> {
     }
 }
 
-/// A date, in seconds; `None` for no field, several fields, or no date: each is to be ignored (13.1.3, 13.1.4).
-fn date(fields: &HeaderMap, name: &HeaderName) -> Option<u64> {
-    let mut lines = fields.get_all(name).iter();
-    let (value, None) = (lines.next()?, lines.next()) else {
-        return None;
-    };
-    parse_date(value.as_bytes().trim_ascii())
+/// The lines of a field that holds one date.
+#[derive(Clone, Copy)]
+enum Lines<'a> {
+    None,
+    One(&'a HeaderValue),
+    Several,
+}
+
+impl<'a> Lines<'a> {
+    fn add(&mut self, line: &'a HeaderValue) {
+        *self = match self {
+            Self::None => Self::One(line),
+            Self::One(_) | Self::Several => Self::Several,
+        };
+    }
+
+    /// In seconds; `None` for no field, several lines, or no date: each is to be ignored (13.1.3, 13.1.4).
+    fn date(self) -> Option<u64> {
+        match self {
+            Self::One(line) => parse_date(line.as_bytes().trim_ascii()),
+            Self::None | Self::Several => None,
+        }
+    }
 }
 
 fn parse_date(value: &[u8]) -> Option<u64> {

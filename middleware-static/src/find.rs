@@ -5,7 +5,7 @@ use std::io;
 use http::HeaderValue;
 
 use crate::ask::Ask;
-use crate::assets::AssetManifest;
+use crate::assets::{Asset, AssetManifest};
 use crate::negotiate::{Coding, Preference};
 use crate::path::{Candidate, to_path};
 use crate::representation::Chosen;
@@ -130,48 +130,58 @@ impl Finder<'_> {
         let Some(asset) = assets.find(&name, hash) else {
             return Ok(Found::Nothing);
         };
-        if let Some(old) = asset.file {
-            return Ok(match self.file(old, name, Coding::Identity) {
-                Found::File(chosen) => Found::File(Chosen {
-                    caching: Some(IMMUTABLE),
-                    ..chosen
-                }),
-                other => other,
-            });
-        }
+        let hashed = match asset {
+            Asset::Previous(file) => {
+                return Ok(self.kept_under(IMMUTABLE, file, name, Coding::Identity));
+            }
+            Asset::Current(stamp) => Some(stamp),
+            Asset::Gone => None,
+        };
         Ok(match self.named(&name)? {
-            Named::File(file, coding) => match self.file(file, name, coding) {
-                // Today's content under yesterday's name must not be kept under it.
-                Found::File(chosen) => {
-                    let caching = if asset.current {
-                        IMMUTABLE
-                    } else {
-                        HeaderValue::from_static("no-cache")
-                    };
-                    Found::File(Chosen {
-                        caching: Some(caching),
-                        ..chosen
-                    })
-                }
-                other => other,
-            },
+            Named::File(file, coding) => {
+                // Today's content under yesterday's name must not be kept under it, also where it became
+                // yesterday's since it was hashed. A sibling is taken at its word, unless it was made before
+                // the file had this content.
+                let same = hashed.is_some_and(|hashed| match coding {
+                    Coding::Identity => file.stamp == hashed,
+                    _ => file.stamp.map(|made| made.modified) >= hashed.map(|file| file.modified),
+                });
+                let caching = if same {
+                    IMMUTABLE
+                } else {
+                    HeaderValue::from_static("no-cache")
+                };
+                self.kept_under(caching, file, name, coding)
+            }
             Named::NotAcceptable => Found::NotAcceptable,
             Named::Directory | Named::Nothing => Found::Nothing,
         })
     }
 
+    fn kept_under(&self, caching: HeaderValue, file: File, path: Vec<u8>, coding: Coding) -> Found {
+        let caching = Some(caching);
+        Found::File(Chosen {
+            caching,
+            ..self.chosen(file, path, coding)
+        })
+    }
+
     fn file(&self, file: File, path: Vec<u8>, coding: Coding) -> Found {
+        Found::File(self.chosen(file, path, coding))
+    }
+
+    fn chosen(&self, file: File, path: Vec<u8>, coding: Coding) -> Chosen {
         let vary = self
             .settings
             .precompressed
             .then(|| HeaderValue::from_static("accept-encoding"));
-        Found::File(Chosen {
+        Chosen {
             file,
             path,
             coding,
             vary,
             caching: None,
-        })
+        }
     }
 
     /// A name in the coding that the client likes best of those that are there.

@@ -11,7 +11,7 @@ use crate::digest::Digests;
 use crate::negotiate::Coding;
 use crate::path::encode_segment;
 use crate::settings::{Settings, ValidateBy};
-use crate::source::{Content, File, Wait, since_epoch};
+use crate::source::{Content, File, Wait, is_past, since_epoch};
 
 /// A file, chosen and open.
 #[derive(Debug)]
@@ -20,8 +20,8 @@ pub(crate) struct Representation {
     pub(crate) length: u64,
     pub(crate) etag: Option<EntityTag>,
     pub(crate) modified: Option<u64>,
-    /// Whether the time of the last modification tells this state of the file from every later one.
-    strong: bool,
+    /// Whether `Last-Modified` tells this state of the file from every later one.
+    dated_strongly: bool,
     /// Whether everything that is known of the file does: it may be kept.
     pub(crate) settled: bool,
     /// The fields of a 200, `Content-Length` among them.
@@ -40,9 +40,6 @@ pub(crate) struct Chosen {
     /// `Cache-Control`, where what was found decides it and not the rules.
     pub(crate) caching: Option<HeaderValue>,
 }
-
-/// A file system that counts whole ticks cannot tell two changes in one tick apart, and clocks differ by a little.
-const SETTLES_AFTER_NANOS: i128 = 2_000_000_000;
 
 impl Representation {
     pub(crate) fn new(
@@ -63,13 +60,12 @@ impl Representation {
             content,
             stamp,
         } = file;
-        let now = since_epoch(SystemTime::now());
+        let now = SystemTime::now();
         let modified = metadata.modified.map(since_epoch);
-        let old = |time| nanos(now) - nanos(time) >= SETTLES_AFTER_NANOS;
         // The next write will set another time than this one.
-        let strong = modified.is_none_or(old);
+        let strong = modified.is_none_or(|time| is_past(time, now));
         // And who sets times by hand will not do so within one tick of the last change.
-        let settled = strong && stamp.is_none_or(|stamp| old(stamp.changed));
+        let settled = strong && stamp.is_none_or(|stamp| stamp.is_settled(now));
 
         let digest = || {
             digests
@@ -92,7 +88,7 @@ impl Representation {
         let modified = match (settings.validate_by, modified) {
             (ValidateBy::Fixed(time), _) => Some(since_epoch(time).0),
             // RFC 9110 8.8.2.1: never later than now.
-            (_, Some((seconds, _))) if seconds > 1 => Some(seconds.min(now.0)),
+            (_, Some((seconds, _))) if seconds > 1 => Some(seconds.min(since_epoch(now).0)),
             _ => None,
         };
         let modified = modified.and_then(|seconds| u64::try_from(seconds).ok());
@@ -133,7 +129,8 @@ impl Representation {
             length: metadata.length,
             etag,
             modified,
-            strong,
+            // A time that was set once for all files says nothing of what became of any of them.
+            dated_strongly: strong && !matches!(settings.validate_by, ValidateBy::Fixed(_)),
             settled,
             head,
         })
@@ -143,13 +140,9 @@ impl Representation {
         Validators {
             etag: self.etag.as_ref(),
             last_modified: self.modified,
-            last_modified_is_strong: self.strong,
+            last_modified_is_strong: self.dated_strongly,
         }
     }
-}
-
-fn nanos((seconds, nanos): (i64, u32)) -> i128 {
-    i128::from(seconds) * 1_000_000_000 + i128::from(nanos)
 }
 
 /// `attachment` with the name, in ASCII for old clients and exactly for all others (RFC 6266 4.3, RFC 8187).

@@ -32,6 +32,7 @@ pub enum ValidateBy {
     /// The file is read once for it, and again when it changes.
     Content,
     /// As [`ValidateBy::Content`], and `Last-Modified` is this time for every file: the time of the build, say.
+    /// It guards no range: `If-Range` with a date is answered with everything.
     Fixed(SystemTime),
 }
 

@@ -275,6 +275,11 @@ impl Site {
             None => None,
         }
         .unwrap_or_else(|| plain(ask, status));
+        if self.settings.precompressed && !answer.headers().contains_key(header::VARY) {
+            // There may be a sibling, in a coding that this client does not accept.
+            let by = HeaderValue::from_static("accept-encoding");
+            answer.headers_mut().insert(header::VARY, by);
+        }
         if self.settings.spa.is_some() {
             // The same URL is a page for one request and nothing for another.
             answer.headers_mut().append(

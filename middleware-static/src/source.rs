@@ -346,7 +346,22 @@ pub(crate) struct Stamp {
     pub(crate) changed: (i64, u32),
 }
 
+/// A file system that counts whole ticks cannot tell two changes in one tick apart, and clocks differ by a little.
+const SETTLES_AFTER_NANOS: i128 = 2_000_000_000;
+
+/// Whether a change made now is certain to get another time than this one.
+pub(crate) fn is_past(time: (i64, u32), now: SystemTime) -> bool {
+    let nanos =
+        |(seconds, nanos): (i64, u32)| i128::from(seconds) * 1_000_000_000 + i128::from(nanos);
+    nanos(since_epoch(now)) - nanos(time) >= SETTLES_AFTER_NANOS
+}
+
 impl Stamp {
+    /// Whether no later state of the file can have this stamp. Nobody can set ctime, so that decides.
+    pub(crate) fn is_settled(&self, now: SystemTime) -> bool {
+        is_past(self.changed, now)
+    }
+
     #[cfg(unix)]
     #[expect(
         clippy::unnecessary_cast,

@@ -143,6 +143,32 @@ async fn the_hash_follows_the_file_and_old_names_still_work() {
 }
 
 #[tokio::test]
+async fn a_sibling_made_before_the_file_changed_is_not_kept_for_good() {
+    let site = Site::with(&[("app.css", "one"), ("app.css.gz", "one, gzipped")]);
+    for (way, files) in site.every_way() {
+        let assets = AssetManifest::new(site.root());
+        let files = files.assets(assets.clone()).precompressed();
+        let age = |name, seconds: u64| {
+            let time = std::time::SystemTime::UNIX_EPOCH
+                + std::time::Duration::from_secs(1_000_000_000_u64 - seconds);
+            let file = std::fs::File::options().write(true).open(site.path(name));
+            file.unwrap().set_modified(time).unwrap();
+        };
+        let url = format!("/{}", assets.asset_url("app.css"));
+        for (sibling, caching) in [(50, IMMUTABLE), (100, IMMUTABLE), (200, "no-cache")] {
+            age("app.css", 100);
+            age("app.css.gz", sibling);
+            let answer = get_with(&files, &url, &[("accept-encoding", "gzip")]).await;
+            assert_eq!(
+                (answer.text().as_str(), answer.field("cache-control")),
+                ("one, gzipped", caching),
+                "{way} {sibling}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
 async fn names_of_a_previous_build_bring_its_files() {
     let (old, new) = (
         Site::with(&[("app.css", "old"), ("gone.css", "gone")]),

@@ -73,15 +73,11 @@ impl<E: RustEmbed + 'static> Source for Embedded<E> {
                 Cow::Borrowed(bytes) => Bytes::from_static(bytes),
                 Cow::Owned(bytes) => Bytes::from(bytes),
             };
-            let tag: String = file
-                .metadata
-                .sha256_hash()
-                .iter()
-                .take(16)
-                .map(|byte| format!("{byte:02x}"))
-                .collect();
+            let digest = file.metadata.sha256_hash();
             let mut open = File::from_bytes(bytes);
-            open.metadata.etag = EntityTag::strong(&tag);
+            open.metadata.etag = digest
+                .first_chunk()
+                .map(|&half| EntityTag::of_content(u128::from_be_bytes(half), ""));
             open.metadata.modified = time(file.metadata.last_modified());
             return Ok(Node::File(open));
         }

@@ -1,0 +1,48 @@
+//! The same files by every source.
+
+use middleware_static::StaticFiles;
+
+use crate::common::{Site, settle};
+
+#[derive(rust_embed::RustEmbed)]
+#[cfg(feature = "embed")]
+#[folder = "tests/embedded"]
+struct Embedded;
+
+/// A directory in each way, and in the binary.
+pub(crate) async fn sites() -> (&'static Site, Vec<(&'static str, StaticFiles)>) {
+    // One for all tests: until its files count as old takes seconds.
+    static SITE: tokio::sync::OnceCell<Site> = tokio::sync::OnceCell::const_new();
+    let site = SITE
+        .get_or_init(|| async {
+            let site = Site::with(&[]);
+            let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/embedded");
+            copy(std::path::Path::new(folder), &site, "");
+            settle().await;
+            site
+        })
+        .await;
+    let ways = site.every_way();
+    #[cfg(feature = "embed")]
+    let ways = [
+        ways,
+        vec![(
+            "embedded",
+            StaticFiles::from_source(middleware_static::source::Embedded::<Embedded>::new()),
+        )],
+    ]
+    .concat();
+    (site, ways)
+}
+
+fn copy(from: &std::path::Path, site: &Site, below: &str) {
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let name = format!("{below}{}", entry.file_name().to_str().unwrap());
+        if entry.path().is_dir() {
+            copy(&entry.path(), site, &format!("{name}/"));
+        } else {
+            site.write(&name, &std::fs::read(entry.path()).unwrap());
+        }
+    }
+}
