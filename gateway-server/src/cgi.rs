@@ -423,20 +423,13 @@ impl<'a> Answer<'a> {
     /// The body is at its end, or failed.
     fn end(&mut self, body: Result<(), BoxError>) -> io::Result<()> {
         self.finish()?;
-        if let Err(error) = body {
-            report(&error);
-            return Err(io::Error::other(error));
-        }
+        body.map_err(io::Error::other)?;
         match self.left {
             None | Some(0) => Ok(()),
-            Some(_) => {
-                let error = io::Error::new(
-                    ErrorKind::UnexpectedEof,
-                    "the body is shorter than its Content-Length",
-                );
-                report(&error);
-                Err(error)
-            }
+            Some(_) => Err(io::Error::new(
+                ErrorKind::UnexpectedEof,
+                "the body is shorter than its Content-Length",
+            )),
         }
     }
 
