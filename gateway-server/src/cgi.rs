@@ -16,6 +16,9 @@
 //! A blocking application runs as it is: no runtime, no thread, one write for a small response.
 //! [`run_service`] is for tower services.
 //!
+//! What is left to save is the start of the process. Link the program statically; in a virtual machine
+//! musl's start is a ninth of glibc's (`--target x86_64-unknown-linux-musl`).
+//!
 //! Of the process's environment the application sees the variables of CGI and nothing else. What
 //! it writes to its errors stream goes to standard error, which is the web server's log; standard
 //! output is the response, so nothing else may be printed there.
