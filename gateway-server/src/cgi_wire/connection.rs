@@ -382,7 +382,7 @@ where
                 }
             };
             match event {
-                Event::Request(head, vars) => *this.request = Present::new(head, vars),
+                Event::Request(request) => *this.request = Present::new(request),
                 Event::Refused(status) => {
                     *this.request = Present::default();
                     debug!(status = status.as_u16(), "request refused");
@@ -407,9 +407,10 @@ where
     /// Hands the request to the service.
     fn begin(mut self: Pin<&mut Self>) {
         let mut this = self.as_mut().project();
-        let Some((head, vars)) = this.request.take_head() else {
+        let Some(request) = this.request.take_head() else {
             return;
         };
+        let (head, vars) = *request;
         if let (Some(limit), Some(length)) = (this.settings.body_bytes, head.content_length)
             && length > limit
         {
@@ -423,11 +424,11 @@ where
         if C::ERRORS {
             facts = facts.with_errors(this.errors.begin());
         }
-        let (parts, body) = head.into_request(body, facts).into_parts();
-        this.request.record = parts
+        let request = head.into_request(body, facts);
+        this.request.record = request
             .conn()
-            .and_then(|conn| Record::begin(&parts.method, &parts.uri, conn));
-        let request = Some(Request::from_parts(parts, body));
+            .and_then(|conn| Record::begin(request.method(), request.uri(), conn));
+        let request = Some(request);
         this.exchange.set(Exchange::Ready { request });
     }
 

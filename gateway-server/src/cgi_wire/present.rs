@@ -17,7 +17,7 @@ use crate::cgi_environ::sent::SentVars;
 pub(super) struct Present {
     pub(super) method: Method,
     /// Not begun yet: what of its body is in the buffer already is looked at first.
-    head: Option<(Head, SentVars)>,
+    head: Option<Box<(Head, SentVars)>>,
     /// The first piece of the body, as long as it may be the only one.
     first: Option<Bytes>,
     incoming: Option<Incoming>,
@@ -31,11 +31,11 @@ pub(super) struct Present {
 }
 
 impl Present {
-    pub(super) fn new(head: Head, vars: SentVars) -> Self {
+    pub(super) fn new(request: Box<(Head, SentVars)>) -> Self {
         Self {
-            method: head.method.clone(),
-            expected: head.content_length,
-            head: Some((head, vars)),
+            method: request.0.method.clone(),
+            expected: request.0.content_length,
+            head: Some(request),
             ..Self::default()
         }
     }
@@ -54,7 +54,7 @@ impl Present {
     }
 
     /// What the service is to hear of a request that is new.
-    pub(super) fn take_head(&mut self) -> Option<(Head, SentVars)> {
+    pub(super) fn take_head(&mut self) -> Option<Box<(Head, SentVars)>> {
         self.head.take()
     }
 
