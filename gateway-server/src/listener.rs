@@ -74,6 +74,11 @@ pub trait Listener: Send + 'static {
     /// For responses that are cut short in a protocol that has no other way to say so. Default:
     /// nothing.
     fn reset_on_close(_io: &Self::Io) {}
+
+    /// Lets the end of `io` arrive together with what is written to it from now on. For protocols in
+    /// which only that says that a connection will not be kept: a peer that learns it a moment after
+    /// the end of a response may have sent the next request by then. Default: nothing.
+    fn end_with_last_write(_io: &Self::Io) {}
 }
 
 /// Two listeners that are served as one.
@@ -137,6 +142,13 @@ impl<L: Listener, M: Listener> Listener for Both<L, M> {
         match io {
             Either::First(io) => L::reset_on_close(io),
             Either::Second(io) => M::reset_on_close(io),
+        }
+    }
+
+    fn end_with_last_write(io: &Self::Io) {
+        match io {
+            Either::First(io) => L::end_with_last_write(io),
+            Either::Second(io) => M::end_with_last_write(io),
         }
     }
 }

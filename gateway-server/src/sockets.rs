@@ -236,6 +236,10 @@ impl Listener for Sockets {
     fn reset_on_close(io: &Stream) {
         io.reset_on_close();
     }
+
+    fn end_with_last_write(io: &Stream) {
+        io.end_with_last_write();
+    }
 }
 
 impl fmt::Debug for Sockets {
@@ -333,6 +337,15 @@ impl Stream {
         if let Kind::Tcp(stream) = &self.kind {
             // One that refuses is gone already.
             let _ = SockRef::from(stream).set_linger(Some(std::time::Duration::ZERO));
+        }
+    }
+
+    /// As [`Listener::end_with_last_write`]: of effect for TCP on Linux.
+    pub fn end_with_last_write(&self) {
+        // What is not a whole segment waits (tcp(7), TCP_CORK), and leaves with the FIN.
+        #[cfg(target_os = "linux")]
+        if let Kind::Tcp(stream) = &self.kind {
+            let _ = SockRef::from(stream).set_tcp_cork(true);
         }
     }
 

@@ -52,8 +52,7 @@ pin_project! {
         request: Present,
         errors: ErrorText,
         settings: Arc<Settings>,
-        // As `Listener::reset_on_close`.
-        reset: fn(&I),
+        closing: Closing<I>,
         shutdown: Watch,
         timer: Timer,
         phase: Phase,
@@ -61,6 +60,14 @@ pin_project! {
         eof: bool,
         end: End,
     }
+}
+
+/// What a listener can do about the closing of its connections.
+pub(crate) struct Closing<I> {
+    /// As `Listener::reset_on_close`.
+    pub(crate) reset: fn(&I),
+    /// As `Listener::end_with_last_write`.
+    pub(crate) with_last_write: fn(&I),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -100,7 +107,7 @@ where
         codec: C,
         service: S,
         settings: Arc<Settings>,
-        reset: fn(&I),
+        closing: Closing<I>,
         shutdown: Watch,
     ) -> Self {
         Self {
@@ -113,7 +120,7 @@ where
             request: Present::default(),
             errors: ErrorText::default(),
             settings,
-            reset,
+            closing,
             shutdown,
             timer: Timer::default(),
             phase: Phase::Serving,
@@ -294,6 +301,9 @@ where
         // Closing in the same breath as the end of the response is what races least with a front
         // end that would put the connection back into its pool.
         if !keep || *this.eof || *this.phase > Phase::Serving {
+            if keep {
+                (this.closing.with_last_write)(this.io);
+            }
             *this.request = Present::over(input_ended);
             *this.end = End::Flush;
         }
@@ -324,7 +334,7 @@ where
                 Poll::Ready(_) => Some(Step::Done),
             },
             End::Reset => {
-                (this.reset)(this.io);
+                (this.closing.reset)(this.io);
                 Some(Step::Done)
             }
         }
