@@ -56,6 +56,11 @@ pub trait Listener: Send + 'static {
     /// errors go on, and asks again.
     fn accept(&mut self) -> impl Future<Output = io::Result<Self::Handshake>> + Send;
 
+    /// Nothing more will be accepted than what has come by now. From here on [`accept`](Self::accept)
+    /// is asked until it is not ready at once, and then the listener is dropped: what is in the
+    /// kernel's queue then, and the runtime has not heard of yet, is reset. Default: nothing.
+    fn last_call(&mut self) {}
+
     /// The address listened on, the first one where there are several.
     ///
     /// # Errors
@@ -123,6 +128,11 @@ impl<L: Listener, M: Listener> Listener for Both<L, M> {
         } else {
             tokio::select! { biased; accepted = first => accepted, accepted = second => accepted }
         }
+    }
+
+    fn last_call(&mut self) {
+        self.first.last_call();
+        self.second.last_call();
     }
 
     fn local_addr(&self) -> io::Result<Addr> {

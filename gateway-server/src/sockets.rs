@@ -36,6 +36,8 @@ pub struct Sockets {
     live: Vec<Live>,
     // Where the next look begins, so that a busy socket does not starve those behind it.
     next: usize,
+    // As `Listener::last_call`.
+    last_call: bool,
 }
 
 /// Listening, and not yet known to a runtime.
@@ -206,7 +208,12 @@ impl Sockets {
             let Some(live) = self.live.get(index) else {
                 continue;
             };
-            if let Poll::Ready(accepted) = live.poll_accept(cx) {
+            let mut accepted = live.poll_accept(cx);
+            #[cfg(unix)]
+            if self.last_call && accepted.is_pending() {
+                accepted = live.accept_now();
+            }
+            if let Poll::Ready(accepted) = accepted {
                 self.next = index + 1;
                 return Poll::Ready(accepted);
             }
@@ -222,6 +229,10 @@ impl Listener for Sockets {
     async fn accept(&mut self) -> io::Result<Self::Handshake> {
         let accepted = future::poll_fn(|cx| self.poll_accept(cx)).await?;
         Ok(future::ready(Ok(accepted)))
+    }
+
+    fn last_call(&mut self) {
+        self.last_call = true;
     }
 
     fn local_addr(&self) -> io::Result<Addr> {
@@ -251,21 +262,58 @@ impl fmt::Debug for Sockets {
 impl Live {
     fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<(Stream, ConnInfo)>> {
         match self {
-            Self::Tcp(listener) => listener.poll_accept(cx).map_ok(|(stream, peer)| {
-                // Responses are written whole, so waiting for more (Nagle) gains nothing and costs
-                // up to 40 ms against a client's delayed acknowledgement. A socket that refuses
-                // is gone, which the first read will tell.
-                let _ = stream.set_nodelay(true);
-                let conn = ConnInfo::new(peer, ip(stream.local_addr()));
-                (Stream::tcp(stream), conn)
-            }),
+            Self::Tcp(listener) => listener
+                .poll_accept(cx)
+                .map_ok(|(stream, peer)| accepted_tcp(stream, peer)),
             #[cfg(unix)]
-            Self::Unix(listener, socket) => listener.poll_accept(cx).map_ok(|(stream, peer)| {
-                let peer = Addr::Unix(peer.as_pathname().map(Into::into));
-                (Stream::unix(stream), ConnInfo::new(peer, socket.addr()))
-            }),
+            Self::Unix(listener, socket) => listener
+                .poll_accept(cx)
+                .map_ok(|(stream, peer)| accepted_unix(stream, peer.as_pathname(), socket)),
         }
     }
+
+    /// Asks the kernel, whether or not the runtime has heard of anything.
+    #[cfg(unix)]
+    fn accept_now(&self) -> Poll<io::Result<(Stream, ConnInfo)>> {
+        let accepted = match self {
+            Self::Tcp(listener) => SockRef::from(listener).accept(),
+            Self::Unix(listener, _) => SockRef::from(listener).accept(),
+        };
+        let (stream, peer) = match accepted {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Poll::Pending,
+            accepted => accepted?,
+        };
+        stream.set_nonblocking(true)?;
+        Poll::Ready(Ok(match self {
+            Self::Tcp(_) => {
+                let peer = peer.as_socket().ok_or(io::ErrorKind::ConnectionAborted)?;
+                accepted_tcp(TcpStream::from_std(stream.into())?, peer)
+            }
+            Self::Unix(_, socket) => {
+                let stream = tokio::net::UnixStream::from_std(stream.into())?;
+                accepted_unix(stream, peer.as_pathname(), socket)
+            }
+        }))
+    }
+}
+
+fn accepted_tcp(stream: TcpStream, peer: SocketAddr) -> (Stream, ConnInfo) {
+    // Responses are written whole, so waiting for more (Nagle) gains nothing and costs up to 40 ms
+    // against a client's delayed acknowledgement. A socket that refuses is gone, which the first
+    // read will tell.
+    let _ = stream.set_nodelay(true);
+    let conn = ConnInfo::new(peer, ip(stream.local_addr()));
+    (Stream::tcp(stream), conn)
+}
+
+#[cfg(unix)]
+fn accepted_unix(
+    stream: tokio::net::UnixStream,
+    peer: Option<&std::path::Path>,
+    socket: &UnixSocket,
+) -> (Stream, ConnInfo) {
+    let peer = Addr::Unix(peer.map(Into::into));
+    (Stream::unix(stream), ConnInfo::new(peer, socket.addr()))
 }
 
 fn ip(addr: io::Result<SocketAddr>) -> Addr {
