@@ -88,6 +88,7 @@ pub(crate) async fn accept<L, S, F>(
         () = stop => {}
         () = going_on => {}
     }
+    listener.last_call();
     while let Ok(permit) = Arc::clone(limit).try_acquire_owned() {
         // Ready at once or not at all. A budget: a flood must not keep us here.
         let accepted = tokio::task::unconstrained(time::timeout(Duration::ZERO, listener.accept()));

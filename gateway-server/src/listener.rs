@@ -56,6 +56,11 @@ pub trait Listener: Send + 'static {
     /// errors go on, and asks again.
     fn accept(&mut self) -> impl Future<Output = io::Result<Self::Handshake>> + Send;
 
+    /// Nothing more will be accepted than what has come by now. From here on [`accept`](Self::accept)
+    /// is asked until it is not ready at once, and then the listener is dropped: what is in the
+    /// kernel's queue then, and the runtime has not heard of yet, is reset. Default: nothing.
+    fn last_call(&mut self) {}
+
     /// The address listened on, the first one where there are several.
     ///
     /// # Errors
@@ -74,6 +79,11 @@ pub trait Listener: Send + 'static {
     /// For responses that are cut short in a protocol that has no other way to say so. Default:
     /// nothing.
     fn reset_on_close(_io: &Self::Io) {}
+
+    /// Lets the end of `io` arrive together with what is written to it from now on. For protocols in
+    /// which only that says that a connection will not be kept: a peer that learns it a moment after
+    /// the end of a response may have sent the next request by then. Default: nothing.
+    fn end_with_last_write(_io: &Self::Io) {}
 }
 
 /// Two listeners that are served as one.
@@ -120,6 +130,11 @@ impl<L: Listener, M: Listener> Listener for Both<L, M> {
         }
     }
 
+    fn last_call(&mut self) {
+        self.first.last_call();
+        self.second.last_call();
+    }
+
     fn local_addr(&self) -> io::Result<Addr> {
         self.first
             .local_addr()
@@ -137,6 +152,13 @@ impl<L: Listener, M: Listener> Listener for Both<L, M> {
         match io {
             Either::First(io) => L::reset_on_close(io),
             Either::Second(io) => M::reset_on_close(io),
+        }
+    }
+
+    fn end_with_last_write(io: &Self::Io) {
+        match io {
+            Either::First(io) => L::end_with_last_write(io),
+            Either::Second(io) => M::end_with_last_write(io),
         }
     }
 }

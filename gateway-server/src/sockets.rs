@@ -36,6 +36,8 @@ pub struct Sockets {
     live: Vec<Live>,
     // Where the next look begins, so that a busy socket does not starve those behind it.
     next: usize,
+    // As `Listener::last_call`.
+    last_call: bool,
 }
 
 /// Listening, and not yet known to a runtime.
@@ -206,7 +208,12 @@ impl Sockets {
             let Some(live) = self.live.get(index) else {
                 continue;
             };
-            if let Poll::Ready(accepted) = live.poll_accept(cx) {
+            let mut accepted = live.poll_accept(cx);
+            #[cfg(unix)]
+            if self.last_call && accepted.is_pending() {
+                accepted = live.accept_now();
+            }
+            if let Poll::Ready(accepted) = accepted {
                 self.next = index + 1;
                 return Poll::Ready(accepted);
             }
@@ -224,6 +231,10 @@ impl Listener for Sockets {
         Ok(future::ready(Ok(accepted)))
     }
 
+    fn last_call(&mut self) {
+        self.last_call = true;
+    }
+
     fn local_addr(&self) -> io::Result<Addr> {
         let first = self.local_addrs().into_iter().next();
         first.ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "no socket is listened on"))
@@ -236,6 +247,10 @@ impl Listener for Sockets {
     fn reset_on_close(io: &Stream) {
         io.reset_on_close();
     }
+
+    fn end_with_last_write(io: &Stream) {
+        io.end_with_last_write();
+    }
 }
 
 impl fmt::Debug for Sockets {
@@ -247,21 +262,58 @@ impl fmt::Debug for Sockets {
 impl Live {
     fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<(Stream, ConnInfo)>> {
         match self {
-            Self::Tcp(listener) => listener.poll_accept(cx).map_ok(|(stream, peer)| {
-                // Responses are written whole, so waiting for more (Nagle) gains nothing and costs
-                // up to 40 ms against a client's delayed acknowledgement. A socket that refuses
-                // is gone, which the first read will tell.
-                let _ = stream.set_nodelay(true);
-                let conn = ConnInfo::new(peer, ip(stream.local_addr()));
-                (Stream::tcp(stream), conn)
-            }),
+            Self::Tcp(listener) => listener
+                .poll_accept(cx)
+                .map_ok(|(stream, peer)| accepted_tcp(stream, peer)),
             #[cfg(unix)]
-            Self::Unix(listener, socket) => listener.poll_accept(cx).map_ok(|(stream, peer)| {
-                let peer = Addr::Unix(peer.as_pathname().map(Into::into));
-                (Stream::unix(stream), ConnInfo::new(peer, socket.addr()))
-            }),
+            Self::Unix(listener, socket) => listener
+                .poll_accept(cx)
+                .map_ok(|(stream, peer)| accepted_unix(stream, peer.as_pathname(), socket)),
         }
     }
+
+    /// Asks the kernel, whether or not the runtime has heard of anything.
+    #[cfg(unix)]
+    fn accept_now(&self) -> Poll<io::Result<(Stream, ConnInfo)>> {
+        let accepted = match self {
+            Self::Tcp(listener) => SockRef::from(listener).accept(),
+            Self::Unix(listener, _) => SockRef::from(listener).accept(),
+        };
+        let (stream, peer) = match accepted {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Poll::Pending,
+            accepted => accepted?,
+        };
+        stream.set_nonblocking(true)?;
+        Poll::Ready(Ok(match self {
+            Self::Tcp(_) => {
+                let peer = peer.as_socket().ok_or(io::ErrorKind::ConnectionAborted)?;
+                accepted_tcp(TcpStream::from_std(stream.into())?, peer)
+            }
+            Self::Unix(_, socket) => {
+                let stream = tokio::net::UnixStream::from_std(stream.into())?;
+                accepted_unix(stream, peer.as_pathname(), socket)
+            }
+        }))
+    }
+}
+
+fn accepted_tcp(stream: TcpStream, peer: SocketAddr) -> (Stream, ConnInfo) {
+    // Responses are written whole, so waiting for more (Nagle) gains nothing and costs up to 40 ms
+    // against a client's delayed acknowledgement. A socket that refuses is gone, which the first
+    // read will tell.
+    let _ = stream.set_nodelay(true);
+    let conn = ConnInfo::new(peer, ip(stream.local_addr()));
+    (Stream::tcp(stream), conn)
+}
+
+#[cfg(unix)]
+fn accepted_unix(
+    stream: tokio::net::UnixStream,
+    peer: Option<&std::path::Path>,
+    socket: &UnixSocket,
+) -> (Stream, ConnInfo) {
+    let peer = Addr::Unix(peer.map(Into::into));
+    (Stream::unix(stream), ConnInfo::new(peer, socket.addr()))
 }
 
 fn ip(addr: io::Result<SocketAddr>) -> Addr {
@@ -333,6 +385,15 @@ impl Stream {
         if let Kind::Tcp(stream) = &self.kind {
             // One that refuses is gone already.
             let _ = SockRef::from(stream).set_linger(Some(std::time::Duration::ZERO));
+        }
+    }
+
+    /// As [`Listener::end_with_last_write`]: of effect for TCP on Linux.
+    pub fn end_with_last_write(&self) {
+        // What is not a whole segment waits (tcp(7), TCP_CORK), and leaves with the FIN.
+        #[cfg(target_os = "linux")]
+        if let Kind::Tcp(stream) = &self.kind {
+            let _ = SockRef::from(stream).set_tcp_cork(true);
         }
     }
 

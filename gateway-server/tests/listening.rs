@@ -10,6 +10,7 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 
 use common::{PATIENCE, hello, statuses};
+use futures_util::FutureExt;
 use gateway_core::{Addr, Body, ConnInfo, RequestExt};
 use gateway_server::http::Server;
 use gateway_server::{Listener, Sockets};
@@ -202,3 +203,26 @@ fn sockets_that_listen_need_no_runtime_and_hold_connections_until_they_are_serve
 
 #[expect(dead_code, reason = "compiled to show that it can be named")]
 type Named = Ready<io::Result<(gateway_server::Stream, ConnInfo)>>;
+
+#[tokio::test]
+async fn the_last_call_takes_what_the_runtime_has_not_heard_of() {
+    // A listener that is dropped resets what is in its queue: a client that has sent its request by
+    // then has lost it.
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("socket");
+    let mut tcp = Sockets::bind("127.0.0.1:0").unwrap();
+    let mut unix = Sockets::new().and_unix(&path, 0o600).unwrap();
+    for sockets in [&mut tcp, &mut unix] {
+        assert!(sockets.accept().now_or_never().is_none());
+    }
+    let addr = tcp.local_addrs()[0].to_string();
+    let _tcp_client = std::net::TcpStream::connect(addr).unwrap();
+    let _unix_client = UnixStream::connect(&path).unwrap();
+    for sockets in [&mut tcp, &mut unix] {
+        sockets.last_call();
+        let accepted = sockets.accept().now_or_never();
+        let (_, conn) = accepted.unwrap().unwrap().await.unwrap();
+        assert_eq!(conn.local(), &sockets.local_addrs()[0]);
+        assert!(sockets.accept().now_or_never().is_none());
+    }
+}

@@ -52,6 +52,22 @@ async fn a_running_request_is_finished_and_its_answer_says_close() {
 }
 
 #[tokio::test]
+async fn a_body_of_one_piece_that_is_still_being_sent_is_a_running_request() {
+    const SIZE: usize = 64 * 1024 * 1024;
+    let large = service_fn(|_: Request<Body>| async {
+        Ok::<_, Infallible>(Response::new(Body::from(vec![b'x'; SIZE])))
+    });
+    let mut server = Running::with(large, |server| server.shutdown_grace(GRACE));
+    let mut client = server.client().await;
+    client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    sleep(Duration::from_millis(50)).await;
+    server.begin_shutdown();
+    sleep(GRACE * 2).await;
+    assert_eq!(client.response().await.body.len(), SIZE);
+    assert!(server.outcome().await.is_clean());
+}
+
+#[tokio::test]
 async fn nothing_more_is_accepted() {
     let mut server = Running::with(service_fn(slow), |server| server.shutdown_grace(GRACE));
     let mut client = server.client().await;

@@ -212,6 +212,24 @@ async fn a_client_that_stops_reading_is_closed_after_the_write_stall_timeout() {
 }
 
 #[tokio::test]
+async fn a_body_of_one_piece_is_sent_to_its_end_however_long_that_takes() {
+    // hyper has taken all of it at once, so the connection counted as idle, and gave back its
+    // buffers, unsent bytes and all, when it was time to look for connections that are.
+    const SIZE: usize = 64 * 1024 * 1024;
+    let service = service_fn(|request: Request<Body>| async move {
+        let size = if request.uri().path() == "/" { 1 } else { SIZE };
+        Ok::<_, Infallible>(Response::new(Body::from(vec![b'x'; size])))
+    });
+    // A quarter of it, and it looks.
+    let server = Running::with(service, |server| server.keep_alive_timeout(SHORT));
+    let mut client = server.client().await;
+    client.get("/").await;
+    client.send("GET /large HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    sleep(SHORT * 2).await;
+    assert_eq!(client.response().await.body.len(), SIZE);
+}
+
+#[tokio::test]
 async fn a_client_that_reads_slowly_gets_all_of_it() {
     let service = service_fn(move |_: Request<Body>| async {
         let body = large(Arc::default());

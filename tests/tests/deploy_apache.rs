@@ -199,6 +199,7 @@ fn environ_runs_as_cgi() {
     assert!(log.contains("X-Demo asked to fail"), "{log}");
 }
 
+/// The site with the slash at both ends of its ScriptAlias.
 fn article(port: u16) {
     assert!(get(port, "/").text().contains("<a href=\"hello/John\">"));
     assert!(get(port, "/hello").text().contains("<p>Hello World!</p>"));
@@ -213,6 +214,14 @@ fn article(port: u16) {
             .contains("Hello &lt;b&gt;!")
     );
     assert_eq!(get(port, "/nowhere").status, 404);
+    is(
+        &get(port, "/environ/a%2Fb"),
+        &[
+            ("PATH_INFO", "/a/b"),
+            ("REQUEST_URI", "/environ/a%2Fb"),
+            ("SCRIPT_NAME", "/environ"),
+        ],
+    );
 }
 
 fn httpoxy_is_closed(port: u16) {

@@ -107,6 +107,7 @@ fn fastcgi_split_path_info_mounts_the_application() {
         ("/wiki/", "/wiki", "/"),
         ("/wiki/a/b", "/wiki", "/a/b"),
         ("/wiki/a%2Fb", "/wiki", "/a/b"),
+        ("/wiki/a%0Ab", "/wiki", "/a\nb"),
         ("/wiki/wiki/x", "/wiki/wiki", "/x"),
         ("/wikipedia", "", "/wikipedia"),
     ] {
@@ -137,11 +138,13 @@ fn scgi() {
             ..NGINX
         },
     );
-    let json = get(site.port, "/wiki/a%2Fb").json();
-    assert_eq!(
-        (json["SCRIPT_NAME"].as_str(), json["PATH_INFO"].as_str()),
-        (Some("/wiki"), Some("/a/b"))
-    );
+    for (path, info) in [("/wiki/a%2Fb", "/a/b"), ("/wiki/a%0Ab", "/a\nb")] {
+        let json = get(site.port, path).json();
+        assert_eq!(
+            (json["SCRIPT_NAME"].as_str(), json["PATH_INFO"].as_str()),
+            (Some("/wiki"), Some(info))
+        );
+    }
 }
 
 #[test]

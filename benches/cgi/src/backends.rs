@@ -158,3 +158,18 @@ pub const SH: &str =
 
 pub const PYTHON: &str = "#!/usr/bin/python3\nimport os, sys\n\
     sys.stdout.write('Content-Type: text/plain\\r\\n\\r\\nHello %s!\\n' % os.environ['QUERY_STRING'])\n";
+
+/// As little as a CGI program can do: two system calls (x86-64), and the same answer to the one request
+/// that is asked.
+pub const FLOOR: &str = r#"
+static long call(long n, long a, long b, long c) {
+    long r;
+    __asm__ volatile("syscall" : "=a"(r) : "a"(n), "D"(a), "S"(b), "d"(c) : "rcx", "r11", "memory");
+    return r;
+}
+void _start(void) {
+    static const char answer[] = "Content-Type: text/plain\r\n\r\nHello subject=John!\n";
+    call(1, 1, (long)answer, sizeof answer - 1);
+    call(60, 0, 0, 0);
+}
+"#;

@@ -5,7 +5,7 @@ use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -201,7 +201,8 @@ impl Front {
         }
     }
 
-    /// Apache with scripts, and this very program as the CGI program `ours`.
+    /// Apache with scripts, and our CGI program as `ours` (musl, where its target is installed) and
+    /// `ours-glibc`.
     pub fn apache_cgi(scripts: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o777)).unwrap();
@@ -214,30 +215,14 @@ impl Front {
             fs::write(cgi.join(name), text).unwrap();
             executable(&cgi.join(name));
         }
-        // Linked statically, as one deploys it: half of a small program's start is its libraries.
-        let target = std::env::current_exe().unwrap().with_file_name("static");
-        let built = Command::new("cargo")
-            .args([
-                "build",
-                "--quiet",
-                "--release",
-                "--package",
-                "bench-cgi",
-                "--bin",
-                "cgi-program",
-            ])
-            .args(["--target", "x86_64-unknown-linux-gnu"])
-            .env(
-                "RUSTFLAGS",
-                "-C target-feature=+crt-static -C relocation-model=static",
-            )
-            .env("CARGO_TARGET_DIR", &target)
-            .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
-            .status();
-        assert!(built.unwrap().success());
-        let ours = target.join("x86_64-unknown-linux-gnu/release/cgi-program");
-        fs::copy(ours, cgi.join("ours")).unwrap();
-        executable(&cgi.join("ours"));
+        for (name, program) in static_programs() {
+            fs::copy(program, cgi.join(name)).unwrap();
+            executable(&cgi.join(name));
+        }
+        if let Some(floor) = floor(folder.path()) {
+            fs::copy(floor, cgi.join("floor")).unwrap();
+            executable(&cgi.join("floor"));
+        }
         let port = free_port();
         let load: String = ["mpm_event", "authz_core", "alias", "cgid"]
             .iter()
@@ -267,47 +252,41 @@ impl Front {
         }
     }
 
+    /// Whether there is such a program: not every machine has a compiler for each.
+    pub fn has(&self, program: &str) -> bool {
+        self.folder.path().join("cgi").join(program).exists()
+    }
+
     /// User instructions and page faults of one run of a CGI program.
     pub fn start_up(&self, program: &str) -> (u64, u64) {
-        let program = self.folder.path().join("cgi").join(program);
-        let environment = [
-            ("GATEWAY_INTERFACE", "CGI/1.1"),
-            ("REQUEST_METHOD", "GET"),
-            ("SCRIPT_NAME", "/x"),
-            ("QUERY_STRING", "subject=John"),
-            ("PATH", "/usr/bin:/bin"),
-        ];
-        let number = |command: &mut Command, before: &str| {
-            let output = command.env_clear().envs(environment).output().unwrap();
-            let said = String::from_utf8_lossy(&output.stderr).into_owned();
-            let line = said
-                .lines()
-                .find(|line| line.contains(before))
-                .unwrap_or_else(|| panic!("{said}"));
-            let digits = |text: &str| {
-                text.chars()
-                    .filter(char::is_ascii_digit)
-                    .collect::<String>()
-            };
-            digits(line.rsplit(before).next().unwrap())
-                .parse::<u64>()
-                .unwrap_or_else(|_| digits(line.split(before).next().unwrap()).parse().unwrap())
-        };
         let mut callgrind = Command::new("valgrind");
         callgrind
             .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
-            .arg(&program);
+            .arg(self.folder.path().join("cgi").join(program));
+        let output = callgrind.env_clear().envs(REQUEST).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        let instructions = said
+            .lines()
+            .find_map(|line| line.split_once("Collected : "))
+            .unwrap_or_else(|| panic!("{said}"))
+            .1;
+        let faults = self.perf(program, "page-faults", 1);
+        (instructions.trim().parse().unwrap(), faults as u64)
+    }
+
+    /// The mean of an event over some runs of a CGI program.
+    fn perf(&self, program: &str, event: &str, runs: u32) -> f64 {
         let mut perf = Command::new("perf");
-        perf.args(["stat", "-e", "page-faults", "-x,"])
-            .arg(&program);
-        let faults = {
-            let output = perf.env_clear().envs(environment).output().unwrap();
-            let said = String::from_utf8_lossy(&output.stderr).into_owned();
-            said.lines()
-                .find_map(|line| line.split(',').next()?.parse().ok())
-                .unwrap_or(0)
-        };
-        (number(&mut callgrind, "Collected : "), faults)
+        perf.args(["stat", "-x,", "-e", event, "-r", &runs.to_string()])
+            .arg(self.folder.path().join("cgi").join(program))
+            .env_clear()
+            .envs(REQUEST)
+            .stdin(Stdio::null());
+        let output = perf.output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        said.lines()
+            .find_map(|line| line.split(',').next()?.parse().ok())
+            .unwrap_or_else(|| panic!("{said}"))
     }
 
     fn port_of(&self, backend: &Backend) -> u16 {
@@ -336,13 +315,12 @@ impl Front {
         }
     }
 
-    /// Three seconds of processes. Apache's cgid forgets their CPU time, so there is none to tell.
-    pub fn wrk_path(&self, path: &str) -> Sample {
-        let (rate, _) = wrk(self.port, path, 4);
-        Sample {
-            rate,
-            cpu: f64::NAN,
-        }
+    /// Three seconds of processes under Apache, and what one costs by itself: Apache's cgid forgets
+    /// the CPU time of what it starts.
+    pub fn processes(&self, program: &str) -> Sample {
+        let (rate, _) = wrk(self.port, &format!("/{program}?subject=John"), 4);
+        let cpu = self.perf(program, "task-clock", 20) * 1e3;
+        Sample { rate, cpu }
     }
 
     /// Ten bodies, one after another.
@@ -389,6 +367,57 @@ impl Front {
             cpu: (backend.cpu() - before) / COUNT as f64 * 1e6,
         }
     }
+}
+
+/// What a web server says to a CGI program.
+const REQUEST: [(&str, &str); 5] = [
+    ("GATEWAY_INTERFACE", "CGI/1.1"),
+    ("REQUEST_METHOD", "GET"),
+    ("SCRIPT_NAME", "/x"),
+    ("QUERY_STRING", "subject=John"),
+    ("PATH", "/usr/bin:/bin"),
+];
+
+/// Our program linked statically, as one deploys it: half of a small program's start is its
+/// libraries. With glibc most of the rest is glibc's own: it asks the processor for its caches with
+/// some seventy `cpuid`, and in a virtual machine each of them is a trap. musl asks nothing.
+fn static_programs() -> Vec<(&'static str, PathBuf)> {
+    let programs = [
+        ("ours", "x86_64-unknown-linux-musl"),
+        ("ours-glibc", "x86_64-unknown-linux-gnu"),
+    ];
+    let built = programs.into_iter().filter_map(|(name, triple)| {
+        let target = std::env::current_exe().unwrap().with_file_name("static");
+        let built = Command::new("cargo")
+            .args(["build", "--quiet", "--release", "--locked"])
+            .args(["--package", "bench-cgi", "--bin", "cgi-program"])
+            .args(["--target", triple])
+            .env(
+                "RUSTFLAGS",
+                "-C target-feature=+crt-static -C relocation-model=static",
+            )
+            .env("CARGO_TARGET_DIR", &target)
+            .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+            .status();
+        let program = target.join(triple).join("release/cgi-program");
+        built.unwrap().success().then_some((name, program))
+    });
+    let built: Vec<_> = built.collect();
+    assert!(!built.is_empty(), "no target to link statically for");
+    built
+}
+
+/// What a process costs that does nothing but answer: no library, not even C's.
+fn floor(folder: &Path) -> Option<PathBuf> {
+    let (source, program) = (folder.join("floor.c"), folder.join("floor"));
+    fs::write(&source, crate::backends::FLOOR).unwrap();
+    let built = Command::new("cc")
+        .args(["-O2", "-static", "-nostdlib", "-o"])
+        .args([&program, &source])
+        .status();
+    built
+        .is_ok_and(|status| status.success())
+        .then_some(program)
 }
 
 fn fetch(port: u16, path: &str) -> String {

@@ -52,7 +52,11 @@ use std::net::{IpAddr, SocketAddr};
 
 use bytes::{BufMut, Bytes, BytesMut};
 use gateway_core::Prefix;
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HOST, TRANSFER_ENCODING};
+use http::header::{
+    ACCEPT, ACCEPT_ENCODING, ACCEPT_LANGUAGE, CACHE_CONTROL, CONNECTION, CONTENT_LENGTH,
+    CONTENT_TYPE, COOKIE, HOST, IF_MODIFIED_SINCE, IF_NONE_MATCH, ORIGIN, REFERER,
+    UPGRADE_INSECURE_REQUESTS, USER_AGENT,
+};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, Version};
 
 use self::path::{Said, SplitPath};
@@ -175,51 +179,49 @@ impl<'a> Variables<'a> {
     ///
     /// [`Refused::HeaderValue`], [`Refused::TooManyHeaders`].
     pub fn set(&mut self, name: &[u8], value: &'a [u8]) -> Result<(), Refused> {
-        if let Some(header) = name.strip_prefix(b"HTTP_") {
-            return self.set_header(header, value);
-        }
+        // Told apart by their first letter: a front end sends two dozen, and most are none of these.
         match name {
-            b"REQUEST_METHOD" => self.method = value,
-            b"REQUEST_URI" => self.request_uri = Some(value),
-            b"SCRIPT_NAME" => self.script_name = value,
+            [b'H', b'T', b'T', b'P', b'_', header @ ..] => return self.set_header(header, value),
+            b"HTTPS" => self.https = value,
+            [b'R', ..] => match name {
+                b"REQUEST_METHOD" => self.method = value,
+                b"REQUEST_URI" => self.request_uri = Some(value),
+                b"REQUEST_SCHEME" => self.scheme = value,
+                b"REMOTE_ADDR" => self.remote_addr = value,
+                b"REMOTE_PORT" => self.remote_port = value,
+                _ => {}
+            },
+            [b'S', ..] => match name {
+                b"SCRIPT_NAME" => self.script_name = value,
+                b"SERVER_PROTOCOL" => self.protocol = value,
+                b"SERVER_ADDR" => self.server_addr = value,
+                b"SERVER_PORT" => self.server_port = value,
+                _ => {}
+            },
             b"PATH_INFO" => self.path_info = value,
             b"DOCUMENT_URI" => self.document_uri = value,
             b"QUERY_STRING" => self.query_string = Some(value),
-            b"SERVER_PROTOCOL" => self.protocol = value,
             b"CONTENT_TYPE" => self.content_type = value,
             b"CONTENT_LENGTH" => self.content_length = value,
-            b"REMOTE_ADDR" => self.remote_addr = value,
-            b"REMOTE_PORT" => self.remote_port = value,
-            b"SERVER_ADDR" => self.server_addr = value,
-            b"SERVER_PORT" => self.server_port = value,
-            b"HTTPS" => self.https = value,
-            b"REQUEST_SCHEME" => self.scheme = value,
             _ => {}
         }
         Ok(())
     }
 
     fn set_header(&mut self, name: &[u8], value: &'a [u8]) -> Result<(), Refused> {
-        if name.is_empty()
-            || name
-                .iter()
-                .any(|byte| *byte == b'-' || byte.is_ascii_lowercase())
-        {
-            return Ok(());
+        match name {
+            b"PROXY" | b"CONTENT_TYPE" | b"CONTENT_LENGTH" => return Ok(()),
+            b"TRANSFER_ENCODING" => {
+                self.chunked = true;
+                return Ok(());
+            }
+            _ => {}
         }
         let Some(name) = header_name(name) else {
             return Ok(());
         };
-        if name == "proxy" || name == CONTENT_TYPE || name == CONTENT_LENGTH {
-            return Ok(());
-        }
-        if name == TRANSFER_ENCODING {
-            self.chunked = true;
-            return Ok(());
-        }
         let value = self.header_value(value)?;
-        let host = name == HOST;
-        if host {
+        if name == HOST {
             self.headers.try_insert(name, value).map(drop)
         } else {
             self.headers.try_append(name, value).map(drop)
@@ -334,6 +336,33 @@ fn ascii(bytes: &[u8]) -> &str {
 
 /// `USER_AGENT` is `user-agent`; what is no header name is none.
 fn header_name(name: &[u8]) -> Option<HeaderName> {
+    // What browsers send with every request: one comparison, where the rest is rewritten and looked up.
+    Some(match name {
+        b"HOST" => HOST,
+        b"USER_AGENT" => USER_AGENT,
+        b"ACCEPT" => ACCEPT,
+        b"ACCEPT_ENCODING" => ACCEPT_ENCODING,
+        b"ACCEPT_LANGUAGE" => ACCEPT_LANGUAGE,
+        b"CONNECTION" => CONNECTION,
+        b"COOKIE" => COOKIE,
+        b"REFERER" => REFERER,
+        b"ORIGIN" => ORIGIN,
+        b"CACHE_CONTROL" => CACHE_CONTROL,
+        b"IF_NONE_MATCH" => IF_NONE_MATCH,
+        b"IF_MODIFIED_SINCE" => IF_MODIFIED_SINCE,
+        b"UPGRADE_INSECURE_REQUESTS" => UPGRADE_INSECURE_REQUESTS,
+        _ => return dashed_name(name),
+    })
+}
+
+fn dashed_name(name: &[u8]) -> Option<HeaderName> {
+    // No front end writes these, and one of them might shadow a header that it does write.
+    if name
+        .iter()
+        .any(|byte| *byte == b'-' || byte.is_ascii_lowercase())
+    {
+        return None;
+    }
     // Standard names are recognised without an allocation, so the dashes are put in on the stack.
     let mut short = [0; 64];
     let long;
@@ -381,17 +410,23 @@ fn version(protocol: &[u8]) -> Version {
 }
 
 fn address(ip: &[u8], port: &[u8]) -> Option<SocketAddr> {
-    let ip = str::from_utf8(ip).ok()?;
-    let ip = ip
-        .strip_prefix('[')
-        .and_then(|ip| ip.strip_suffix(']'))
-        .unwrap_or(ip);
-    let ip = ip.split_once('%').map_or(ip, |(ip, _zone)| ip);
     let port = str::from_utf8(port)
         .ok()
         .and_then(|port| port.parse().ok())
         .unwrap_or(0);
-    Some(SocketAddr::new(ip.parse::<IpAddr>().ok()?, port))
+    Some(SocketAddr::new(ip_address(str::from_utf8(ip).ok()?)?, port))
+}
+
+fn ip_address(text: &str) -> Option<IpAddr> {
+    if let Ok(plain) = text.parse() {
+        return Some(plain);
+    }
+    let text = text
+        .strip_prefix('[')
+        .and_then(|text| text.strip_suffix(']'))
+        .unwrap_or(text);
+    let text = text.split_once('%').map_or(text, |(text, _zone)| text);
+    text.parse().ok()
 }
 
 /// PATH_INFO and the query; where both stand together in REQUEST_URI, a slice of it.

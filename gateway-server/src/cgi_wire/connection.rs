@@ -7,9 +7,9 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 use gateway_core::{Body, BoxError, GatewayFacts, RequestExt};
-use http::{HeaderMap, Method, Request, Response, StatusCode};
+use http::{HeaderMap, Request, Response, StatusCode};
 use pin_project_lite::pin_project;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 use tower_service::Service;
@@ -18,13 +18,11 @@ use tracing::{debug, error, warn};
 use super::codec::{Codec, Event};
 use super::errors::ErrorText;
 use super::exchange::{Exchange, Failed};
-use super::input::{self, Feeder, Incoming};
 use super::output::Output;
+use super::present::Present;
 use super::settings::Settings;
 use super::timer::{Timer, Wait};
 use crate::access::Record;
-use crate::cgi_environ::Head;
-use crate::cgi_environ::sent::SentVars;
 use crate::cgi_response::{BodyPlan, encode_head};
 use crate::shutdown::{Phase, Watch};
 
@@ -54,8 +52,7 @@ pin_project! {
         request: Present,
         errors: ErrorText,
         settings: Arc<Settings>,
-        // As `Listener::reset_on_close`.
-        reset: fn(&I),
+        closing: Closing<I>,
         shutdown: Watch,
         timer: Timer,
         phase: Phase,
@@ -65,82 +62,12 @@ pin_project! {
     }
 }
 
-/// The request that is running, and what of its input has come.
-#[derive(Default)]
-struct Present {
-    method: Method,
-    /// Not begun yet: what of its body is in the buffer already is looked at first.
-    head: Option<(Head, SentVars)>,
-    /// The first piece of the body, as long as it may be the only one.
-    first: Option<Bytes>,
-    incoming: Option<Incoming>,
-    feeder: Option<Feeder>,
-    received: u64,
-    expected: Option<u64>,
-    input_ended: bool,
-    // Only where somebody reads the access log.
-    record: Option<Box<Record>>,
-}
-
-impl Present {
-    fn is_complete(&self) -> bool {
-        match self.expected {
-            Some(expected) => self.received == expected,
-            None => self.input_ended,
-        }
-    }
-
-    /// A channel for the body, with what has come of it.
-    fn open(&mut self) -> &Feeder {
-        self.feeder.get_or_insert_with(|| {
-            let (feeder, incoming) = input::channel(self.expected);
-            if let Some(first) = self.first.take() {
-                feeder.push(first);
-            }
-            self.incoming = Some(incoming);
-            feeder
-        })
-    }
-
-    fn push(&mut self, bytes: Bytes) {
-        self.received += bytes.len() as u64;
-        if self.head.is_none() {
-            // Where there is no feeder, nobody reads it any more.
-            if let Some(feeder) = &self.feeder {
-                feeder.push(bytes);
-            }
-        } else if self.first.is_none() && self.incoming.is_none() {
-            self.first = Some(bytes);
-        } else {
-            self.open().push(bytes);
-        }
-    }
-
-    /// Nothing more will come.
-    fn end_input(&mut self, error: Option<BoxError>) {
-        if let Some(feeder) = self.feeder.take() {
-            let short = || io::Error::from(io::ErrorKind::UnexpectedEof).into();
-            feeder.end(if self.is_complete() {
-                Ok(())
-            } else {
-                Err(error.unwrap_or_else(short))
-            });
-        }
-    }
-
-    /// The body, as far as it is known.
-    fn body(&mut self, eof: bool) -> Body {
-        if self.is_complete() && self.incoming.is_none() {
-            return self.first.take().map_or_else(Body::empty, Body::from);
-        }
-        if self.incoming.is_none() {
-            self.open();
-        }
-        if self.is_complete() || self.input_ended || eof {
-            self.end_input(None);
-        }
-        self.incoming.take().map_or_else(Body::empty, Body::new)
-    }
+/// What a listener can do about the closing of its connections.
+pub(crate) struct Closing<I> {
+    /// As `Listener::reset_on_close`.
+    pub(crate) reset: fn(&I),
+    /// As `Listener::end_with_last_write`.
+    pub(crate) with_last_write: fn(&I),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -180,7 +107,7 @@ where
         codec: C,
         service: S,
         settings: Arc<Settings>,
-        reset: fn(&I),
+        closing: Closing<I>,
         shutdown: Watch,
     ) -> Self {
         Self {
@@ -193,7 +120,7 @@ where
             request: Present::default(),
             errors: ErrorText::default(),
             settings,
-            reset,
+            closing,
             shutdown,
             timer: Timer::default(),
             phase: Phase::Serving,
@@ -354,10 +281,7 @@ where
             this.codec.stderr(this.output, &text);
         }
         this.exchange.as_mut().clear();
-        *this.request = Present {
-            input_ended: this.request.input_ended,
-            ..Present::default()
-        };
+        *this.request = Present::over(this.request.input_ended);
         *this.end = End::Reset;
     }
 
@@ -377,7 +301,10 @@ where
         // Closing in the same breath as the end of the response is what races least with a front
         // end that would put the connection back into its pool.
         if !keep || *this.eof || *this.phase > Phase::Serving {
-            this.request.input_ended = input_ended;
+            if keep {
+                (this.closing.with_last_write)(this.io);
+            }
+            *this.request = Present::over(input_ended);
             *this.end = End::Flush;
         }
     }
@@ -385,7 +312,7 @@ where
     /// Everything is written: goes on with closing, if that is what comes next.
     fn close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Option<Step> {
         let this = self.project();
-        let idle = this.exchange.is_idle() && this.request.head.is_none();
+        let idle = this.exchange.is_idle() && !this.request.is_new();
         if *this.end == End::Open && idle {
             let unwanted = *this.phase >= Phase::Closing && !this.codec.within_head();
             if unwanted || *this.eof {
@@ -407,7 +334,7 @@ where
                 Poll::Ready(_) => Some(Step::Done),
             },
             End::Reset => {
-                (this.reset)(this.io);
+                (this.closing.reset)(this.io);
                 Some(Step::Done)
             }
         }
@@ -417,16 +344,11 @@ where
         let this = self.as_mut().project();
         let lingering = *this.end == End::Linger;
         // Whoever asks and does not read the answers is not asked for more.
-        let room = this.output.len() < HIGH_WATER
-            && this
-                .request
-                .feeder
-                .as_ref()
-                .is_none_or(|feeder| feeder.poll_room(cx).is_ready());
+        let room = this.output.len() < HIGH_WATER && this.request.poll_room(cx).is_ready();
         if *this.eof || !(lingering || *this.end == End::Open && room) {
             return Step::Wait;
         }
-        this.input.reserve(if this.request.feeder.is_some() {
+        this.input.reserve(if this.request.is_fed() {
             READ_BODY
         } else {
             READ
@@ -470,15 +392,14 @@ where
                 }
             };
             match event {
-                Event::Request(head, vars) => self.as_mut().take_head(head, vars),
+                Event::Request(request) => *this.request = Present::new(request),
                 Event::Refused(status) => {
-                    // Nothing is known of the request that was refused, its method neither.
                     *this.request = Present::default();
                     debug!(status = status.as_u16(), "request refused");
                     self.as_mut().bare(status);
                 }
-                Event::Data(bytes) => self.as_mut().take_data(bytes),
-                Event::DataEnd => self.as_mut().take_end(),
+                Event::Data(bytes) => this.request.take_data(bytes, this.settings.body_bytes),
+                Event::DataEnd => this.request.take_end(),
                 Event::Abort => {
                     debug!("request aborted by the front end");
                     self.as_mut().finish();
@@ -493,50 +414,13 @@ where
         Step::Again
     }
 
-    fn take_head(self: Pin<&mut Self>, head: Head, vars: SentVars) {
-        *self.project().request = Present {
-            method: head.method.clone(),
-            expected: head.content_length,
-            head: Some((head, vars)),
-            ..Present::default()
-        };
-    }
-
-    fn take_data(self: Pin<&mut Self>, mut bytes: Bytes) {
-        let this = self.project();
-        let request = this.request;
-        if let Some(expected) = request.expected {
-            // RFC 3875 4.2: what goes beyond CONTENT_LENGTH is not the request's.
-            let room = expected.saturating_sub(request.received);
-            bytes.truncate(usize::try_from(room).unwrap_or(usize::MAX));
-        } else if let Some(limit) = this.settings.body_bytes
-            && request.received + bytes.len() as u64 > limit
-        {
-            request.open();
-            request.end_input(Some(too_large(limit)));
-            return;
-        }
-        if !bytes.is_empty() {
-            request.push(bytes);
-        }
-        if request.is_complete() {
-            // No need to wait for the protocol to say so too.
-            request.end_input(None);
-        }
-    }
-
-    fn take_end(self: Pin<&mut Self>) {
-        let request = self.project().request;
-        request.input_ended = true;
-        request.end_input(None);
-    }
-
     /// Hands the request to the service.
     fn begin(mut self: Pin<&mut Self>) {
         let mut this = self.as_mut().project();
-        let Some((head, vars)) = this.request.head.take() else {
+        let Some(request) = this.request.take_head() else {
             return;
         };
+        let (head, vars) = *request;
         if let (Some(limit), Some(length)) = (this.settings.body_bytes, head.content_length)
             && length > limit
         {
@@ -550,11 +434,11 @@ where
         if C::ERRORS {
             facts = facts.with_errors(this.errors.begin());
         }
-        let (parts, body) = head.into_request(body, facts).into_parts();
-        this.request.record = parts
+        let request = head.into_request(body, facts);
+        this.request.record = request
             .conn()
-            .and_then(|conn| Record::begin(&parts.method, &parts.uri, conn));
-        let request = Some(Request::from_parts(parts, body));
+            .and_then(|conn| Record::begin(request.method(), request.uri(), conn));
+        let request = Some(request);
         this.exchange.set(Exchange::Ready { request });
     }
 
@@ -570,19 +454,12 @@ where
                 (Wait::Head, settings.head)
             }
             _ if self.exchange.is_idle() => (Wait::Idle, settings.idle),
-            _ if self.request.feeder.as_ref().is_some_and(Feeder::is_wanted) => {
-                (Wait::Body, settings.body)
-            }
+            _ if self.request.is_wanted() => (Wait::Body, settings.body),
             _ if self.eof && self.exchange.is_silent() => (Wait::HalfClosed, settings.half_close),
             _ => return None,
         };
         patience.map(|patience| (wait, patience))
     }
-}
-
-fn too_large(limit: u64) -> BoxError {
-    let text = format!("the body is longer than {limit} bytes");
-    gateway_core::Error::new(StatusCode::PAYLOAD_TOO_LARGE, text).into()
 }
 
 /// What a poll moved: waiting starts over for whoever made progress.

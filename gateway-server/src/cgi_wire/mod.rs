@@ -6,6 +6,7 @@ mod errors;
 mod exchange;
 mod input;
 pub(crate) mod output;
+mod present;
 pub(crate) mod server;
 pub(crate) mod settings;
 mod timer;

@@ -17,7 +17,7 @@ use tower_service::Service;
 use tracing::{debug, info, warn};
 
 use super::codec::Codec;
-use super::connection::Connection;
+use super::connection::{Closing, Connection};
 use super::settings::Settings;
 use crate::accept::{self, Admission};
 use crate::listener::{Both, Listener};
@@ -316,7 +316,10 @@ impl<P: Protocol, L> FrontEndServer<P, L> {
             codec,
             service,
             settings,
-            |_| {},
+            Closing {
+                reset: |_| {},
+                with_last_write: |_| {},
+            },
             Shutdown::new().watch(),
         )
     }
@@ -394,7 +397,11 @@ impl<P: Protocol, L: Listener> FrontEndServer<P, L> {
                 }
                 let codec = P::codec(&settings, most);
                 let watch = tracked.shutdown().watch();
-                Connection::new(io, codec, service, settings, L::reset_on_close, watch).await;
+                let closing = Closing {
+                    reset: L::reset_on_close,
+                    with_last_write: L::end_with_last_write,
+                };
+                Connection::new(io, codec, service, settings, closing, watch).await;
                 // Not before here: a shutdown waits for connections that are still being closed.
                 drop(tracked);
             }

@@ -284,7 +284,9 @@ impl RecordCodec {
                 let mount = self.rules.mount.as_deref();
                 Ok(Some(
                     match head(&params, mem::take(&mut self.headers), mount)? {
-                        Ok(head) => Event::Request(head, SentVars::new(params, first_pair)),
+                        Ok(head) => {
+                            Event::Request(Box::new((head, SentVars::new(params, first_pair))))
+                        }
                         Err(refused) => Event::Refused(refused.status()),
                     },
                 ))

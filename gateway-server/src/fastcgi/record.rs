@@ -293,8 +293,14 @@ impl<'a> Pairs<'a> {
     }
 
     fn read(&mut self) -> Option<(&'a [u8], &'a [u8])> {
-        let name = self.length()?;
-        let value = self.length()?;
+        // Two short ones, as nearly all are, in one step.
+        let (name, value) = match *self.rest {
+            [name @ 0..=0x7F, value @ 0..=0x7F, ref rest @ ..] => {
+                self.rest = rest;
+                (usize::from(name), usize::from(value))
+            }
+            _ => (self.length()?, self.length()?),
+        };
         let (name, rest) = self.rest.split_at_checked(name)?;
         let (value, rest) = rest.split_at_checked(value)?;
         self.rest = rest;

@@ -20,7 +20,7 @@ use tracing::debug;
 
 use super::exchange::{Exchange, Exchanges};
 use super::io::{Io, Version};
-use super::pulse::{Pulse, Stage, Timeout};
+use super::pulse::{Pulse, Timeout};
 use super::service::sealed::Serve;
 use super::settings::Settings;
 use crate::shutdown::{Phase, Watch};
@@ -200,7 +200,7 @@ where
                 return Poll::Ready(());
             }
             this.pulse.settle();
-            let is_idle = matches!(this.pulse.stage(), Stage::Quiet | Stage::Idle);
+            let is_idle = this.pulse.is_idle();
             // Everything readable has just been read, so nothing is on its way that we know of.
             if is_idle && *this.phase >= Phase::Closing {
                 return Poll::Ready(());
@@ -346,7 +346,7 @@ where
     /// Gives hyper's buffers back while a connection is idle: ten thousand of them would hold a
     /// hundred megabytes for nothing.
     fn park(&mut self, pulse: &Pulse) {
-        if pulse.stage() != Stage::Idle || pulse.expects_more() {
+        if !pulse.is_idle() || pulse.expects_more() {
             return;
         }
         match mem::replace(self, Self::Over) {

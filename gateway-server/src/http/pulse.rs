@@ -120,6 +120,12 @@ impl Pulse {
         }
     }
 
+    /// Whether all is answered, and sent: hyper takes a body of one piece whole, so a response can be
+    /// over for everybody but the kernel.
+    pub(crate) fn is_idle(&self) -> bool {
+        matches!(self.stage(), Stage::Quiet | Stage::Idle) && !self.flags.blocked.load(Relaxed)
+    }
+
     fn enter(&self, stage: Stage) {
         self.stage.store(stage as u8, Relaxed);
         self.beat();

@@ -159,7 +159,7 @@ impl Codec for NetstringCodec {
                         self.state = State::Body {
                             left: head.content_length.unwrap_or(0),
                         };
-                        Event::Request(head, SentVars::new(headers, pair))
+                        Event::Request(Box::new((head, SentVars::new(headers, pair))))
                     }
                     Err(refused) => {
                         self.state = State::Done;

@@ -187,6 +187,10 @@ fn input_that_nobody_reads_is_read_before_the_response_is_written() {
     respond(&panicking, variables, stdin, &mut stdout).unwrap();
     let (variables, stdin, mut stdout) = sent();
     respond(&some, variables, stdin, &mut stdout).unwrap();
+    // A request that reaches no application has input, too.
+    let (mut variables, stdin, mut stdout) = sent();
+    variables.push(("HTTP_X".to_owned(), b"a\nb".to_vec()));
+    respond(&some, variables, stdin, &mut stdout).unwrap();
 }
 
 #[test]

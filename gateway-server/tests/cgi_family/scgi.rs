@@ -4,36 +4,11 @@ use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::sync::atomic::Ordering;
 use std::thread;
-use std::time::Duration;
 
-use crate::support::{Answer, Running, Seen, respond};
+use crate::support::{Answer, Running, front_end};
 use gateway_server::scgi::Server;
 
-fn server(configure: impl FnOnce(Server) -> Server) -> (Running, Seen) {
-    let seen = Seen::default();
-    let service = {
-        let seen = seen.clone();
-        tower::service_fn(move |request| respond(request, seen.clone()))
-    };
-    let server = configure(Server::bind("127.0.0.1:0").unwrap());
-    let addr = server.local_addr().unwrap();
-    let running = Running::start(addr, |stopped| async move {
-        let stopped = async { drop(stopped.await) };
-        let server = server
-            .with_graceful_shutdown(stopped)
-            .shutdown_grace(Duration::ZERO);
-        server
-            .shutdown_deadline(Duration::from_secs(2))
-            .serve(service)
-            .await
-            .unwrap();
-    });
-    (running, seen)
-}
-
-fn plain() -> (Running, Seen) {
-    server(|server| server)
-}
+front_end!(Server);
 
 fn netstring(variables: &[(&str, &str)]) -> Vec<u8> {
     let headers: Vec<u8> = variables

@@ -76,6 +76,41 @@ impl Drop for Running {
     }
 }
 
+/// A server of the protocol in question, for the service of the tests: `server(|server| settings)`, and
+/// `plain()` for one without settings. A macro, since what the two servers share has no name to bound by.
+macro_rules! front_end {
+    ($server:ty) => {
+        fn server(
+            configure: impl FnOnce($server) -> $server,
+        ) -> ($crate::support::Running, $crate::support::Seen) {
+            let seen = $crate::support::Seen::default();
+            let service = {
+                let seen = seen.clone();
+                tower::service_fn(move |request| $crate::support::respond(request, seen.clone()))
+            };
+            let server = configure(<$server>::bind("127.0.0.1:0").unwrap());
+            let addr = server.local_addr().unwrap();
+            let running = $crate::support::Running::start(addr, |stopped| async move {
+                let stopped = async { drop(stopped.await) };
+                let server = server
+                    .with_graceful_shutdown(stopped)
+                    .shutdown_grace(std::time::Duration::ZERO);
+                server
+                    .shutdown_deadline(std::time::Duration::from_secs(2))
+                    .serve(service)
+                    .await
+                    .unwrap();
+            });
+            (running, seen)
+        }
+
+        fn plain() -> ($crate::support::Running, $crate::support::Seen) {
+            server(|server| server)
+        }
+    };
+}
+pub(crate) use front_end;
+
 /// What the service did, for tests to look at.
 #[derive(Clone, Default)]
 pub(crate) struct Seen {
