@@ -359,18 +359,19 @@ impl InputError {
     }
 }
 
+/// As if it were the error it carries.
 impl fmt::Display for InputError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self.cause {
-            Some(_) => "the request's body could not be read",
-            None => "the rest of the request's body did not come in time",
-        })
+        match &self.cause {
+            Some(cause) => cause.fmt(f),
+            None => f.write_str("the rest of the request's body did not come in time"),
+        }
     }
 }
 
 impl StdError for InputError {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
-        self.cause.as_deref().map(|cause| cause as _)
+        self.cause.as_ref()?.source()
     }
 }
 

@@ -170,9 +170,10 @@ fn a_body_that_breaks_off_is_an_error_of_the_reader() {
     let broken = Body::try_chunks([Ok("half"), Err("gone")]);
     let mut environ = Environ::builder().body(broken).build();
     let error = environ.input().read_all(100).unwrap_err();
-    assert_eq!(error.status(), 400);
-    let text = "the request's body could not be read\ncaused by: gone\n";
-    assert!(format!("{error:?}").starts_with(text), "{error:?}");
+    assert_eq!(
+        (error.status().as_u16(), error.to_string().as_str()),
+        (400, "gone")
+    );
 }
 
 #[test]

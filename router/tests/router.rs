@@ -428,6 +428,37 @@ fn double_slashes_are_merged_by_a_redirect_on_request() {
 }
 
 #[test]
+fn double_slashes_and_the_slash_at_the_end_are_mended_by_one_redirect() {
+    let router = |trailing, pattern| {
+        build(
+            echo()
+                .merge_slashes()
+                .trailing_slash(trailing)
+                .get(pattern, Echo("x")),
+        )
+    };
+    for (trailing, pattern, path, location) in [
+        (
+            TrailingSlash::RedirectToSlash,
+            "^a/b/$",
+            "//a//b?q",
+            "../../../a/b/?q",
+        ),
+        (
+            TrailingSlash::RedirectToNoSlash,
+            "^a/b$",
+            "/a//b//",
+            "../../../../a/b",
+        ),
+        (TrailingSlash::RedirectToNoSlash, "^a$", "//a/", "../../a"),
+    ] {
+        let answer = get(&router(trailing, pattern), path);
+        assert_eq!(answer.status, 308, "{path}");
+        assert_eq!(answer.header("location"), location, "{path}");
+    }
+}
+
+#[test]
 fn hosts_have_routes_and_groups_of_their_own() {
     let router = build(
         echo()

@@ -8,10 +8,12 @@
 //! the list that matches is `b`.
 
 use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
+use std::hash::BuildHasherDefault;
 
 use super::alphabet::{Alphabet, Beside};
+use super::hash::Fx;
 use super::nfa::{self, Nfa, State, StateId};
+use super::scratch::Scratch;
 
 /// No pattern; greater than all of them, so that `min` finds the best.
 pub(crate) const NONE: u32 = u32::MAX;
@@ -549,98 +551,5 @@ impl Determinizer {
             scratch.roots.insert((class, best, tracked), id);
         }
         id
-    }
-}
-
-type Memo = (Vec<StateId>, u32, bool, u8);
-
-struct Scratch {
-    /// By class: where the states of the set go.
-    kernels: Vec<Vec<StateId>>,
-    /// By class: what has matched in front of the character.
-    judged: Vec<Option<(u32, bool)>>,
-    touched: Vec<u16>,
-    memo: HashMap<Memo, u32, BuildHasherDefault<Fx>>,
-    roots: HashMap<(usize, u32, bool), u32, BuildHasherDefault<Fx>>,
-}
-
-impl Scratch {
-    fn new(classes: usize) -> Self {
-        Self {
-            kernels: vec![Vec::new(); classes],
-            judged: vec![None; classes],
-            touched: Vec::new(),
-            memo: HashMap::default(),
-            roots: HashMap::default(),
-        }
-    }
-
-    fn clear(&mut self) {
-        for class in self.touched.drain(..) {
-            if let Some(kernel) = self.kernels.get_mut(usize::from(class)) {
-                kernel.clear();
-            }
-            if let Some(judged) = self.judged.get_mut(usize::from(class)) {
-                *judged = None;
-            }
-        }
-        self.memo.clear();
-    }
-
-    fn put(&mut self, set: Option<&[u16]>, next: StateId, steps: &mut usize) {
-        for &class in set.into_iter().flatten() {
-            *steps += 1;
-            if let Some(kernel) = self.kernels.get_mut(usize::from(class)) {
-                if kernel.is_empty() {
-                    self.touched.push(class);
-                }
-                kernel.push(next);
-            }
-        }
-    }
-
-    fn judge(&mut self, class: u16, now: (u32, bool)) {
-        self.touched.push(class);
-        if let Some(judged) = self.judged.get_mut(usize::from(class)) {
-            *judged = Some(now);
-        }
-    }
-}
-
-/// Multiply and rotate: the keys come from the developer's patterns and are
-/// long, so SipHash would be most of the construction.
-#[derive(Default)]
-pub(crate) struct Fx(u64);
-
-impl Hasher for Fx {
-    fn finish(&self) -> u64 {
-        self.0 ^ (self.0 >> 29)
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        let mut chunks = bytes.chunks_exact(8);
-        for chunk in &mut chunks {
-            self.write_u64(
-                chunk
-                    .iter()
-                    .rev()
-                    .fold(0, |word, &b| word << 8 | u64::from(b)),
-            );
-        }
-        for &byte in chunks.remainder() {
-            self.write_u64(u64::from(byte));
-        }
-    }
-
-    fn write_u32(&mut self, word: u32) {
-        self.write_u64(u64::from(word));
-    }
-
-    fn write_usize(&mut self, word: usize) {
-        self.write_u64(word as u64);
-    }
-
-    fn write_u64(&mut self, word: u64) {
-        self.0 = (self.0.rotate_left(5) ^ word).wrapping_mul(0x517c_c1b7_2722_0a95);
     }
 }

@@ -2,8 +2,10 @@
 
 mod alphabet;
 mod determinize;
+mod hash;
 mod nfa;
 mod program;
+mod scratch;
 mod simulate;
 mod tiers;
 

@@ -4,23 +4,18 @@
 //! proxy that strips a prefix; and so that a path such as `//evil.example/` can
 //! never become the name of a host.
 
-/// To the same path with a slash behind it.
-pub(crate) fn to_slash(path: &str) -> Option<String> {
-    let last = path
-        .rsplit('/')
-        .next()
-        .filter(|last| is_plain(last) && !last.is_empty())?;
-    Some(format!("./{last}/"))
-}
-
-/// To the same path without its last slash.
-pub(crate) fn to_no_slash(path: &str) -> Option<String> {
-    let last = path
-        .strip_suffix('/')?
+/// To the same path with a slash behind it, or without the one it has.
+pub(crate) fn to_other_end(path: &str) -> Option<String> {
+    let without = path.strip_suffix('/');
+    let last = without
+        .unwrap_or(path)
         .rsplit('/')
         .next()
         .filter(|last| is_plain(last))?;
-    Some(format!("../{last}"))
+    match without {
+        Some(_) => Some(format!("../{last}")),
+        None => (!last.is_empty()).then(|| format!("./{last}/")),
+    }
 }
 
 /// The path with one slash for each run of them; `None` if there is no run.
@@ -64,13 +59,13 @@ mod tests {
 
     #[test]
     fn references_lead_from_the_path_to_its_other_spelling() {
-        assert_eq!(to_slash("/a/b").as_deref(), Some("./b/"));
-        assert_eq!(to_slash("/a:b").as_deref(), Some("./a:b/"));
-        assert_eq!(to_slash("/a/.."), None);
-        assert_eq!(to_slash("/%2E%2e"), None);
-        assert_eq!(to_no_slash("/a/b/").as_deref(), Some("../b"));
+        assert_eq!(to_other_end("/a/b").as_deref(), Some("./b/"));
+        assert_eq!(to_other_end("/a:b").as_deref(), Some("./a:b/"));
+        assert_eq!(to_other_end("/a/.."), None);
+        assert_eq!(to_other_end("/%2E%2e"), None);
+        assert_eq!(to_other_end("/a/b/").as_deref(), Some("../b"));
         assert_eq!(
-            to_no_slash("//evil.example/").as_deref(),
+            to_other_end("//evil.example/").as_deref(),
             Some("../evil.example")
         );
         assert_eq!(merged("/a//b///").as_deref(), Some("/a/b/"));

@@ -188,20 +188,10 @@ impl Shared {
             };
         }
         let matches = |text: &str| sections().any(|section| section.find(method, text).is_some());
-        let location = match self.settings.trailing {
-            TrailingSlash::RedirectToSlash if !text.is_empty() && !text.ends_with('/') => {
-                matches(&format!("{text}/"))
-                    .then(|| redirect::to_slash(path))
-                    .flatten()
-            }
-            TrailingSlash::RedirectToNoSlash => {
-                let shorter = text.strip_suffix('/').filter(|shorter| !shorter.is_empty());
-                shorter
-                    .filter(|shorter| matches(shorter))
-                    .and_then(|_| redirect::to_no_slash(path))
-            }
-            TrailingSlash::RedirectToSlash | TrailingSlash::Strict => None,
-        };
+        let location = self
+            .other_end(path, text)
+            .filter(|(_, text)| matches(text))
+            .and_then(|_| redirect::to_other_end(path));
         let location = location.or_else(|| {
             let merged = self
                 .settings
@@ -209,6 +199,10 @@ impl Shared {
                 .then(|| redirect::merged(path))
                 .flatten()?;
             let text = self.text(&merged)?;
+            if matches(&text) {
+                return redirect::to_merged(path, &merged);
+            }
+            let (merged, text) = self.other_end(&merged, &text)?;
             matches(&text)
                 .then(|| redirect::to_merged(path, &merged))
                 .flatten()
@@ -219,6 +213,20 @@ impl Shared {
             }
             (Some(location), None) => Outcome::Redirect(redirect::ascii(&location)),
             (None, _) => Outcome::Miss,
+        }
+    }
+
+    /// The path and what patterns are matched with, both with the slash at the
+    /// end that the policy would add or take off.
+    fn other_end(&self, path: &str, text: &str) -> Option<(String, String)> {
+        match self.settings.trailing {
+            TrailingSlash::Strict => None,
+            TrailingSlash::RedirectToSlash => (!text.is_empty() && !text.ends_with('/'))
+                .then(|| (format!("{path}/"), format!("{text}/"))),
+            TrailingSlash::RedirectToNoSlash => {
+                let text = text.strip_suffix('/').filter(|text| !text.is_empty())?;
+                Some((path.strip_suffix('/')?.into(), text.into()))
+            }
         }
     }
 

@@ -38,7 +38,11 @@ fn main() {
         "tower-endpoint" => calls(&mut tower_call::Answer, &table, rounds),
         _ => ours(&table, rounds, who == "ours"),
     };
-    println!("{} look-ups, {}", rounds * table.paths.len(), black_box(sum));
+    println!(
+        "{} look-ups, {}",
+        rounds * table.paths.len(),
+        black_box(sum)
+    );
 }
 
 fn matchit(table: &Table, rounds: usize) -> usize {

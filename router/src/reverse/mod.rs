@@ -1,15 +1,24 @@
 //! From a name and arguments back to a path.
 
 use std::borrow::Cow;
-use std::fmt::Display;
 
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
-use regex_syntax::hir::{Hir, HirKind};
+use regex_syntax::hir::Hir;
 
-use crate::engine::class_ranges;
+use self::shape::Piece;
 use crate::error::UrlForError;
 use crate::map::Entry;
-use crate::pattern::{self, Pattern};
+use crate::pattern;
+
+mod args;
+#[cfg(feature = "service")]
+mod distance;
+mod shape;
+
+pub use args::{Arg, ArgList, ArgValue, IntoArgs};
+#[cfg(feature = "service")]
+pub(crate) use distance::distance;
+pub(crate) use shape::{Shape, ends_openly};
 
 /// What a segment may not hold as it is: all but `pchar` of RFC 3986, section 3.3.
 const SEGMENT: &AsciiSet = &CONTROLS
@@ -32,123 +41,6 @@ const SEGMENT: &AsciiSet = &CONTROLS
 /// In the first segment of a path without a leading slash a colon would end a
 /// scheme (RFC 3986, section 4.2).
 const FIRST_SEGMENT: &AsciiSet = &SEGMENT.add(b':');
-
-/// One way to write a path for a pattern.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Shape {
-    pieces: Vec<Piece>,
-}
-
-#[derive(Clone, Debug)]
-enum Piece {
-    Text(String),
-    /// The group of this number, from 0.
-    Group(usize),
-}
-
-/// More shapes than this nobody means: `(a)?` sixty-four times has 2^64.
-const MAX_SHAPES: usize = 256;
-
-impl Shape {
-    /// The shapes of a pattern; what is optional is first left out.
-    pub(crate) fn all(pattern: &Pattern) -> Box<[Self]> {
-        let mut shapes = vec![Self::default()];
-        extend(&mut shapes, &pattern.hir());
-        shapes.into()
-    }
-
-    fn push(&mut self, text: &str) {
-        if let Some(Piece::Text(before)) = self.pieces.last_mut() {
-            before.push_str(text);
-        } else if !text.is_empty() {
-            self.pieces.push(Piece::Text(text.into()));
-        }
-    }
-
-    fn groups(&self) -> impl Iterator<Item = usize> + '_ {
-        self.pieces.iter().filter_map(|piece| match piece {
-            Piece::Group(group) => Some(*group),
-            Piece::Text(_) => None,
-        })
-    }
-}
-
-/// Appends all ways to write `hir` to all shapes.
-fn extend(shapes: &mut Vec<Shape>, hir: &Hir) {
-    match hir.kind() {
-        HirKind::Empty | HirKind::Look(_) => {}
-        HirKind::Literal(literal) => {
-            let text = String::from_utf8_lossy(&literal.0);
-            shapes.iter_mut().for_each(|shape| shape.push(&text));
-        }
-        HirKind::Class(class) => {
-            // Any member will do; the least surprising one.
-            let sample = class_ranges(class).and_then(|ranges| nicest(&ranges));
-            if let Some(c) = sample {
-                shapes
-                    .iter_mut()
-                    .for_each(|shape| shape.push(c.encode_utf8(&mut [0; 4])));
-            }
-        }
-        HirKind::Capture(capture) => {
-            let group = (capture.index as usize).saturating_sub(1);
-            shapes
-                .iter_mut()
-                .for_each(|shape| shape.pieces.push(Piece::Group(group)));
-        }
-        HirKind::Repetition(repetition) => {
-            let groups = repetition.sub.properties().explicit_captures_len() > 0;
-            for _ in 0..repetition.min.min(1024) {
-                extend(shapes, &repetition.sub);
-            }
-            if repetition.min == 0 && groups {
-                let mut with = shapes.clone();
-                extend(&mut with, &repetition.sub);
-                shapes.extend(with);
-            }
-        }
-        HirKind::Concat(parts) => parts.iter().for_each(|part| extend(shapes, part)),
-        HirKind::Alternation(branches) => {
-            let before = std::mem::take(shapes);
-            for branch in branches {
-                let mut these = before.clone();
-                extend(&mut these, branch);
-                shapes.extend(these);
-                // Without groups in it one branch is as good as another.
-                if shapes.len() > MAX_SHAPES || hir.properties().explicit_captures_len() == 0 {
-                    break;
-                }
-            }
-        }
-    }
-    shapes.truncate(MAX_SHAPES);
-}
-
-fn nicest(ranges: &[(u32, u32)]) -> Option<char> {
-    let preferred = [('0', '9'), ('a', 'z'), ('A', 'Z'), ('-', '-'), ('!', '~')];
-    let within = |(low, high): (char, char)| {
-        ranges
-            .iter()
-            .map(|&(start, end)| (start.max(low as u32), end.min(high as u32)))
-            .find(|(start, end)| start <= end)
-    };
-    let (start, _) = preferred
-        .into_iter()
-        .find_map(within)
-        .or_else(|| ranges.first().copied())?;
-    char::from_u32(start)
-}
-
-/// Whether a pattern ends with something that takes whatever comes.
-pub(crate) fn ends_openly(hir: &Hir) -> bool {
-    match hir.kind() {
-        HirKind::Concat(parts) => parts.last().is_some_and(ends_openly),
-        HirKind::Capture(capture) => ends_openly(&capture.sub),
-        HirKind::Repetition(repetition) => repetition.max.is_none(),
-        HirKind::Alternation(branches) => branches.iter().all(ends_openly),
-        HirKind::Empty | HirKind::Literal(_) | HirKind::Class(_) | HirKind::Look(_) => false,
-    }
-}
 
 /// The routes among which a URL has to find its own again.
 pub(crate) trait Routes {
@@ -458,214 +350,4 @@ fn fits(hir: &Hir, value: &str) -> bool {
     let whole = pattern::whole(pattern::without_groups(hir));
     // An engine that cannot be made has nothing against the value.
     crate::engine::general(&whole, usize::MAX).map_or(true, |regex| regex.is_match(value))
-}
-
-/// Arguments for [`UrlMap::url_for`](crate::UrlMap::url_for), with or without names.
-#[derive(Clone, Debug, Default)]
-pub struct ArgList(pub(crate) Vec<(Option<String>, String)>);
-
-/// A value that can stand in a path: text, a number, a character.
-pub trait ArgValue {
-    /// The value as text, not encoded.
-    fn text(&self) -> Cow<'_, str>;
-}
-
-/// One argument: a value, or a pair of a name and a value.
-pub trait Arg {
-    /// The name, if it has one, and the value.
-    fn arg(&self) -> (Option<Cow<'_, str>>, Cow<'_, str>);
-}
-
-/// Everything that [`UrlMap::url_for`](crate::UrlMap::url_for) takes: arrays,
-/// slices and vectors of arguments, or `()`.
-pub trait IntoArgs {
-    /// The arguments in order.
-    fn into_args(self) -> ArgList;
-}
-
-macro_rules! displayed {
-    ($($type:ty),*) => {$(
-        impl ArgValue for $type {
-            fn text(&self) -> Cow<'_, str> {
-                Cow::Owned(displayed(self))
-            }
-        }
-    )*};
-}
-
-fn displayed(value: &dyn Display) -> String {
-    value.to_string()
-}
-
-displayed!(
-    u8, u16, u32, u64, u128, usize, i8, i16, i32, i64, i128, isize, char
-);
-
-/// With a point, as the converter `float` wants it: `1.0` and not `1`.
-impl ArgValue for f64 {
-    fn text(&self) -> Cow<'_, str> {
-        Cow::Owned(with_point(displayed(self)))
-    }
-}
-
-/// As that of `f64`.
-impl ArgValue for f32 {
-    fn text(&self) -> Cow<'_, str> {
-        Cow::Owned(with_point(displayed(self)))
-    }
-}
-
-fn with_point(mut number: String) -> String {
-    if number.ends_with(|c: char| c.is_ascii_digit()) && !number.contains('.') {
-        number.push_str(".0");
-    }
-    number
-}
-
-impl ArgValue for str {
-    fn text(&self) -> Cow<'_, str> {
-        Cow::Borrowed(self)
-    }
-}
-
-impl ArgValue for String {
-    fn text(&self) -> Cow<'_, str> {
-        Cow::Borrowed(self)
-    }
-}
-
-impl ArgValue for Cow<'_, str> {
-    fn text(&self) -> Cow<'_, str> {
-        Cow::Borrowed(self)
-    }
-}
-
-impl<V: ArgValue + ?Sized> ArgValue for &V {
-    fn text(&self) -> Cow<'_, str> {
-        (**self).text()
-    }
-}
-
-impl<V: ArgValue> Arg for V {
-    fn arg(&self) -> (Option<Cow<'_, str>>, Cow<'_, str>) {
-        (None, self.text())
-    }
-}
-
-impl<K: AsRef<str>, V: ArgValue> Arg for (K, V) {
-    fn arg(&self) -> (Option<Cow<'_, str>>, Cow<'_, str>) {
-        (Some(Cow::Borrowed(self.0.as_ref())), self.1.text())
-    }
-}
-
-fn list<A: Arg>(args: &[A]) -> ArgList {
-    let own = |arg: &A| {
-        let (name, value) = arg.arg();
-        (name.map(Cow::into_owned), value.into_owned())
-    };
-    ArgList(args.iter().map(own).collect())
-}
-
-impl<A: Arg> IntoArgs for &[A] {
-    fn into_args(self) -> ArgList {
-        list(self)
-    }
-}
-
-impl<A: Arg, const N: usize> IntoArgs for [A; N] {
-    fn into_args(self) -> ArgList {
-        list(&self)
-    }
-}
-
-impl<A: Arg, const N: usize> IntoArgs for &[A; N] {
-    fn into_args(self) -> ArgList {
-        list(self)
-    }
-}
-
-impl<A: Arg> IntoArgs for Vec<A> {
-    fn into_args(self) -> ArgList {
-        list(&self)
-    }
-}
-
-impl<A: Arg> IntoArgs for &Vec<A> {
-    fn into_args(self) -> ArgList {
-        list(self)
-    }
-}
-
-impl IntoArgs for () {
-    fn into_args(self) -> ArgList {
-        ArgList::default()
-    }
-}
-
-impl IntoArgs for ArgList {
-    fn into_args(self) -> ArgList {
-        self
-    }
-}
-
-/// How many characters of `text` have to change for one of the shapes to be
-/// written like it; groups cost nothing, whatever of one segment they take.
-#[cfg_attr(
-    not(feature = "service"),
-    expect(dead_code, reason = "for the service's page in development")
-)]
-pub(crate) fn distance(shapes: &[Shape], text: &str) -> usize {
-    let text: Vec<char> = text.chars().collect();
-    shapes
-        .iter()
-        .take(8)
-        .map(|shape| shape_distance(shape, &text))
-        .min()
-        .unwrap_or(usize::MAX)
-}
-
-fn shape_distance(shape: &Shape, text: &[char]) -> usize {
-    // Row by row over the shape: the cost to have written `text[..i]` by now.
-    let mut row: Vec<usize> = (0..=text.len()).collect();
-    let step = |row: &[usize], cost: &dyn Fn(Option<char>) -> (usize, usize)| -> Vec<usize> {
-        let mut next: Vec<usize> = Vec::with_capacity(row.len());
-        let (_, without) = cost(None);
-        next.push(row.first().map_or(0, |before| before + without));
-        for (i, &c) in text.iter().enumerate() {
-            let (with, without) = cost(Some(c));
-            let both = row
-                .get(i)
-                .map_or(usize::MAX, |cost| cost.saturating_add(with));
-            let extra = next
-                .get(i)
-                .map_or(usize::MAX, |cost| cost.saturating_add(1));
-            let less = row
-                .get(i + 1)
-                .map_or(usize::MAX, |cost| cost.saturating_add(without));
-            next.push(both.min(extra).min(less));
-        }
-        next
-    };
-    for piece in &shape.pieces {
-        match piece {
-            Piece::Text(literal) => {
-                for wanted in literal.chars() {
-                    row = step(&row, &|c| (usize::from(c != Some(wanted)), 1));
-                }
-            }
-            Piece::Group(_) => {
-                // One character at least, then any more of the segment for nothing.
-                row = step(&row, &|c| (usize::from(c == Some('/')), 1));
-                for i in 1..row.len() {
-                    let before = row.get(i - 1).copied().unwrap_or(usize::MAX);
-                    if let (Some(slot), Some(&c)) = (row.get_mut(i), text.get(i - 1))
-                        && c != '/'
-                    {
-                        *slot = (*slot).min(before);
-                    }
-                }
-            }
-        }
-    }
-    row.last().copied().unwrap_or(usize::MAX)
 }

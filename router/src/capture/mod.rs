@@ -1,0 +1,265 @@
+//! Where the groups of the winning pattern are.
+//!
+//! That the pattern matches is known by now, so a short program can often tell
+//! where: skip the literal, run to the slash, and so on. A program is made only
+//! where each step has one way to go on (the characters of a run are not among
+//! those that may follow it); other patterns ask the general engine, alone.
+
+use regex_automata::util::primitives::NonMaxUsize;
+use regex_automata::{Input, meta};
+use regex_syntax::hir::Hir;
+
+use self::first::Bytes;
+use crate::engine::find_byte;
+
+mod first;
+mod write;
+
+/// A position in the text: in four bytes, but for texts of four gigabytes.
+pub(crate) trait Position: Copy {
+    /// The position of a group that took no part.
+    const UNSET: Self;
+    fn at(at: usize) -> Self;
+}
+
+impl Position for u32 {
+    const UNSET: Self = Self::MAX;
+
+    #[inline]
+    fn at(at: usize) -> Self {
+        at as Self
+    }
+}
+
+impl Position for usize {
+    const UNSET: Self = Self::MAX;
+
+    #[inline]
+    fn at(at: usize) -> Self {
+        at
+    }
+}
+
+/// The steps that find the groups of one pattern.
+#[derive(Clone, Debug)]
+pub(crate) struct Program {
+    /// Groups right behind literals: what most routes consist of.
+    segments: Box<[Segment]>,
+    rest: Box<[Op]>,
+    /// Whether there are groups in the rest.
+    rest_saves: bool,
+}
+
+/// A literal to skip, then a group up to a byte or to the end.
+#[derive(Clone, Copy, Debug)]
+struct Segment {
+    skip: u32,
+    slot: u16,
+    byte: u8,
+    to_end: bool,
+}
+
+#[derive(Clone, Debug)]
+enum Op {
+    /// Notes the position.
+    Save(u16),
+    Skip(u32),
+    /// Skips one character.
+    Char,
+    Until(u8),
+    UntilAny(Box<Bytes>),
+    ToEnd,
+    /// Goes back from the end.
+    FromEnd(u32),
+    /// Goes behind the last such byte, and back from there.
+    BehindLast {
+        byte: u8,
+        back: u32,
+    },
+    /// Goes to `otherwise` unless the next byte is one of these.
+    Peek {
+        first: Box<Bytes>,
+        otherwise: u16,
+    },
+    PeekByte {
+        first: u8,
+        otherwise: u16,
+    },
+    /// Skips the one of these that is there.
+    Choose(Box<[Box<[u8]>]>),
+    Goto(u16),
+}
+
+impl Program {
+    /// The program of a pattern; `None` where it would have to guess.
+    pub(crate) fn new(hir: &Hir) -> Option<Self> {
+        let ops = write::ops(hir)?;
+        let (segments, rest) = segments(&ops);
+        let rest_saves = rest.iter().any(|op| matches!(op, Op::Save(_)));
+        (ops.len() < usize::from(u16::MAX)).then(|| Self {
+            segments: segments.into(),
+            rest: rest.into(),
+            rest_saves,
+        })
+    }
+
+    /// Bytes on the heap.
+    pub(crate) fn size(&self) -> usize {
+        size_of_val(&*self.segments) + size_of_val(&*self.rest)
+    }
+
+    /// Writes the positions of the groups.
+    #[inline]
+    pub(crate) fn groups<P: Position>(&self, text: &str, slots: &mut [P]) {
+        let at = self.run_segments(text.as_bytes(), slots);
+        if self.rest_saves {
+            self.run_rest(text.as_bytes(), at, slots);
+        }
+    }
+
+    /// The end of the match.
+    pub(crate) fn end(&self, text: &str) -> usize {
+        let at = self.run_segments::<usize>(text.as_bytes(), &mut []);
+        self.run_rest::<usize>(text.as_bytes(), at, &mut [])
+    }
+
+    #[inline]
+    fn run_segments<P: Position>(&self, bytes: &[u8], slots: &mut [P]) -> usize {
+        let mut at = 0;
+        for segment in &self.segments {
+            at += segment.skip as usize;
+            let end = if segment.to_end {
+                bytes.len()
+            } else {
+                find_byte(bytes, at, segment.byte).unwrap_or(bytes.len())
+            };
+            let slot = usize::from(segment.slot);
+            if let Some([from, to]) = slots.get_mut(slot..slot + 2) {
+                (*from, *to) = (P::at(at), P::at(end));
+            }
+            at = end;
+        }
+        at
+    }
+
+    fn run_rest<P: Position>(&self, bytes: &[u8], mut at: usize, slots: &mut [P]) -> usize {
+        let rest = |at: usize| bytes.get(at..).unwrap_or_default();
+        let mut pc = 0;
+        while let Some(op) = self.rest.get(pc) {
+            pc += 1;
+            match op {
+                Op::Save(slot) => {
+                    if let Some(slot) = slots.get_mut(usize::from(*slot)) {
+                        *slot = P::at(at);
+                    }
+                }
+                Op::Skip(count) => at += *count as usize,
+                Op::Char => at += width(rest(at).first().copied().unwrap_or(0)),
+                Op::Until(byte) => at = find_byte(bytes, at, *byte).unwrap_or(bytes.len()),
+                Op::UntilAny(set) => {
+                    at += rest(at)
+                        .iter()
+                        .position(|&b| set.has(b))
+                        .unwrap_or(rest(at).len());
+                }
+                Op::ToEnd => at = bytes.len(),
+                Op::FromEnd(back) => at = bytes.len().saturating_sub(*back as usize),
+                Op::BehindLast { byte, back } => {
+                    let behind = bytes
+                        .iter()
+                        .rposition(|b| b == byte)
+                        .map_or(0, |found| found + 1);
+                    at = behind.saturating_sub(*back as usize);
+                }
+                Op::Peek { first, otherwise } => {
+                    if !rest(at).first().is_some_and(|&b| first.has(b)) {
+                        pc = usize::from(*otherwise);
+                    }
+                }
+                Op::PeekByte { first, otherwise } => {
+                    if rest(at).first() != Some(first) {
+                        pc = usize::from(*otherwise);
+                    }
+                }
+                Op::Choose(literals) => {
+                    let chosen = literals
+                        .iter()
+                        .find(|literal| rest(at).starts_with(literal));
+                    at += chosen.map_or(0, |literal| literal.len());
+                }
+                Op::Goto(target) => pc = usize::from(*target),
+            }
+        }
+        at
+    }
+}
+
+/// The groups by the general engine: `slots` has two places for each group and
+/// none for the whole match, which is returned.
+pub(crate) fn run_general<P: Position>(
+    regex: &meta::Regex,
+    text: &str,
+    slots: &mut [P],
+) -> Option<(usize, usize)> {
+    // Enough for seven groups without an allocation.
+    let mut few = [None; 16];
+    let mut many = Vec::new();
+    let found: &mut [Option<NonMaxUsize>] = match few.get_mut(..slots.len() + 2) {
+        Some(few) => few,
+        None => {
+            many.resize(slots.len() + 2, None);
+            &mut many
+        }
+    };
+    regex.search_slots(&Input::new(text), found)?;
+    let mut positions = found.iter().map(|slot| slot.map(NonMaxUsize::get));
+    let span = (positions.next()??, positions.next()??);
+    for (slot, at) in slots.iter_mut().zip(positions) {
+        *slot = at.map_or(P::UNSET, P::at);
+    }
+    Some(span)
+}
+
+/// The groups right behind literals at the beginning of a program, and the rest.
+/// Where there are jumps, steps have to stay in their places.
+fn segments(ops: &[Op]) -> (Vec<Segment>, &[Op]) {
+    let mut segments = Vec::new();
+    let mut rest = ops;
+    if ops
+        .iter()
+        .any(|op| matches!(op, Op::Peek { .. } | Op::PeekByte { .. } | Op::Goto(_)))
+    {
+        return (segments, rest);
+    }
+    loop {
+        let (skip, group) = match rest {
+            [Op::Skip(skip), group @ ..] => (*skip, group),
+            group => (0, group),
+        };
+        let (slot, byte, behind) = match group {
+            [Op::Save(slot), Op::Until(byte), Op::Save(end), behind @ ..] if *end == slot + 1 => {
+                (*slot, Some(*byte), behind)
+            }
+            [Op::Save(slot), Op::ToEnd, Op::Save(end), behind @ ..] if *end == slot + 1 => {
+                (*slot, None, behind)
+            }
+            _ => return (segments, rest),
+        };
+        segments.push(Segment {
+            skip,
+            slot,
+            byte: byte.unwrap_or(0),
+            to_end: byte.is_none(),
+        });
+        rest = behind;
+    }
+}
+
+fn width(first: u8) -> usize {
+    match first {
+        ..0xC0 => 1,
+        0xC0..0xE0 => 2,
+        0xE0..0xF0 => 3,
+        0xF0.. => 4,
+    }
+}
