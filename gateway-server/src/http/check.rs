@@ -1,7 +1,8 @@
 //! Which request heads are answered without asking the service: the rules that hyper leaves to
 //! its user.
 
-use http::{HeaderValue, Request, StatusCode, Uri, Version, header};
+use http::uri::Authority;
+use http::{HeaderValue, Method, Request, StatusCode, Uri, Version, header};
 
 /// The status a request is refused with, if it is.
 pub(crate) fn refusal<B>(request: &Request<B>, most_fields: usize) -> Option<StatusCode> {
@@ -10,6 +11,9 @@ pub(crate) fn refusal<B>(request: &Request<B>, most_fields: usize) -> Option<Sta
     // hyper counts the fields of HTTP/1 itself, with the same answer.
     if version == Version::HTTP_2 && headers.len() > most_fields {
         return Some(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
+    }
+    if !is_target(request.method(), request.uri(), version) {
+        return Some(StatusCode::BAD_REQUEST);
     }
     let mut hosts = 0;
     let mut codings = Codings::default();
@@ -37,6 +41,28 @@ pub(crate) fn refusal<B>(request: &Request<B>, most_fields: usize) -> Option<Sta
         return Some(StatusCode::BAD_REQUEST);
     }
     codings.refusal()
+}
+
+/// Whether the target has a form that the method allows (RFC 9112 section 3.2).
+fn is_target(method: &Method, target: &Uri, version: Version) -> bool {
+    let is_connect = method == Method::CONNECT;
+    if let Some(authority) = target.authority() {
+        if !is_host(authority) {
+            return false;
+        }
+        if target.scheme().is_none() {
+            // authority-form. A port that is none is to be rejected (RFC 9110 section 9.3.6).
+            return is_connect && authority.port_u16().is_some();
+        }
+    }
+    // HTTP/2 has a CONNECT with a scheme and a path too (RFC 8441).
+    let is_extended_connect = version == Version::HTTP_2 && target.scheme().is_some();
+    (!is_connect || is_extended_connect) && (target.path() != "*" || method == Method::OPTIONS)
+}
+
+/// RFC 9110 section 4.2: an `http` URI has a host that is not empty, and no userinfo.
+fn is_host(authority: &Authority) -> bool {
+    !authority.host().is_empty() && is_authority(authority.as_str().as_bytes())
 }
 
 /// RFC 9113 section 8.3.1: a Host that contradicts `:authority` makes a request malformed. In

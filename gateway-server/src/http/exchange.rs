@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use gateway_core::{Arrival, Body, BoxError, ConnInfo, Failure};
-use http::header::{CONNECTION, CONTENT_LENGTH};
+use http::header::{CONNECTION, CONTENT_LENGTH, EXPECT, HOST};
 use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
 use http_body::Body as _;
 use hyper::body::Incoming;
@@ -18,7 +18,7 @@ use tracing::error;
 
 use super::check;
 use super::pulse::Pulse;
-use super::request_body::{RequestBody, Upload};
+use super::request_body::{Framing, RequestBody, Upload};
 use super::response_body::ResponseBody;
 use super::service::sealed::{Bodies, Serve};
 use super::settings::Settings;
@@ -91,18 +91,26 @@ impl<S> Exchange<S> {
                 around: Some(around),
             };
         }
+        obey_target(&mut request);
         let mut arrival = Arrival::over(self.conn.clone()).recorded(request.uri());
         if self.settings.timeouts.write.is_some() {
             arrival = arrival.watched();
         }
         request.extensions_mut().insert(arrival);
         let upload = &mut around.upload;
+        let waits = !request.body().is_end_stream() && request.headers().contains_key(EXPECT);
         let wrap = |incoming: Incoming| {
             // Mostly there is no body, and then nothing is allocated for it.
             if incoming.is_end_stream() {
                 return Body::empty();
             }
-            let begun = Upload::new(Arc::clone(&self.pulse));
+            let framing = match incoming.size_hint().exact() {
+                _ if is_two(around.version) => Framing::Stream,
+                Some(_) if waits => Framing::Withheld,
+                Some(length) => Framing::Length(length),
+                None => Framing::Chunked,
+            };
+            let begun = Upload::new(Arc::clone(&self.pulse), framing);
             let timeout = is_two(around.version).then_some(self.settings.timeouts.body);
             let most = self.settings.body_bytes;
             let body = RequestBody::new(incoming, Arc::clone(&begun), most, timeout);
@@ -123,6 +131,17 @@ impl<S> Exchange<S> {
             state,
             around: Some(around),
         }
+    }
+}
+
+/// RFC 9112 section 3.2.2: where the target names the host, Host counts for nothing. Services read
+/// Host, so it is made to agree.
+fn obey_target(request: &mut Request<Incoming>) {
+    if request.version() < Version::HTTP_2
+        && let Some(authority) = request.uri().authority()
+        && let Ok(host) = HeaderValue::from_str(authority.as_str())
+    {
+        request.headers_mut().insert(HOST, host);
     }
 }
 
@@ -230,14 +249,27 @@ where
             return Poll::Pending; // polled again after it was ready
         };
         // What became of the body explains the answer better than what the service made of it.
-        let body_failure = around.upload.as_deref().and_then(Upload::failure);
-        let closing = refused || body_failure.is_some() || around.guard.pulse.is_draining();
+        let upload = around.upload.as_deref();
+        let body_failure = upload.and_then(Upload::failure);
+        let closing = refused
+            || around.guard.pulse.is_draining()
+            || upload.is_some_and(Upload::ends_connection);
         let response = match body_failure {
             Some(status) => Err(status),
-            None => response,
+            None => response.and_then(final_response),
         };
         Poll::Ready(Ok(finish(response, closing, around)))
     }
+}
+
+/// An interim response is not the service's to send, and would leave the client waiting for more.
+fn final_response<B>(response: Response<B>) -> Result<Response<B>, StatusCode> {
+    let status = response.status();
+    if status.is_informational() && status != StatusCode::SWITCHING_PROTOCOLS {
+        error!(%status, "service answered with an interim status");
+        return Err(StatusCode::INTERNAL_SERVER_ERROR);
+    }
+    Ok(response)
 }
 
 /// Puts on the answer what the connection has to say.

@@ -3,7 +3,7 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -23,6 +23,7 @@ pub(crate) struct RequestBody {
     /// Bytes that may still come.
     left: u64,
     stall: Stall,
+    has_trailers: bool,
 }
 
 /// Who notices that a body stands still.
@@ -42,19 +43,63 @@ enum Stall {
 #[derive(Debug)]
 pub(crate) struct Upload {
     pulse: Arc<Pulse>,
+    framing: Framing,
     failure: AtomicU8,
+    // It came to its end, which nobody can take for anything else.
+    finished: AtomicBool,
+    dropped: AtomicBool,
 }
+
+/// How the end of a body is told from the next request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Framing {
+    /// By HTTP/2.
+    Stream,
+    /// By chunks, and perhaps trailers after them.
+    Chunked,
+    /// By Content-Length.
+    Length(u64),
+    /// By Content-Length too, but the client may wait for a 100 before it sends any of it.
+    Withheld,
+}
+
+/// As much of a body that nobody reads as hyper may still throw away to go on with the connection.
+const THROWN_AWAY: u64 = 8 * 1024;
 
 const TOO_LARGE: u8 = 1;
 const STALLED: u8 = 2;
+const BROKEN: u8 = 3;
 
 impl Upload {
-    pub(crate) fn new(pulse: Arc<Pulse>) -> Arc<Self> {
+    pub(crate) fn new(pulse: Arc<Pulse>, framing: Framing) -> Arc<Self> {
         pulse.upload_began();
         Arc::new(Self {
             pulse,
+            framing,
             failure: AtomicU8::new(0),
+            finished: AtomicBool::new(false),
+            dropped: AtomicBool::new(false),
         })
+    }
+
+    /// Whether the connection has to end with the answer that is about to be sent.
+    ///
+    /// Chunks end in a trailer section, in which hyper looks for CR LF CR LF and its parser takes
+    /// a line feed alone for the end of a line: what follows such a line, the next request for
+    /// somebody else, would be swallowed. So a body with trailers is the last of its connection,
+    /// and so is one that nobody saw the end of.
+    pub(crate) fn ends_connection(&self) -> bool {
+        if self.failure.load(Ordering::Acquire) != 0 {
+            return true;
+        }
+        if self.finished.load(Ordering::Acquire) {
+            return false;
+        }
+        match self.framing {
+            Framing::Stream => false,
+            Framing::Chunked | Framing::Withheld => true,
+            Framing::Length(length) => length > THROWN_AWAY && self.dropped.load(Ordering::Acquire),
+        }
     }
 
     /// The status that says why the body failed, where that was the client's doing.
@@ -82,6 +127,14 @@ impl RequestBody {
                 timeout,
                 sleep: None,
             }),
+            has_trailers: false,
+        }
+    }
+
+    fn finish(&self) {
+        self.upload.pulse.upload_completed();
+        if !self.has_trailers {
+            self.upload.finished.store(true, Ordering::Release);
         }
     }
 
@@ -114,13 +167,14 @@ impl Body for RequestBody {
             }
             Poll::Ready(Some(Ok(frame))) => {
                 this.stall.moved(pulse);
+                this.has_trailers |= frame.is_trailers();
                 let length = frame.data_ref().map_or(0, Bytes::len) as u64;
                 match this.left.checked_sub(length) {
                     Some(left) => this.left = left,
                     None => return this.fail(TOO_LARGE, RequestBodyError::TooLarge),
                 }
                 if this.incoming.is_end_stream() {
-                    pulse.upload_completed();
+                    this.finish();
                 }
                 Poll::Ready(Some(Ok(frame)))
             }
@@ -128,10 +182,10 @@ impl Body for RequestBody {
                 if pulse.is_stalled() {
                     return this.fail(STALLED, RequestBodyError::Stalled);
                 }
-                Poll::Ready(Some(Err(RequestBodyError::Connection(error))))
+                this.fail(BROKEN, RequestBodyError::Connection(error))
             }
             Poll::Ready(None) => {
-                pulse.upload_completed();
+                this.finish();
                 Poll::Ready(None)
             }
         }
@@ -149,8 +203,9 @@ impl Body for RequestBody {
 impl Drop for RequestBody {
     fn drop(&mut self) {
         if self.incoming.is_end_stream() {
-            self.upload.pulse.upload_completed();
+            self.finish();
         }
+        self.upload.dropped.store(true, Ordering::Release);
         self.upload.pulse.upload_ended();
     }
 }
