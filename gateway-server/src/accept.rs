@@ -21,14 +21,14 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 /// the count of what a shutdown waits for.
 #[derive(Debug)]
 pub(crate) struct Admission {
-    permit: OwnedSemaphorePermit,
+    _permit: OwnedSemaphorePermit,
     tracked: Tracked,
 }
 
 impl Admission {
-    /// Apart, for a connection that goes on (upgraded) when no shutdown waits for it any more.
-    pub(crate) fn into_parts(self) -> (OwnedSemaphorePermit, Tracked) {
-        (self.permit, self.tracked)
+    /// The shutdown that waits.
+    pub(crate) fn shutdown(&self) -> &Shutdown {
+        self.tracked.shutdown()
     }
 }
 
@@ -53,7 +53,13 @@ pub(crate) async fn accept<L, S, F>(
     let mut start = |handshake, permit| {
         let tracked = shutdown.track();
         // A task of its own, so that connections use every core and a panic ends only one.
-        tokio::spawn(serve(handshake, Admission { permit, tracked }));
+        tokio::spawn(serve(
+            handshake,
+            Admission {
+                _permit: permit,
+                tracked,
+            },
+        ));
     };
     let going_on = async {
         let mut pause = Pause::new();

@@ -170,6 +170,12 @@ pub(crate) struct Watch {
 }
 
 impl Watch {
+    /// The phase that was seen last.
+    #[cfg(feature = "http")]
+    pub(crate) fn phase(&self) -> Phase {
+        self.seen
+    }
+
     /// Ready at each change of phase with the new one.
     pub(crate) fn poll_advanced(&mut self, cx: &mut Context<'_>) -> Poll<Phase> {
         loop {

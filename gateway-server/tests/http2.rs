@@ -233,3 +233,35 @@ async fn garbage_after_the_preface_closes_the_connection() {
     assert!(ended.is_ok(), "still open");
     assert!(statuses(&String::from_utf8_lossy(&rest)).is_empty());
 }
+
+#[tokio::test]
+async fn answers_that_have_no_content_have_none_over_http_2() {
+    let server = Running::start(service_fn(|request: Request<Body>| async move {
+        let mut response = Response::new("hello".to_string());
+        if let Ok(status) = request.uri().path()[1..].parse::<StatusCode>() {
+            *response.status_mut() = status;
+        }
+        Ok::<_, Infallible>(response)
+    }));
+    let mut sender = connect(&server).await;
+    // (method, path, Content-Length): RFC 9110 sections 6.4.1 and 8.6.
+    for (method, path, length) in [
+        ("HEAD", "/200", Some("5")),
+        ("GET", "/204", None),
+        ("GET", "/304", Some("5")),
+    ] {
+        let request = Request::builder()
+            .method(method)
+            .uri(format!("http://a{path}"));
+        let request = request.body(Empty::<Bytes>::new()).unwrap();
+        let response = sender.send_request(request).await.unwrap();
+        let found = response.headers().get("content-length").cloned();
+        assert_eq!(
+            found.as_ref().map(|value| value.to_str().unwrap()),
+            length,
+            "{path}"
+        );
+        let body = response.into_body().collect().await.unwrap().to_bytes();
+        assert!(body.is_empty(), "{method} {path}");
+    }
+}

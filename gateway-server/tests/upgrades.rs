@@ -64,15 +64,60 @@ async fn an_upgraded_connection_has_no_timeouts_and_holds_its_place() {
 }
 
 #[tokio::test]
-async fn a_shutdown_does_not_wait_for_an_upgraded_connection() {
-    let mut server = Running::start(service_fn(shout));
+async fn an_upgraded_connection_reads_its_end_at_a_shutdown_and_can_still_answer() {
+    async fn farewell(mut request: Request<Body>) -> Result<Response<Body>, Infallible> {
+        let upgrade = hyper::upgrade::on(&mut request);
+        tokio::spawn(async move {
+            let mut stream = TokioIo::new(upgrade.await.expect("upgraded"));
+            let mut heard = String::new();
+            stream.read_to_string(&mut heard).await.unwrap();
+            // Not at once: the shutdown waits for it.
+            sleep(Duration::from_millis(300)).await;
+            stream.write_all(heard.as_bytes()).await.unwrap();
+            stream.write_all(b" goodbye").await.unwrap();
+        });
+        let mut response = Response::new(Body::empty());
+        *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+        Ok(response)
+    }
+    let mut server = Running::with(service_fn(farewell), |server| {
+        server.shutdown_grace(Duration::from_millis(200))
+    });
     let mut client = server.client().await;
     client.send(UPGRADE).await;
     client.until("\r\n\r\n").await;
     server.begin_shutdown();
-    assert!(server.outcome().await.is_clean());
-    client.send("word").await;
-    assert_eq!(client.until("WORD").await, "WORD");
+    client.send("during the grace period,").await;
+    assert_eq!(client.rest().await, "during the grace period, goodbye");
+    let outcome = server.outcome().await;
+    assert!(outcome.is_clean() && outcome.finished() == 1, "{outcome}");
+}
+
+#[tokio::test]
+async fn an_upgraded_connection_is_cut_at_the_deadline_of_a_shutdown() {
+    async fn deaf(mut request: Request<Body>) -> Result<Response<Body>, Infallible> {
+        let upgrade = hyper::upgrade::on(&mut request);
+        tokio::spawn(async move {
+            let mut stream = TokioIo::new(upgrade.await.expect("upgraded"));
+            while stream.write_all(b"tick ").await.is_ok() {
+                sleep(Duration::from_millis(10)).await;
+            }
+        });
+        let mut response = Response::new(Body::empty());
+        *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+        Ok(response)
+    }
+    let mut server = Running::with(service_fn(deaf), |server| {
+        server
+            .shutdown_grace(Duration::from_millis(50))
+            .shutdown_deadline(Duration::from_millis(200))
+    });
+    let mut client = server.client().await;
+    client.send(UPGRADE).await;
+    client.until("tick ").await;
+    server.begin_shutdown();
+    client.rest().await;
+    assert_eq!(server.outcome().await.cut(), 1);
 }
 
 #[tokio::test]

@@ -386,7 +386,6 @@ impl<P: Protocol, L: Listener> FrontEndServer<P, L> {
             let (settings, service) = (Arc::clone(&settings), service.clone());
             let front_ends = front_ends.clone();
             async move {
-                let (_permit, tracked) = admission.into_parts();
                 let (io, conn) = match handshake.await {
                     Ok(accepted) => accepted,
                     Err(error) => return debug!(%error, "handshake failed"),
@@ -396,14 +395,14 @@ impl<P: Protocol, L: Listener> FrontEndServer<P, L> {
                     return warn!(%peer, "not one of FCGI_WEB_SERVER_ADDRS");
                 }
                 let codec = P::codec(&settings, most);
-                let watch = tracked.shutdown().watch();
+                let watch = admission.shutdown().watch();
                 let closing = Closing {
                     reset: L::reset_on_close,
                     with_last_write: L::end_with_last_write,
                 };
                 Connection::new(io, codec, service, settings, closing, watch).await;
                 // Not before here: a shutdown waits for connections that are still being closed.
-                drop(tracked);
+                drop(admission);
             }
         };
         accept::accept(&mut listener, &limit, &shutdown, stopped, serve).await;

@@ -19,10 +19,11 @@ use tokio::time::{Instant, Sleep, sleep};
 use tracing::debug;
 
 use super::exchange::{Exchange, Exchanges};
-use super::io::{Io, Version};
+use super::io::{Io, Kernel, Version};
 use super::pulse::{Pulse, Timeout};
 use super::service::sealed::Serve;
 use super::settings::Settings;
+use crate::accept::Admission;
 use crate::shutdown::{Phase, Watch};
 
 /// What an HTTP/2 connection begins with (RFC 9113 section 3.4).
@@ -79,8 +80,8 @@ impl Protocols {
 
 pin_project! {
     /// Serves one connection until it is closed.
-    pub(crate) struct Connection<T, G, S: Serve<K>, K> {
-        protocol: Protocol<T, G, S, K>,
+    pub(crate) struct Connection<T, S: Serve<K>, K> {
+        protocol: Protocol<T, S, K>,
         protocols: Arc<Protocols>,
         pulse: Arc<Pulse>,
         shutdown: Option<Watch>,
@@ -91,26 +92,26 @@ pin_project! {
     }
 }
 
-enum Protocol<T, G, S: Serve<K>, K> {
+enum Protocol<T, S: Serve<K>, K> {
     /// Nothing came yet, or nothing for a while: no buffers are held.
     Quiet {
-        io: Io<T, G>,
+        io: Io<T>,
         exchange: Exchange<S>,
         // A beginning of the preface of HTTP/2.
         seen: Vec<u8>,
     },
-    One(Box<One<T, G, S, K>>),
-    Two(Pin<Box<Two<T, G, S, K>>>),
+    One(Box<One<T, S, K>>),
+    Two(Pin<Box<Two<T, S, K>>>),
     /// A last word, and then nothing more.
     Farewell {
-        io: Io<T, G>,
+        io: Io<T>,
         unsent: &'static [u8],
     },
     Over,
 }
 
-type One<T, G, S, K> = http1::UpgradeableConnection<TokioIo<Io<T, G>>, Exchanges<S, K>>;
-type Two<T, G, S, K> = http2::Connection<TokioIo<Io<T, G>>, Exchanges<S, K>, TokioExecutor>;
+type One<T, S, K> = http1::UpgradeableConnection<TokioIo<Io<T>>, Exchanges<S, K>>;
+type Two<T, S, K> = http2::Connection<TokioIo<Io<T>>, Exchanges<S, K>, TokioExecutor>;
 
 /// When the running timeout is over, and when to look again.
 #[derive(Debug)]
@@ -130,10 +131,9 @@ struct Armed {
     waker: Waker,
 }
 
-impl<T, G, S, K> Connection<T, G, S, K>
+impl<T, S, K> Connection<T, S, K>
 where
     T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    G: Unpin + Send + 'static,
     S: Serve<K>,
     K: 'static,
 {
@@ -142,15 +142,17 @@ where
         conn: ConnInfo,
         service: S,
         protocols: Arc<Protocols>,
-        unacknowledged: fn(&T) -> Option<usize>,
-        admission: G,
-        shutdown: Option<Watch>,
+        kernel: Kernel<T>,
+        admission: Option<Admission>,
     ) -> Self {
+        let shutdown = admission
+            .as_ref()
+            .map(|admission| admission.shutdown().watch());
         let pulse = Arc::new(Pulse::default());
         let settings = Arc::clone(&protocols.settings);
         Self {
             protocol: Protocol::Quiet {
-                io: Io::new(stream, Arc::clone(&pulse), unacknowledged, admission),
+                io: Io::new(stream, Arc::clone(&pulse), kernel, admission),
                 exchange: Exchange::new(service, conn, Arc::clone(&pulse), settings),
                 seen: Vec::new(),
             },
@@ -170,10 +172,9 @@ where
     }
 }
 
-impl<T, G, S, K> Future for Connection<T, G, S, K>
+impl<T, S, K> Future for Connection<T, S, K>
 where
     T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    G: Unpin + Send + 'static,
     S: Serve<K>,
     K: 'static,
 {
@@ -236,10 +237,9 @@ where
     }
 }
 
-impl<T, G, S, K> Protocol<T, G, S, K>
+impl<T, S, K> Protocol<T, S, K>
 where
     T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    G: Unpin + Send + 'static,
     S: Serve<K>,
     K: 'static,
 {

@@ -301,13 +301,40 @@ fn finish<B: http_body::Body>(
         let close = HeaderValue::from_static("close");
         response.headers_mut().insert(CONNECTION, close);
     }
-    let is_head = around.is_head;
+    let is_bodiless = around.is_head || is_bodiless(status);
+    if is_two && is_bodiless {
+        // hyper sees to this in HTTP/1 only.
+        drop_body(&mut response);
+    }
     let record = around.record.map(|record| {
         let body = response.body().as_ref();
-        let has_body = !is_head && body.is_some_and(|body| !body.is_end_stream());
+        let has_body = !is_bodiless && body.is_some_and(|body| !body.is_end_stream());
         record.answered(status, has_body)
     });
-    response.map(|body| ResponseBody::new(body, is_two, record, around.guard))
+    response.map(|body| ResponseBody::new(body, around.version, record, around.guard))
+}
+
+/// RFC 9110 section 6.4.1: what has no content whatever its fields say.
+fn is_bodiless(status: StatusCode) -> bool {
+    matches!(
+        status,
+        StatusCode::SWITCHING_PROTOCOLS | StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED
+    )
+}
+
+/// Leaves of the body of an answer that has none what its length says (RFC 9110 section 8.6).
+fn drop_body<B: http_body::Body>(response: &mut Response<Option<B>>) {
+    let body = response.body_mut().take();
+    let length = body.and_then(|body| body.size_hint().exact());
+    if let Some(length) = length
+        && length > 0
+        && response.status() != StatusCode::NO_CONTENT
+    {
+        let fields = response.headers_mut();
+        fields
+            .entry(CONTENT_LENGTH)
+            .or_insert_with(|| length.into());
+    }
 }
 
 /// The status of a service's error: a [`Failure`] carries one. It is logged: nobody else will see

@@ -7,6 +7,9 @@ use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::pulse::Pulse;
+use crate::Listener;
+use crate::accept::Admission;
+use crate::shutdown::{Phase, Watch};
 
 /// What a client that was answered early may still send before the connection is closed for good.
 const LINGER: usize = 8 * 1024 * 1024;
@@ -32,18 +35,45 @@ fn join<'a>(bufs: &'a [IoSlice<'_>], joined: &'a mut [u8; JOINED]) -> Option<&'a
 /// A connection's stream as hyper sees it: notes in the [`Pulse`] what moves, and closes so that
 /// the last response arrives.
 #[derive(Debug)]
-pub(crate) struct Io<T, G> {
+pub(crate) struct Io<T> {
     stream: T,
     pulse: Arc<Pulse>,
     // Read already, not yet seen by hyper.
     prefix: Bytes,
     version: Version,
     shutdown: Shutdown,
-    // How many bytes the kernel has not got rid of; see `Listener::unacknowledged`.
+    kernel: Kernel<T>,
+    // Held for as long as the stream lives: an upgraded connection still counts under the limit,
+    // and a shutdown waits for it.
+    admission: Option<Admission>,
+    // Of an upgraded connection, which has no task of ours that would hear of a shutdown.
+    watch: Option<Watch>,
+}
+
+/// What only the listener knows how to ask of the kernel.
+#[derive(Debug)]
+pub(crate) struct Kernel<T> {
+    /// See [`Listener::unacknowledged`].
     unacknowledged: fn(&T) -> Option<usize>,
-    // The connection's place under the limit, held for as long as the stream lives: an upgraded
-    // connection still counts.
-    _admission: G,
+    /// See [`Listener::reset_on_close`].
+    reset_on_close: fn(&T),
+}
+
+impl<T> Kernel<T> {
+    pub(crate) fn of<L: Listener<Io = T>>() -> Self {
+        Self {
+            unacknowledged: L::unacknowledged,
+            reset_on_close: L::reset_on_close,
+        }
+    }
+
+    /// That of a stream that came from no listener.
+    pub(crate) fn unknown() -> Self {
+        Self {
+            unacknowledged: |_| None,
+            reset_on_close: |_| {},
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,12 +92,12 @@ enum Shutdown {
     Done,
 }
 
-impl<T, G> Io<T, G> {
+impl<T> Io<T> {
     pub(crate) fn new(
         stream: T,
         pulse: Arc<Pulse>,
-        unacknowledged: fn(&T) -> Option<usize>,
-        admission: G,
+        kernel: Kernel<T>,
+        admission: Option<Admission>,
     ) -> Self {
         Self {
             stream,
@@ -75,8 +105,9 @@ impl<T, G> Io<T, G> {
             prefix: Bytes::new(),
             version: Version::One,
             shutdown: Shutdown::Open,
-            unacknowledged,
-            _admission: admission,
+            kernel,
+            admission,
+            watch: None,
         }
     }
 
@@ -89,9 +120,41 @@ impl<T, G> Io<T, G> {
     pub(crate) fn stream(&mut self) -> &mut T {
         &mut self.stream
     }
+
+    /// Whether a shutdown has come to what waits for input in an upgraded connection: it reads the
+    /// end, and can still say goodbye. Else its task is woken when that happens.
+    fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(admission) = &self.admission else {
+            return Poll::Pending;
+        };
+        let watch = self
+            .watch
+            .get_or_insert_with(|| admission.shutdown().watch());
+        while watch.phase() < Phase::Closing {
+            ready!(watch.poll_advanced(cx));
+        }
+        Poll::Ready(())
+    }
+
+    /// An upgraded connection at the deadline of a shutdown.
+    fn is_cut(&self) -> bool {
+        self.pulse.is_upgraded()
+            && self
+                .admission
+                .as_ref()
+                .is_some_and(|admission| admission.shutdown().phase() == Phase::Cut)
+    }
 }
 
-impl<T: AsyncRead + Unpin, G: Unpin> AsyncRead for Io<T, G> {
+impl<T> Drop for Io<T> {
+    fn drop(&mut self) {
+        if self.pulse.is_cut_short() {
+            (self.kernel.reset_on_close)(&self.stream);
+        }
+    }
+}
+
+impl<T: AsyncRead + Unpin> AsyncRead for Io<T> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -110,7 +173,11 @@ impl<T: AsyncRead + Unpin, G: Unpin> AsyncRead for Io<T, G> {
             return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
         }
         let before = buf.filled().len();
-        ready!(Pin::new(&mut this.stream).poll_read(cx, buf))?;
+        match Pin::new(&mut this.stream).poll_read(cx, buf) {
+            Poll::Ready(read) => read?,
+            Poll::Pending if this.pulse.is_upgraded() => return this.poll_end(cx).map(Ok),
+            Poll::Pending => return Poll::Pending,
+        }
         if buf.filled().len() > before {
             this.pulse.received();
         } else if buf.remaining() > 0 && this.pulse.hide_end() {
@@ -122,12 +189,15 @@ impl<T: AsyncRead + Unpin, G: Unpin> AsyncRead for Io<T, G> {
     }
 }
 
-impl<T: AsyncWrite + AsyncRead + Unpin, G: Unpin> AsyncWrite for Io<T, G> {
+impl<T: AsyncWrite + AsyncRead + Unpin> AsyncWrite for Io<T> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
+        if self.is_cut() {
+            return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
+        }
         let written = Pin::new(&mut self.stream).poll_write(cx, buf);
         self.note(&written);
         written
@@ -138,6 +208,9 @@ impl<T: AsyncWrite + AsyncRead + Unpin, G: Unpin> AsyncWrite for Io<T, G> {
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        if self.is_cut() {
+            return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
+        }
         let mut joined = [0; JOINED];
         let written = match join(bufs, &mut joined) {
             Some(joined) => Pin::new(&mut self.stream).poll_write(cx, joined),
@@ -201,13 +274,13 @@ impl<T: AsyncWrite + AsyncRead + Unpin, G: Unpin> AsyncWrite for Io<T, G> {
     }
 }
 
-impl<T, G> Io<T, G> {
+impl<T> Io<T> {
     fn note<R>(&self, outcome: &Poll<io::Result<R>>) {
         match outcome {
             Poll::Ready(Ok(_)) => self.pulse.sent(),
             Poll::Ready(Err(_)) => {}
             Poll::Pending => {
-                let queued = (self.unacknowledged)(&self.stream);
+                let queued = (self.kernel.unacknowledged)(&self.stream);
                 self.pulse.send_blocked(queued.unwrap_or(0));
             }
         }

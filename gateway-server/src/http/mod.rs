@@ -33,12 +33,17 @@
 //! | what came | answer |
 //! |---|---|
 //! | no Host (HTTP/1.1), two, or one that is no host (RFC 9112 section 3.2) | 400 |
+//! | a target that its method does not allow (`GET host:80`, `GET *`, `CONNECT /`), userinfo, a port that is none | 400 |
 //! | HTTP/2: a Host that contradicts `:authority`, or neither (RFC 9113 section 8.3.1) | 400 |
 //! | Content-Length and Transfer-Encoding | the service is asked, with the latter alone; then closed (RFC 9112 section 6.1) |
 //! | `chunked` not last, or twice; several lengths that differ; white space before a colon; folded lines; bare CR | 400 |
 //! | a transfer coding other than `chunked` | 501 |
 //! | a target beyond 65,534 bytes | 414 |
 //! | a service that fails or panics | 500 with no body, or the status its [`Error`](gateway_core::Error) carries |
+//!
+//! A target that names a host (`GET http://host/`) overrules Host, which is made to agree (RFC 9112
+//! section 3.2.2). Chunked bodies that have trailers, or that the service has not read to the end when
+//! it answers, are the last of their connection.
 //!
 //! After each of these but the last an HTTP/1 connection is closed, and so that the client can read
 //! the answer, what it is still sending is read and thrown away for up to three seconds.
@@ -48,8 +53,16 @@
 //! [`Request<Body>`](gateway_core::Body), with who connected and the path as it came
 //! ([`RequestExt`](gateway_core::RequestExt)). A `100 Continue` is sent when the body is first read. When
 //! the client is gone, the request is dropped. Upgrades (`hyper::upgrade::on`, axum's WebSockets)
-//! work; an upgraded connection keeps its place under the limit, has no timeouts, and is not waited
-//! for by a shutdown. Behind a reverse proxy, put `gateway_core::proxy::ProxyLayer` outermost.
+//! work; an upgraded connection keeps its place under the limit and has no timeouts. A shutdown waits
+//! for it: after the grace period, whatever waits for its input reads the end. Behind a reverse proxy, put `gateway_core::proxy::ProxyLayer` outermost.
+//!
+//! # Bodies that fail
+//!
+//! The body of a response that fails or panics is told to `tracing`. What it has given is sent, and
+//! then the connection (over HTTP/2: the stream) ends so that the client sees that something is
+//! missing; where it has given nothing, the client gets no answer at all, of which a proxy makes 502.
+//! Over HTTP/1.0, where the end of the connection is the end of the body, it is reset. For a page that
+//! explains, put `middleware_exceptions` outermost.
 //!
 //! # Logs
 //!

@@ -44,6 +44,8 @@ struct Flags {
     stalled: AtomicBool,
     // A request body was dropped before its end.
     abandoned: AtomicBool,
+    // A response ended early, and only a reset can tell.
+    cut_short: AtomicBool,
     // What the next read has to answer in place of what the stream says.
     read_timed_out: AtomicBool,
     read_ended: AtomicBool,
@@ -345,6 +347,15 @@ impl Pulse {
     pub(crate) fn upload_refused(&self) {
         self.upload.store(Upload::Open as u8, Relaxed);
         self.flags.abandoned.store(true, Relaxed);
+    }
+
+    /// The present answer ends before its end, in a way that the client could take for its end.
+    pub(crate) fn cut_short(&self) {
+        self.flags.cut_short.store(true, Relaxed);
+    }
+
+    pub(crate) fn is_cut_short(&self) -> bool {
+        self.flags.cut_short.load(Relaxed)
     }
 
     /// The connection is no longer HTTP.

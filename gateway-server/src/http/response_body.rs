@@ -4,8 +4,10 @@ use std::task::{Context, Poll};
 
 use bytes::Buf;
 use gateway_core::BoxError;
+use http::Version;
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
+use tracing::error;
 
 use super::exchange::{ResponseGuard, report_panic};
 use crate::access::Record;
@@ -18,13 +20,28 @@ pin_project! {
         body: Option<B>,
         watch: Watch,
     }
+
+    impl<B> PinnedDrop for ResponseBody<B> {
+        fn drop(this: Pin<&mut Self>) {
+            let mut body = this.project().body;
+            // Its destructor is the service's code. A panic here would end the connection's task,
+            // with the last bytes of this very response unsent.
+            let dropped = panic::catch_unwind(AssertUnwindSafe(|| body.set(None)));
+            if let Err(panic) = dropped {
+                report_panic(&*panic);
+            }
+        }
+    }
 }
 
 struct Watch {
     record: Option<Box<Record>>,
-    is_two: bool,
+    version: Version,
     // HTTP/2: the last piece has not been asked to be followed yet.
     unsent: bool,
+    has_given: bool,
+    // What the next poll says.
+    failure: Option<BoxError>,
     guard: ResponseGuard,
 }
 
@@ -32,7 +49,7 @@ impl<B> ResponseBody<B> {
     /// A response with no body at all if it is `None`.
     pub(crate) fn new(
         body: Option<B>,
-        is_two: bool,
+        version: Version,
         record: Option<Box<Record>>,
         guard: ResponseGuard,
     ) -> Self {
@@ -40,8 +57,10 @@ impl<B> ResponseBody<B> {
             body,
             watch: Watch {
                 record,
-                is_two,
+                version,
                 unsent: false,
+                has_given: false,
+                failure: None,
                 guard,
             },
         }
@@ -60,6 +79,9 @@ where
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<B::Data>, BoxError>>> {
         let this = self.project();
+        if let Some(error) = this.watch.failure.take() {
+            return Poll::Ready(Some(Err(error)));
+        }
         this.watch.asked();
         let Some(mut body) = this.body.as_pin_mut() else {
             return Poll::Ready(None);
@@ -71,19 +93,32 @@ where
             Err(panic) => {
                 report_panic(&*panic);
                 // An end would look like all of it.
-                return Poll::Ready(Some(Err("the response body panicked".into())));
+                return this.watch.fail("the response body panicked".into(), cx);
             }
         };
-        match &polled {
-            Poll::Ready(Some(Ok(frame))) => this.watch.gave(frame, body.is_end_stream()),
-            Poll::Ready(None) => this.watch.completed(),
-            Poll::Ready(Some(Err(_))) | Poll::Pending => {}
+        match polled {
+            Poll::Ready(Some(Ok(frame))) => {
+                this.watch.gave(&frame, body.is_end_stream());
+                Poll::Ready(Some(Ok(frame)))
+            }
+            Poll::Ready(Some(Err(error))) => {
+                let error = error.into();
+                error!(
+                    error = &*error as &dyn std::error::Error,
+                    "response body failed"
+                );
+                this.watch.fail(error, cx)
+            }
+            Poll::Ready(None) => {
+                this.watch.completed();
+                Poll::Ready(None)
+            }
+            Poll::Pending => Poll::Pending,
         }
-        polled.map_err(Into::into)
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.as_ref().is_none_or(Body::is_end_stream)
+        self.watch.failure.is_none() && self.body.as_ref().is_none_or(Body::is_end_stream)
     }
 
     fn size_hint(&self) -> SizeHint {
@@ -101,7 +136,8 @@ impl Watch {
     }
 
     fn gave<D: Buf>(&mut self, frame: &Frame<D>, is_last: bool) {
-        if self.is_two {
+        self.has_given = true;
+        if self.version == Version::HTTP_2 {
             self.unsent = true;
             self.guard.pulse.piece_given();
         } else {
@@ -119,6 +155,22 @@ impl Watch {
         if let Some(record) = &mut self.record {
             record.completed();
         }
+    }
+
+    /// Ends a response that cannot be completed: the client has to see that there is less of it.
+    fn fail<T>(&mut self, error: BoxError, cx: &Context<'_>) -> Poll<Option<Result<T, BoxError>>> {
+        if self.version < Version::HTTP_11 {
+            // The end of the connection is the end of the response, unless it is a reset.
+            self.guard.pulse.cut_short();
+        }
+        if !self.has_given {
+            // Best of all is a client that sees no answer: a proxy makes 502 of that.
+            return Poll::Ready(Some(Err(error)));
+        }
+        // hyper drops what it has not sent. It sends what it has whenever it has to wait.
+        self.failure = Some(error);
+        cx.waker().wake_by_ref();
+        Poll::Pending
     }
 }
 

@@ -12,6 +12,7 @@ use tokio::sync::Semaphore;
 use tracing::{debug, info, warn};
 
 use super::connection::{Connection, Protocols};
+use super::io::Kernel;
 use super::service::HttpService;
 use super::settings::Settings;
 use crate::accept::{self, Admission};
@@ -285,7 +286,7 @@ impl<L> Server<L> {
         K: 'static,
     {
         let protocols = Protocols::new(self.settings.clone());
-        Connection::new(io, conn_info, service, protocols, |_| None, (), None)
+        Connection::new(io, conn_info, service, protocols, Kernel::unknown(), None)
     }
 }
 
@@ -306,7 +307,9 @@ impl<L: Listener> Server<L> {
     /// log. A second signal ends the process at once, with exit code 130 or 143; so does one that
     /// comes after this has returned, while the program is still on its way out.
     ///
-    /// Connections that were upgraded (WebSockets) are not waited for.
+    /// Connections that were upgraded (WebSockets) are waited for. When idle connections are closed,
+    /// whatever waits for input in one reads its end; it can still send, and has until the deadline
+    /// to do so.
     ///
     /// # Errors
     ///
@@ -404,8 +407,7 @@ async fn handle<L, S, K>(
     S: HttpService<K>,
     K: 'static,
 {
-    let (permit, tracked) = admission.into_parts();
-    let mut watch = tracked.shutdown().watch();
+    let mut watch = admission.shutdown().watch();
     let first_byte = protocols.settings.timeouts.first_byte;
     let patience = first_byte.unwrap_or(Duration::MAX);
     let shaken = tokio::select! {
@@ -424,16 +426,7 @@ async fn handle<L, S, K>(
             return;
         }
     };
-    Connection::new(
-        stream,
-        conn,
-        service,
-        protocols,
-        L::unacknowledged,
-        permit,
-        Some(watch),
-    )
-    .await;
-    // Not before here: a shutdown waits for connections that are still being closed.
-    drop(tracked);
+    drop(watch);
+    let kernel = Kernel::of::<L>();
+    Connection::new(stream, conn, service, protocols, kernel, Some(admission)).await;
 }
