@@ -79,6 +79,20 @@ fn contradicts(host: &HeaderValue, target: &Uri, version: Version) -> bool {
 /// `uri-host [ ":" port ]` (RFC 9110 section 7.2, RFC 3986 section 3.2.2). Both parts may be
 /// empty: a target without an authority is sent with an empty Host (RFC 9112 section 3.2).
 fn is_authority(value: &[u8]) -> bool {
+    // Nearly all there are: a name or an IPv4 address, and perhaps a port.
+    let plain = value
+        .iter()
+        .take_while(|byte| is_unreserved_or_sub_delim(**byte))
+        .count();
+    match value.get(plain..) {
+        Some([]) => true,
+        Some([b':', port @ ..]) => port.iter().all(u8::is_ascii_digit),
+        _ => is_unusual_authority(value),
+    }
+}
+
+/// One with an IP literal or percent-encoded bytes in it, or none at all.
+fn is_unusual_authority(value: &[u8]) -> bool {
     let (host, port) = match value.strip_prefix(b"[") {
         Some(rest) => {
             let Some(end) = rest.iter().position(|byte| *byte == b']') else {
@@ -100,7 +114,7 @@ fn is_authority(value: &[u8]) -> bool {
         Some((b':', digits)) => digits.iter().all(u8::is_ascii_digit),
         Some(_) => false,
     };
-    port_is_valid && is_reg_name(host)
+    port_is_valid && is_encoded_reg_name(host)
 }
 
 /// What stands between brackets: an IPv6 address, or `v1.something` (RFC 3986's IPvFuture).
@@ -121,13 +135,7 @@ fn is_ip_literal(literal: &[u8]) -> bool {
     }
 }
 
-/// RFC 3986 section 3.2.2: `reg-name`, of which an IPv4 address is one.
-fn is_reg_name(name: &[u8]) -> bool {
-    let plain = |byte: &u8| is_unreserved_or_sub_delim(*byte);
-    name.iter().all(plain) || is_encoded_reg_name(name)
-}
-
-/// One with percent-encoded bytes in it: rare.
+/// RFC 3986 section 3.2.2: `reg-name`, percent-encoded bytes included.
 fn is_encoded_reg_name(mut name: &[u8]) -> bool {
     while let Some((byte, rest)) = name.split_first() {
         name = match (byte, rest) {

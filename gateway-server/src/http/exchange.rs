@@ -119,14 +119,15 @@ impl<S> Exchange<S> {
             Body::new(body)
         };
         // A service may panic before it returns a future.
-        let called = panic::catch_unwind(AssertUnwindSafe(|| self.service.respond(request, wrap)));
-        let state = match called {
-            Ok(future) => State::Running { future },
-            Err(panic) => {
-                report_panic(&*panic);
-                State::Panicked
-            }
-        };
+        // Not returned through the guard, which would move the future once more.
+        let mut state = State::Panicked;
+        let called = panic::catch_unwind(AssertUnwindSafe(|| {
+            let future = self.service.respond(request, wrap);
+            state = State::Running { future };
+        }));
+        if let Err(panic) = called {
+            report_panic(&*panic);
+        }
         ResponseFuture {
             state,
             around: Some(around),
@@ -256,20 +257,20 @@ where
             || upload.is_some_and(Upload::ends_connection);
         let response = match body_failure {
             Some(status) => Err(status),
-            None => response.and_then(final_response),
+            None if response.as_ref().is_ok_and(is_interim) => {
+                error!("the service answered with an interim status");
+                Err(StatusCode::INTERNAL_SERVER_ERROR)
+            }
+            None => response,
         };
         Poll::Ready(Ok(finish(response, closing, around)))
     }
 }
 
-/// An interim response is not the service's to send, and would leave the client waiting for more.
-fn final_response<B>(response: Response<B>) -> Result<Response<B>, StatusCode> {
+/// Interim responses are not the service's to send: they would leave the client waiting for more.
+fn is_interim<B>(response: &Response<B>) -> bool {
     let status = response.status();
-    if status.is_informational() && status != StatusCode::SWITCHING_PROTOCOLS {
-        error!(%status, "service answered with an interim status");
-        return Err(StatusCode::INTERNAL_SERVER_ERROR);
-    }
-    Ok(response)
+    status.is_informational() && status != StatusCode::SWITCHING_PROTOCOLS
 }
 
 /// Puts on the answer what the connection has to say.

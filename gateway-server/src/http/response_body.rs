@@ -41,7 +41,8 @@ struct Watch {
     unsent: bool,
     has_given: bool,
     // What the next poll says.
-    failure: Option<BoxError>,
+    // Boxed, as it is moved with every response and filled with nearly none.
+    failure: Option<Box<BoxError>>,
     guard: ResponseGuard,
 }
 
@@ -80,7 +81,7 @@ where
     ) -> Poll<Option<Result<Frame<B::Data>, BoxError>>> {
         let this = self.project();
         if let Some(error) = this.watch.failure.take() {
-            return Poll::Ready(Some(Err(error)));
+            return Poll::Ready(Some(Err(*error)));
         }
         this.watch.asked();
         let Some(mut body) = this.body.as_pin_mut() else {
@@ -168,7 +169,7 @@ impl Watch {
             return Poll::Ready(Some(Err(error)));
         }
         // hyper drops what it has not sent. It sends what it has whenever it has to wait.
-        self.failure = Some(error);
+        self.failure = Some(Box::new(error));
         cx.waker().wake_by_ref();
         Poll::Pending
     }
