@@ -358,3 +358,18 @@ async fn the_100_is_sent_when_the_body_is_first_read_and_not_before() {
     let answer = client.response().await;
     assert_eq!((answer.status(), answer.text()), (200, "not read"));
 }
+
+/// It was not noticed: the connection's task did not hear that some other task waits.
+#[tokio::test]
+async fn a_body_that_stops_in_another_task_is_answered_408() {
+    let service = service_fn(|request: Request<Body>| async move {
+        tokio::task::yield_now().await;
+        tokio::spawn(count(request)).await.unwrap()
+    });
+    let server = Running::with(service, |server| server.body_read_timeout(SHORT));
+    let mut client = server.client().await;
+    client
+        .send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n")
+        .await;
+    assert_eq!(statuses(&client.rest().await), [408]);
+}

@@ -8,7 +8,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use gateway_core::{Arrival, Body, BoxError, ConnInfo, Failure};
+use gateway_core::{Arrival, BoxError, ConnInfo, Failure};
 use http::header::{CONNECTION, CONTENT_LENGTH, EXPECT, HOST};
 use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
 use http_body::Body as _;
@@ -20,7 +20,7 @@ use super::check;
 use super::pulse::Pulse;
 use super::request_body::{Framing, RequestBody, Upload};
 use super::response_body::ResponseBody;
-use super::service::sealed::{Bodies, Serve};
+use super::service::sealed::Serve;
 use super::settings::Settings;
 use crate::access::Record;
 
@@ -48,18 +48,13 @@ impl<S> Exchange<S> {
     }
 
     /// The status the request is refused with before anybody is asked.
-    fn refusal<K>(&self, request: &Request<Incoming>) -> Option<StatusCode>
-    where
-        S: Serve<K>,
-    {
+    fn refusal(&self, request: &Request<Incoming>) -> Option<StatusCode> {
         if let Some(status) = check::refusal(request, self.settings.head_fields) {
             return Some(status);
         }
         let most = self.settings.body_bytes?;
         match request.body().size_hint().exact() {
             Some(length) if length > most => Some(StatusCode::PAYLOAD_TOO_LARGE),
-            // Nobody would count it.
-            None if S::BODIES == Bodies::Raw => Some(StatusCode::LENGTH_REQUIRED),
             Some(_) | None => None,
         }
     }
@@ -99,10 +94,10 @@ impl<S> Exchange<S> {
         request.extensions_mut().insert(arrival);
         let upload = &mut around.upload;
         let waits = !request.body().is_end_stream() && request.headers().contains_key(EXPECT);
-        let wrap = |incoming: Incoming| {
+        let watch = |incoming: Incoming| {
             // Mostly there is no body, and then nothing is allocated for it.
             if incoming.is_end_stream() {
-                return Body::empty();
+                return Err(incoming);
             }
             let framing = match incoming.size_hint().exact() {
                 _ if is_two(around.version) => Framing::Stream,
@@ -111,18 +106,17 @@ impl<S> Exchange<S> {
                 None => Framing::Chunked,
             };
             let begun = Upload::new(Arc::clone(&self.pulse), framing);
-            let timeout = is_two(around.version).then_some(self.settings.timeouts.body);
+            let timeout = self.settings.timeouts.body;
             let most = self.settings.body_bytes;
             let body = RequestBody::new(incoming, Arc::clone(&begun), most, timeout);
             *upload = Some(begun);
-            // Boxed: one type serves the requests of all our servers, and it knows no hyper.
-            Body::new(body)
+            Ok(body)
         };
         // A service may panic before it returns a future.
         // Not returned through the guard, which would move the future once more.
         let mut state = State::Panicked;
         let called = panic::catch_unwind(AssertUnwindSafe(|| {
-            let future = self.service.respond(request, wrap);
+            let future = self.service.respond(request, watch);
             state = State::Running { future };
         }));
         if let Err(panic) = called {
@@ -234,6 +228,9 @@ where
             StateProj::Refused { status } => (Err(*status), true),
             StateProj::Panicked => (Err(StatusCode::INTERNAL_SERVER_ERROR), false),
             StateProj::Running { future } => {
+                if let Some(upload) = this.around.as_ref().and_then(|it| it.upload.as_deref()) {
+                    upload.settle(cx);
+                }
                 // The state of a service that panicked is not looked at again.
                 let polled = panic::catch_unwind(AssertUnwindSafe(|| future.poll(cx)));
                 let answer = match polled {

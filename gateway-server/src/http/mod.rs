@@ -92,6 +92,7 @@ mod connection;
 mod exchange;
 mod io;
 mod pulse;
+mod replay;
 mod request_body;
 mod response_body;
 mod server;

@@ -2,22 +2,24 @@ use std::error::Error;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
-use std::task::{Context, Poll};
+use std::sync::{Arc, OnceLock};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::StatusCode;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
+use tokio::runtime::Handle;
 use tokio::time::{Instant, Sleep, sleep};
 
 use super::pulse::Pulse;
 
 /// The body of a request on its way to the service: counted, and given up when it stands still.
 #[derive(Debug)]
-pub(crate) struct RequestBody {
+#[expect(unnameable_types, reason = "sealed")]
+pub struct RequestBody {
     incoming: Incoming,
     upload: Arc<Upload>,
     /// Bytes that may still come.
@@ -26,17 +28,12 @@ pub(crate) struct RequestBody {
     has_trailers: bool,
 }
 
-/// Who notices that a body stands still.
+/// How long a body may stand still, where it has to notice that itself; see [`Upload::is_at_home`].
 #[derive(Debug)]
-enum Stall {
-    /// The connection's task, which sees every byte of its one request.
-    Connection,
-    /// The body itself: HTTP/2 has many on one connection. Boxed, and made only when a body has
-    /// to wait.
-    Stream {
-        timeout: Option<Duration>,
-        sleep: Option<Pin<Box<Sleep>>>,
-    },
+struct Stall {
+    timeout: Option<Duration>,
+    // Boxed, and made only when a body has to wait.
+    sleep: Option<Pin<Box<Sleep>>>,
 }
 
 /// What the answer to a request has to know of its body.
@@ -44,6 +41,8 @@ enum Stall {
 pub(crate) struct Upload {
     pulse: Arc<Pulse>,
     framing: Framing,
+    // The connection's task, once it has polled the service's future.
+    home: OnceLock<Waker>,
     failure: AtomicU8,
     // It came to its end, which nobody can take for anything else.
     finished: AtomicBool,
@@ -76,10 +75,24 @@ impl Upload {
         Arc::new(Self {
             pulse,
             framing,
+            home: OnceLock::new(),
             failure: AtomicU8::new(0),
             finished: AtomicBool::new(false),
             dropped: AtomicBool::new(false),
         })
+    }
+
+    /// The task that polls with `cx` is the connection's.
+    pub(crate) fn settle(&self, cx: &Context<'_>) {
+        self.home.get_or_init(|| cx.waker().clone());
+    }
+
+    /// Whether the task that waits for an HTTP/1 body is the connection's own, which sees every byte
+    /// of its one request and looks at the time anyway. It does not hear of it when some other task
+    /// waits.
+    fn is_at_home(&self, cx: &Context<'_>) -> bool {
+        let home = self.home.get();
+        self.framing != Framing::Stream && home.is_some_and(|home| home.will_wake(cx.waker()))
     }
 
     /// Whether the connection has to end with the answer that is about to be sent.
@@ -117,16 +130,16 @@ impl RequestBody {
         incoming: Incoming,
         upload: Arc<Upload>,
         most_bytes: Option<u64>,
-        stream_timeout: Option<Option<Duration>>,
+        timeout: Option<Duration>,
     ) -> Self {
         Self {
             incoming,
             upload,
             left: most_bytes.unwrap_or(u64::MAX),
-            stall: stream_timeout.map_or(Stall::Connection, |timeout| Stall::Stream {
+            stall: Stall {
                 timeout,
                 sleep: None,
-            }),
+            },
             has_trailers: false,
         }
     }
@@ -160,13 +173,13 @@ impl Body for RequestBody {
         let pulse = &this.upload.pulse;
         match Pin::new(&mut this.incoming).poll_frame(cx) {
             Poll::Pending => {
-                if this.stall.poll(pulse, cx).is_ready() {
+                if this.stall.poll(&this.upload, cx).is_ready() {
                     return this.fail(STALLED, RequestBodyError::Stalled);
                 }
                 Poll::Pending
             }
             Poll::Ready(Some(Ok(frame))) => {
-                this.stall.moved(pulse);
+                this.stall.moved(&this.upload);
                 this.has_trailers |= frame.is_trailers();
                 let length = frame.data_ref().map_or(0, Bytes::len) as u64;
                 match this.left.checked_sub(length) {
@@ -212,31 +225,25 @@ impl Drop for RequestBody {
 
 impl Stall {
     /// Ready when the body has stood still for too long.
-    fn poll(&mut self, pulse: &Pulse, cx: &mut Context<'_>) -> Poll<()> {
-        match self {
-            Self::Connection => {
-                pulse.upload_starved();
-                Poll::Pending
-            }
-            Self::Stream { timeout: None, .. } => Poll::Pending,
-            Self::Stream {
-                timeout: Some(timeout),
-                sleep: waiting,
-            } => {
-                let waiting = waiting.get_or_insert_with(|| Box::pin(sleep(*timeout)));
-                waiting.as_mut().poll(cx)
-            }
+    fn poll(&mut self, upload: &Upload, cx: &mut Context<'_>) -> Poll<()> {
+        if upload.is_at_home(cx) {
+            upload.pulse.upload_starved();
+            return Poll::Pending;
         }
+        // A body can be read outside a runtime, where nothing tells the time.
+        let (Some(timeout), Ok(_runtime)) = (self.timeout, Handle::try_current()) else {
+            return Poll::Pending;
+        };
+        let waiting = self.sleep.get_or_insert_with(|| Box::pin(sleep(timeout)));
+        waiting.as_mut().poll(cx)
     }
 
-    fn moved(&mut self, pulse: &Pulse) {
-        match self {
-            Self::Connection => pulse.upload_moved(),
-            Self::Stream {
-                timeout: Some(timeout),
-                sleep: Some(waiting),
-            } => waiting.as_mut().reset(Instant::now() + *timeout),
-            Self::Stream { .. } => {}
+    fn moved(&mut self, upload: &Upload) {
+        if upload.framing != Framing::Stream {
+            upload.pulse.upload_moved();
+        }
+        if let (Some(timeout), Some(waiting)) = (self.timeout, &mut self.sleep) {
+            waiting.as_mut().reset(Instant::now() + timeout);
         }
     }
 }

@@ -10,14 +10,18 @@ use http_body::Body as HttpBody;
 use hyper::body::Incoming;
 use pin_project_lite::pin_project;
 
+use super::replay;
+use super::request_body::RequestBody;
+
 /// What a [`Server`](crate::http::Server) can serve.
 ///
 /// Implemented for every `tower` service from [`Request<Body>`](Body) to a response with any
 /// body whose errors are errors, and for every `hyper` service from `Request<Incoming>`; `Kind`
 /// tells the two apart and is always inferred. Nobody else implements it.
 ///
-/// A hyper service reads hyper's own body, so of the limits on bodies only the one on a declared
-/// Content-Length holds there, and bodies without one are refused (411) where a limit is set.
+/// Timeouts and limits are the same for both. (A hyper service wants hyper's own body type, which
+/// knows neither, so a body is read through a second one: a task more for each request that has a
+/// body.)
 pub trait HttpService<Kind>: Serve<Kind> {}
 
 impl<S, Kind> HttpService<Kind> for S where S: Serve<Kind> {}
@@ -31,34 +35,24 @@ pub enum Tower {}
 pub enum Hyper {}
 
 pub(crate) mod sealed {
-    use super::{BoxError, Future, HttpBody, Incoming, Request, Response};
-
-    /// How a request body reaches the service.
-    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-    #[expect(unnameable_types, reason = "sealed")]
-    pub enum Bodies {
-        /// Through ours, which counts and times.
-        Watched,
-        /// As hyper made it.
-        Raw,
-    }
+    use super::{BoxError, Future, HttpBody, Incoming, Request, RequestBody, Response};
 
     #[expect(unnameable_types, reason = "sealed")]
     pub trait Serve<Kind>: Clone + Send + 'static {
-        const BODIES: Bodies;
         type ResponseBody: HttpBody<Data: Send, Error: Into<BoxError>> + Send + 'static;
         type Future: Future<Output = Result<Response<Self::ResponseBody>, BoxError>>
             + Send
             + 'static;
 
-        /// Asks the service. `wrap` makes a body of ours out of hyper's.
-        fn respond<F>(&self, request: Request<Incoming>, wrap: F) -> Self::Future
+        /// Asks the service. `watch` makes a body that is counted and timed out of hyper's, or
+        /// gives it back where it is none.
+        fn respond<F>(&self, request: Request<Incoming>, watch: F) -> Self::Future
         where
-            F: FnOnce(Incoming) -> gateway_core::Body;
+            F: FnOnce(Incoming) -> Result<RequestBody, Incoming>;
     }
 }
 
-use sealed::{Bodies, Serve};
+use sealed::Serve;
 
 impl<S, B> Serve<Tower> for S
 where
@@ -69,18 +63,21 @@ where
     S::Future: Send + 'static,
     B: HttpBody<Data: Send, Error: Into<BoxError>> + Send + 'static,
 {
-    const BODIES: Bodies = Bodies::Watched;
     type ResponseBody = B;
     type Future = TowerFuture<S>;
 
-    fn respond<F>(&self, request: Request<Incoming>, wrap: F) -> TowerFuture<S>
+    fn respond<F>(&self, request: Request<Incoming>, watch: F) -> TowerFuture<S>
     where
-        F: FnOnce(Incoming) -> Body,
+        F: FnOnce(Incoming) -> Result<RequestBody, Incoming>,
     {
         // A clone a request: hyper calls with `&self`, several at a time over HTTP/2, and the
         // instance that was polled ready has to be the one that is called.
         let mut service = self.clone();
-        let request = request.map(wrap);
+        let request = request.map(|incoming| match watch(incoming) {
+            // Boxed: one type serves the requests of all our servers, and it knows no hyper.
+            Ok(watched) => Body::new(watched),
+            Err(_none) => Body::empty(),
+        });
         // Nearly all services are always ready. Those that are not will be polled by somebody who
         // can be woken.
         let mut nobody = Context::from_waker(Waker::noop());
@@ -109,14 +106,17 @@ where
     S::Future: Send + 'static,
     B: HttpBody<Data: Send, Error: Into<BoxError>> + Send + 'static,
 {
-    const BODIES: Bodies = Bodies::Raw;
     type ResponseBody = B;
     type Future = HyperFuture<S::Future>;
 
-    fn respond<F>(&self, request: Request<Incoming>, _: F) -> HyperFuture<S::Future>
+    fn respond<F>(&self, request: Request<Incoming>, watch: F) -> HyperFuture<S::Future>
     where
-        F: FnOnce(Incoming) -> Body,
+        F: FnOnce(Incoming) -> Result<RequestBody, Incoming>,
     {
+        let request = request.map(|incoming| match watch(incoming) {
+            Ok(watched) => replay::incoming(watched),
+            Err(none) => none,
+        });
         HyperFuture {
             future: self.call(request),
         }
