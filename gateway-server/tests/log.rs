@@ -12,6 +12,8 @@ use common::Running;
 use gateway_core::Body;
 use gateway_server::common_log::CommonLogLayer;
 use http::{Request, Response, StatusCode};
+use http_body::Frame;
+use http_body_util::StreamBody;
 use tower::{Layer, service_fn};
 use tracing::field::{Field, Visit};
 use tracing::span;
@@ -90,13 +92,21 @@ async fn the_common_log_has_a_line_a_request() {
 
 type Event = BTreeMap<&'static str, String>;
 
-/// Collects the events of the access log.
+/// Collects what the server tells.
 #[derive(Clone, Default)]
 struct Collector(Arc<Mutex<Vec<Event>>>);
 
+impl Collector {
+    fn of(&self, target: &str) -> Vec<Event> {
+        let mut events = self.0.lock().unwrap().clone();
+        events.retain(|event| event["target"] == target);
+        events
+    }
+}
+
 impl tracing::Subscriber for Collector {
     fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
-        metadata.target() == "gateway_server::access"
+        metadata.target().starts_with("gateway_server") && *metadata.level() <= tracing::Level::INFO
     }
     fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
         span::Id::from_u64(1)
@@ -113,7 +123,8 @@ impl tracing::Subscriber for Collector {
                 self.0.insert(field.name(), value.to_string());
             }
         }
-        let mut fields = Fields(Event::new());
+        let target = event.metadata().target().to_string();
+        let mut fields = Fields(Event::from([("target", target)]));
         event.record(&mut fields);
         self.0.lock().unwrap().push(fields.0);
     }
@@ -135,7 +146,7 @@ async fn tracing_has_one_event_a_request_refused_ones_included() {
     let peer = client.stream.local_addr().unwrap().to_string();
     client.send("GET /c HTTP/1.1\r\n\r\n").await;
     client.rest().await;
-    let events = collector.0.lock().unwrap().clone();
+    let events = collector.of("gateway_server::access");
     let seen: Vec<_> = events
         .iter()
         .map(|event| {
@@ -159,4 +170,23 @@ async fn tracing_has_one_event_a_request_refused_ones_included() {
         ]
     );
     assert!(events.iter().all(|event| event.contains_key("duration")));
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn a_body_that_is_shorter_than_its_length_is_told_to_the_operator() {
+    let _alone = ONE_AT_A_TIME.lock().await;
+    let collector = Collector::default();
+    let _guard = tracing::subscriber::set_default(collector.clone());
+    let server = Running::start(service_fn(|_: Request<Body>| async {
+        let pieces = futures_util::stream::iter([Ok::<_, Infallible>(Frame::data("short".into()))]);
+        let mut response = Response::new(Body::new(StreamBody::new(pieces)));
+        response.headers_mut().insert("content-length", 100.into());
+        Ok::<_, Infallible>(response)
+    }));
+    let mut client = server.client().await;
+    client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    client.rest().await;
+    let events = collector.of("gateway_server::http::connection");
+    assert_eq!(events.len(), 1, "{events:?}");
+    assert_eq!(events[0]["message"], "response cannot be sent");
 }

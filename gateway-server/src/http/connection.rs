@@ -1,6 +1,7 @@
 //! One connection from its first byte to its last: which protocol it speaks, which timeout runs,
 //! and how it ends.
 
+use std::error::Error;
 use std::future::Future;
 use std::marker::PhantomData;
 use std::mem;
@@ -16,7 +17,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use pin_project_lite::pin_project;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep};
-use tracing::debug;
+use tracing::{debug, error};
 
 use super::exchange::{Exchange, Exchanges};
 use super::io::{Io, Kernel, Version};
@@ -365,10 +366,17 @@ where
     }
 }
 
-/// What went wrong on a connection is mostly the client's doing, and never news to the service.
+/// What went wrong on a connection is mostly the client's doing, and no news to the service.
 fn log(ended: &hyper::Result<()>) {
-    if let Err(error) = ended {
-        debug!(error = error as &dyn std::error::Error, "connection failed");
+    let Err(error) = ended else { return };
+    let cause = error as &dyn Error;
+    // A body that is shorter than its Content-Length, or fields that contradict each other. Bodies
+    // that fail have said so themselves.
+    let is_service = error.is_user() && (error.is_body_write_aborted() || error.source().is_none());
+    if is_service {
+        error!(error = cause, "response cannot be sent");
+    } else {
+        debug!(error = cause, "connection failed");
     }
 }
 

@@ -67,8 +67,9 @@
 //! # Logs
 //!
 //! `tracing` has one event a request, target `gateway_server::access`, level INFO: `method`, `path`,
-//! `status`, `bytes`, `duration` (seconds), `peer`, `complete`. Where nobody listens it costs a branch. For people
-//! there is [`common_log`](crate::common_log).
+//! `status`, `bytes`, `duration` (seconds), `peer`, `complete`. Where nobody listens it costs a branch. `peer`
+//! is who is connected, a reverse proxy too. For people there is [`common_log`](crate::common_log),
+//! which inside a `ProxyLayer` knows the client.
 //!
 //! # Reloading while you work
 //!
