@@ -82,6 +82,8 @@ pub mod fastcgi;
 #[cfg(feature = "http")]
 pub mod http;
 #[cfg(feature = "listen")]
+mod lifetime;
+#[cfg(feature = "listen")]
 mod listener;
 #[cfg(all(feature = "listen", target_os = "linux"))]
 mod outq;

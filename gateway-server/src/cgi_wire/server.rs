@@ -5,23 +5,22 @@ use std::future::Future;
 use std::io;
 use std::marker::PhantomData;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use gateway_core::{Addr, Application, Body, BoxError, InvalidPrefix, Prefix};
 use http::{Request, Response};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::Semaphore;
 use tower_service::Service;
-use tracing::{debug, info, warn};
+use tracing::{debug, warn};
 
 use super::codec::Codec;
 use super::connection::{Closing, Connection};
 use super::settings::Settings;
-use crate::accept::{self, Admission};
+use crate::accept::Admission;
+use crate::lifetime::{Lifetime, tcp_addr};
 use crate::listener::{Both, Listener};
-use crate::shutdown::{Outcome, Plan, Shutdown, Signals};
+use crate::shutdown::{Outcome, Shutdown};
 use crate::sockets::Sockets;
 
 /// A protocol that a front end speaks.
@@ -44,18 +43,10 @@ pub(crate) trait Protocol: Send + 'static {
 pub struct FrontEndServer<P, L = Sockets> {
     listener: L,
     settings: Settings,
-    most_connections: Option<usize>,
-    plan: Plan,
-    stop: Stop,
+    lifetime: Lifetime,
     /// The front ends that may connect; `None` for all.
     front_ends: Option<Arc<[IpAddr]>>,
     protocol: PhantomData<fn() -> P>,
-}
-
-enum Stop {
-    Signals,
-    // Boxed once per server, so that the future is no part of its type.
-    When(Pin<Box<dyn Future<Output = ()> + Send>>),
 }
 
 impl<P> FrontEndServer<P> {
@@ -150,9 +141,7 @@ impl<P, L: Listener> FrontEndServer<P, L> {
         FrontEndServer {
             listener: Both::new(self.listener, listener),
             settings: self.settings,
-            most_connections: self.most_connections,
-            plan: self.plan,
-            stop: self.stop,
+            lifetime: self.lifetime,
             front_ends: self.front_ends,
             protocol: PhantomData,
         }
@@ -164,13 +153,7 @@ impl<P, L: Listener> FrontEndServer<P, L> {
     ///
     /// There is none.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        match self.listener.local_addr()? {
-            Addr::Ip(addr) => Ok(addr),
-            other => Err(io::Error::new(
-                io::ErrorKind::AddrNotAvailable,
-                format!("the server listens on {other}, which is no TCP address"),
-            )),
-        }
+        tcp_addr(&self.listener)
     }
 }
 
@@ -180,9 +163,7 @@ impl<P, L> FrontEndServer<P, L> {
         Self {
             listener,
             settings: Settings::default(),
-            most_connections: None,
-            plan: Plan::default(),
-            stop: Stop::Signals,
+            lifetime: Lifetime::default(),
             front_ends: None,
             protocol: PhantomData,
         }
@@ -240,7 +221,7 @@ impl<P, L> FrontEndServer<P, L> {
     /// How many connections may be open at a time. More wait in the kernel's queue; none is
     /// dropped. Default: nine tenths of the files the process may open, and 65,536 at most.
     pub fn max_connections(mut self, most: usize) -> Self {
-        self.most_connections = Some(most);
+        self.lifetime.limit_connections(most);
         self
     }
 
@@ -269,7 +250,7 @@ impl<P, L> FrontEndServer<P, L> {
         mut self,
         signal: impl Future<Output = ()> + Send + 'static,
     ) -> Self {
-        self.stop = Stop::When(Box::pin(signal));
+        self.lifetime.stop_when(signal);
         self
     }
 
@@ -277,26 +258,20 @@ impl<P, L> FrontEndServer<P, L> {
     /// their way. Each connection is closed with the end of its response. Default: one second. The
     /// server does not wait for it when no connection is left.
     pub fn shutdown_grace(mut self, grace: Duration) -> Self {
-        self.plan.grace = grace;
+        self.lifetime.plan.grace = grace;
         self
     }
 
     /// How long running requests have from the beginning of a shutdown until they are cut.
     /// Default: 30 seconds.
     pub fn shutdown_deadline(mut self, deadline: Duration) -> Self {
-        self.plan.deadline = deadline;
+        self.lifetime.plan.deadline = deadline;
         self
     }
 }
 
 #[expect(private_bounds, reason = "the protocols are those of this crate")]
 impl<P: Protocol, L> FrontEndServer<P, L> {
-    fn most_connections(&self) -> usize {
-        self.most_connections
-            .unwrap_or_else(accept::default_limit)
-            .min(Semaphore::MAX_PERMITS)
-    }
-
     /// Serves one connection that somebody else has accepted, until it is closed: with all
     /// timeouts, and outside every shutdown and count.
     pub fn serve_connection<T, S, B>(
@@ -309,7 +284,7 @@ impl<P: Protocol, L> FrontEndServer<P, L> {
         S: Service<Request<Body>, Response = Response<B>, Error: Into<BoxError>>,
         B: http_body::Body<Error: Into<BoxError>>,
     {
-        let codec = P::codec(&self.settings, self.most_connections());
+        let codec = P::codec(&self.settings, self.lifetime.most_connections());
         let settings = Arc::new(self.settings.clone());
         Connection::new(
             io,
@@ -356,32 +331,15 @@ impl<P: Protocol, L: Listener> FrontEndServer<P, L> {
             + 'static,
         B: http_body::Body<Error: Into<BoxError>> + Send + 'static,
     {
-        let most = self.most_connections();
         let Self {
-            mut listener,
+            listener,
             settings,
-            plan,
-            stop,
+            lifetime,
             front_ends,
             ..
         } = self;
-        let shutdown = Shutdown::new();
-        let limit = Arc::new(Semaphore::new(most));
+        let most = lifetime.most_connections();
         let settings = Arc::new(settings);
-        let (mut signals, when) = match stop {
-            Stop::Signals => (Some(Signals::listen()?), None),
-            Stop::When(when) => (None, Some(when)),
-        };
-        let stopped = async {
-            match (when, signals.as_mut()) {
-                (Some(when), _) => when.await,
-                (None, Some(signals)) => {
-                    let signal = signals.next().await;
-                    info!(%signal, protocol = P::NAME, "shutting down");
-                }
-                (None, None) => std::future::pending().await,
-            }
-        };
         let serve = |handshake: L::Handshake, admission: Admission| {
             let (settings, service) = (Arc::clone(&settings), service.clone());
             let front_ends = front_ends.clone();
@@ -405,25 +363,7 @@ impl<P: Protocol, L: Listener> FrontEndServer<P, L> {
                 drop(admission);
             }
         };
-        accept::accept(&mut listener, &limit, &shutdown, stopped, serve).await;
-        drop(listener);
-        let hurry = async {
-            match signals.as_mut() {
-                Some(signals) => signals.next().await,
-                None => std::future::pending().await,
-            }
-        };
-        let outcome = shutdown.run(plan, hurry).await;
-        if outcome.is_clean() {
-            info!(%outcome, "stopped");
-        } else {
-            warn!(%outcome, "stopped");
-        }
-        if let Some(signal) = outcome.hurried() {
-            // Returning could take for ever: a runtime that is dropped waits for its threads.
-            std::process::exit(signal.exit_code().into());
-        }
-        Ok(outcome)
+        lifetime.run(listener, P::NAME, serve).await
     }
 }
 
@@ -444,8 +384,7 @@ impl<P, L: fmt::Debug> fmt::Debug for FrontEndServer<P, L> {
         f.debug_struct("Server")
             .field("listener", &self.listener)
             .field("settings", &self.settings)
-            .field("max_connections", &self.most_connections)
-            .field("shutdown", &self.plan)
+            .field("lifetime", &self.lifetime)
             .finish_non_exhaustive()
     }
 }

@@ -2,22 +2,21 @@ use std::fmt;
 use std::future::Future;
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use gateway_core::{Addr, Application, ConnInfo};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::Semaphore;
-use tracing::{debug, info, warn};
+use tracing::debug;
 
 use super::connection::{Connection, Protocols};
 use super::io::Kernel;
 use super::service::HttpService;
 use super::settings::Settings;
-use crate::accept::{self, Admission};
+use crate::accept::Admission;
+use crate::lifetime::{Lifetime, tcp_addr};
 use crate::listener::{Both, Listener};
-use crate::shutdown::{Outcome, Phase, Plan, Shutdown, Signal, Signals};
+use crate::shutdown::{Outcome, Phase};
 use crate::sockets::Sockets;
 
 /// An HTTP/1.1 and HTTP/2 server.
@@ -45,15 +44,7 @@ use crate::sockets::Sockets;
 pub struct Server<L = Sockets> {
     listener: L,
     settings: Settings,
-    most_connections: Option<usize>,
-    plan: Plan,
-    stop: Stop,
-}
-
-enum Stop {
-    Signals,
-    // Boxed once per server, so that the future is no part of its type.
-    When(Pin<Box<dyn Future<Output = ()> + Send>>),
+    lifetime: Lifetime,
 }
 
 impl Server<Sockets> {
@@ -62,9 +53,7 @@ impl Server<Sockets> {
         Self {
             listener: Sockets::new(),
             settings: Settings::default(),
-            most_connections: None,
-            plan: Plan::default(),
-            stop: Stop::Signals,
+            lifetime: Lifetime::default(),
         }
     }
 
@@ -147,9 +136,7 @@ impl<L: Listener> Server<L> {
         Server {
             listener: Both::new(self.listener, listener),
             settings: self.settings,
-            most_connections: self.most_connections,
-            plan: self.plan,
-            stop: self.stop,
+            lifetime: self.lifetime,
         }
     }
 
@@ -160,13 +147,7 @@ impl<L: Listener> Server<L> {
     ///
     /// There is none.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        match self.listener.local_addr()? {
-            Addr::Ip(addr) => Ok(addr),
-            other => Err(io::Error::new(
-                io::ErrorKind::AddrNotAvailable,
-                format!("the server listens on {other}, which is no TCP address"),
-            )),
-        }
+        tcp_addr(&self.listener)
     }
 }
 
@@ -217,7 +198,7 @@ impl<L> Server<L> {
     /// How many connections may be open at a time. More wait in the kernel's queue; none is
     /// dropped. At least 1. Default: nine tenths of the files the process may open, and 65,536 at most.
     pub fn max_connections(mut self, most: usize) -> Self {
-        self.most_connections = Some(most.max(1));
+        self.lifetime.limit_connections(most);
         self
     }
 
@@ -253,7 +234,7 @@ impl<L> Server<L> {
         mut self,
         signal: impl Future<Output = ()> + Send + 'static,
     ) -> Self {
-        self.stop = Stop::When(Box::pin(signal));
+        self.lifetime.stop_when(signal);
         self
     }
 
@@ -261,14 +242,14 @@ impl<L> Server<L> {
     /// their way: those are answered with `Connection: close`, so a client that obeys it sees no
     /// error. Default: one second. The server does not wait for it when no connection is left.
     pub fn shutdown_grace(mut self, grace: Duration) -> Self {
-        self.plan.grace = grace;
+        self.lifetime.plan.grace = grace;
         self
     }
 
     /// How long running requests have from the beginning of a shutdown until they are cut.
     /// Default: 30 seconds.
     pub fn shutdown_deadline(mut self, deadline: Duration) -> Self {
-        self.plan.deadline = deadline;
+        self.lifetime.plan.deadline = deadline;
         self
     }
 
@@ -320,52 +301,16 @@ impl<L: Listener> Server<L> {
         K: 'static,
     {
         let Self {
-            mut listener,
+            listener,
             settings,
-            most_connections,
-            plan,
-            stop,
+            lifetime,
         } = self;
-        let shutdown = Shutdown::new();
-        let most = most_connections.unwrap_or_else(accept::default_limit);
-        let limit = Arc::new(Semaphore::new(most.min(Semaphore::MAX_PERMITS)));
         let protocols = Protocols::new(settings);
-        let (mut signals, when) = match stop {
-            Stop::Signals => (Some(Signals::listen()?), None),
-            Stop::When(when) => (None, Some(when)),
-        };
-        let stopped = async {
-            match (when, signals.as_mut()) {
-                (Some(when), _) => when.await,
-                (None, Some(signals)) => {
-                    let signal = signals.next().await;
-                    info!(%signal, "shutting down");
-                }
-                (None, None) => std::future::pending().await,
-            }
-        };
         let serve = move |handshake, admission| {
             let (protocols, service) = (Arc::clone(&protocols), service.clone());
             handle::<L, S, K>(handshake, admission, service, protocols)
         };
-        accept::accept(&mut listener, &limit, &shutdown, stopped, serve).await;
-        drop(listener);
-        let hurry = async {
-            match signals.as_mut() {
-                Some(signals) => signals.next().await,
-                None => std::future::pending().await,
-            }
-        };
-        let outcome = shutdown.run(plan, hurry).await;
-        if outcome.is_clean() {
-            info!(%outcome, "stopped");
-        } else {
-            warn!(%outcome, "stopped");
-        }
-        if let Some(signal) = outcome.hurried() {
-            end_at_once(signal);
-        }
-        Ok(outcome)
+        lifetime.run(listener, "HTTP", serve).await
     }
 
     /// Serves a blocking application until a shutdown: as [`serve`](Self::serve) with
@@ -379,19 +324,12 @@ impl<L: Listener> Server<L> {
     }
 }
 
-/// What a second signal asks for. Returning could take for ever: a runtime that is dropped waits
-/// for its blocking threads.
-fn end_at_once(signal: Signal) -> ! {
-    std::process::exit(signal.exit_code().into())
-}
-
 impl<L: fmt::Debug> fmt::Debug for Server<L> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Server")
             .field("listener", &self.listener)
             .field("settings", &self.settings)
-            .field("max_connections", &self.most_connections)
-            .field("shutdown", &self.plan)
+            .field("lifetime", &self.lifetime)
             .finish_non_exhaustive()
     }
 }
