@@ -5,12 +5,12 @@ use std::convert::Infallible;
 use std::future::Future;
 use std::panic::{self, AssertUnwindSafe};
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::task::{Context, Poll, ready};
 
 use gateway_core::{Arrival, BoxError, ConnInfo, Failure};
 use http::header::{CONNECTION, CONTENT_LENGTH, EXPECT, HOST};
-use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
+use http::{Extensions, HeaderValue, Method, Request, Response, StatusCode, Version};
 use http_body::Body as _;
 use hyper::body::Incoming;
 use pin_project_lite::pin_project;
@@ -23,6 +23,22 @@ use super::response_body::ResponseBody;
 use super::service::sealed::Serve;
 use super::settings::Settings;
 use crate::access::Record;
+
+/// An empty [`Arrival`], with room beside it for what routers add. A map that is copied comes as large
+/// as it is; one that starts with ours has to grow under the third entry after it, which costs as much
+/// as all the checks of a request.
+static ROOMY: LazyLock<Extensions> = LazyLock::new(|| {
+    let mut extensions = Extensions::new();
+    extensions.insert(Arrival::default());
+    let (first, second, third) = ((), ((),), (((),),));
+    extensions.insert(first);
+    extensions.insert(second);
+    extensions.insert(third);
+    extensions.remove::<()>();
+    extensions.remove::<((),)>();
+    extensions.remove::<(((),),)>();
+    extensions
+});
 
 /// A connection's service, as hyper calls it.
 pub(crate) struct Exchange<S> {
@@ -91,7 +107,12 @@ impl<S> Exchange<S> {
         if self.settings.timeouts.write.is_some() {
             arrival = arrival.watched();
         }
-        request.extensions_mut().insert(arrival);
+        let extensions = request.extensions_mut();
+        extensions.extend(ROOMY.clone());
+        match extensions.get_mut::<Arrival>() {
+            Some(empty) => *empty = arrival,
+            None => drop(extensions.insert(arrival)),
+        }
         let upload = &mut around.upload;
         let waits = !request.body().is_end_stream() && request.headers().contains_key(EXPECT);
         let watch = |incoming: Incoming| {

@@ -1,4 +1,5 @@
 use std::io::{self, IoSlice};
+use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -19,17 +20,17 @@ const LINGER: usize = 8 * 1024 * 1024;
 const JOINED: usize = 512;
 
 /// All of `bufs` in one piece, where they are one or fit into one: `writev` costs more than `send`.
-fn join<'a>(bufs: &'a [IoSlice<'_>], joined: &'a mut [u8; JOINED]) -> Option<&'a [u8]> {
+fn join<'a>(bufs: &'a [IoSlice<'_>], joined: &'a mut ReadBuf<'_>) -> Option<&'a [u8]> {
     if let [only] = bufs {
         return Some(only);
     }
-    let mut length = 0;
     for buf in bufs {
-        let room = joined.get_mut(length..length + buf.len())?;
-        room.copy_from_slice(buf);
-        length += buf.len();
+        if buf.len() > joined.remaining() {
+            return None;
+        }
+        joined.put_slice(buf);
     }
-    joined.get(..length)
+    Some(joined.filled())
 }
 
 /// A connection's stream as hyper sees it: notes in the [`Pulse`] what moves, and closes so that
@@ -211,7 +212,8 @@ impl<T: AsyncWrite + AsyncRead + Unpin> AsyncWrite for Io<T> {
         if self.is_cut() {
             return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
         }
-        let mut joined = [0; JOINED];
+        let mut room = [MaybeUninit::uninit(); JOINED];
+        let mut joined = ReadBuf::uninit(&mut room);
         let written = match join(bufs, &mut joined) {
             Some(joined) => Pin::new(&mut self.stream).poll_write(cx, joined),
             None => Pin::new(&mut self.stream).poll_write_vectored(cx, bufs),
