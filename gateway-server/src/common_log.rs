@@ -25,7 +25,7 @@ use std::io::{self, Write};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 
 use bytes::Buf;
 use gateway_core::RequestExt;
@@ -34,6 +34,8 @@ use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 use tower_layer::Layer;
 use tower_service::Service;
+
+use crate::date::Date;
 
 type Sink = Arc<Mutex<dyn Write + Send>>;
 
@@ -283,45 +285,24 @@ fn escape(line: &mut String, bytes: &[u8]) {
 
 /// `[10/Oct/2000:13:55:36 +0000]`.
 fn date(line: &mut String, time: SystemTime) {
-    let seconds = time
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |since| since.as_secs());
-    let (days, second) = (seconds / 86_400, seconds % 86_400);
-    let (year, month, day) = civil(days);
-    let month = MONTHS.get(month).copied().unwrap_or("Jan");
-    let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
+    let Date {
+        year,
+        month,
+        day,
+        hour,
+        minute,
+        second,
+        ..
+    } = Date::at(time);
     let _ = write!(
         line,
         "[{day:02}/{month}/{year}:{hour:02}:{minute:02}:{second:02} +0000]"
     );
 }
 
-const MONTHS: [&str; 12] = [
-    "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
-];
-
-/// Year, month from 0, and day of a number of days since 1970, in the Gregorian calendar. Counted
-/// from a first of March, so that the day that comes and goes is the last of a year.
-fn civil(days: u64) -> (u64, usize, u64) {
-    const FOUR_CENTURIES: u64 = 146_097;
-    let days = days + 719_468; // from 0000-03-01
-    let (era, day) = (days / FOUR_CENTURIES, days % FOUR_CENTURIES);
-    let year = (day - day / 1460 + day / 36_524 - day / 146_096) / 365;
-    let day = day - (365 * year + year / 4 - year / 100);
-    let month = (5 * day + 2) / 153;
-    let day = day - (153 * month + 2) / 5 + 1;
-    let (month, next_year) = if month < 10 {
-        (month + 2, 0)
-    } else {
-        (month - 10, 1)
-    };
-    let month = usize::try_from(month).unwrap_or_default();
-    (era * 400 + year + next_year, month, day)
-}
-
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
+    use std::time::{Duration, UNIX_EPOCH};
 
     use super::*;
 

@@ -62,6 +62,8 @@ async fn a_head_that_drips_is_answered_408_after_the_header_read_timeout() {
         });
         let mut answer = Vec::new();
         let _ = reading.read_to_end(&mut answer).await;
+        // RFC 9110 section 6.6.1: an answer of the 4xx class has a date.
+        assert!(String::from_utf8_lossy(&answer).contains("\r\ndate: "));
         assert!(
             is_about_short(began.elapsed()),
             "{beginning:?}: {:?}",

@@ -8,9 +8,9 @@ use std::mem;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 use gateway_core::ConnInfo;
 use hyper::server::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -25,6 +25,7 @@ use super::pulse::{Pulse, Timeout};
 use super::service::sealed::Serve;
 use super::settings::Settings;
 use crate::accept::Admission;
+use crate::date::Date;
 use crate::shutdown::{Phase, Watch};
 
 /// What an HTTP/2 connection begins with (RFC 9113 section 3.4).
@@ -35,8 +36,11 @@ const FIRST_READ: usize = 4096;
 
 /// What is sent to a client that takes too long over the head of a request (RFC 9110 section
 /// 15.5.9). Nobody was asked, so nobody else can answer.
-const TOO_SLOW: &[u8] =
-    b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+fn too_slow() -> Bytes {
+    let date = Date::at(SystemTime::now());
+    let head = "HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0";
+    format!("{head}\r\ndate: {date}\r\n\r\n").into()
+}
 
 /// Everything connections of one server have in common.
 #[derive(Debug)]
@@ -106,7 +110,7 @@ enum Protocol<T, S: Serve<K>, K> {
     /// A last word, and then nothing more.
     Farewell {
         io: Io<T>,
-        unsent: &'static [u8],
+        unsent: Bytes,
     },
     Over,
 }
@@ -276,7 +280,7 @@ where
                     while !unsent.is_empty() {
                         match ready!(Pin::new(&mut *io).poll_write(cx, unsent)) {
                             Ok(written) if written > 0 => {
-                                *unsent = unsent.get(written..).unwrap_or_default();
+                                unsent.advance(written);
                             }
                             Ok(_) | Err(_) => return Poll::Ready(()),
                         }
@@ -339,7 +343,7 @@ where
         };
         *self = Self::Farewell {
             io,
-            unsent: TOO_SLOW,
+            unsent: too_slow(),
         };
         true
     }

@@ -290,7 +290,7 @@ impl<L: Listener> Server<L> {
     ///
     /// Connections that were upgraded (WebSockets) are waited for. When idle connections are closed,
     /// whatever waits for input in one reads its end; it can still send, and has until the deadline
-    /// to do so.
+    /// to do so. (A stream that was upgraded over HTTP/2 does not hear of it before it is cut.)
     ///
     /// # Errors
     ///
