@@ -105,13 +105,50 @@ async fn an_idle_connection_is_closed_without_a_word() {
 async fn an_idle_connection_that_was_parked_still_answers() {
     // Looked at after a quarter of it, and then it gives back its memory.
     let server = Running::with(service_fn(hello), |server| {
-        server.keep_alive_timeout(Duration::from_millis(200))
+        server.keep_alive_timeout(Duration::from_secs(4))
     });
     let mut client = server.client().await;
-    for _ in 0..4 {
+    for _ in 0..3 {
         assert_eq!(client.get("/").await.text(), "hello");
-        sleep(Duration::from_millis(130)).await;
+        sleep(Duration::from_millis(1300)).await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_connection_that_is_looked_at_between_pipelined_requests_answers_them_all() {
+    // hyper lets others have a turn after every 16. Looked at then, it seemed idle, gave back its memory,
+    // and nobody looked at the requests that had been read until more of them came.
+    const LINE: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+    let server = Running::with(service_fn(hello), |server| {
+        server.keep_alive_timeout(Duration::from_secs(2))
+    });
+    let mut client = server.client().await;
+    let requests = LINE.repeat(160);
+    let began = Instant::now();
+    while began.elapsed() < Duration::from_secs(3) {
+        client.send(&requests).await;
+        for _ in 0..160 {
+            client.until("hello").await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_head_that_began_with_the_request_before_has_its_deadline() {
+    let server = Running::with(service_fn(hello), |server| {
+        server
+            .keep_alive_timeout(Duration::from_secs(2))
+            .header_read_timeout(SHORT)
+    });
+    let mut client = server.client().await;
+    client
+        .send("GET / HTTP/1.1\r\nHost: a\r\n\r\nGET / HT")
+        .await;
+    client.until("hello").await;
+    // Whole after the look, it is a request like others.
+    sleep(Duration::from_millis(700)).await;
+    let rest = client.rest().await;
+    assert_eq!(statuses(&rest), [408], "{rest}");
 }
 
 #[tokio::test]

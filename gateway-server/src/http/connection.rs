@@ -207,7 +207,7 @@ where
             }
             this.pulse.settle();
             let is_idle = this.pulse.is_idle();
-            // Everything readable has just been read, so nothing is on its way that we know of.
+            // Everything readable was read and looked at, so nothing is on its way that we know of.
             if is_idle && *this.phase >= Phase::Closing {
                 return Poll::Ready(());
             }
@@ -224,7 +224,7 @@ where
                 return Poll::Pending;
             };
             match timeout {
-                Due::Look => this.protocol.park(this.pulse),
+                Due::Look => this.protocol.park(this.protocols, this.pulse),
                 Due::Over(Timeout::Body) => this.pulse.stall(),
                 Due::Over(Timeout::HalfClose) => this.pulse.end_reading(),
                 Due::Over(Timeout::Head) if this.protocol.turn_away() => {
@@ -350,19 +350,25 @@ where
 
     /// Gives hyper's buffers back while a connection is idle: ten thousand of them would hold a
     /// hundred megabytes for nothing.
-    fn park(&mut self, pulse: &Pulse) {
+    fn park(&mut self, protocols: &Protocols, pulse: &Pulse) {
         if !pulse.is_idle() || pulse.expects_more() {
             return;
         }
         match mem::replace(self, Self::Over) {
             Self::One(conn) => {
                 if let Some(parts) = conn.into_parts() {
+                    // The beginning of a head that came together with the request before.
+                    let is_waiting = !parts.read_buf.is_empty();
                     *self = Self::Quiet {
                         io: parts.io.into_inner(),
                         exchange: parts.service.exchange,
                         // Copied (it is mostly empty), or it would keep the whole buffer.
                         seen: parts.read_buf.to_vec(),
                     };
+                    if is_waiting {
+                        pulse.received();
+                        self.begin(protocols, pulse);
+                    }
                 }
             }
             other => *self = other,

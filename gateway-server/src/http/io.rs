@@ -165,11 +165,13 @@ impl<T: AsyncRead + Unpin> AsyncRead for Io<T> {
         if !this.prefix.is_empty() {
             let length = this.prefix.len().min(buf.remaining());
             buf.put_slice(&this.prefix.split_to(length));
+            this.pulse.read(this.version == Version::One);
             return Poll::Ready(Ok(()));
         }
         if this.version == Version::Two {
             return Pin::new(&mut this.stream).poll_read(cx, buf);
         }
+        this.pulse.read(false);
         if this.pulse.take_read_timeout() {
             return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
         }
@@ -180,6 +182,7 @@ impl<T: AsyncRead + Unpin> AsyncRead for Io<T> {
             Poll::Pending => return Poll::Pending,
         }
         if buf.filled().len() > before {
+            this.pulse.read(true);
             this.pulse.received();
         } else if buf.remaining() > 0 && this.pulse.hide_end() {
             // hyper would drop the request under way. No waker is kept: the stream will never be

@@ -33,6 +33,8 @@ struct Flags {
     shared: AtomicBool,
     // Bytes of the next request came while this one was being answered.
     ahead: AtomicBool,
+    // HTTP/1 was given bytes and has not come for more: it may not have looked at all of them.
+    unread: AtomicBool,
     // The kernel takes no more bytes.
     blocked: AtomicBool,
     // The client has closed its sending side, and HTTP has not been told yet.
@@ -123,9 +125,12 @@ impl Pulse {
     }
 
     /// Whether all is answered, and sent: hyper takes a body of one piece whole, so a response can be
-    /// over for everybody but the kernel.
+    /// over for everybody but the kernel. And whether all was read: of many pipelined requests hyper
+    /// answers some, and then lets other tasks have a turn.
     pub(crate) fn is_idle(&self) -> bool {
-        matches!(self.stage(), Stage::Quiet | Stage::Idle) && !self.flags.blocked.load(Relaxed)
+        matches!(self.stage(), Stage::Quiet | Stage::Idle)
+            && !self.flags.blocked.load(Relaxed)
+            && !self.flags.unread.load(Relaxed)
     }
 
     fn enter(&self, stage: Stage) {
@@ -189,6 +194,11 @@ impl Pulse {
             Stage::Busy => self.beat(),
             Stage::Lingering | Stage::Upgraded => {}
         }
+    }
+
+    /// HTTP/1 asked for bytes; `given` if there were any.
+    pub(crate) fn read(&self, given: bool) {
+        self.flags.unread.store(given, Relaxed);
     }
 
     /// The kernel took bytes.
