@@ -25,6 +25,9 @@ fn a_crate_brings_along_as_many_as_the_readme_says() {
                 "tree",
                 "--locked",
                 "--offline",
+                // `(*)` would be coloured, too.
+                "--color",
+                "never",
                 "-e",
                 "normal",
                 "--prefix",
