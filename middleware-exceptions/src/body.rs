@@ -46,7 +46,7 @@ enum State<B> {
 }
 
 /// What the first poll gave, before the head went out.
-pub(crate) enum Started<E> {
+pub(crate) enum Started {
     /// Nothing yet, or it was not asked.
     Nothing,
     /// Everything, and the size of it was known.
@@ -55,35 +55,33 @@ pub(crate) enum Started<E> {
     /// again, an inner body may know more than before (a chunked response would turn into one with
     /// a length), or have forgotten to subtract.
     First(First, SizeHint),
-    Failed(E),
-    Panicked(Caught),
 }
 
 /// Polls once, before the head is released: what fails now can still be a clean response.
 ///
 /// Does not wait. Called below a guard.
 #[inline(always)]
-pub(crate) fn start<B>(body: &mut B, cx: &mut Context<'_>) -> Started<B::Error>
+pub(crate) fn start<B>(body: &mut B, cx: &mut Context<'_>) -> Result<Started, B::Error>
 where
     B: Body<Data = Bytes> + Unpin,
 {
     if body.is_end_stream() {
-        return Started::Nothing;
+        return Ok(Started::Nothing);
     }
     let size = body.size_hint();
     let frame = match Pin::new(&mut *body).poll_frame(cx) {
-        Poll::Pending => return Started::Nothing,
-        Poll::Ready(None) => return Started::First(First::End, size),
-        Poll::Ready(Some(Err(error))) => return Started::Failed(error),
+        Poll::Pending => return Ok(Started::Nothing),
+        Poll::Ready(None) => return Ok(Started::First(First::End, size)),
+        Poll::Ready(Some(Err(error))) => return Err(error),
         Poll::Ready(Some(Ok(frame))) => frame,
     };
-    match frame.into_data() {
+    Ok(match frame.into_data() {
         Ok(data) if size.exact() == Some(data.len() as u64) && body.is_end_stream() => {
             Started::Whole(data)
         }
         Ok(data) => Started::First(First::Data(data), size),
         Err(frame) => Started::First(First::of_other(frame), size),
-    }
+    })
 }
 
 /// A body that has failed, on its way to its end.
@@ -203,6 +201,77 @@ where
         }
     }
 
+    // A body that is whole is asked inline; the functions for all others stay functions, so that it costs a comparison.
+
+    #[inline(never)]
+    fn poll_watched(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let (inner, watch) = match &mut self.state {
+            State::Whole(_) => return Poll::Ready(None),
+            State::Watched { inner, watch } => (inner, watch),
+            State::Failed(_) => return self.poll_failed(cx),
+        };
+        match mem::replace(&mut watch.first, First::Nothing) {
+            First::Nothing => {}
+            First::Data(data) => return Poll::Ready(Some(Ok(Frame::data(data)))),
+            First::Trailers(trailers) => return Poll::Ready(Some(Ok(Frame::trailers(*trailers)))),
+            First::End => {
+                self.end();
+                return Poll::Ready(None);
+            }
+        }
+        let here = Here::new();
+        let guard = Guard::enter(&here);
+        let failed = match guard.catch(|| Pin::new(inner).poll_frame(cx)) {
+            Ok(Poll::Pending) if !watch.hint_failed.get() => return Poll::Pending,
+            Ok(Poll::Ready(Some(Ok(frame)))) if !watch.hint_failed.get() => {
+                return Poll::Ready(Some(Ok(frame)));
+            }
+            Ok(Poll::Ready(None)) => {
+                self.end();
+                return Poll::Ready(None);
+            }
+            Ok(Poll::Ready(Some(Err(error)))) => Ok(error),
+            Err(payload) => Err(guard.caught(payload)),
+            Ok(_) => return self.cut(),
+        };
+        self.fail(failed, cx)
+    }
+
+    #[inline(never)]
+    fn is_watched_at_end(&self) -> bool {
+        match &self.state {
+            State::Whole(data) => data.is_none(),
+            State::Watched { watch, .. } if !matches!(watch.first, First::Nothing) => false,
+            State::Watched { inner, watch } => {
+                guard(|| inner.is_end_stream()).unwrap_or_else(|caught| {
+                    hint_panicked(watch, caught);
+                    false
+                })
+            }
+            State::Failed(watch) => match &watch.failing {
+                Some(failing) => failing.error.is_none(),
+                None => true,
+            },
+        }
+    }
+
+    #[inline(never)]
+    fn watched_size(&self) -> SizeHint {
+        match &self.state {
+            State::Watched { watch, .. } if !matches!(watch.first, First::Nothing) => watch.whole,
+            State::Watched { inner, watch } => {
+                guard(|| inner.size_hint()).unwrap_or_else(|caught| {
+                    hint_panicked(watch, caught);
+                    SizeHint::default()
+                })
+            }
+            State::Whole(_) | State::Failed(_) => SizeHint::default(),
+        }
+    }
+
     /// What is broken goes on no further. It was reported when the hint panicked.
     #[cold]
     #[inline(never)]
@@ -269,73 +338,26 @@ where
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let this = &mut *self;
-        let (inner, watch) = match &mut this.state {
-            State::Whole(data) => {
-                return Poll::Ready(data.take().map(|data| Ok(Frame::data(data))));
-            }
-            State::Watched { inner, watch } => (inner, watch),
-            State::Failed(_) => return this.poll_failed(cx),
-        };
-        match mem::replace(&mut watch.first, First::Nothing) {
-            First::Nothing => {}
-            First::Data(data) => return Poll::Ready(Some(Ok(Frame::data(data)))),
-            First::Trailers(trailers) => return Poll::Ready(Some(Ok(Frame::trailers(*trailers)))),
-            First::End => {
-                this.end();
-                return Poll::Ready(None);
-            }
+        match &mut self.state {
+            State::Whole(data) => Poll::Ready(data.take().map(|data| Ok(Frame::data(data)))),
+            _ => self.poll_watched(cx),
         }
-        let here = Here::new();
-        let guard = Guard::enter(&here);
-        let failed = match guard.catch(|| Pin::new(inner).poll_frame(cx)) {
-            Ok(Poll::Pending) if !watch.hint_failed.get() => return Poll::Pending,
-            Ok(Poll::Ready(Some(Ok(frame)))) if !watch.hint_failed.get() => {
-                return Poll::Ready(Some(Ok(frame)));
-            }
-            Ok(Poll::Ready(None)) => {
-                this.end();
-                return Poll::Ready(None);
-            }
-            Ok(Poll::Ready(Some(Err(error)))) => Ok(error),
-            Err(payload) => Err(guard.caught(payload)),
-            Ok(_) => return this.cut(),
-        };
-        this.fail(failed, cx)
     }
 
     #[inline(always)]
     fn is_end_stream(&self) -> bool {
         match &self.state {
             State::Whole(data) => data.is_none(),
-            State::Watched { watch, .. } if !matches!(watch.first, First::Nothing) => false,
-            State::Watched { inner, watch } => {
-                guard(|| inner.is_end_stream()).unwrap_or_else(|caught| {
-                    hint_panicked(watch, caught);
-                    false
-                })
-            }
-            State::Failed(watch) => match &watch.failing {
-                Some(failing) => failing.error.is_none(),
-                None => true,
-            },
+            _ => self.is_watched_at_end(),
         }
     }
 
     #[inline(always)]
     fn size_hint(&self) -> SizeHint {
         match &self.state {
-            State::Whole(data) => {
-                SizeHint::with_exact(data.as_ref().map_or(0, |data| data.len() as u64))
-            }
-            State::Watched { watch, .. } if !matches!(watch.first, First::Nothing) => watch.whole,
-            State::Watched { inner, watch } => {
-                guard(|| inner.size_hint()).unwrap_or_else(|caught| {
-                    hint_panicked(watch, caught);
-                    SizeHint::default()
-                })
-            }
-            State::Failed(_) => SizeHint::default(),
+            State::Whole(Some(data)) => SizeHint::with_exact(data.len() as u64),
+            State::Whole(None) => SizeHint::with_exact(0),
+            _ => self.watched_size(),
         }
     }
 }

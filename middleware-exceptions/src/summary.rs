@@ -1,6 +1,6 @@
 //! What is remembered of a request while it is handled: little in production, where it must cost nothing.
 
-use http::{HeaderMap, Method, Request, Version};
+use http::{HeaderMap, Method, Request, Version, uri::PathAndQuery};
 
 use crate::{
     accept::Format,
@@ -13,27 +13,36 @@ use crate::{
 /// On the happy path of every request: no allocation, few instructions.
 pub(crate) struct Seen {
     method: Known,
-    /// Copied into a buffer that is used again: cheaper than the reference counts of a `Uri`, whose
+    /// Of the path, in bytes. What does not fit `path` is in `long`.
+    len: usize,
+    /// Copied into memory that is used again: cheaper than the reference counts of a `Uri`, whose
     /// first clone may allocate besides.
-    path: String,
+    path: [u8; SHORT],
+    long: String,
     /// With development on; and for methods that nobody knows.
     details: Option<Box<Details>>,
+    /// `long` has grown too large, or there are details.
+    is_spent: bool,
 }
+
+/// Paths are rarely longer.
+const SHORT: usize = 256;
 
 /// A buffer that has grown beyond this is not kept.
 const KEPT: usize = 1024;
 
-/// The methods that have a constant (RFC 9110 section 9.3, RFC 5789), in one byte.
+/// The methods that have a constant (RFC 9110 section 9.3, RFC 5789), in one byte. In the order of `http`, which
+/// makes the conversion a comparison.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Known {
+    Options,
     Get,
-    Head,
     Post,
     Put,
     Delete,
-    Connect,
-    Options,
+    Head,
     Trace,
+    Connect,
     Patch,
 }
 
@@ -62,30 +71,48 @@ impl Seen {
     pub(crate) const fn nothing() -> Self {
         Self {
             method: Known::Get,
-            path: String::new(),
+            len: 0,
+            path: [0; SHORT],
+            long: String::new(),
             details: None,
+            is_spent: false,
         }
     }
 
     /// Whether [`see`](Self::see) is not enough.
     #[inline(always)]
-    pub(crate) fn is_detailed<B>(request: &Request<B>, config: &Config) -> bool {
-        !config.details.is_off() || Known::of(request.method()).is_none()
+    pub(crate) fn see<B>(&mut self, request: &Request<B>, method: Known) {
+        let path = request
+            .uri()
+            .path_and_query()
+            .map_or("", PathAndQuery::as_str);
+        self.len = path.len();
+        match self.path.get_mut(..path.len()) {
+            Some(place) => place.copy_from_slice(path.as_bytes()),
+            None => self.see_long(path),
+        }
+        self.method = method;
     }
 
-    #[inline(always)]
-    pub(crate) fn see<B>(&mut self, request: &Request<B>) {
-        self.path.clear();
-        if let Some(path) = request.uri().path_and_query() {
-            self.path.push_str(path.as_str());
+    #[cold]
+    #[inline(never)]
+    fn see_long(&mut self, path: &str) {
+        self.long.clear();
+        self.long.push_str(path);
+        self.is_spent |= self.long.capacity() > KEPT;
+    }
+
+    fn path(&self) -> &str {
+        match self.path.get(..self.len) {
+            Some(path) => str::from_utf8(path).unwrap_or_default(),
+            None => &self.long,
         }
-        self.method = Known::of(request.method()).unwrap_or(Known::Get);
     }
 
     /// Whether it may be filled anew.
     #[inline(always)]
     pub(crate) fn is_reusable(&self) -> bool {
-        self.details.is_none() && self.path.capacity() <= KEPT
+        !self.is_spent
     }
 
     pub(crate) fn see_details<B>(&mut self, request: &Request<B>, config: &Config) {
@@ -104,6 +131,7 @@ impl Seen {
                 headers: parts.headers,
             }
         });
+        self.is_spent = true;
         self.details = Some(Box::new(Details {
             method: request.method().clone(),
             development,
@@ -138,7 +166,7 @@ impl Seen {
                 Some(details) => details.method.clone(),
                 None => self.method.method(),
             },
-            path: clean::cut_text(&redacted(&self.path), 2048).0,
+            path: clean::cut_text(&redacted(self.path()), 2048).0,
             version: development.map(|development| development.version),
             headers: development
                 .map(|development| shown(&development.headers))
@@ -149,7 +177,7 @@ impl Seen {
 
 impl Known {
     #[inline(always)]
-    fn of(method: &Method) -> Option<Self> {
+    pub(crate) fn of(method: &Method) -> Option<Self> {
         Some(match *method {
             Method::GET => Self::Get,
             Method::HEAD => Self::Head,
@@ -245,9 +273,12 @@ mod tests {
                 if !seen.is_reusable() {
                     seen = Seen::nothing();
                 }
-                seen.see(&request);
-                if Seen::is_detailed(&request, layer.config()) {
-                    seen.see_details(&request, layer.config());
+                match Known::of(request.method()) {
+                    Some(method) => seen.see(&request, method),
+                    None => {
+                        seen.see(&request, Known::Get);
+                        seen.see_details(&request, layer.config());
+                    }
                 }
                 let summary = seen.summary();
                 assert_eq!(

@@ -4,13 +4,23 @@
 //! them costs. So this is boxed, and the boxes are used again: a thread that has served a
 //! request allocates nothing for the next.
 
-use std::{cell::Cell, mem, sync::Arc};
+use std::{
+    cell::Cell,
+    mem::{self, ManuallyDrop},
+    sync::Arc,
+};
 
 use bytes::Bytes;
 use http::{HeaderMap, Request, response::Parts};
 use http_body::{Frame, SizeHint};
 
-use crate::{body::Failing, finish::Finishing, future::may_append, layer::Config, summary::Seen};
+use crate::{
+    body::Failing,
+    finish::Finishing,
+    future::may_append,
+    layer::Config,
+    summary::{Known, Seen},
+};
 
 /// So many boxes wait on a thread. More requests than that at once allocate.
 const KEPT: u32 = 256;
@@ -61,17 +71,18 @@ impl First {
 
 impl Watch {
     #[inline(always)]
-    pub(crate) fn of<B>(request: &Request<B>, config: &Arc<Config>) -> Box<Self> {
+    pub(crate) fn of<B>(request: &Request<B>, method: Known, config: &Arc<Config>) -> Box<Self> {
         let mut watch = Self::take();
         // It has none while it waits, so nothing is there to be dropped.
         mem::forget(watch.config.replace(Arc::clone(config)));
-        watch.seen.see(request);
+        watch.seen.see(request, method);
         watch
     }
 
     /// Of a request of which more is remembered than the happy path can afford.
     pub(crate) fn in_detail<B>(request: &Request<B>, config: &Arc<Config>) -> Box<Self> {
-        let mut watch = Self::of(request, config);
+        let method = Known::of(request.method()).unwrap_or(Known::Get);
+        let mut watch = Self::of(request, method, config);
         watch.seen.see_details(request, config);
         watch
     }
@@ -83,11 +94,14 @@ impl Watch {
 
     #[inline(always)]
     fn take() -> Box<Self> {
-        let taken = FREE.try_with(|free| {
-            let mut watch = free.take()?;
-            mem::forget(free.replace(watch.next.take()));
-            Some(watch)
-        });
+        let taken = FREE.try_with(
+            #[inline(always)]
+            |free| {
+                let mut watch = free.take()?;
+                mem::forget(free.replace(watch.next.take()));
+                Some(watch)
+            },
+        );
         match taken {
             Ok(Some(watch)) => watch,
             _ => Self::fresh(),
@@ -136,22 +150,29 @@ impl Watch {
         // Not kept alive by a box that waits.
         self.config = None;
         // An error: the thread is ending.
-        _ = FREE.try_with(
-            #[inline(always)]
-            |free| {
-                let next = free.take();
-                let waiting = next.as_ref().map_or(0, |next| next.waiting);
-                if waiting < KEPT {
-                    self.waiting = waiting + 1;
-                    // Both were taken: nothing is there to be dropped.
-                    mem::forget(mem::replace(&mut self.next, next));
-                    mem::forget(free.replace(Some(self)));
-                } else {
-                    free.set(next);
-                    self.throw_away();
-                }
-            },
-        );
+        let Ok(next) = FREE.try_with(Cell::take) else {
+            self.throw_away();
+            return;
+        };
+        let waiting = match &next {
+            Some(next) => next.waiting,
+            None => 0,
+        };
+        if waiting >= KEPT {
+            Self::put_back_all(next);
+            self.throw_away();
+            return;
+        }
+        self.waiting = waiting + 1;
+        // Both were taken: nothing is there to be dropped.
+        mem::forget(mem::replace(&mut self.next, next));
+        Self::put_back_all(Some(self));
+    }
+
+    #[inline(always)]
+    fn put_back_all(list: Option<Box<Self>>) {
+        let mut list = ManuallyDrop::new(list);
+        _ = FREE.try_with(|free| mem::forget(free.replace(list.take())));
     }
 
     #[cold]
@@ -160,11 +181,18 @@ impl Watch {
         drop(self);
     }
 
+    /// Whether [`look_at`](Self::look_at) has something to look for.
     #[inline(always)]
-    pub(crate) fn look_at(&mut self, parts: &Parts) {
-        if self.config.as_ref().is_some_and(|config| config.append) {
-            self.may_append = may_append(&parts.headers, &self.seen);
-        }
+    pub(crate) fn appends(&self) -> bool {
+        self.config.as_ref().is_some_and(|config| config.append)
+    }
+
+    /// Takes and gives back: see the caller on the address of a response.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn look_at(&mut self, (parts,): (ManuallyDrop<Parts>,)) -> ManuallyDrop<Parts> {
+        self.may_append = may_append(&parts.headers, &self.seen);
+        parts
     }
 
     pub(crate) fn config(&self) -> Option<&Arc<Config>> {
