@@ -338,9 +338,12 @@ where
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        match &mut self.state {
-            State::Whole(data) => Poll::Ready(data.take().map(|data| Ok(Frame::data(data)))),
-            _ => self.poll_watched(cx),
+        let State::Whole(data) = &mut self.state else {
+            return self.poll_watched(cx);
+        };
+        match data.take() {
+            Some(data) => Poll::Ready(Some(Ok(Frame::data(data)))),
+            None => Poll::Ready(None),
         }
     }
 

@@ -55,20 +55,13 @@ impl<F> ResponseFuture<F> {
         }
     }
 
-    #[cold]
-    #[inline(never)]
-    pub(crate) fn failed(cause: Cause, stage: Stage, mut watch: Box<Watch>) -> Self {
-        watch.finishing = finishing(cause, stage, &watch);
+    /// Of a request whose handler will not run: see [`failed`].
+    #[inline(always)]
+    pub(crate) fn stopped(watch: Box<Watch>) -> Self {
         Self {
             inner: None,
             watch: Some(watch),
         }
-    }
-
-    #[cold]
-    #[inline(never)]
-    pub(crate) fn panicked(caught: Caught, watch: Box<Watch>) -> Self {
-        Self::failed(Cause::of_panic(caught), Stage::Call, watch)
     }
 
     /// Dropped while it runs: the client is gone, or a timeout has struck.
@@ -85,6 +78,19 @@ impl<F> ResponseFuture<F> {
         }
         watch.put_back();
     }
+}
+
+#[cold]
+#[inline(never)]
+pub(crate) fn failed(cause: Cause, stage: Stage, mut watch: Box<Watch>) -> Box<Watch> {
+    watch.finishing = finishing(cause, stage, &watch);
+    watch
+}
+
+#[cold]
+#[inline(never)]
+pub(crate) fn panicked(caught: Caught, watch: Box<Watch>) -> Box<Watch> {
+    failed(Cause::of_panic(caught), Stage::Call, watch)
 }
 
 #[cold]

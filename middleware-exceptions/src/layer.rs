@@ -40,6 +40,30 @@ pub(crate) struct Config {
     pub(crate) append: bool,
     pub(crate) flush: Duration,
     pub(crate) editor: Option<Arc<str>>,
+    /// Whether there is nothing of the program in it, no closure that could own something.
+    pub(crate) is_plain: bool,
+}
+
+impl Config {
+    fn is_plain(&self) -> bool {
+        let Self {
+            details,
+            trusted: _,
+            peer,
+            observers,
+            statuses,
+            renderer,
+            append: _,
+            flush: _,
+            editor: _,
+            is_plain: _,
+        } = self;
+        !matches!(details, Details::If(_))
+            && peer.is_none()
+            && observers.is_empty()
+            && statuses.is_empty()
+            && renderer.is_none()
+    }
 }
 
 type PeerFn = dyn Fn(&Parts) -> Option<IpAddr> + Send + Sync;
@@ -69,6 +93,7 @@ impl ExceptionsLayer {
                 append: false,
                 flush: Duration::from_secs(1),
                 editor: None,
+                is_plain: true,
             }),
         }
     }
@@ -206,7 +231,9 @@ impl ExceptionsLayer {
     }
 
     fn with(mut self, change: impl FnOnce(&mut Config)) -> Self {
-        change(Arc::make_mut(&mut self.config));
+        let config = Arc::make_mut(&mut self.config);
+        change(config);
+        config.is_plain = config.is_plain();
         self
     }
 }

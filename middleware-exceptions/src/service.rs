@@ -18,6 +18,7 @@ use crate::{
     ResponseBody, ResponseFuture,
     cause::Cause,
     finish::Finishing,
+    future::{failed, panicked},
     layer::Config,
     report::Stage,
     summary::{Known, Seen},
@@ -96,7 +97,7 @@ where
         });
         match called {
             Ok(inner) => ResponseFuture::running(inner, watch),
-            Err(payload) => ResponseFuture::panicked(guard.caught(payload), watch),
+            Err(payload) => ResponseFuture::stopped(panicked(guard.caught(payload), watch)),
         }
     }
 }
@@ -109,14 +110,16 @@ impl<S> Exceptions<S> {
         S: Service<Request<B>>,
     {
         let watch = Watch::in_detail(&request, &self.config);
-        if let Some(unready) = self.failed.take() {
-            // Its drop may panic; the failure that is told of is the first.
-            discard(request);
-            return ResponseFuture::failed(*unready, Stage::Ready, watch);
-        }
-        match guard(|| self.inner.call(request)) {
-            Ok(inner) => ResponseFuture::running(inner, watch),
-            Err(caught) => ResponseFuture::panicked(caught, watch),
+        match self.failed.take() {
+            Some(unready) => {
+                // Its drop may panic; the failure that is told of is the first.
+                discard(request);
+                ResponseFuture::stopped(failed(*unready, Stage::Ready, watch))
+            }
+            None => match guard(|| self.inner.call(request)) {
+                Ok(inner) => ResponseFuture::running(inner, watch),
+                Err(caught) => ResponseFuture::stopped(panicked(caught, watch)),
+            },
         }
     }
 }

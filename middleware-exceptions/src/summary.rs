@@ -21,8 +21,8 @@ pub(crate) struct Seen {
     long: String,
     /// With development on; and for methods that nobody knows.
     details: Option<Box<Details>>,
-    /// `long` has grown too large, or there are details.
-    is_spent: bool,
+    /// Something of this request must go before the next one: to ask for one flag is cheaper than to look.
+    pub(crate) is_untidy: bool,
 }
 
 /// Paths are rarely longer.
@@ -75,7 +75,7 @@ impl Seen {
             path: [0; SHORT],
             long: String::new(),
             details: None,
-            is_spent: false,
+            is_untidy: false,
         }
     }
 
@@ -99,7 +99,7 @@ impl Seen {
     fn see_long(&mut self, path: &str) {
         self.long.clear();
         self.long.push_str(path);
-        self.is_spent |= self.long.capacity() > KEPT;
+        self.is_untidy |= self.long.capacity() > KEPT;
     }
 
     fn path(&self) -> &str {
@@ -110,9 +110,8 @@ impl Seen {
     }
 
     /// Whether it may be filled anew.
-    #[inline(always)]
     pub(crate) fn is_reusable(&self) -> bool {
-        !self.is_spent
+        self.details.is_none() && self.long.capacity() <= KEPT
     }
 
     pub(crate) fn see_details<B>(&mut self, request: &Request<B>, config: &Config) {
@@ -131,7 +130,7 @@ impl Seen {
                 headers: parts.headers,
             }
         });
-        self.is_spent = true;
+        self.is_untidy = true;
         self.details = Some(Box::new(Details {
             method: request.method().clone(),
             development,

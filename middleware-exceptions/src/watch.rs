@@ -30,7 +30,7 @@ thread_local! {
 }
 
 pub(crate) struct Watch {
-    /// `None` only while it waits to be used again.
+    /// `None` only of a body that no request is known of. While it waits, what it had before, if that is plain.
     config: Option<Arc<Config>>,
     pub(crate) seen: Seen,
     /// The failure of the handler.
@@ -73,10 +73,19 @@ impl Watch {
     #[inline(always)]
     pub(crate) fn of<B>(request: &Request<B>, method: Known, config: &Arc<Config>) -> Box<Self> {
         let mut watch = Self::take();
-        // It has none while it waits, so nothing is there to be dropped.
-        mem::forget(watch.config.replace(Arc::clone(config)));
+        // All requests of all threads share this one count: most leave it alone.
+        match &watch.config {
+            Some(kept) if Arc::ptr_eq(kept, config) => {}
+            _ => watch.adopt(config),
+        }
         watch.seen.see(request, method);
         watch
+    }
+
+    #[inline(never)]
+    fn adopt(&mut self, config: &Arc<Config>) {
+        self.config = Some(Arc::clone(config));
+        self.seen.is_untidy |= !config.is_plain;
     }
 
     /// Of a request of which more is remembered than the happy path can afford.
@@ -89,7 +98,9 @@ impl Watch {
 
     /// Of a body that no request is known of.
     pub(crate) fn of_nothing() -> Box<Self> {
-        Self::take()
+        let mut watch = Self::take();
+        watch.config = None;
+        watch
     }
 
     #[inline(always)]
@@ -142,13 +153,26 @@ impl Watch {
 
     /// Puts back one whose body was never handed out.
     #[inline(always)]
-    pub(crate) fn put_back_unused(mut self: Box<Self>) {
-        if !self.seen.is_reusable() {
-            self.throw_away();
-            return;
+    pub(crate) fn put_back_unused(self: Box<Self>) {
+        if self.seen.is_untidy {
+            self.put_back_tidied();
+        } else {
+            self.wait();
         }
-        // Not kept alive by a box that waits.
-        self.config = None;
+    }
+
+    /// A box that waits keeps nothing alive that anybody could miss.
+    #[inline(never)]
+    fn put_back_tidied(mut self: Box<Self>) {
+        if self.seen.is_reusable() {
+            self.config = None;
+            self.seen.is_untidy = false;
+            self.wait();
+        }
+    }
+
+    #[inline(always)]
+    fn wait(mut self: Box<Self>) {
         // An error: the thread is ending.
         let Ok(next) = FREE.try_with(Cell::take) else {
             self.throw_away();

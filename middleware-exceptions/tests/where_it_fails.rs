@@ -472,6 +472,59 @@ async fn drop_of_the_handler_that_has_answered() {
 }
 
 #[tokio::test]
+async fn the_handler_is_gone_before_its_body_is_polled() {
+    #[derive(Clone)]
+    struct Gone(Arc<AtomicUsize>);
+    impl Body for Gone {
+        type Data = Bytes;
+        type Error = Infallible;
+        fn poll_frame(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+            assert_eq!(self.0.load(Ordering::Relaxed), 1);
+            Poll::Ready(None)
+        }
+    }
+    struct Handler(Gone);
+    impl Future for Handler {
+        type Output = Result<Response<Gone>, Infallible>;
+        fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Self::Output> {
+            Poll::Ready(Ok(Response::new(self.0.clone())))
+        }
+    }
+    impl Drop for Handler {
+        fn drop(&mut self) {
+            (self.0.0).fetch_add(1, Ordering::Relaxed);
+        }
+    }
+    let gone = Gone(Arc::default());
+    let handler = tower::service_fn(|_: Request<Boxed>| Handler(gone.clone()));
+    assert_eq!(ask(&layer(), handler).await.status, 200);
+}
+
+#[tokio::test]
+async fn layers_on_one_thread_keep_to_themselves_and_leave_nothing() {
+    let log = Log::new();
+    let (observing, stages) = staged();
+    for _ in 0..3 {
+        for plain in [&layer(), &layer()] {
+            ask(plain, handler(async |_| Never::Ok(ok("fine")))).await;
+            let failing = handler(async |_| -> Never { panic!("not yours") });
+            ask(plain, failing).await.assert_clean_500();
+        }
+        ask(&observing, handler(async |_| Never::Ok(ok("fine")))).await;
+        assert_eq!(*stages.lock().unwrap(), []);
+    }
+    let failing = handler(async |_| -> Never { panic!("mine") });
+    ask(&observing, failing).await.assert_clean_500();
+    assert_eq!(*stages.lock().unwrap(), [Stage::Future]);
+    assert_eq!(log.take().len(), 7);
+    drop(observing);
+    assert_eq!(Arc::strong_count(&stages), 1, "what its closures own");
+}
+
+#[tokio::test]
 async fn drop_of_the_handler_whose_client_is_gone() {
     let log = Log::new();
     let (layer, stages) = staged();
