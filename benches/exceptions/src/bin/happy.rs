@@ -7,6 +7,11 @@
 //! keeps the compiler from doing: a response that it takes apart is moved where it would have been made in
 //! place. Hence two handlers, one behind a call and one that the compiler sees through.
 //!
+//! Where ours go, about, for `GET /` and a handler behind a call (of 295): a request is moved once more because its method
+//! and path are read (37), the path is copied (31), the record of the request taken and put back (34), both guards (16), the
+//! handler's future moved into ours (21), its response taken apart and put together (42), the body asked through
+//! a state that the compiler does not know (55), an empty future and body dropped (20).
+//!
 //! Runs itself below callgrind: `cargo run --release -p bench-exceptions --bin happy`.
 
 use std::{convert::Infallible, process::Command, sync::atomic::Ordering};
