@@ -209,3 +209,16 @@ fn a_failure_is_one_error_in_the_log_wherever_it_happens() {
         assert_eq!(errors.count(), done + 1, "{path}: {log}");
     }
 }
+
+#[test]
+fn a_wrong_command_line_is_answered_with_the_usage_and_2() {
+    for arguments in [&[][..], &["--bind"], &["--what"], &["--bind", "a:1", "b"]] {
+        let output = Command::new(env!("CARGO_BIN_EXE_failures"))
+            .args(arguments)
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(said.contains("usage: failures --bind HOST:PORT"), "{said}");
+    }
+}
