@@ -208,6 +208,59 @@ impl fmt::Display for Failure {
     }
 }
 
+/// The last of an error's sources, where the failure has been logged already: so says the middleware
+/// that reports failures, and the gateway does not log it a second time.
+///
+/// ```
+/// use gateway_core::Reported;
+/// use std::{error::Error, fmt};
+///
+/// #[derive(Debug)]
+/// struct CutShort;
+///
+/// impl fmt::Display for CutShort {
+///     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+///         f.write_str("the response was cut short")
+///     }
+/// }
+///
+/// impl Error for CutShort {
+///     fn source(&self) -> Option<&(dyn Error + 'static)> {
+///         Some(&Reported)
+///     }
+/// }
+///
+/// assert!(Reported::is_behind(&CutShort));
+/// assert!(!Reported::is_behind(&fmt::Error));
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct Reported;
+
+impl Reported {
+    /// Whether the error or one of its sources is this.
+    #[must_use]
+    pub fn is_behind(error: &(dyn StdError + 'static)) -> bool {
+        let mut next = Some(error);
+        // Sources may go round in a circle.
+        for _ in 0..64 {
+            match next {
+                Some(error) if error.is::<Self>() => return true,
+                Some(error) => next = error.source(),
+                None => break,
+            }
+        }
+        false
+    }
+}
+
+impl fmt::Display for Reported {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the failure has been reported")
+    }
+}
+
+impl StdError for Reported {}
+
 /// What a middleware knows of the failure behind a 5xx, as text for the developer: a response
 /// extension, which no gateway sends and [`testing::Client`](crate::testing::Client) prints.
 #[derive(Clone)]

@@ -141,7 +141,7 @@ pub use arrival::{Arrival, ErrorSink, GatewayFacts, GatewayVars};
 pub use body::{Body, BodyWriter};
 pub use conn::{Addr, ConnInfo};
 pub use environ::{Cancellation, Environ, EnvironBuilder, Errors, Segment};
-pub use error::{BoxError, Error, Failure, FailureText};
+pub use error::{BoxError, Error, Failure, FailureText, Reported};
 pub use escape::escape;
 pub use input::Input;
 pub use mount::{MountLayer, mount};

@@ -5,6 +5,7 @@ use gateway_core::{Application, Body, BoxError};
 use http::{Request, Response};
 use tower_service::Service;
 
+use crate::shutdown::Signals;
 use crate::{Sockets, ToSockets, cgi, fastcgi, http as http_server, scgi};
 
 /// How a program was started, told by what it finds.
@@ -157,8 +158,11 @@ where
                     .await
             }
             Start::Plain | Start::Cgi => {
+                // To make the sockets may be to say where they are, whereupon somebody may stop us.
+                let signals = Signals::listen()?;
                 http_server::Server::new()
                     .listener(sockets.to_sockets()?)
+                    .signals(signals)
                     .serve(service)
                     .await
             }

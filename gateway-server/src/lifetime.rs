@@ -22,6 +22,8 @@ pub(crate) struct Lifetime {
     most_connections: Option<usize>,
     pub(crate) plan: Plan,
     stop: Stop,
+    /// Heard since before the server was told to serve.
+    pub(crate) signals: Option<Signals>,
 }
 
 #[derive(Default)]
@@ -61,7 +63,7 @@ impl Lifetime {
         let shutdown = Shutdown::new();
         let limit = Arc::new(Semaphore::new(self.most_connections()));
         let (mut signals, when) = match self.stop {
-            Stop::Signals => (Some(Signals::listen()?), None),
+            Stop::Signals => (Some(self.signals.map_or_else(Signals::listen, Ok)?), None),
             Stop::When(when) => (None, Some(when)),
         };
         let stopped = async {

@@ -9,7 +9,7 @@ use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
 
 use common::Running;
-use gateway_core::Body;
+use gateway_core::{Body, BoxError, Reported};
 use gateway_server::common_log::CommonLogLayer;
 use http::{Request, Response, StatusCode};
 use http_body::Frame;
@@ -189,4 +189,27 @@ async fn a_body_that_is_shorter_than_its_length_is_told_to_the_operator() {
     let events = collector.of("gateway_server::http::connection");
     assert_eq!(events.len(), 1, "{events:?}");
     assert_eq!(events[0]["message"], "response cannot be sent");
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn a_body_that_fails_is_told_to_the_operator_unless_it_was_reported() {
+    let _alone = ONE_AT_A_TIME.lock().await;
+    let collector = Collector::default();
+    let _guard = tracing::subscriber::set_default(collector.clone());
+    let server = Running::start(service_fn(|request: Request<Body>| async move {
+        let error: BoxError = match request.uri().path() {
+            "/reported" => Reported.into(),
+            _ => "half way".into(),
+        };
+        let pieces = futures_util::stream::iter([Ok(Frame::data("half".into())), Err(error)]);
+        Ok::<_, Infallible>(Response::new(Body::new(StreamBody::new(pieces))))
+    }));
+    for (path, events) in [("/reported", 0), ("/", 1)] {
+        let mut client = server.client().await;
+        let request = format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n");
+        client.send(&request).await;
+        client.rest().await;
+        let told = collector.of("gateway_server::http::response_body");
+        assert_eq!(told.len(), events, "{path}: {told:?}");
+    }
 }

@@ -9,7 +9,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use gateway_core::BoxError;
+use gateway_core::{BoxError, Reported};
 use http_body::{Body, Frame, SizeHint};
 use panic_capture::{Caught, Guard, Here, discard, guard};
 
@@ -399,7 +399,8 @@ pub struct BodyError {
 
 impl BodyError {
     /// The id in the log. `None` where a layer further in reported it: then it is that one's, see
-    /// [`source`](Error::source).
+    /// [`source`](Error::source). At the end of the sources is [`Reported`], so that a gateway does not
+    /// log the failure again.
     #[must_use]
     pub fn id(&self) -> Option<ErrorId> {
         self.id
@@ -417,8 +418,9 @@ impl fmt::Display for BodyError {
 
 impl Error for BodyError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
-        self.source
-            .as_ref()
-            .map(|source| &**source as &(dyn Error + 'static))
+        match &self.source {
+            Some(source) => Some(&**source),
+            None => Some(&Reported),
+        }
     }
 }

@@ -5,7 +5,8 @@
 
 mod demo;
 
-use std::io;
+use std::fmt::Display;
+use std::io::{self, Write as _};
 use std::process::{ExitCode, Termination};
 
 use gateway_core::Application;
@@ -41,20 +42,25 @@ fn serve(server: impl Future<Output = io::Result<Outcome>>) -> io::Result<ExitCo
     runtime.block_on(server).map(Termination::report)
 }
 
+/// Says where, to whoever started it. `println` would panic where nobody listens.
+fn listening(scheme: &str, addr: impl Display) -> io::Result<()> {
+    writeln!(io::stdout(), "listening on {scheme}://{addr}")
+}
+
 async fn http(address: &str) -> io::Result<Outcome> {
     let server = http::Server::bind(address)?;
-    println!("listening on http://{}", server.local_addr()?);
+    listening("http", server.local_addr()?)?;
     server.serve(demo::application.into_service()).await
 }
 
 async fn fcgi(address: &str) -> io::Result<Outcome> {
     let server = fastcgi::Server::on(address.to_sockets()?);
-    println!("listening on fcgi://{}", server.local_addrs()[0]);
+    listening("fcgi", &server.local_addrs()[0])?;
     server.serve(demo::application.into_service()).await
 }
 
 async fn scgi(address: &str) -> io::Result<Outcome> {
     let server = scgi::Server::on(address.to_sockets()?);
-    println!("listening on scgi://{}", server.local_addrs()[0]);
+    listening("scgi", &server.local_addrs()[0])?;
     server.serve(demo::application.into_service()).await
 }

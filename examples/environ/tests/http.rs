@@ -267,3 +267,20 @@ fn the_errors_stream_is_standard_error() {
         .unwrap();
     assert!(stderr.contains("look here\n"), "{stderr}");
 }
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_standard_output_that_takes_nothing_is_an_error_and_no_panic() {
+    let full = std::fs::File::options()
+        .write(true)
+        .open("/dev/full")
+        .unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_environ"))
+        .args(["http", "127.0.0.1:0"])
+        .stdout(full)
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.starts_with("environ: No space left"), "{said}");
+}

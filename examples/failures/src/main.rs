@@ -4,8 +4,10 @@ use std::{
     error::Error,
     fmt,
     hint::black_box,
+    io::{self, Write as _},
     panic::{panic_any, resume_unwind},
     pin::Pin,
+    process::{ExitCode, Termination as _},
     sync::atomic::{AtomicU32, Ordering},
     task::{Context, Poll, ready},
     time::Duration,
@@ -14,7 +16,7 @@ use std::{
 use anyhow::Context as _;
 use bytes::Bytes;
 use gateway_core::{Application as _, Body, BoxError, Environ, Reply};
-use gateway_server::http::Server;
+use gateway_server::{Outcome, http::Server};
 use http::{Request, Response, StatusCode, header};
 use http_body::Frame;
 use middleware_exceptions::ExceptionsLayer;
@@ -23,9 +25,24 @@ use tower::{Layer as _, ServiceExt as _, service_fn};
 use tracing::Instrument as _;
 use tracing_subscriber::prelude::*;
 
+const USAGE: &str = "usage: failures --bind HOST:PORT [--production]";
+
+fn main() -> ExitCode {
+    let Some((bind, production)) = arguments() else {
+        eprintln!("{USAGE}");
+        return ExitCode::from(2);
+    };
+    serve(&bind, production).map_or_else(
+        |error| {
+            eprintln!("failures: cannot serve on {bind}: {error}");
+            ExitCode::FAILURE
+        },
+        Outcome::report,
+    )
+}
+
 #[tokio::main]
-async fn main() -> Result<(), Box<dyn Error>> {
-    let (bind, production) = arguments()?;
+async fn serve(bind: &str, production: bool) -> io::Result<Outcome> {
     tracing_subscriber::registry()
         .with(tracing_subscriber::EnvFilter::new("info"))
         .with(
@@ -47,26 +64,23 @@ async fn main() -> Result<(), Box<dyn Error>> {
     }));
 
     let server = Server::bind(bind)?;
-    println!("listening on http://{}", server.local_addr()?);
-    server.serve(service).await?;
-    Ok(())
+    let addr = server.local_addr()?;
+    writeln!(io::stdout(), "listening on http://{addr}")?;
+    server.serve(service).await
 }
 
-fn arguments() -> Result<(String, bool), Box<dyn Error>> {
+fn arguments() -> Option<(String, bool)> {
     let mut bind = None;
     let mut production = false;
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
-            "--bind" => bind = arguments.next(),
+            "--bind" => bind = Some(arguments.next()?),
             "--production" => production = true,
-            other => return Err(format!("what is {other}?").into()),
+            _ => return None,
         }
     }
-    Ok((
-        bind.ok_or("usage: failures --bind HOST:PORT [--production]")?,
-        production,
-    ))
+    Some((bind?, production))
 }
 
 async fn route(request: Request<Body>) -> Result<Response<Body>, BoxError> {

@@ -186,3 +186,39 @@ fn bodies_that_fail_arrive_as_far_as_they_came_and_are_cut() {
         assert!(failures.log().contains(text), "{text}");
     }
 }
+
+#[test]
+fn a_failure_is_one_error_in_the_log_wherever_it_happens() {
+    let failures = Failures::start(&["--production"]);
+    let paths = [
+        "/panic",
+        "/error",
+        "/application",
+        "/panic-before-first-chunk",
+        "/panic-in-body",
+        "/error-in-body",
+        "/panic-in-body-now",
+        "/panic-on-drop-of-body",
+    ];
+    for (done, path) in paths.into_iter().enumerate() {
+        failures.get(path);
+        // What is dropped after the response is reported after it, and a second report would come by then.
+        std::thread::sleep(Duration::from_millis(100));
+        let log = failures.log();
+        let errors = log.lines().filter(|line| line.contains(" ERROR "));
+        assert_eq!(errors.count(), done + 1, "{path}: {log}");
+    }
+}
+
+#[test]
+fn a_wrong_command_line_is_answered_with_the_usage_and_2() {
+    for arguments in [&[][..], &["--bind"], &["--what"], &["--bind", "a:1", "b"]] {
+        let output = Command::new(env!("CARGO_BIN_EXE_failures"))
+            .args(arguments)
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(said.contains("usage: failures --bind HOST:PORT"), "{said}");
+    }
+}

@@ -1,7 +1,8 @@
 //! One line for each request, on stderr.
 
 use std::convert::Infallible;
-use std::io::Write;
+use std::fmt::{self, Write as _};
+use std::io::Write as _;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Instant;
@@ -50,6 +51,22 @@ where
     }
 }
 
+/// Bytes that are not ASCII as a client should have sent them: among them are control characters that a
+/// terminal would obey.
+struct Escaped<'a>(&'a str);
+
+impl fmt::Display for Escaped<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for byte in self.0.bytes() {
+            match byte {
+                b'!'..=b'~' => f.write_char(byte.into())?,
+                _ => write!(f, "%{byte:02X}")?,
+            }
+        }
+        Ok(())
+    }
+}
+
 fn line<B>(method: &Method, uri: &Uri, answer: &Response<B>, start: Instant) {
     let length = answer
         .headers()
@@ -58,8 +75,11 @@ fn line<B>(method: &Method, uri: &Uri, answer: &Response<B>, start: Instant) {
         .unwrap_or("-");
     let micros = start.elapsed().as_micros();
     // One write, so that lines of several threads do not mingle. Where stderr is gone, so is the reader.
+    // HTTP/2 has the whole URL here, and a client may send it over HTTP/1.1.
+    let target = uri.path_and_query().map_or("*", |target| target.as_str());
+    let target = Escaped(target);
     let text = format!(
-        "{method} {uri} {} {length} {micros}us\n",
+        "{method} {target} {} {length} {micros}us\n",
         answer.status().as_u16()
     );
     let _ = std::io::stderr().write_all(text.as_bytes());

@@ -146,12 +146,16 @@ fn every_option_does_what_it_says() {
             .ask("/a.txt", "Accept-Encoding: gzip\r\n")
             .ends_with("zip")
     );
+    // U+009B makes a terminal do things; the URL is whole, as over HTTP/2.
+    assert_eq!(serve.status("http://localhost/a\u{9b}31m?b"), "404");
     let mut serve = serve;
-    let mut line = String::new();
-    BufReader::new(serve.child.stderr.as_mut().unwrap())
-        .read_line(&mut line)
-        .unwrap();
-    assert!(line.starts_with("GET /d/ 200 "), "{line}");
+    let lines: Vec<_> = BufReader::new(serve.child.stderr.as_mut().unwrap())
+        .lines()
+        .take(5)
+        .map(Result::unwrap)
+        .collect();
+    assert!(lines[0].starts_with("GET /d/ 200 "), "{lines:?}");
+    assert!(lines[4].starts_with("GET /a%C2%9B31m?b 404 "), "{lines:?}");
 }
 
 #[test]

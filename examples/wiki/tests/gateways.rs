@@ -2,7 +2,7 @@
 
 mod process;
 
-use std::io::Write;
+use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, Stdio};
 
 use process::Process;
@@ -158,4 +158,22 @@ fn under_cgi_a_page_is_edited_with_the_users_name() {
     );
     let history = cgi(dir.path(), &[("PATH_INFO", "/Tea/history")], "");
     assert!(history.contains("by <bdi>mallory &lt;i&gt;"), "{history}");
+}
+
+#[test]
+fn stopped_as_soon_as_it_has_said_where_it_listens_it_ends_as_it_should() {
+    for _ in 0..5 {
+        let data = tempfile::tempdir().unwrap();
+        let mut wiki = Command::new(env!("CARGO_BIN_EXE_wiki"))
+            .args(["--bind", "127.0.0.1:0", "--data"])
+            .arg(data.path())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut stdout = BufReader::new(wiki.stdout.take().unwrap());
+        stdout.read_line(&mut String::new()).unwrap();
+        let id = wiki.id().to_string();
+        assert!(Command::new("kill").arg(id).status().unwrap().success());
+        assert_eq!(wiki.wait().unwrap().code(), Some(0));
+    }
 }

@@ -273,7 +273,11 @@ where
     /// The body failed after its head went out: the front end must see that something is missing,
     /// so the request is not ended, and the connection is.
     fn cut_short(mut self: Pin<&mut Self>, failed: &Failed) {
-        error!("the response is cut short: {failed}");
+        if failed.is_reported() {
+            debug!("the response is cut short: {failed}");
+        } else {
+            error!("the response is cut short: {failed}");
+        }
         let mut this = self.as_mut().project();
         if C::ERRORS {
             let mut text = this.errors.end();

@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, Bytes};
-use gateway_core::{Body, BoxError, Failure};
+use gateway_core::{Body, BoxError, Failure, Reported};
 use http::{Request, Response, StatusCode};
 use pin_project_lite::pin_project;
 use tower_service::Service;
@@ -42,6 +42,11 @@ impl Failed {
                 .map_or(StatusCode::INTERNAL_SERVER_ERROR, Failure::status),
             Self::Panic => StatusCode::INTERNAL_SERVER_ERROR,
         }
+    }
+
+    /// Whether a middleware has logged it.
+    pub(super) fn is_reported(&self) -> bool {
+        matches!(self, Self::Error(error) if Reported::is_behind(&**error))
     }
 }
 

@@ -3,11 +3,11 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::Buf;
-use gateway_core::BoxError;
+use gateway_core::{BoxError, Reported};
 use http::Version;
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
-use tracing::error;
+use tracing::{debug, error};
 
 use super::exchange::{ResponseGuard, report_panic};
 use crate::access::Record;
@@ -104,10 +104,12 @@ where
             }
             Poll::Ready(Some(Err(error))) => {
                 let error = error.into();
-                error!(
-                    error = &*error as &dyn std::error::Error,
-                    "response body failed"
-                );
+                let cause = &*error as &(dyn std::error::Error + 'static);
+                if Reported::is_behind(cause) {
+                    debug!(error = cause, "response body failed");
+                } else {
+                    error!(error = cause, "response body failed");
+                }
                 this.watch.fail(error, cx)
             }
             Poll::Ready(None) => {

@@ -253,6 +253,17 @@ impl<L> Server<L> {
         self
     }
 
+    #[cfg(all(
+        feature = "http",
+        feature = "fastcgi",
+        feature = "scgi",
+        feature = "cgi"
+    ))]
+    pub(crate) fn signals(mut self, signals: crate::shutdown::Signals) -> Self {
+        self.lifetime.signals = Some(signals);
+        self
+    }
+
     /// Serves one connection that somebody else has accepted, until it is closed: with all
     /// timeouts, and outside every shutdown and count.
     pub fn serve_connection<T, S, K>(
