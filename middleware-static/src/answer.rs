@@ -10,7 +10,7 @@ use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use crate::ask::Ask;
 use crate::body::{Piece, ResponseBody};
 use crate::conditional::{self, Decision};
-use crate::pool::CHUNK;
+use crate::pool::{CHUNK, LARGE};
 use crate::range::{ByteRange, Selection};
 use crate::representation::Representation;
 use crate::source::Wait;
@@ -101,17 +101,14 @@ impl Prepared<'_> {
             ));
         }
         let content = &self.representation.content;
-        let short = usize::try_from(range.len())
-            .ok()
-            .filter(|&length| length <= CHUNK);
-        match short {
-            Some(length) => content
+        match usize::try_from(range.len()).unwrap_or(usize::MAX) {
+            length @ ..=CHUNK => content
                 .exactly(range.start, length, wait)
                 .map(ResponseBody::full),
-            None => {
+            length => {
                 // On a thread that may block, begin here what would need such a thread again at once.
                 let ready = if wait == Wait::Allowed {
-                    Some(content.chunk(range.start, CHUNK, wait)?)
+                    Some(content.chunk(range.start, length.min(LARGE), wait)?)
                 } else {
                     None
                 };

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use tokio::task::JoinHandle;
 
-use crate::pool::CHUNK;
+use crate::pool::LARGE;
 use crate::range::ByteRange;
 use crate::source::{Content, Wait};
 
@@ -130,8 +130,8 @@ impl Stream {
             }
         }
         let most = usize::try_from(self.current.len())
-            .unwrap_or(CHUNK)
-            .min(CHUNK);
+            .unwrap_or(LARGE)
+            .min(LARGE);
         let chunk = match (self.ready.take(), &mut self.waiting) {
             (Some(chunk), _) => Ok(chunk),
             (None, Some(waiting)) => {

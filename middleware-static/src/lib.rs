@@ -63,7 +63,8 @@
 //! system calls with the cache and seven without it, none of them a `futex`.
 //!
 //! For slow clients the server decides how much waits in memory: hyper's default is 400 KiB for each
-//! connection, and with `http1::Builder::max_buf_size(64 * 1024)` it is one piece of a file.
+//! connection, and with `http1::Builder::max_buf_size(64 * 1024)` it is one piece of a file: 256 KiB as long as such
+//! pieces are no more than 8 MiB together, and 64 KiB for everybody else.
 //!
 //! # Every setting
 //!

@@ -11,8 +11,11 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use common::{Site, age, get, get_with, settle};
+use http::Request;
+use http_body_util::BodyExt;
 use middleware_static::{StaticFiles, ValidateBy};
 use rustix::fs::{CWD, FileType, Mode, mknodat};
+use tower::ServiceExt;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_no_file_is_not_found_at_once() {
@@ -98,6 +101,33 @@ async fn a_file_truncated_while_it_is_sent_cuts_the_connection() {
             "{name}: the promise is broken and seen to be"
         );
         assert!(!rest.contains(&0), "{name}: nothing is made up");
+    }
+}
+
+#[tokio::test]
+async fn many_slow_clients_of_a_large_file_hold_little_of_it_and_get_all_of_it() {
+    let site = Site::with(&[]);
+    let bytes: Vec<u8> = (0..1_000_000_u32)
+        .map(|index| (index % 251) as u8)
+        .collect();
+    site.write("big", &bytes);
+    for (way, files) in site.every_way() {
+        let mut clients = Vec::new();
+        for _ in 0..200 {
+            let request = Request::get("/big").body(()).unwrap();
+            clients.push(files.clone().oneshot(request).await.unwrap().into_body());
+        }
+        let mut first = Vec::new();
+        for client in &mut clients {
+            let frame = client.frame().await.unwrap().unwrap();
+            first.push(frame.into_data().unwrap());
+        }
+        let held: usize = first.iter().map(bytes::Bytes::len).sum();
+        assert!(held <= (8 << 20) + 200 * (64 << 10), "{way}: {held}");
+        for (first, client) in first.into_iter().zip(clients) {
+            let rest = client.collect().await.unwrap().to_bytes();
+            assert!([&*first, &*rest].concat() == bytes, "{way}");
+        }
     }
 }
 
