@@ -63,8 +63,9 @@ pub(crate) fn keep(guarded: bool, take: impl FnOnce(bool) -> Capture) {
     }
     let mut capture = Some(take(WAITING_LEN.load(Ordering::Relaxed) < RING));
     // Nobody walks a stack or runs foreign code while holding the ring, so it is free again at once, unless its
-    // holder was preempted. Still a hook must not be able to hang: after so many tries the frames are given up.
-    for tries in 0..1_000 {
+    // holder was preempted: a few time slices later on a crowded machine, hence the sleeps, some 100 ms in all.
+    // Still a hook must not be able to hang: after so many tries the frames are given up.
+    for tries in 0..200 {
         if let Some(mut ring) = try_ring() {
             if let Some(capture) = capture.take()
                 && push(&mut ring.captures, RING, capture)
@@ -74,10 +75,10 @@ pub(crate) fn keep(guarded: bool, take: impl FnOnce(bool) -> Capture) {
             WAITING_LEN.store(ring.captures.len(), Ordering::Relaxed);
             return;
         }
-        if tries < 50 {
-            std::hint::spin_loop();
-        } else {
-            std::thread::yield_now();
+        match tries {
+            0..50 => std::hint::spin_loop(),
+            50..100 => std::thread::yield_now(),
+            _ => std::thread::sleep(Duration::from_millis(1)),
         }
     }
     UNKEPT.store(true, Ordering::Relaxed);
