@@ -77,7 +77,7 @@ impl<S> Exchange<S> {
 
     // The request is never taken apart on its way through here: its head is 200 bytes and more,
     // and each move of it shows in the measurements.
-    fn start<K>(&self, mut request: Request<Incoming>) -> ResponseFuture<S::Future>
+    fn start<K>(&self, mut request: Request<Incoming>) -> ResponseFuture<S, K>
     where
         S: Serve<K>,
     {
@@ -133,18 +133,13 @@ impl<S> Exchange<S> {
             *upload = Some(begun);
             Ok(body)
         };
-        // A service may panic before it returns a future.
-        // Not returned through the guard, which would move the future once more.
-        let mut state = State::Panicked;
-        let called = panic::catch_unwind(AssertUnwindSafe(|| {
-            let future = self.service.respond(request, watch);
-            state = State::Running { future };
-        }));
-        if let Err(panic) = called {
-            report_panic(&*panic);
-        }
         ResponseFuture {
-            state,
+            state: State::Asking {
+                // A clone a request: several are asked at a time over HTTP/2, and the instance that
+                // was polled ready has to be the one that is called.
+                service: self.service.clone(),
+                request: Some(S::request(request, watch)),
+            },
             around: Some(around),
         }
     }
@@ -177,7 +172,7 @@ where
 {
     type Response = Response<ResponseBody<S::ResponseBody>>;
     type Error = Infallible;
-    type Future = ResponseFuture<S::Future>;
+    type Future = ResponseFuture<S, K>;
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
         self.exchange.start(request)
@@ -220,48 +215,74 @@ impl Drop for ResponseGuard {
 
 pin_project! {
     /// The answer to one request. Never an error: what the service cannot answer is a bare 500.
-    pub(crate) struct ResponseFuture<F> {
+    pub(crate) struct ResponseFuture<S: Serve<K>, K> {
         #[pin]
-        state: State<F>,
+        state: State<S, K>,
         around: Option<Around>,
     }
 }
 
 pin_project! {
     #[project = StateProj]
-    enum State<F> {
+    enum State<S: Serve<K>, K> {
         Refused { status: StatusCode },
-        Panicked,
-        Running { #[pin] future: F },
+        // The service is not asked before the first poll: what it returns is then moved only once.
+        Asking { service: S, request: Option<S::Request> },
+        Running { #[pin] future: S::Future },
     }
 }
 
-impl<F, B> Future for ResponseFuture<F>
-where
-    F: Future<Output = Result<Response<B>, BoxError>>,
-    B: http_body::Body,
-{
-    type Output = Result<Response<ResponseBody<B>>, Infallible>;
+impl<S: Serve<K>, K> State<S, K> {
+    fn poll_answer(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Answer<S, K>, Refusal<S::Error>>> {
+        loop {
+            match self.as_mut().project() {
+                StateProj::Refused { status } => return Poll::Ready(Err(Refusal::Here(*status))),
+                StateProj::Running { future } => return future.poll(cx).map_err(Refusal::Service),
+                StateProj::Asking { service, request } => {
+                    ready!(service.poll_ready(cx)).map_err(Refusal::Service)?;
+                    let Some(request) = request.take() else {
+                        return Poll::Pending; // polled again after a panic
+                    };
+                    let future = service.call(request);
+                    self.set(Self::Running { future });
+                }
+            }
+        }
+    }
+}
+
+type Answer<S, K> = Response<<S as Serve<K>>::ResponseBody>;
+
+/// Why there is no answer of the service.
+enum Refusal<E> {
+    /// It was not asked.
+    Here(StatusCode),
+    Service(E),
+}
+
+impl<S: Serve<K>, K> Future for ResponseFuture<S, K> {
+    type Output = Result<Response<ResponseBody<S::ResponseBody>>, Infallible>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let mut this = self.project();
-        let (response, refused) = match this.state.as_mut().project() {
-            StateProj::Refused { status } => (Err(*status), true),
-            StateProj::Panicked => (Err(StatusCode::INTERNAL_SERVER_ERROR), false),
-            StateProj::Running { future } => {
-                if let Some(upload) = this.around.as_ref().and_then(|it| it.upload.as_deref()) {
-                    upload.settle(cx);
-                }
-                // The state of a service that panicked is not looked at again.
-                let polled = panic::catch_unwind(AssertUnwindSafe(|| future.poll(cx)));
-                let answer = match polled {
-                    Ok(polled) => ready!(polled).map_err(|error| failed(&error)),
-                    Err(panic) => {
-                        report_panic(&*panic);
-                        Err(StatusCode::INTERNAL_SERVER_ERROR)
-                    }
-                };
-                (answer, false)
+        let this = self.project();
+        if let Some(upload) = this.around.as_ref().and_then(|it| it.upload.as_deref()) {
+            upload.settle(cx);
+        }
+        // A service may panic before it returns a future, too. The state of one that did is not
+        // looked at again.
+        let state = this.state;
+        let polled = panic::catch_unwind(AssertUnwindSafe(|| state.poll_answer(cx)));
+        let (response, refused) = match polled {
+            Ok(Poll::Pending) => return Poll::Pending,
+            Ok(Poll::Ready(Ok(response))) => (Ok(response), false),
+            Ok(Poll::Ready(Err(Refusal::Here(status)))) => (Err(status), true),
+            Ok(Poll::Ready(Err(Refusal::Service(error)))) => (Err(failed(&error.into())), false),
+            Err(panic) => {
+                report_panic(&*panic);
+                (Err(StatusCode::INTERNAL_SERVER_ERROR), false)
             }
         };
         let Some(around) = this.around.take() else {

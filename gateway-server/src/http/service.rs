@@ -1,14 +1,12 @@
 //! What can be served: tower services over our body, hyper services over hyper's.
 
 use std::future::Future;
-use std::pin::Pin;
-use std::task::{Context, Poll, Waker, ready};
+use std::task::{Context, Poll};
 
 use gateway_core::{Body, BoxError};
 use http::{Request, Response};
 use http_body::Body as HttpBody;
 use hyper::body::Incoming;
-use pin_project_lite::pin_project;
 
 use super::replay;
 use super::request_body::RequestBody;
@@ -35,20 +33,29 @@ pub enum Tower {}
 pub enum Hyper {}
 
 pub(crate) mod sealed {
-    use super::{BoxError, Future, HttpBody, Incoming, Request, RequestBody, Response};
+    use super::{
+        BoxError, Context, Future, HttpBody, Incoming, Poll, Request, RequestBody, Response,
+    };
 
+    /// A tower service or a hyper service, asked in one way.
     #[expect(unnameable_types, reason = "sealed")]
     pub trait Serve<Kind>: Clone + Send + 'static {
+        type Request: Send + 'static;
         type ResponseBody: HttpBody<Data: Send, Error: Into<BoxError>> + Send + 'static;
-        type Future: Future<Output = Result<Response<Self::ResponseBody>, BoxError>>
+        type Error: Into<BoxError>;
+        type Future: Future<Output = Result<Response<Self::ResponseBody>, Self::Error>>
             + Send
             + 'static;
 
-        /// Asks the service. `watch` makes a body that is counted and timed out of hyper's, or
-        /// gives it back where it is none.
-        fn respond<F>(&self, request: Request<Incoming>, watch: F) -> Self::Future
+        /// The request as the service wants it. `watch` makes a body that is counted and timed out
+        /// of hyper's, or gives it back where it is none.
+        fn request<F>(request: Request<Incoming>, watch: F) -> Self::Request
         where
             F: FnOnce(Incoming) -> Result<RequestBody, Incoming>;
+
+        fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>>;
+
+        fn call(&mut self, request: Self::Request) -> Self::Future;
     }
 }
 
@@ -63,37 +70,28 @@ where
     S::Future: Send + 'static,
     B: HttpBody<Data: Send, Error: Into<BoxError>> + Send + 'static,
 {
+    type Request = Request<Body>;
     type ResponseBody = B;
-    type Future = TowerFuture<S>;
+    type Error = S::Error;
+    type Future = S::Future;
 
-    fn respond<F>(&self, request: Request<Incoming>, watch: F) -> TowerFuture<S>
+    fn request<F>(request: Request<Incoming>, watch: F) -> Request<Body>
     where
         F: FnOnce(Incoming) -> Result<RequestBody, Incoming>,
     {
-        // A clone a request: hyper calls with `&self`, several at a time over HTTP/2, and the
-        // instance that was polled ready has to be the one that is called.
-        let mut service = self.clone();
-        let request = request.map(|incoming| match watch(incoming) {
+        request.map(|incoming| match watch(incoming) {
             // Boxed: one type serves the requests of all our servers, and it knows no hyper.
             Ok(watched) => Body::new(watched),
             Err(_none) => Body::empty(),
-        });
-        // Nearly all services are always ready. Those that are not will be polled by somebody who
-        // can be woken.
-        let mut nobody = Context::from_waker(Waker::noop());
-        let state = match service.poll_ready(&mut nobody) {
-            Poll::Ready(Ok(())) => State::Called {
-                future: service.call(request),
-            },
-            Poll::Ready(Err(error)) => State::Failed {
-                error: Some(error.into()),
-            },
-            // Boxed, so that the room for it is not moved about with every request.
-            Poll::Pending => State::Readying {
-                waiting: Some(Box::new((service, request))),
-            },
-        };
-        TowerFuture { state }
+        })
+    }
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        tower_service::Service::poll_ready(self, cx)
+    }
+
+    fn call(&mut self, request: Request<Body>) -> S::Future {
+        tower_service::Service::call(self, request)
     }
 }
 
@@ -106,91 +104,26 @@ where
     S::Future: Send + 'static,
     B: HttpBody<Data: Send, Error: Into<BoxError>> + Send + 'static,
 {
+    type Request = Request<Incoming>;
     type ResponseBody = B;
-    type Future = HyperFuture<S::Future>;
+    type Error = S::Error;
+    type Future = S::Future;
 
-    fn respond<F>(&self, request: Request<Incoming>, watch: F) -> HyperFuture<S::Future>
+    fn request<F>(request: Request<Incoming>, watch: F) -> Request<Incoming>
     where
         F: FnOnce(Incoming) -> Result<RequestBody, Incoming>,
     {
-        let request = request.map(|incoming| match watch(incoming) {
+        request.map(|incoming| match watch(incoming) {
             Ok(watched) => replay::incoming(watched),
             Err(none) => none,
-        });
-        HyperFuture {
-            future: self.call(request),
-        }
+        })
     }
-}
 
-pin_project! {
-    /// The answer of a tower service, which is waited for until it is ready.
-    #[derive(Debug)]
-    pub struct TowerFuture<S: tower_service::Service<Request<Body>>> {
-        #[pin]
-        state: State<S, S::Future>,
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        Poll::Ready(Ok(()))
     }
-}
 
-pin_project! {
-    #[project = StateProj]
-    #[derive(Debug)]
-    enum State<S, F> {
-        Readying { waiting: Option<Box<(S, Request<Body>)>> },
-        Called { #[pin] future: F },
-        Failed { error: Option<BoxError> },
-    }
-}
-
-impl<S, B> Future for TowerFuture<S>
-where
-    S: tower_service::Service<Request<Body>, Response = Response<B>, Error: Into<BoxError>>,
-{
-    type Output = Result<Response<B>, BoxError>;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let mut this = self.project();
-        loop {
-            match this.state.as_mut().project() {
-                StateProj::Readying { waiting } => {
-                    if let Some((service, _)) = waiting.as_deref_mut() {
-                        ready!(service.poll_ready(cx)).map_err(Into::into)?;
-                    }
-                    let Some((mut service, request)) = waiting.take().map(|waiting| *waiting)
-                    else {
-                        return Poll::Pending; // polled again after it was over
-                    };
-                    let future = service.call(request);
-                    this.state.set(State::Called { future });
-                }
-                StateProj::Failed { error } => {
-                    return error
-                        .take()
-                        .map_or(Poll::Pending, |error| Poll::Ready(Err(error)));
-                }
-                StateProj::Called { future } => return future.poll(cx).map_err(Into::into),
-            }
-        }
-    }
-}
-
-pin_project! {
-    /// The answer of a hyper service.
-    #[derive(Debug)]
-    pub struct HyperFuture<F> {
-        #[pin]
-        future: F,
-    }
-}
-
-impl<F, B, E> Future for HyperFuture<F>
-where
-    F: Future<Output = Result<Response<B>, E>>,
-    E: Into<BoxError>,
-{
-    type Output = Result<Response<B>, BoxError>;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        self.project().future.poll(cx).map_err(Into::into)
+    fn call(&mut self, request: Request<Incoming>) -> S::Future {
+        hyper::service::Service::call(self, request)
     }
 }
