@@ -233,10 +233,7 @@ pin_project! {
 }
 
 impl<S: Serve<K>, K> State<S, K> {
-    fn poll_answer(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Result<Answer<S, K>, Refusal<S::Error>>> {
+    fn poll_answer(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Answer<S, K>> {
         loop {
             match self.as_mut().project() {
                 StateProj::Refused { status } => return Poll::Ready(Err(Refusal::Here(*status))),
@@ -254,7 +251,8 @@ impl<S: Serve<K>, K> State<S, K> {
     }
 }
 
-type Answer<S, K> = Response<<S as Serve<K>>::ResponseBody>;
+type Answer<S, K> =
+    Result<Response<<S as Serve<K>>::ResponseBody>, Refusal<<S as Serve<K>>::Error>>;
 
 /// Why there is no answer of the service.
 enum Refusal<E> {
