@@ -15,8 +15,10 @@ mod slow;
 
 use std::process::ExitCode;
 
-use scenario::{Scenario, Site};
+use scenario::{Cost, Scenario, Site};
 use server::Server;
+
+const ROUNDS: usize = 5;
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -37,19 +39,24 @@ fn main() -> ExitCode {
         .iter()
         .filter(|scenario| wanted(scenario.name))
     {
+        let servers: Vec<_> = server::NAMES
+            .into_iter()
+            .filter_map(|name| Some((name, Server::start(name, site.root())?)))
+            .collect();
+        let mut costs = vec![Vec::new(); servers.len()];
+        // Rounds go from one to the next, so that what else the machine does falls on all alike.
+        for _ in 0..ROUNDS {
+            for ((_, server), costs) in servers.iter().zip(&mut costs) {
+                costs.push(scenario.run(server));
+            }
+        }
         let mut base = None;
-        for name in server::NAMES {
-            let Some(server) = Server::start(name, site.root()) else {
-                continue;
-            };
-            let result = scenario.run(&server);
-            let (rate, cost) = (
-                result.requests / result.seconds,
-                result.cpu_seconds / result.requests * 1e6,
-            );
+        for ((name, _), costs) in servers.iter().zip(&costs) {
+            let rate = median(costs, |cost| cost.requests / cost.seconds);
+            let cost = median(costs, |cost| cost.cpu_seconds / cost.requests * 1e6);
             let (base_rate, base_cost) = *base.get_or_insert((rate, cost));
             println!(
-                "{:10} {:18} {:>12.0} {:>14.2} {:>9.1}x {:>9.1}x",
+                "{:10} {:18} {:>12.0} {:>14.2} {:>9.2}x {:>9.2}x",
                 scenario.name,
                 name,
                 rate,
@@ -77,4 +84,10 @@ fn main() -> ExitCode {
         }
     }
     ExitCode::SUCCESS
+}
+
+fn median(costs: &[Cost], of: fn(&Cost) -> f64) -> f64 {
+    let mut values: Vec<_> = costs.iter().map(of).collect();
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
 }
