@@ -16,6 +16,8 @@ pub(crate) struct Ask<'a> {
     pub(crate) conditional: bool,
     /// There is a `Range`.
     pub(crate) ranged: bool,
+    /// What is missing is for a service behind.
+    pub(crate) falls_through: bool,
 }
 
 impl<'a> Ask<'a> {
@@ -43,6 +45,7 @@ impl<'a> Ask<'a> {
             bare,
             conditional,
             ranged,
+            falls_through: false,
         }
     }
 
@@ -83,6 +86,7 @@ pub(crate) struct OwnedAsk {
     path: String,
     headers: HeaderMap,
     bare: Option<String>,
+    falls_through: bool,
 }
 
 impl OwnedAsk {
@@ -93,17 +97,21 @@ impl OwnedAsk {
             path: ask.path.to_owned(),
             headers: ask.headers.clone(),
             bare: ask.bare.map(str::to_owned),
+            falls_through: ask.falls_through,
         }
     }
 
     pub(crate) fn ask(&self) -> Ask<'_> {
-        Ask::new(
-            &self.method,
-            &self.uri,
-            &self.path,
-            &self.headers,
-            self.bare.as_deref(),
-        )
+        Ask {
+            falls_through: self.falls_through,
+            ..Ask::new(
+                &self.method,
+                &self.uri,
+                &self.path,
+                &self.headers,
+                self.bare.as_deref(),
+            )
+        }
     }
 }
 

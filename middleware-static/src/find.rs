@@ -50,6 +50,19 @@ pub(crate) struct Finder<'a> {
 
 impl Finder<'_> {
     pub(crate) fn find(&self, candidate: &Candidate<'_>, ask: &Ask<'_>) -> io::Result<Found> {
+        let found = self.look_up(candidate, ask)?;
+        if ask.falls_through && matches!(found, Found::Redirect) {
+            // A directory with nothing to show must not take its name from the service behind.
+            let slash: &[u8] = if ask.bare.is_some() { b"" } else { b"/" };
+            let directory = [candidate.as_bytes(), slash].concat();
+            if matches!(self.find_in_directory(&directory)?, Found::Nothing) {
+                return Ok(Found::Nothing);
+            }
+        }
+        Ok(found)
+    }
+
+    fn look_up(&self, candidate: &Candidate<'_>, ask: &Ask<'_>) -> io::Result<Found> {
         if candidate.is_directory() {
             return if ask.bare.is_some() {
                 self.find_bare()

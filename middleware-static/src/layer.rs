@@ -49,7 +49,8 @@ impl StaticLayer {
 
     /// Hands what is missing below the prefix to the inner service too. Default: it is a 404.
     ///
-    /// The inner service sees the request as it came, prefix and all. Pages that stand in for what is missing
+    /// The inner service sees the request as it came, prefix and all. A directory counts as missing, with or without
+    /// the slash at its end, where it has no index and is not listed. Pages that stand in for what is missing
     /// ([`spa`](StaticFiles::spa), [`not_found_page`](StaticFiles::not_found_page)) are then the inner service's affair.
     #[must_use]
     pub fn fall_through(mut self) -> Self {
@@ -101,13 +102,16 @@ where
                 };
             }
         };
-        let ask = Ask::new(
-            request.method(),
-            request.uri(),
-            path,
-            request.headers(),
-            bare,
-        );
+        let ask = Ask {
+            falls_through: self.layer.fall_through,
+            ..Ask::new(
+                request.method(),
+                request.uri(),
+                path,
+                request.headers(),
+                bare,
+            )
+        };
         if !self.layer.fall_through {
             let lookup = if ask.reads() {
                 Lookup::start(self.layer.files.site(), &ask, request.uri(), answer)

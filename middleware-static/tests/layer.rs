@@ -131,6 +131,41 @@ async fn what_is_missing_may_reach_the_application_too() {
     }
 }
 
+// A layer before a whole application would otherwise take the names of its directories from it.
+#[tokio::test]
+async fn a_directory_without_an_index_is_missing_too() {
+    let site = Site::with(&[("articles/a.png", "png"), ("d/index.html", "index")]);
+    for layer in layers(&site) {
+        let layer = layer.fall_through();
+        for uri in [
+            "/public",
+            "/public/",
+            "/public/articles",
+            "/public/articles/",
+        ] {
+            let (status, text, _) = ask(&layer, Method::GET, uri).await;
+            assert_eq!(
+                (status.as_u16(), text),
+                (200, format!("application GET {uri} body"))
+            );
+        }
+        let (status, _, fields) = ask(&layer, Method::GET, "/public/d").await;
+        assert_eq!(
+            (status.as_u16(), fields["location"].to_str().unwrap()),
+            (301, "./d/")
+        );
+        assert_eq!(ask(&layer, Method::GET, "/public/d/").await.1, "index");
+    }
+    let site = Site::with(&[("index.html", "index")]);
+    for layer in layers(&site) {
+        let (status, _, fields) = ask(&layer.fall_through(), Method::GET, "/public").await;
+        assert_eq!(
+            (status.as_u16(), fields["location"].to_str().unwrap()),
+            (301, "./public/")
+        );
+    }
+}
+
 #[tokio::test]
 async fn the_service_that_was_ready_takes_the_call() {
     // A service that panics when called without being ready, as tower allows.
