@@ -4,6 +4,7 @@ mod arguments;
 mod log;
 
 use std::io::{self, Write};
+use std::path::Path;
 use std::process::ExitCode;
 
 use arguments::{Arguments, USAGE};
@@ -44,6 +45,15 @@ async fn serve(arguments: &Arguments) -> io::Result<()> {
             arguments.root.display()
         )));
     }
+    if let Some(page) = &arguments.spa
+        && !is_below(&arguments.root, page)
+    {
+        // Perhaps it is still being built.
+        eprintln!(
+            "serve: --spa {page} is no file below the root (yet): navigations to what is not there are 404"
+        );
+    }
+    let files = files(arguments);
     let server = Server::bind(&*arguments.bind).map_err(|error| {
         io::Error::new(
             error.kind(),
@@ -54,7 +64,6 @@ async fn serve(arguments: &Arguments) -> io::Result<()> {
     writeln!(stdout, "listening on http://{}", server.local_addr()?)?;
     stdout.flush()?;
 
-    let files = files(arguments);
     // SIGTERM and SIGINT stop it, once what has begun is sent.
     if arguments.log {
         server.serve(log::Log::new(files)).await?;
@@ -62,6 +71,13 @@ async fn serve(arguments: &Arguments) -> io::Result<()> {
         server.serve(files).await?;
     }
     Ok(())
+}
+
+fn is_below(root: &Path, page: &str) -> bool {
+    let page = root.join(page.trim_start_matches('/')).canonicalize();
+    page.is_ok_and(|page| {
+        page.is_file() && root.canonicalize().is_ok_and(|root| page.starts_with(root))
+    })
 }
 
 fn files(arguments: &Arguments) -> StaticFiles {
