@@ -201,7 +201,7 @@ impl Front {
         }
     }
 
-    /// Apache with scripts, and our CGI program as `ours` (musl, where its target is installed) and
+    /// Apache with scripts, and our CGI program as `ours` (musl, where its target can be had) and
     /// `ours-glibc`.
     pub fn apache_cgi(scripts: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
@@ -386,6 +386,12 @@ fn static_programs() -> Vec<(&'static str, PathBuf)> {
         ("ours", "x86_64-unknown-linux-musl"),
         ("ours-glibc", "x86_64-unknown-linux-gnu"),
     ];
+    // Where there is neither a rustup nor a network, what is installed has to do.
+    for (_, triple) in programs {
+        let mut add = Command::new("rustup");
+        add.args(["target", "add", triple]).stderr(Stdio::null());
+        let _ = add.status();
+    }
     let built = programs.into_iter().filter_map(|(name, triple)| {
         let target = std::env::current_exe().unwrap().with_file_name("static");
         let built = Command::new("cargo")
