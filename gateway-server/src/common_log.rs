@@ -25,7 +25,7 @@ use std::io::{self, Write};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
-use std::time::SystemTime;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use bytes::Buf;
 use gateway_core::RequestExt;
@@ -34,8 +34,6 @@ use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 use tower_layer::Layer;
 use tower_service::Service;
-
-use crate::date::Date;
 
 type Sink = Arc<Mutex<dyn Write + Send>>;
 
@@ -283,26 +281,17 @@ fn escape(line: &mut String, bytes: &[u8]) {
     }
 }
 
-/// `[10/Oct/2000:13:55:36 +0000]`.
+/// `[10/Oct/2000:13:55:36 +0000]`: the words of `Tue, 10 Oct 2000 13:55:36 GMT`, written otherwise.
 fn date(line: &mut String, time: SystemTime) {
-    let Date {
-        year,
-        month,
-        day,
-        hour,
-        minute,
-        second,
-        ..
-    } = Date::at(time);
-    let _ = write!(
-        line,
-        "[{day:02}/{month}/{year}:{hour:02}:{minute:02}:{second:02} +0000]"
-    );
+    let date = httpdate::fmt_http_date(time.max(UNIX_EPOCH));
+    let mut words = date.split(' ').skip(1);
+    let [day, month, year, time] = std::array::from_fn(|_| words.next().unwrap_or_default());
+    let _ = write!(line, "[{day}/{month}/{year}:{time} +0000]");
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::{Duration, UNIX_EPOCH};
+    use std::time::Duration;
 
     use super::*;
 

@@ -77,8 +77,6 @@ mod cgi_response;
 mod cgi_wire;
 #[cfg(feature = "http")]
 pub mod common_log;
-#[cfg(feature = "http")]
-mod date;
 #[cfg(feature = "fastcgi")]
 pub mod fastcgi;
 #[cfg(feature = "http")]

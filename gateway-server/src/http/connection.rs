@@ -8,7 +8,7 @@ use std::mem;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::{Buf, Bytes};
 use gateway_core::ConnInfo;
@@ -25,7 +25,6 @@ use super::pulse::{Pulse, Timeout};
 use super::service::sealed::Serve;
 use super::settings::Settings;
 use crate::accept::Admission;
-use crate::date::Date;
 use crate::shutdown::{Phase, Watch};
 
 /// What an HTTP/2 connection begins with (RFC 9113 section 3.4).
@@ -37,7 +36,8 @@ const FIRST_READ: usize = 4096;
 /// What is sent to a client that takes too long over the head of a request (RFC 9110 section
 /// 15.5.9). Nobody was asked, so nobody else can answer.
 fn too_slow() -> Bytes {
-    let date = Date::at(SystemTime::now());
+    // httpdate knows no time before 1970.
+    let date = httpdate::fmt_http_date(SystemTime::now().max(UNIX_EPOCH));
     let head = "HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0";
     format!("{head}\r\ndate: {date}\r\n\r\n").into()
 }
