@@ -40,6 +40,11 @@ pub struct Sockets {
     last_call: bool,
 }
 
+/// The error with what was being done: "Address already in use" alone leaves one asking which.
+fn said(error: &io::Error, what: &str) -> io::Error {
+    io::Error::new(error.kind(), format!("{what}: {error}"))
+}
+
 /// Listening, and not yet known to a runtime.
 enum Bound {
     Tcp(std::net::TcpListener),
@@ -74,16 +79,19 @@ impl Sockets {
     ///
     /// # Errors
     ///
-    /// The name has no address, or none that can be bound.
+    /// The name has no address, or none that can be bound; the text says which.
     pub fn and_bind(mut self, addr: impl ToSocketAddrs) -> io::Result<Self> {
+        let addrs = addr
+            .to_socket_addrs()
+            .map_err(|error| said(&error, "no address to listen on"))?;
         let mut failure = None;
-        for addr in addr.to_socket_addrs()? {
+        for addr in addrs {
             match listen(addr) {
                 Ok(listener) => {
                     self.bound.push(Bound::Tcp(listener));
                     return Ok(self);
                 }
-                Err(error) => failure = Some(error),
+                Err(error) => failure = Some(said(&error, &format!("cannot listen on {addr}"))),
             }
         }
         Err(failure.unwrap_or_else(|| {
@@ -102,8 +110,10 @@ impl Sockets {
     /// The path is in use by a live server or is not a socket, or it cannot be made.
     #[cfg(unix)]
     pub fn and_unix(mut self, path: impl AsRef<std::path::Path>, mode: u32) -> io::Result<Self> {
-        self.bound
-            .push(Bound::Unix(UnixSocket::bind(path.as_ref(), mode, BACKLOG)?));
+        let path = path.as_ref();
+        let socket = UnixSocket::bind(path, mode, BACKLOG)
+            .map_err(|error| said(&error, &format!("cannot listen on {}", path.display())))?;
+        self.bound.push(Bound::Unix(socket));
         Ok(self)
     }
 

@@ -109,10 +109,10 @@ fn a_socket_file_of_somebody_else_is_not_removed() {
 fn binding_an_address_in_use_is_an_error_and_so_is_no_address() {
     let first = Server::bind("127.0.0.1:0").unwrap();
     let addr = first.local_addr().unwrap();
-    assert_eq!(
-        Server::bind(addr).unwrap_err().kind(),
-        io::ErrorKind::AddrInUse
-    );
+    let error = Server::bind(addr).unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
+    let said = format!("cannot listen on {addr}: ");
+    assert!(error.to_string().starts_with(&said), "{error}");
     assert_eq!(
         Server::bind(&[][..]).unwrap_err().kind(),
         io::ErrorKind::InvalidInput

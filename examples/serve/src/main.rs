@@ -54,12 +54,7 @@ async fn serve(arguments: &Arguments) -> io::Result<()> {
         );
     }
     let files = files(arguments);
-    let server = Server::bind(&*arguments.bind).map_err(|error| {
-        io::Error::new(
-            error.kind(),
-            format!("cannot listen on {}: {error}", arguments.bind),
-        )
-    })?;
+    let server = Server::bind(&*arguments.bind)?;
     let mut stdout = io::stdout();
     writeln!(stdout, "listening on http://{}", server.local_addr()?)?;
     stdout.flush()?;

@@ -111,12 +111,7 @@ struct Announced {
 
 impl ToSockets for Announced {
     fn to_sockets(self) -> io::Result<Sockets> {
-        let sockets = self.bind.as_str().to_sockets().map_err(|error| {
-            io::Error::new(
-                error.kind(),
-                format!("cannot listen on {}: {error}", self.bind),
-            )
-        })?;
+        let sockets = self.bind.as_str().to_sockets()?;
         let addr = sockets
             .local_addrs()
             .first()
