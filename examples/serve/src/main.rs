@@ -4,12 +4,15 @@ mod arguments;
 mod log;
 
 use std::io::{self, Write};
+use std::net::ToSocketAddrs;
 use std::path::Path;
 use std::process::ExitCode;
 
 use arguments::{Arguments, USAGE};
 use gateway_server::http::Server;
 use middleware_static::StaticFiles;
+
+const WORKERS: usize = 2;
 
 fn main() -> ExitCode {
     let arguments = match Arguments::parse(std::env::args_os().skip(1)) {
@@ -25,8 +28,8 @@ fn main() -> ExitCode {
     };
     #[cfg(unix)]
     raise_descriptor_limit();
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
+    // Only accepts: connections are served by threads of their own.
+    let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build();
     match runtime.and_then(|runtime| runtime.block_on(serve(&arguments))) {
@@ -54,7 +57,10 @@ async fn serve(arguments: &Arguments) -> io::Result<()> {
         );
     }
     let files = files(arguments);
-    let server = Server::bind(&*arguments.bind)?;
+    let addrs = arguments.bind.to_socket_addrs().map_err(|error| {
+        io::Error::new(error.kind(), format!("--bind {}: {error}", arguments.bind))
+    })?;
+    let server = Server::bind(addrs.as_slice())?.workers(WORKERS)?;
     let mut stdout = io::stdout();
     writeln!(stdout, "listening on http://{}", server.local_addr()?)?;
     stdout.flush()?;
