@@ -11,6 +11,7 @@ use tracing::{debug, warn};
 
 use crate::Listener;
 use crate::shutdown::{Shutdown, Tracked, tell_supervisor};
+use crate::workers::Workers;
 
 /// The pause after the first error of the listening socket.
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
@@ -42,6 +43,7 @@ pub(crate) async fn accept<L, S, F>(
     limit: &Arc<Semaphore>,
     shutdown: &Shutdown,
     stop: impl Future<Output = ()>,
+    workers: &Workers,
     mut serve: S,
 ) where
     L: Listener,
@@ -52,8 +54,7 @@ pub(crate) async fn accept<L, S, F>(
     tell_supervisor(sd_notify::NotifyState::Ready);
     let mut start = |handshake, permit| {
         let tracked = shutdown.track();
-        // A task of its own, so that connections use every core and a panic ends only one.
-        tokio::spawn(serve(
+        workers.spawn(serve(
             handshake,
             Admission {
                 _permit: permit,
