@@ -129,12 +129,21 @@ pub(crate) enum Urgency {
 }
 
 /// What became of a producer's turn.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Produced {
-    /// Parked, or at its end.
-    Enough,
-    /// Others wait for the thread, and the client could take more.
-    GaveWay,
+pub(crate) struct Produced {
+    /// How often the application's code was called.
+    steps: usize,
+    /// Others wait for the thread, and the client could take more. If not, the producer is parked,
+    /// or at its end.
+    gave_way: bool,
+}
+
+impl Produced {
+    fn enough(steps: usize) -> Self {
+        Self {
+            steps,
+            gave_way: false,
+        }
+    }
 }
 
 impl Handed {
@@ -361,17 +370,19 @@ impl Handoff {
             Some(Source::Writing(write)) => self.write(write),
             None => {}
         }
-        Produced::Enough
+        Produced::enough(1)
     }
 
     fn iterate(&self, mut chunks: Chunks, gives_way: impl Fn() -> bool) -> Produced {
         let mut produced = 0;
+        let mut steps = 0;
         loop {
+            steps += 1;
             let end = match guard(|| chunks.next()) {
                 Ok(Some(Ok(chunk))) if chunk.is_empty() => {
                     if self.lock().abandoned {
                         discard(chunks);
-                        return Produced::Enough;
+                        return Produced::enough(steps);
                     }
                     self.let_head_go();
                     continue;
@@ -381,7 +392,7 @@ impl Handoff {
                     if state.abandoned {
                         drop(state);
                         discard((chunk, chunks));
-                        return Produced::Enough;
+                        return Produced::enough(steps);
                     }
                     produced += cost(&chunk);
                     state.queued += cost(&chunk);
@@ -392,9 +403,9 @@ impl Handoff {
                         state.source = Some(Source::Chunks(chunks));
                         state.scheduled = away;
                         tell(state);
-                        return match away {
-                            true => Produced::GaveWay,
-                            false => Produced::Enough,
+                        return Produced {
+                            steps,
+                            gave_way: away,
                         };
                     }
                     tell(state);
@@ -415,7 +426,7 @@ impl Handoff {
                 (Ok(()), end) => end,
             };
             self.end(end);
-            return Produced::Enough;
+            return Produced::enough(steps);
         }
     }
 
@@ -505,7 +516,9 @@ impl Handoff {
 #[cfg(feature = "tokio")]
 impl Run for Handoff {
     fn run(self: Arc<Self>, turn: &mut Turn<'_>) {
-        if self.produce(|| turn.others_wait()) == Produced::GaveWay {
+        let produced = self.produce(|| turn.others_wait());
+        turn.did(produced.steps);
+        if produced.gave_way {
             // Not alone here: whoever waits for the thread is before it in the queue.
             self.schedule(Urgency::Soon);
         }

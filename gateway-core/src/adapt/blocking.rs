@@ -26,6 +26,10 @@ const INPUT_BUFFER: usize = 64 * 1024;
 /// The threads are those of the tokio runtime that polls it. Where none runs, the application is
 /// called on the thread that polls.
 ///
+/// As long as most calls take microseconds, a thread for each processor does them all. The more of
+/// them block, the more threads there are; a call that is queued behind one that blocks
+/// unexpectedly waits a millisecond or two for a thread of its own.
+///
 /// # What holds a thread, and what does not
 ///
 /// | client | costs |

@@ -345,6 +345,7 @@ impl<A: Application> Opens for Call<A> {
 impl<A: Application> Run for Call<A> {
     fn run(self: Arc<Self>, turn: &mut Turn<'_>) {
         let going_on = self.respond(|holding| holding == Holding::Free || turn.hold());
+        turn.did(1);
         drop(self);
         // The same thread begins the body, and the head goes out with its first piece.
         if let Some(handoff) = going_on {
