@@ -316,7 +316,7 @@ impl<A: Application> Call<A> {
         };
         let terms = Terms {
             threads: Some(Arc::clone(&self.threads) as Arc<dyn super::Lends>),
-            high_water: Some(self.threads.settings.output_buffer),
+            high_water: self.threads.settings.output_buffer,
             patience,
             reads_client,
             cancelled: Some(Arc::clone(&self.cancelled)),

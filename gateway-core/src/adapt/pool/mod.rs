@@ -21,6 +21,7 @@ use std::thread;
 
 use tokio::runtime::Handle;
 
+use crate::ahead::Reserve;
 use crate::handoff::Urgency;
 use pace::{Pace, Running};
 use worker::{Parker, Worker};
@@ -55,6 +56,7 @@ pub(crate) struct Pool {
     load: AtomicUsize,
     queued: AtomicUsize,
     contended: AtomicBool,
+    reserve: Reserve,
     state: Mutex<State>,
 }
 
@@ -130,6 +132,7 @@ impl Pool {
             load: AtomicUsize::new(0),
             queued: AtomicUsize::new(0),
             contended: AtomicBool::new(false),
+            reserve: Reserve::default(),
             state: Mutex::default(),
         })
     }
@@ -145,6 +148,11 @@ impl Pool {
         self.queued.store(state.queue.len(), Ordering::Relaxed);
         self.contended
             .store(!state.unheld.is_empty(), Ordering::Relaxed);
+    }
+
+    /// What the bodies that are produced here can be further ahead of their clients.
+    pub(crate) fn reserve(&self) -> &Reserve {
+        &self.reserve
     }
 
     /// Whether work waits for a thread.
