@@ -117,6 +117,13 @@ impl Failing {
         }
     }
 
+    #[cfg_attr(
+        not(feature = "tokio"),
+        expect(
+            clippy::needless_pass_by_ref_mut,
+            reason = "there is a pause to be polled with tokio"
+        )
+    )]
     fn poll_pause(&mut self, context: &mut Context<'_>) -> Poll<()> {
         if let Some(less) = self.turns.checked_sub(1) {
             self.turns = less;

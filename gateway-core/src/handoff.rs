@@ -24,14 +24,14 @@ use panic_capture::{Caught, discard, guard};
 use crate::BoxError;
 #[cfg(feature = "tokio")]
 use crate::adapt::pool::{Holding, Run, Turn, Work};
+use crate::ahead::{Ahead, HIGH_WATER, Reserve};
 use crate::block_on::Patience;
 #[cfg(feature = "tokio")]
 use crate::block_on::STALL;
 use crate::body::{BodyWriter, Chunks, Writing};
 
-/// How much may wait for a slow client before its producer waits too, unless somebody says
-/// otherwise: enough to amortise a hop, and a thousand slow clients hold 64 MiB and not 1 GiB.
-pub(crate) const HIGH_WATER: usize = 64 * 1024;
+/// How much is produced in one go while others wait for the thread.
+const TURN: usize = 256 * 1024;
 
 /// What makes the pieces.
 pub(crate) enum Source {
@@ -57,6 +57,7 @@ pub(crate) struct Terms {
     /// Where the threads come from. `None`: threads of their own.
     #[cfg(feature = "tokio")]
     pub(crate) threads: Option<Arc<dyn crate::adapt::Lends>>,
+    /// How much waits for the client at most. `None`: [`HIGH_WATER`], and what can be borrowed.
     pub(crate) high_water: Option<usize>,
     pub(crate) patience: Patience,
     /// An iterator that reads from the client waits for it, too.
@@ -95,10 +96,10 @@ pub(crate) enum Failed {
     Panic(Caught),
 }
 
-#[derive(Default)]
 struct State {
     queue: VecDeque<Bytes>,
     queued: usize,
+    ahead: Ahead,
     /// There unless a thread has it.
     source: Option<Source>,
     /// A thread was asked for, or is there.
@@ -129,19 +130,37 @@ pub(crate) enum Urgency {
 }
 
 /// What became of a producer's turn.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Produced {
-    /// Parked, or at its end.
-    Enough,
-    /// Others wait for the thread, and the client could take more.
-    GaveWay,
+pub(crate) struct Produced {
+    /// How often the application's code was called.
+    steps: usize,
+    /// Others wait for the thread, and the client could take more. If not, the producer is parked,
+    /// or at its end.
+    gave_way: bool,
+}
+
+impl Produced {
+    fn enough(steps: usize) -> Self {
+        Self {
+            steps,
+            gave_way: false,
+        }
+    }
 }
 
 impl Handed {
     pub(crate) fn new(source: Source, terms: Terms) -> Self {
         let state = State {
+            queue: VecDeque::new(),
+            queued: 0,
+            ahead: Ahead::new(terms.high_water.unwrap_or(HIGH_WATER)),
             source: Some(source),
-            ..State::default()
+            scheduled: false,
+            full: false,
+            end: None,
+            abandoned: false,
+            yielded: false,
+            reader: None,
+            head: None,
         };
         Self {
             handoff: Arc::new(Handoff {
@@ -180,6 +199,7 @@ impl Handed {
                 self.make_room(state);
                 return Poll::Ready(Some(Ok(piece)));
             }
+            state.ahead.give_back(self.handoff.reserve());
             match state.end.take() {
                 Some(End::Complete) => {
                     state.end = Some(End::Complete);
@@ -217,7 +237,8 @@ impl Handed {
     /// Lets the producer know that there is room, once it is worth its while.
     fn make_room(&self, mut state: MutexGuard<'_, State>) {
         let handoff = &self.handoff;
-        if state.queued > handoff.high_water() / 2 {
+        let queued = state.queued;
+        if !state.ahead.has_room(queued) {
             return;
         }
         if mem::take(&mut state.full) {
@@ -260,6 +281,7 @@ impl Drop for Handed {
         );
         state.end = Some(End::Complete);
         state.queued = 0;
+        state.ahead.give_back(handoff.reserve());
         let (source, scheduled) = (state.source.is_some(), state.scheduled);
         state.scheduled |= source;
         drop(state);
@@ -285,8 +307,15 @@ impl Handoff {
         }
     }
 
-    fn high_water(&self) -> usize {
-        self.terms.high_water.unwrap_or(HIGH_WATER)
+    /// What can be borrowed to be further ahead of the client.
+    fn reserve(&self) -> Option<&Reserve> {
+        #[cfg(feature = "tokio")]
+        if self.terms.high_water.is_none()
+            && let Some(threads) = &self.terms.threads
+        {
+            return Some(threads.pool().reserve());
+        }
+        None
     }
 
     /// Finds a thread for the source. `true` if that was this one, and something was produced.
@@ -361,17 +390,19 @@ impl Handoff {
             Some(Source::Writing(write)) => self.write(write),
             None => {}
         }
-        Produced::Enough
+        Produced::enough(1)
     }
 
     fn iterate(&self, mut chunks: Chunks, gives_way: impl Fn() -> bool) -> Produced {
         let mut produced = 0;
+        let mut steps = 0;
         loop {
+            steps += 1;
             let end = match guard(|| chunks.next()) {
                 Ok(Some(Ok(chunk))) if chunk.is_empty() => {
                     if self.lock().abandoned {
                         discard(chunks);
-                        return Produced::Enough;
+                        return Produced::enough(steps);
                     }
                     self.let_head_go();
                     continue;
@@ -381,20 +412,21 @@ impl Handoff {
                     if state.abandoned {
                         drop(state);
                         discard((chunk, chunks));
-                        return Produced::Enough;
+                        return Produced::enough(steps);
                     }
                     produced += cost(&chunk);
                     state.queued += cost(&chunk);
                     state.queue.push_back(chunk);
-                    let full = state.queued >= self.high_water();
-                    let away = !full && produced >= self.high_water() && gives_way();
+                    let queued = state.queued;
+                    let full = state.ahead.is_full(queued, self.reserve());
+                    let away = !full && produced >= TURN && gives_way();
                     if full || away {
                         state.source = Some(Source::Chunks(chunks));
                         state.scheduled = away;
                         tell(state);
-                        return match away {
-                            true => Produced::GaveWay,
-                            false => Produced::Enough,
+                        return Produced {
+                            steps,
+                            gave_way: away,
                         };
                     }
                     tell(state);
@@ -415,7 +447,7 @@ impl Handoff {
                 (Ok(()), end) => end,
             };
             self.end(end);
-            return Produced::Enough;
+            return Produced::enough(steps);
         }
     }
 
@@ -464,7 +496,8 @@ impl Handoff {
             return Ok(());
         }
         let mut state = self.lock();
-        if state.queued >= self.high_water() {
+        let queued = state.queued;
+        if state.ahead.is_full(queued, self.reserve()) {
             state = self.wait_for_room(state)?;
         }
         if state.abandoned {
@@ -490,7 +523,7 @@ impl Handoff {
             state.full = true;
             let waited = self.taken.wait_timeout(state, left);
             state = waited.unwrap_or_else(PoisonError::into_inner).0;
-            if state.abandoned || state.queued <= self.high_water() / 2 {
+            if state.abandoned || !state.full {
                 return Ok(state);
             }
             if state.queued < queued {
@@ -505,7 +538,9 @@ impl Handoff {
 #[cfg(feature = "tokio")]
 impl Run for Handoff {
     fn run(self: Arc<Self>, turn: &mut Turn<'_>) {
-        if self.produce(|| turn.others_wait()) == Produced::GaveWay {
+        let produced = self.produce(|| turn.others_wait());
+        turn.did(produced.steps);
+        if produced.gave_way {
             // Not alone here: whoever waits for the thread is before it in the queue.
             self.schedule(Urgency::Soon);
         }

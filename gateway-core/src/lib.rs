@@ -114,6 +114,7 @@
 
 #[cfg(feature = "tokio")]
 pub mod adapt;
+mod ahead;
 mod application;
 mod arrival;
 mod block_on;

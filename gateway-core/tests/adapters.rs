@@ -10,5 +10,7 @@ mod reading;
 mod server;
 #[path = "adapters/slow_clients.rs"]
 mod slow_clients;
+#[path = "adapters/threads.rs"]
+mod threads;
 #[path = "adapters/witness.rs"]
 mod witness;

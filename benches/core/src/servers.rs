@@ -89,9 +89,9 @@ pub fn serve(name: &str) {
             "blocking stream" => by_hyper(listener, chunks(PIECES).into_service()).await,
             "blocking writer" => by_hyper(listener, writer(PIECES).into_service()).await,
 
-            "iterators" => by_hyper(listener, or_hello(chunks(ENDLESS)).into_service()).await,
-            "writers" => by_hyper(listener, or_hello(writer(ENDLESS)).into_service()).await,
-            "uploads" => by_hyper(listener, or_hello(uploads()).into_service()).await,
+            "iterators" => by_small_hyper(listener, or_hello(chunks(ENDLESS)).into_service()).await,
+            "writers" => by_small_hyper(listener, or_hello(writer(ENDLESS)).into_service()).await,
+            "uploads" => by_small_hyper(listener, or_hello(uploads()).into_service()).await,
             _ => panic!("no server is called `{name}`"),
         }
     });
@@ -132,9 +132,29 @@ async fn by_axum(listener: TcpListener, method: axum::routing::MethodRouter) {
     axum::serve(listener, app).await.unwrap();
 }
 
-/// As `axum::serve` does it, but for `max_buf_size`: hyper's own 400 KiB a connection would drown
-/// what is measured.
+/// As `axum::serve` does it.
 async fn by_hyper<S>(listener: TcpListener, service: S)
+where
+    S: Service<Request<Incoming>, Response = Response<Body>, Error = BoxError>,
+    S: Clone + Send + 'static,
+    S::Future: Send,
+{
+    by(auto::Builder::new(TokioExecutor::new()), listener, service).await;
+}
+
+/// As `by_hyper`, with 64 KiB a connection: hyper's own 400 KiB would drown what is measured.
+async fn by_small_hyper<S>(listener: TcpListener, service: S)
+where
+    S: Service<Request<Incoming>, Response = Response<Body>, Error = BoxError>,
+    S: Clone + Send + 'static,
+    S::Future: Send,
+{
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    builder.http1().max_buf_size(64 * 1024);
+    by(builder, listener, service).await;
+}
+
+async fn by<S>(builder: auto::Builder<TokioExecutor>, listener: TcpListener, service: S)
 where
     S: Service<Request<Incoming>, Response = Response<Body>, Error = BoxError>,
     S: Clone + Send + 'static,
@@ -143,9 +163,8 @@ where
     loop {
         let (socket, _) = listener.accept().await.unwrap();
         let service = TowerToHyperService::new(service.clone());
+        let builder = builder.clone();
         tokio::spawn(async move {
-            let mut builder = auto::Builder::new(TokioExecutor::new());
-            builder.http1().max_buf_size(64 * 1024);
             _ = builder
                 .serve_connection_with_upgrades(TokioIo::new(socket), service)
                 .await;

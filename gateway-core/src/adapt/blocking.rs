@@ -12,7 +12,6 @@ use super::call::BlockingFuture;
 use super::pool::{Limits, Pool};
 use super::{AnswerErrors, Lends};
 use crate::block_on::{Patience, STALL};
-use crate::handoff::HIGH_WATER;
 use crate::{Application, BoxError, Input, Response};
 
 /// Half of tokio's blocking threads: the rest is for files, names and other services.
@@ -25,6 +24,10 @@ const INPUT_BUFFER: usize = 64 * 1024;
 ///
 /// The threads are those of the tokio runtime that polls it. Where none runs, the application is
 /// called on the thread that polls.
+///
+/// As long as most calls take microseconds, a thread for each processor does them all. The more of
+/// them block, the more threads there are; a call that is queued behind one that blocks
+/// unexpectedly waits a millisecond or two for a thread of its own.
 ///
 /// # What holds a thread, and what does not
 ///
@@ -68,7 +71,7 @@ pub(crate) struct Settings {
     threads: usize,
     held_threads: Option<usize>,
     input_buffer: usize,
-    pub(crate) output_buffer: usize,
+    pub(crate) output_buffer: Option<usize>,
     stall_timeout: Duration,
 }
 
@@ -78,7 +81,7 @@ impl Default for Settings {
             threads: THREADS,
             held_threads: None,
             input_buffer: INPUT_BUFFER,
-            output_buffer: HIGH_WATER,
+            output_buffer: None,
             stall_timeout: STALL,
         }
     }
@@ -162,12 +165,15 @@ impl<A: Application> BlockingService<A> {
         self.set(|settings| settings.input_buffer = bytes)
     }
 
-    /// How much of a response's body is produced ahead of the client, in bytes. Default: 64 KiB.
+    /// How much of a response's body is produced ahead of the client, in bytes. Default: 64 KiB,
+    /// and up to 256 KiB for clients that take as much, while all that do have no more than 8 MiB
+    /// of it together.
     ///
-    /// A slow client's memory is this much and one chunk more, besides what the server buffers.
+    /// A slow client's memory is this much and one chunk more, besides what the server buffers. What
+    /// is set here holds for all clients alike.
     #[must_use]
     pub fn output_buffer(self, bytes: usize) -> Self {
-        self.set(|settings| settings.output_buffer = bytes.max(1))
+        self.set(|settings| settings.output_buffer = Some(bytes.max(1)))
     }
 
     /// How long a read of the input or a write of the output waits for a client that does not

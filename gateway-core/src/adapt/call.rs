@@ -316,7 +316,7 @@ impl<A: Application> Call<A> {
         };
         let terms = Terms {
             threads: Some(Arc::clone(&self.threads) as Arc<dyn super::Lends>),
-            high_water: Some(self.threads.settings.output_buffer),
+            high_water: self.threads.settings.output_buffer,
             patience,
             reads_client,
             cancelled: Some(Arc::clone(&self.cancelled)),
@@ -345,6 +345,7 @@ impl<A: Application> Opens for Call<A> {
 impl<A: Application> Run for Call<A> {
     fn run(self: Arc<Self>, turn: &mut Turn<'_>) {
         let going_on = self.respond(|holding| holding == Holding::Free || turn.hold());
+        turn.did(1);
         drop(self);
         // The same thread begins the body, and the head goes out with its first piece.
         if let Some(handoff) = going_on {

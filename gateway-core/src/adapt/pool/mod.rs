@@ -4,36 +4,27 @@
 //! but not once per request: a thread that has done one piece of work takes the next from our
 //! queue, and lingers a while when there is none. Under load most hand-overs then need no wake-up
 //! at all, and wake-ups are what a hop costs (some 30,000 kernel instructions).
+//!
+//! While work is quick, a thread for each processor is enough: the *crew*. As long as somebody
+//! watches that it gets on, no more are called for what is queued; see [`pace`].
+
+mod pace;
+mod worker;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::mem;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
-use std::thread::{self, Thread};
-use std::time::{Duration, Instant};
+use std::thread;
 
-use panic_capture::{discard, guard};
 use tokio::runtime::Handle;
 
+use crate::ahead::Reserve;
 use crate::handoff::Urgency;
-
-/// How long a thread without work waits for some before it goes back to the runtime.
-///
-/// Also the longest that an idle service can delay the shutdown of a runtime it outlives.
-const LINGER: Duration = Duration::from_millis(100);
-
-/// How long a thread works for us before it queues again behind the runtime's other work: neither
-/// may a runtime with few threads be monopolised, nor one that shuts down be kept by another's work.
-const TENURE: Duration = Duration::from_millis(250);
-
-/// How often a thread looks for work again, after everybody else's turn, before it sleeps. To be
-/// put to sleep and woken costs as much as some dozens of looks.
-const LOOKS: usize = 16;
-
-/// How long a runtime's shutdown waits for what it left undone.
-const LAST_WORK: Duration = Duration::from_secs(1);
+use pace::{Pace, Running};
+use worker::{Parker, Worker};
 
 /// What is done on a thread that may block.
 pub(crate) trait Run: Send + Sync {
@@ -59,10 +50,13 @@ pub(crate) struct Limits {
 
 pub(crate) struct Pool {
     limits: Limits,
+    /// How many threads are enough for quick work.
+    crew: usize,
     /// Copies of what `state` has, to be read without the lock: about right is enough.
     load: AtomicUsize,
     queued: AtomicUsize,
     contended: AtomicBool,
+    reserve: Reserve,
     state: Mutex<State>,
 }
 
@@ -71,7 +65,8 @@ struct State {
     queue: VecDeque<Job>,
     /// What waits for a place among those that may hold a thread.
     unheld: VecDeque<Work>,
-    running: usize,
+    running: Running,
+    pace: Pace,
     held: usize,
     /// Threads that are ours at present, awake, idle or asked for.
     workers: usize,
@@ -81,6 +76,8 @@ struct State {
     spawned: usize,
     /// One that has just run out of work looks about before it sleeps.
     looking: bool,
+    /// An idle one looks every now and then whether the others get on.
+    watched: bool,
     /// Last in, first out: the thread that is warm gets the work, the others go home.
     idle: Vec<Arc<Parker>>,
     waiters: BTreeMap<u64, Waker>,
@@ -93,21 +90,15 @@ struct Job {
     holding: Holding,
 }
 
-struct Parker {
-    thread: Thread,
-    called: AtomicBool,
-}
-
-impl Parker {
-    fn call(&self) {
-        self.called.store(true, Ordering::Release);
-        self.thread.unpark();
-    }
-}
-
 impl State {
     fn load(&self) -> usize {
-        self.queue.len() + self.running
+        self.queue.len() + self.running.all()
+    }
+
+    /// The threads that will soon come to what is queued, as it seems.
+    fn at_work(&self) -> usize {
+        let away = self.idle.len() + self.running.old();
+        self.workers.saturating_sub(away)
     }
 
     /// Lets the next in that waits to hold a thread, if there is a place.
@@ -133,11 +124,15 @@ enum Kick {
 
 impl Pool {
     pub(crate) fn new(limits: Limits) -> Arc<Self> {
+        // Two at the least: one may block before anybody knows.
+        let crew = thread::available_parallelism().map_or(2, |n| n.get().max(2));
         Arc::new(Self {
             limits,
+            crew,
             load: AtomicUsize::new(0),
             queued: AtomicUsize::new(0),
             contended: AtomicBool::new(false),
+            reserve: Reserve::default(),
             state: Mutex::default(),
         })
     }
@@ -153,6 +148,11 @@ impl Pool {
         self.queued.store(state.queue.len(), Ordering::Relaxed);
         self.contended
             .store(!state.unheld.is_empty(), Ordering::Relaxed);
+    }
+
+    /// What the bodies that are produced here can be further ahead of their clients.
+    pub(crate) fn reserve(&self) -> &Reserve {
+        &self.reserve
     }
 
     /// Whether work waits for a thread.
@@ -186,9 +186,8 @@ impl Pool {
             holding,
         };
         state.queue.push_back(job);
-        let awake = state.workers.saturating_sub(state.idle.len());
         let kick = match urgency {
-            Urgency::Soon if awake > 0 => Kick::Enough,
+            Urgency::Soon if state.at_work() > 0 => Kick::Enough,
             _ => self.kick(&mut state, 0),
         };
         self.publish(&state);
@@ -220,6 +219,13 @@ impl Pool {
         if coming >= state.queue.len() {
             return Kick::Enough;
         }
+        if self.is_enough(state) {
+            // One more, to watch that this be true.
+            let one_comes = state.called > 0 || (state.idle.is_empty() && state.spawned > 0);
+            if state.watched || one_comes {
+                return Kick::Enough;
+            }
+        }
         // Before those that were spawned: a busy runtime may send them late.
         if let Some(parker) = state.idle.pop() {
             state.called += 1;
@@ -233,6 +239,11 @@ impl Pool {
         Kick::Enough
     }
 
+    /// Whether those at work do what is queued as well as more of them would.
+    fn is_enough(&self, state: &State) -> bool {
+        state.pace.is_quick() && state.at_work() >= self.crew
+    }
+
     /// Whether that went well.
     fn act(self: &Arc<Self>, kick: Kick) -> bool {
         match kick {
@@ -242,10 +253,7 @@ impl Pool {
                 true
             }
             Kick::Spawn => {
-                let worker = Worker {
-                    pool: Arc::clone(self),
-                    came: false,
-                };
+                let worker = Worker::new(Arc::clone(self));
                 match Handle::try_current() {
                     Ok(runtime) => worker.spawn_on(&runtime),
                     Err(_) => {
@@ -352,7 +360,7 @@ impl fmt::Debug for Pool {
         let state = self.lock();
         f.debug_struct("Pool")
             .field("limits", &self.limits)
-            .field("running", &state.running)
+            .field("running", &state.running.all())
             .field("held", &state.held)
             .field("queued", &state.queue.len())
             .field("waiting_to_hold", &state.unheld.len())
@@ -365,12 +373,18 @@ impl fmt::Debug for Pool {
 pub(crate) struct Turn<'a> {
     pool: &'a Arc<Pool>,
     holding: Holding,
+    steps: usize,
 }
 
 impl Turn<'_> {
     /// Whether others wait for this thread.
     pub(crate) fn others_wait(&self) -> bool {
         self.pool.has_queue()
+    }
+
+    /// The work called the application so often.
+    pub(crate) fn did(&mut self, steps: usize) {
+        self.steps += steps;
     }
 
     /// From here on the work waits for a client: `false` if too many do already.
@@ -384,179 +398,5 @@ impl Turn<'_> {
             self.holding = Holding::Held;
         }
         true
-    }
-}
-
-/// One thread of ours, or the intention to have one.
-struct Worker {
-    pool: Arc<Pool>,
-    came: bool,
-}
-
-impl Worker {
-    /// Whether the runtime took it: one that shuts down does not.
-    fn spawn_on(mut self, runtime: &Handle) -> bool {
-        let handle = runtime.spawn_blocking(move || {
-            self.came = true;
-            self.run(Some(Instant::now() + TENURE));
-        });
-        !handle.is_finished()
-    }
-
-    fn give_up(mut self) {
-        self.came = true;
-        let mut state = self.pool.lock();
-        state.spawned -= 1;
-        state.workers -= 1;
-    }
-
-    fn run(&self, until: Option<Instant>) {
-        let pool = &self.pool;
-        let parker = Arc::new(Parker {
-            thread: thread::current(),
-            called: AtomicBool::new(false),
-        });
-        let mut state = pool.lock();
-        state.spawned -= 1;
-        let mut looked = false;
-        loop {
-            if let Some(job) = state.queue.pop_front() {
-                looked = false;
-                state.running += 1;
-                pool.publish(&state);
-                drop(state);
-                let mut turn = Turn {
-                    pool,
-                    holding: job.holding,
-                };
-                // It does not panic, and if it did the thread would be missing ever after.
-                if let Err(caught) = guard(|| job.work.run(&mut turn)) {
-                    discard(caught);
-                }
-                let holding = turn.holding;
-                state = pool.lock();
-                state.running -= 1;
-                let mut kick = Kick::Enough;
-                if holding == Holding::Held {
-                    state.held -= 1;
-                    state.admit(pool.limits);
-                    // This thread takes one.
-                    kick = pool.kick(&mut state, 1);
-                }
-                let woken = pool.next_waiter(&mut state);
-                pool.publish(&state);
-                if woken.is_some() || !matches!(kick, Kick::Enough) {
-                    drop(state);
-                    pool.act(kick);
-                    wake(woken);
-                    state = pool.lock();
-                }
-                if until.is_some_and(|until| Instant::now() >= until) {
-                    break;
-                }
-                continue;
-            }
-            if state.closed || until.is_none() {
-                state.workers -= 1;
-                return;
-            }
-            if !looked && !mem::replace(&mut state.looking, true) {
-                drop(state);
-                for _ in 0..LOOKS {
-                    thread::yield_now();
-                    if pool.has_queue() {
-                        break;
-                    }
-                }
-                state = pool.lock();
-                state.looking = false;
-                looked = true;
-                continue;
-            }
-            looked = false;
-            state.idle.push(Arc::clone(&parker));
-            drop(state);
-            let called = parker.wait();
-            state = pool.lock();
-            let left = state.idle.iter().position(|it| Arc::ptr_eq(it, &parker));
-            match left {
-                Some(at) => _ = state.idle.remove(at),
-                None => {
-                    // Perhaps just when it gave up.
-                    parker.called.store(false, Ordering::Relaxed);
-                    state.called -= 1;
-                }
-            }
-            if !called && state.queue.is_empty() {
-                state.workers -= 1;
-                return;
-            }
-        }
-        // The tenure is over: to the end of the runtime's queue, as another worker.
-        state.workers -= 1;
-        let kick = pool.kick(&mut state, 0);
-        drop(state);
-        pool.act(kick);
-    }
-}
-
-impl Parker {
-    /// Whether somebody called; `false` after [`LINGER`].
-    fn wait(&self) -> bool {
-        let until = Instant::now() + LINGER;
-        loop {
-            if self.called.swap(false, Ordering::Acquire) {
-                return true;
-            }
-            let left = until.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return false;
-            }
-            thread::park_timeout(left);
-        }
-    }
-}
-
-impl Drop for Worker {
-    fn drop(&mut self) {
-        if self.came {
-            return;
-        }
-        // The runtime shut down before a thread came. What is queued belongs to others, or is
-        // somebody's iterator that has yet to be dropped.
-        let mut state = self.pool.lock();
-        if state.queue.is_empty() {
-            state.spawned -= 1;
-            state.workers -= 1;
-            return;
-        }
-        if let Some(parker) = state.idle.pop() {
-            state.spawned -= 1;
-            state.workers -= 1;
-            state.called += 1;
-            drop(state);
-            parker.call();
-            return;
-        }
-        drop(state);
-        let last = Self {
-            pool: Arc::clone(&self.pool),
-            came: true,
-        };
-        let (finished, wait) = mpsc::channel::<()>();
-        let thread = thread::Builder::new().name("gateway-last-work".into());
-        let spawned = thread.spawn(move || {
-            last.run(None);
-            drop(finished);
-        });
-        match spawned {
-            // Not without limit: what is left may wait for a task of the very runtime that ends.
-            Ok(_) => _ = wait.recv_timeout(LAST_WORK),
-            Err(_) => {
-                let mut state = self.pool.lock();
-                state.spawned -= 1;
-                state.workers -= 1;
-            }
-        }
     }
 }
