@@ -47,7 +47,7 @@ enum State<B> {
 
 /// What the first poll gave, before the head went out.
 pub(crate) enum Started {
-    /// Nothing yet, or it was not asked.
+    /// Nothing yet.
     Nothing,
     /// Everything, and the size of it was known.
     Whole(Bytes),

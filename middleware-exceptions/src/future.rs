@@ -151,14 +151,8 @@ where
             // The response is complete, whatever the handler's leavings did.
             drop_failed(guard.caught(payload), Stage::FutureDrop, &watch);
         }
-        let is_head = watch.seen.is_head();
-        let started = guard.catch(|| {
-            if is_head {
-                Ok(Started::Nothing)
-            } else {
-                start(&mut body, cx)
-            }
-        });
+        // Of HEAD as well, so that what fails now has the status of GET (RFC 9110 section 9.3.2).
+        let started = guard.catch(|| start(&mut body, cx));
         let body = match started {
             Ok(Ok(Started::Whole(data))) => {
                 // Nobody asks the inner body for anything again.
