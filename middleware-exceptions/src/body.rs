@@ -38,23 +38,18 @@ enum State<B> {
     /// A whole body in one piece, read before the head went out, or text of ours. `None` at its end.
     Whole(Option<Bytes>),
     Watched {
-        inner: B,
+        /// `None` when it has failed, and was dropped.
+        inner: Option<B>,
         watch: Box<Watch>,
     },
-    /// The inner body has failed, and was dropped.
-    Failed(Box<Watch>),
 }
 
 /// What the first poll gave, before the head went out.
 pub(crate) enum Started {
-    /// Nothing yet, or it was not asked.
-    Nothing,
     /// Everything, and the size of it was known.
     Whole(Bytes),
-    /// The rest. The size is that of before the poll, and so what it still is while `First` waits. Asked
-    /// again, an inner body may know more than before (a chunked response would turn into one with
-    /// a length), or have forgotten to subtract.
-    First(First, SizeHint),
+    /// The rest is to come.
+    Watched(Box<Watch>),
 }
 
 /// Polls once, before the head is released: what fails now can still be a clean response.
@@ -66,22 +61,22 @@ where
     B: Body<Data = Bytes> + Unpin,
 {
     if body.is_end_stream() {
-        return Ok(Started::Nothing);
+        return Ok(Started::Watched(Watch::of(First::Nothing, SizeHint::new())));
     }
     let size = body.size_hint();
-    let frame = match Pin::new(&mut *body).poll_frame(cx) {
-        Poll::Pending => return Ok(Started::Nothing),
-        Poll::Ready(None) => return Ok(Started::First(First::End, size)),
+    let first = match Pin::new(&mut *body).poll_frame(cx) {
+        Poll::Pending => First::Nothing,
+        Poll::Ready(None) => First::End,
         Poll::Ready(Some(Err(error))) => return Err(error),
-        Poll::Ready(Some(Ok(frame))) => frame,
+        Poll::Ready(Some(Ok(frame))) => match frame.into_data() {
+            Ok(data) if size.exact() == Some(data.len() as u64) && body.is_end_stream() => {
+                return Ok(Started::Whole(data));
+            }
+            Ok(data) => First::Data(data),
+            Err(frame) => First::of_other(frame),
+        },
     };
-    Ok(match frame.into_data() {
-        Ok(data) if size.exact() == Some(data.len() as u64) && body.is_end_stream() => {
-            Started::Whole(data)
-        }
-        Ok(data) => Started::First(First::Data(data), size),
-        Err(frame) => Started::First(First::of_other(frame), size),
-    })
+    Ok(Started::Watched(Watch::of(first, size)))
 }
 
 /// A body that has failed, on its way to its end.
@@ -97,7 +92,10 @@ impl<B> ResponseBody<B> {
     #[inline(always)]
     pub(crate) fn watched(inner: B, watch: Box<Watch>) -> Self {
         Self {
-            state: State::Watched { inner, watch },
+            state: State::Watched {
+                inner: Some(inner),
+                watch,
+            },
         }
     }
 
@@ -112,22 +110,14 @@ impl<B> ResponseBody<B> {
     #[cold]
     #[inline(never)]
     fn end(&mut self) {
-        let (State::Watched { watch, .. } | State::Failed(watch)) = self.drop_inner() else {
+        let State::Watched { inner, watch } = mem::replace(&mut self.state, State::Whole(None))
+        else {
             return;
         };
-        watch.put_back();
-    }
-
-    fn drop_inner(&mut self) -> State<B> {
-        match mem::replace(&mut self.state, State::Whole(None)) {
-            State::Watched { inner, watch } => {
-                if let Err(caught) = guard(|| drop(inner)) {
-                    finish::later(Cause::of_panic(caught), Stage::BodyDrop, &watch);
-                }
-                State::Failed(watch)
-            }
-            other => other,
+        if let Err(caught) = guard(|| drop(inner)) {
+            finish::later(caught, Stage::BodyDrop, watch.witness.clone());
         }
+        watch.put_back();
     }
 }
 
@@ -151,8 +141,8 @@ where
         };
         // The inner body first: its drop belongs to this failure, and adds nothing to it.
         discard(inner);
-        let config = match watch.config() {
-            Some(config) if !watch.hint_failed.get() => Arc::clone(config),
+        let witness = match &watch.witness {
+            Some(witness) if !watch.hint_failed.get() => witness,
             // Reported when the hint panicked, or nobody to report to.
             _ => {
                 discard(failed);
@@ -170,11 +160,11 @@ where
                     source: Some(error),
                 })));
             }
-            Ok(error) => Cause::of_error(error, &config),
+            Ok(error) => Cause::of_error(error, witness.config()),
             Err(caught) => Cause::of_panic(caught),
         };
-        let flush = config.flush;
-        let finishing = Finishing::new(cause, Stage::Body, &watch.seen, config);
+        let flush = witness.config().flush;
+        let finishing = Finishing::new(cause, Stage::Body, witness);
         watch.failing = Some(Box::new(Failing {
             error: Some(BodyError {
                 id: Some(finishing.id()),
@@ -185,7 +175,7 @@ where
             polls: 0,
             flushed: worker::after(flush),
         }));
-        self.state = State::Failed(watch);
+        self.state = State::Watched { inner: None, watch };
         self.poll_failed(cx)
     }
 
@@ -193,11 +183,11 @@ where
     #[inline(never)]
     fn poll_failed(&mut self, cx: &Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         match &mut self.state {
-            State::Failed(watch) => match &mut watch.failing {
+            State::Watched { watch, .. } => match &mut watch.failing {
                 Some(failing) => failing.poll_frame(cx),
                 None => Poll::Ready(None),
             },
-            State::Whole(_) | State::Watched { .. } => Poll::Ready(None),
+            State::Whole(_) => Poll::Ready(None),
         }
     }
 
@@ -210,8 +200,11 @@ where
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let (inner, watch) = match &mut self.state {
             State::Whole(_) => return Poll::Ready(None),
-            State::Watched { inner, watch } => (inner, watch),
-            State::Failed(_) => return self.poll_failed(cx),
+            State::Watched {
+                inner: Some(inner),
+                watch,
+            } => (inner, watch),
+            State::Watched { .. } => return self.poll_failed(cx),
         };
         match mem::replace(&mut watch.first, First::Nothing) {
             First::Nothing => {}
@@ -245,13 +238,14 @@ where
         match &self.state {
             State::Whole(data) => data.is_none(),
             State::Watched { watch, .. } if !matches!(watch.first, First::Nothing) => false,
-            State::Watched { inner, watch } => {
-                guard(|| inner.is_end_stream()).unwrap_or_else(|caught| {
-                    hint_panicked(watch, caught);
-                    false
-                })
-            }
-            State::Failed(watch) => match &watch.failing {
+            State::Watched {
+                inner: Some(inner),
+                watch,
+            } => guard(|| inner.is_end_stream()).unwrap_or_else(|caught| {
+                hint_panicked(watch, caught);
+                false
+            }),
+            State::Watched { watch, .. } => match &watch.failing {
                 Some(failing) => failing.error.is_none(),
                 None => true,
             },
@@ -262,13 +256,14 @@ where
     fn watched_size(&self) -> SizeHint {
         match &self.state {
             State::Watched { watch, .. } if !matches!(watch.first, First::Nothing) => watch.whole,
-            State::Watched { inner, watch } => {
-                guard(|| inner.size_hint()).unwrap_or_else(|caught| {
-                    hint_panicked(watch, caught);
-                    SizeHint::default()
-                })
-            }
-            State::Whole(_) | State::Failed(_) => SizeHint::default(),
+            State::Watched {
+                inner: Some(inner),
+                watch,
+            } => guard(|| inner.size_hint()).unwrap_or_else(|caught| {
+                hint_panicked(watch, caught);
+                SizeHint::default()
+            }),
+            State::Whole(_) | State::Watched { .. } => SizeHint::default(),
         }
     }
 
@@ -290,7 +285,7 @@ fn hint_panicked(watch: &Watch, caught: Caught) {
     if watch.hint_failed.replace(true) {
         discard(caught.payload);
     } else {
-        finish::later(Cause::of_panic(caught), Stage::BodyHint, watch);
+        finish::later(caught, Stage::BodyHint, watch.witness.clone());
     }
 }
 
@@ -351,7 +346,7 @@ where
     fn is_end_stream(&self) -> bool {
         match &self.state {
             State::Whole(data) => data.is_none(),
-            _ => self.is_watched_at_end(),
+            State::Watched { .. } => self.is_watched_at_end(),
         }
     }
 
@@ -360,7 +355,7 @@ where
         match &self.state {
             State::Whole(Some(data)) => SizeHint::with_exact(data.len() as u64),
             State::Whole(None) => SizeHint::with_exact(0),
-            _ => self.watched_size(),
+            State::Watched { .. } => self.watched_size(),
         }
     }
 }
@@ -377,13 +372,13 @@ impl<B> Drop for ResponseBody<B> {
 /// Nobody knows the request of it, so nothing of it is reported.
 impl<B: Default> Default for ResponseBody<B> {
     fn default() -> Self {
-        Self::watched(B::default(), Watch::of_nothing())
+        Self::watched(B::default(), Watch::of(First::Nothing, SizeHint::new()))
     }
 }
 
 impl<B> fmt::Debug for ResponseBody<B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let has_failed = matches!(self.state, State::Failed(_));
+        let has_failed = matches!(self.state, State::Watched { inner: None, .. });
         f.debug_struct("ResponseBody")
             .field("has_failed", &has_failed)
             .finish_non_exhaustive()

@@ -8,7 +8,7 @@ use std::{
 
 use gateway_core::FailureText;
 use http::Response;
-use panic_capture::{discard, guard};
+use panic_capture::{Caught, discard, guard};
 use tracing::Level;
 
 use crate::{
@@ -22,9 +22,8 @@ use crate::{
     layer::Config,
     render,
     report::{Report, Stage},
-    summary::Seen,
+    summary::Witness,
     symbols::{self, Ready},
-    watch::Watch,
     worker::{self, Signal},
 };
 
@@ -41,17 +40,17 @@ pub(crate) struct Finishing {
 }
 
 impl Finishing {
-    pub(crate) fn new(cause: Cause, stage: Stage, seen: &Seen, config: Arc<Config>) -> Self {
+    pub(crate) fn new(cause: Cause, stage: Stage, witness: &Witness) -> Self {
         // What is not a failure (a 404 by way of an error) is answered and not reported.
         let told = !cause.is_failure();
-        let report = Report::new(cause, stage, seen.summary());
+        let report = Report::new(cause, stage, witness.summary());
         Self {
             id: report.id(),
             report: Some(Arc::new(report)),
-            config,
-            verdict: seen.verdict(),
-            format: seen.format(),
-            is_head: seen.is_head(),
+            config: Arc::clone(witness.config()),
+            verdict: witness.verdict(),
+            format: witness.format(),
+            is_head: witness.is_head(),
             waiting: None,
             told,
         }
@@ -143,13 +142,14 @@ impl Drop for Finishing {
     }
 }
 
-/// Reports a failure for which nobody waits: something was dropped.
+/// Reports a panic for which nobody waits: something was dropped.
 #[cold]
-pub(crate) fn later(cause: Cause, stage: Stage, watch: &Watch) {
-    let report = Report::new(cause, stage, watch.seen.summary());
-    if let Some(config) = watch.config() {
-        tell_later(&Arc::new(report), config);
-    }
+#[inline(never)]
+pub(crate) fn later(caught: Caught, stage: Stage, witness: Option<Witness>) {
+    let cause = Cause::of_panic(caught);
+    let Some(witness) = witness else { return };
+    let report = Report::new(cause, stage, witness.summary());
+    tell_later(&Arc::new(report), witness.config());
 }
 
 fn tell_later(report: &Arc<Report>, config: &Arc<Config>) {

@@ -23,7 +23,7 @@ use crate::{
     finish::{self, Finishing},
     gate::Verdict,
     report::Stage,
-    summary::Seen,
+    summary::{Account, Brief, Witness},
     watch::Watch,
 };
 
@@ -33,34 +33,44 @@ pin_project! {
     pub struct ResponseFuture<F> {
         #[pin]
         inner: Option<F>,
-        watch: Option<Box<Watch>>,
+        brief: Brief,
+        state: State,
     }
 
     impl<F> PinnedDrop for ResponseFuture<F> {
         fn drop(this: Pin<&mut Self>) {
-            // Both were taken when it was ready.
-            if this.watch.is_some() || this.inner.is_some() {
+            // It was taken when it was ready.
+            if this.inner.is_some() {
                 this.leave();
             }
         }
     }
 }
 
+enum State {
+    /// The handler runs, or has answered.
+    Running(Arc<Account>),
+    /// Polled once more after its answer, it answers again.
+    Failed(Box<Finishing>),
+}
+
 impl<F> ResponseFuture<F> {
     #[inline(always)]
-    pub(crate) fn running(inner: F, watch: Box<Watch>) -> Self {
+    pub(crate) fn running(inner: F, brief: Brief, account: Arc<Account>) -> Self {
         Self {
             inner: Some(inner),
-            watch: Some(watch),
+            brief,
+            state: State::Running(account),
         }
     }
 
-    /// Of a request whose handler will not run: see [`failed`].
-    #[inline(always)]
-    pub(crate) fn stopped(watch: Box<Watch>) -> Self {
+    /// Of a request whose handler will not run.
+    #[cold]
+    pub(crate) fn failed(cause: Cause, stage: Stage, witness: &Witness) -> Self {
         Self {
             inner: None,
-            watch: Some(watch),
+            brief: Brief::nothing(),
+            state: State::Failed(Box::new(Finishing::new(cause, stage, witness))),
         }
     }
 
@@ -69,40 +79,10 @@ impl<F> ResponseFuture<F> {
     #[inline(never)]
     fn leave(self: Pin<&mut Self>) {
         let mut this = self.project();
-        let left = guard(|| this.inner.set(None));
-        let Some(watch) = this.watch.take() else {
-            return;
-        };
-        if let Err(caught) = left {
-            finish::later(Cause::of_panic(caught), Stage::FutureDrop, &watch);
+        if let Err(caught) = guard(|| this.inner.set(None)) {
+            finish::later(caught, Stage::FutureDrop, this.witness());
         }
-        watch.put_back();
     }
-}
-
-#[cold]
-#[inline(never)]
-pub(crate) fn failed(cause: Cause, stage: Stage, mut watch: Box<Watch>) -> Box<Watch> {
-    watch.finishing = finishing(cause, stage, &watch);
-    watch
-}
-
-#[cold]
-#[inline(never)]
-pub(crate) fn panicked(caught: Caught, watch: Box<Watch>) -> Box<Watch> {
-    failed(Cause::of_panic(caught), Stage::Call, watch)
-}
-
-#[cold]
-#[inline(never)]
-fn drop_failed(caught: Caught, stage: Stage, watch: &Watch) {
-    finish::later(Cause::of_panic(caught), stage, watch);
-}
-
-#[cold]
-fn finishing(cause: Cause, stage: Stage, watch: &Watch) -> Option<Box<Finishing>> {
-    let config = Arc::clone(watch.config()?);
-    Some(Box::new(Finishing::new(cause, stage, &watch.seen, config)))
 }
 
 type Answer<B> = Result<Response<ResponseBody<B>>, Infallible>;
@@ -126,8 +106,8 @@ where
         let guard = Guard::enter(&here);
         // Matched where it lies and taken apart at once: a response is large, and to move it costs more than
         // everything else in here.
-        let response = match guard.catch(|| handler.poll(cx)) {
-            Ok(Poll::Ready(Ok(response))) => response,
+        let (parts, mut body) = match guard.catch(|| handler.poll(cx)) {
+            Ok(Poll::Ready(Ok(response))) => response.into_parts(),
             Ok(Poll::Pending) => return Poll::Pending,
             Ok(Poll::Ready(Err(error))) => {
                 let failed = Failed::<E, R::Error>::Handler(error);
@@ -138,61 +118,37 @@ where
                 return unboxed(this.answer_failure(failed, Stage::Future, cx));
             }
         };
-        let (parts, mut body) = response.into_parts();
         // Nothing below unwinds. The compiler does not know, and a drop for that case would take the address of what
         // is otherwise moved in registers: 34 instructions.
-        let mut parts = ManuallyDrop::new(parts);
-        let Some(mut watch) = this.watch.take() else {
-            // Not without a watch, while there is a handler.
-            return unboxed(this.poll_finishing(cx));
-        };
+        let parts = ManuallyDrop::new(parts);
         // Before its body is polled, as without this layer.
         if let Err(payload) = guard.catch(|| this.inner.set(None)) {
             // The response is complete, whatever the handler's leavings did.
-            drop_failed(guard.caught(payload), Stage::FutureDrop, &watch);
+            finish::later(guard.caught(payload), Stage::FutureDrop, this.witness());
         }
-        let is_head = watch.seen.is_head();
-        let started = guard.catch(|| {
-            if is_head {
-                Ok(Started::Nothing)
-            } else {
-                start(&mut body, cx)
-            }
-        });
+        // Of HEAD as well, so that what fails now has the status of GET (RFC 9110 section 9.3.2).
+        let started = guard.catch(|| start(&mut body, cx));
         let body = match started {
             Ok(Ok(Started::Whole(data))) => {
                 // Nobody asks the inner body for anything again.
                 if let Err(payload) = guard.catch(|| drop(body)) {
-                    drop_failed(guard.caught(payload), Stage::BodyDrop, &watch);
+                    finish::later(guard.caught(payload), Stage::BodyDrop, this.witness());
                 }
-                watch.put_back_unused();
                 ResponseBody::whole(Some(data))
             }
-            Ok(Ok(Started::First(first, whole))) => {
-                watch.first = first;
-                watch.whole = whole;
-                if watch.appends() {
-                    parts = watch.look_at((parts,));
-                }
-                ResponseBody::watched(body, watch)
-            }
-            Ok(Ok(Started::Nothing)) => {
-                if watch.appends() {
-                    parts = watch.look_at((parts,));
-                }
+            Ok(Ok(Started::Watched(mut watch))) => {
+                this.hand_over(&mut watch, &parts.headers);
                 ResponseBody::watched(body, watch)
             }
             Ok(Err(error)) => {
                 let failed = Failed::<E, R::Error>::Body(error);
                 // What its drop has to say adds nothing to the first failure.
                 discard((ManuallyDrop::into_inner(parts), body));
-                *this.watch = Some(watch);
                 return unboxed(this.answer_failure(failed, Stage::BodyStart, cx));
             }
             Err(payload) => {
                 let failed = Failed::<E, R::Error>::Panic(guard.caught(payload));
                 discard((ManuallyDrop::into_inner(parts), body));
-                *this.watch = Some(watch);
                 return unboxed(this.answer_failure(failed, Stage::BodyStart, cx));
             }
         };
@@ -220,18 +176,31 @@ impl<F> ResponseFutureProjection<'_, F> {
     #[cold]
     #[inline(never)]
     fn poll_finishing<B>(&mut self, cx: &Context<'_>) -> Poll<Box<Response<ResponseBody<B>>>> {
-        let Some(finishing) = self
-            .watch
-            .as_mut()
-            .and_then(|watch| watch.finishing.as_mut())
-        else {
-            // Polled again after it was ready, which the contract of `Future` leaves open.
+        let State::Failed(finishing) = self.state else {
+            // Polled again after the handler's answer, which the contract of `Future` leaves open.
             return Poll::Pending;
         };
         ready!(finishing.poll_told(cx));
-        let response = Box::new(finishing.response());
-        *self.watch = None;
-        Poll::Ready(response)
+        Poll::Ready(Box::new(finishing.response()))
+    }
+
+    /// The body goes on with it.
+    #[inline(never)]
+    fn hand_over(&self, watch: &mut Watch, headers: &HeaderMap) {
+        if let Some(witness) = self.witness() {
+            watch.may_append = witness.config().append && may_append(headers, &witness);
+            watch.witness = Some(witness);
+        }
+    }
+
+    fn witness(&self) -> Option<Witness> {
+        match &self.state {
+            State::Running(account) => Some(Witness {
+                brief: *self.brief,
+                account: Arc::clone(account),
+            }),
+            State::Failed(_) => None,
+        }
     }
 
     #[cold]
@@ -260,30 +229,31 @@ impl<F> ResponseFutureProjection<'_, F> {
         if let Err(second) = guard(|| self.inner.set(None)) {
             discard(second.payload);
         }
-        let Some(watch) = self.watch else { return };
-        let Some(config) = watch.config() else { return };
+        let Some(witness) = self.witness() else {
+            return;
+        };
         let cause = match failed {
-            Failed::Handler(error) => Cause::of_error(error, config),
-            Failed::Body(error) => Cause::of_error(error, config),
+            Failed::Handler(error) => Cause::of_error(error, witness.config()),
+            Failed::Body(error) => Cause::of_error(error, witness.config()),
             Failed::Panic(caught) => Cause::of_panic(caught),
         };
-        watch.finishing = finishing(cause, stage, watch);
+        *self.state = State::Failed(Box::new(Finishing::new(cause, stage, &witness)));
     }
 }
 
 /// Whether text may be added to this body after it has failed: nothing may depend on its
 /// length or its coding.
 #[cold]
-pub(crate) fn may_append(headers: &HeaderMap, seen: &Seen) -> bool {
+fn may_append(headers: &HeaderMap, witness: &Witness) -> bool {
     let content_type = headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
     let is_text = content_type
         .and_then(|value| value.get(..5))
         .is_some_and(|start| start.eq_ignore_ascii_case(b"text/"));
     is_text
-        && seen.verdict() == Verdict::Shown
+        && witness.verdict() == Verdict::Shown
         && !headers.contains_key(header::CONTENT_LENGTH)
         && !headers.contains_key(header::CONTENT_ENCODING)
-        && !seen.is_head()
+        && !witness.is_head()
 }
 
 impl<F> fmt::Debug for ResponseFuture<F> {

@@ -40,30 +40,6 @@ pub(crate) struct Config {
     pub(crate) append: bool,
     pub(crate) flush: Duration,
     pub(crate) editor: Option<Arc<str>>,
-    /// Whether there is nothing of the program in it, no closure that could own something.
-    pub(crate) is_plain: bool,
-}
-
-impl Config {
-    fn is_plain(&self) -> bool {
-        let Self {
-            details,
-            trusted: _,
-            peer,
-            observers,
-            statuses,
-            renderer,
-            append: _,
-            flush: _,
-            editor: _,
-            is_plain: _,
-        } = self;
-        !matches!(details, Details::If(_))
-            && peer.is_none()
-            && observers.is_empty()
-            && statuses.is_empty()
-            && renderer.is_none()
-    }
 }
 
 type PeerFn = dyn Fn(&Parts) -> Option<IpAddr> + Send + Sync;
@@ -93,7 +69,6 @@ impl ExceptionsLayer {
                 append: false,
                 flush: Duration::from_secs(1),
                 editor: None,
-                is_plain: true,
             }),
         }
     }
@@ -226,14 +201,12 @@ impl ExceptionsLayer {
     }
 
     #[cfg(test)]
-    pub(crate) fn config(&self) -> &Config {
+    pub(crate) fn config(&self) -> &Arc<Config> {
         &self.config
     }
 
     fn with(mut self, change: impl FnOnce(&mut Config)) -> Self {
-        let config = Arc::make_mut(&mut self.config);
-        change(config);
-        config.is_plain = config.is_plain();
+        change(Arc::make_mut(&mut self.config));
         self
     }
 }

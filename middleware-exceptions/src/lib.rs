@@ -125,7 +125,8 @@
 //!
 //! # What it costs
 //!
-//! A request that does not fail allocates nothing, and takes about 300 instructions more than without the layer. When the
+//! A request that does not fail allocates nothing, unless path and query are longer than 62 bytes, and takes about 300
+//! instructions more than without the layer; a layer that catches at all these stages and remembers nothing takes 170. When the
 //! handler has answered, its future is dropped, and the body polled once before the head is sent, without waiting; one
 //! that is whole then is dropped at once. Frames are taken as raw
 //! addresses and named after the failure, off the async workers, once per address; a storm of failures that need

@@ -18,11 +18,9 @@ use crate::{
     ResponseBody, ResponseFuture,
     cause::Cause,
     finish::Finishing,
-    future::{failed, panicked},
     layer::Config,
     report::Stage,
-    summary::{Known, Seen},
-    watch::Watch,
+    summary::{Account, Brief, Known, Witness, path_of},
 };
 
 /// A service whose failures are answered, logged and reported: made by
@@ -31,7 +29,7 @@ use crate::{
 /// It cannot fail itself: its error is [`Infallible`], as axum wants it.
 pub struct Exceptions<S> {
     inner: S,
-    config: Arc<Config>,
+    account: Arc<Account>,
     /// `poll_ready` has failed: the call that follows answers for it.
     failed: Option<Box<Cause>>,
 }
@@ -40,7 +38,7 @@ impl<S> Exceptions<S> {
     pub(crate) fn new(inner: S, config: Arc<Config>) -> Self {
         Self {
             inner,
-            config,
+            account: Arc::new(Account::of_service(config)),
             failed: None,
         }
     }
@@ -73,7 +71,7 @@ where
         let failed = match guard.catch(|| self.inner.poll_ready(cx)) {
             Ok(Poll::Pending) => return Poll::Pending,
             Ok(Poll::Ready(Ok(()))) => return Poll::Ready(Ok(())),
-            Ok(Poll::Ready(Err(error))) => Cause::of_error(error, &self.config),
+            Ok(Poll::Ready(Err(error))) => Cause::of_error(error, &self.account.config),
             Err(payload) => Cause::of_panic(guard.caught(payload)),
         };
         self.failed = Some(Box::new(failed));
@@ -82,22 +80,27 @@ where
 
     #[inline(always)]
     fn call(&mut self, request: Request<B>) -> Self::Future {
+        let path = path_of(&request);
         let method = match Known::of(request.method()) {
-            Some(method) if self.failed.is_none() && self.config.details.is_off() => method,
+            Some(method)
+                if Brief::has_room_for(path)
+                    && self.failed.is_none()
+                    && self.account.config.details.is_off() =>
+            {
+                method
+            }
             _ => return self.call_slowly(request),
         };
-        let watch = Watch::of(&request, method, &self.config);
-        // Lent to the closure and not moved into it, which copies a request once more: 12 instructions.
-        let mut request = Some(request);
+        let brief = Brief::new(method, path);
+        let account = Arc::clone(&self.account);
         let here = Here::new();
         let guard = Guard::enter(&here);
-        let called = guard.catch(|| match request.take() {
-            Some(request) => self.inner.call(request),
-            None => unreachable!("it is taken once"),
-        });
-        match called {
-            Ok(inner) => ResponseFuture::running(inner, watch),
-            Err(payload) => ResponseFuture::stopped(panicked(guard.caught(payload), watch)),
+        match guard.catch(move || self.inner.call(request)) {
+            Ok(inner) => ResponseFuture::running(inner, brief, account),
+            Err(payload) => {
+                let cause = Cause::of_panic(guard.caught(payload));
+                ResponseFuture::failed(cause, Stage::Call, &Witness { brief, account })
+            }
         }
     }
 }
@@ -109,16 +112,21 @@ impl<S> Exceptions<S> {
     where
         S: Service<Request<B>>,
     {
-        let watch = Watch::in_detail(&request, &self.config);
+        // All of it is in the account.
+        let brief = Brief::nothing();
+        let account = Arc::new(Account::in_detail(&request, &self.account.config));
         match self.failed.take() {
             Some(unready) => {
                 // Its drop may panic; the failure that is told of is the first.
                 discard(request);
-                ResponseFuture::stopped(failed(*unready, Stage::Ready, watch))
+                ResponseFuture::failed(*unready, Stage::Ready, &Witness { brief, account })
             }
             None => match guard(|| self.inner.call(request)) {
-                Ok(inner) => ResponseFuture::running(inner, watch),
-                Err(caught) => ResponseFuture::stopped(panicked(caught, watch)),
+                Ok(inner) => ResponseFuture::running(inner, brief, account),
+                Err(caught) => {
+                    let cause = Cause::of_panic(caught);
+                    ResponseFuture::failed(cause, Stage::Call, &Witness { brief, account })
+                }
             },
         }
     }
@@ -127,7 +135,11 @@ impl<S> Exceptions<S> {
 /// The clone's readiness is its own.
 impl<S: Clone> Clone for Exceptions<S> {
     fn clone(&self) -> Self {
-        Self::new(self.inner.clone(), Arc::clone(&self.config))
+        Self {
+            inner: self.inner.clone(),
+            account: Arc::clone(&self.account),
+            failed: None,
+        }
     }
 }
 
@@ -136,13 +148,8 @@ impl<S> Drop for Exceptions<S> {
     fn drop(&mut self) {
         // No call came after the failure, so there is no request to answer: it is reported all the same.
         if let Some(cause) = self.failed.take() {
-            let seen = Seen::nothing();
-            drop(Finishing::new(
-                *cause,
-                Stage::Ready,
-                &seen,
-                Arc::clone(&self.config),
-            ));
+            let nobody = Witness::of_nothing(&self.account);
+            drop(Finishing::new(*cause, Stage::Ready, &nobody));
         }
     }
 }

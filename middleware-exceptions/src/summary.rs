@@ -1,5 +1,7 @@
 //! What is remembered of a request while it is handled: little in production, where it must cost nothing.
 
+use std::sync::Arc;
+
 use http::{HeaderMap, Method, Request, Version, uri::PathAndQuery};
 
 use crate::{
@@ -10,26 +12,32 @@ use crate::{
     secrets::{REDACTED, is_secret_name, redacted},
 };
 
-/// On the happy path of every request: no allocation, few instructions.
-pub(crate) struct Seen {
-    method: Known,
-    /// Of the path, in bytes. What does not fit `path` is in `long`.
-    len: usize,
-    /// Copied into memory that is used again: cheaper than the reference counts of a `Uri`, whose
-    /// first clone may allocate besides.
-    path: [u8; SHORT],
-    long: String,
-    /// With development on; and for methods that nobody knows.
-    details: Option<Box<Details>>,
-    /// Something of this request must go before the next one: to ask for one flag is cheaper than to look.
-    pub(crate) is_untidy: bool,
+/// Of one request: what has to be known should it fail.
+#[derive(Clone)]
+pub(crate) struct Witness {
+    pub(crate) brief: Brief,
+    pub(crate) account: Arc<Account>,
 }
 
-/// Paths are rarely longer.
-const SHORT: usize = 256;
+/// On the happy path of every request: no allocation, few instructions, nothing to drop.
+#[derive(Clone, Copy)]
+pub(crate) struct Brief {
+    method: Known,
+    /// Of the path, in bytes.
+    len: u8,
+    /// Copied and not cloned: the first clone of a `Uri` may allocate.
+    path: [u8; SHORT],
+}
 
-/// A buffer that has grown beyond this is not kept.
-const KEPT: usize = 1024;
+/// Longer paths are remembered in detail, which allocates. With it, a `Brief` takes 64 bytes.
+const SHORT: usize = 62;
+
+/// What all requests of a service have in common; and, of those that need more than a [`Brief`], what they have not.
+/// Together, because each thing with a drop that a future holds costs some 35 instructions.
+pub(crate) struct Account {
+    pub(crate) config: Arc<Config>,
+    details: Option<Details>,
+}
 
 /// The methods that have a constant (RFC 9110 section 9.3, RFC 5789), in one byte. In the order of `http`, which
 /// makes the conversion a comparison.
@@ -48,6 +56,7 @@ pub(crate) enum Known {
 
 struct Details {
     method: Method,
+    path: Option<PathAndQuery>,
     development: Option<Development>,
 }
 
@@ -67,54 +76,123 @@ pub struct RequestSummary {
     headers: Vec<(String, String)>,
 }
 
-impl Seen {
+impl Account {
+    pub(crate) fn of_service(config: Arc<Config>) -> Self {
+        Self {
+            config,
+            details: None,
+        }
+    }
+
+    /// Of a request of which more is remembered than the happy path can afford.
+    pub(crate) fn in_detail<B>(request: &Request<B>, config: &Arc<Config>) -> Self {
+        Self {
+            config: Arc::clone(config),
+            details: Some(Details::of(request, config)),
+        }
+    }
+}
+
+impl Brief {
     pub(crate) const fn nothing() -> Self {
         Self {
             method: Known::Get,
             len: 0,
             path: [0; SHORT],
-            long: String::new(),
-            details: None,
-            is_untidy: false,
         }
     }
 
-    /// Whether [`see`](Self::see) is not enough.
     #[inline(always)]
-    pub(crate) fn see<B>(&mut self, request: &Request<B>, method: Known) {
-        let path = request
-            .uri()
-            .path_and_query()
-            .map_or("", PathAndQuery::as_str);
-        self.len = path.len();
-        match self.path.get_mut(..path.len()) {
-            Some(place) => place.copy_from_slice(path.as_bytes()),
-            None => self.see_long(path),
-        }
-        self.method = method;
+    pub(crate) fn has_room_for(path: &str) -> bool {
+        path.len() <= SHORT
     }
 
-    #[cold]
-    #[inline(never)]
-    fn see_long(&mut self, path: &str) {
-        self.long.clear();
-        self.long.push_str(path);
-        self.is_untidy |= self.long.capacity() > KEPT;
+    /// What there is no room for is left out.
+    #[inline(always)]
+    pub(crate) fn new(method: Known, path: &str) -> Self {
+        let mut brief = Self {
+            method,
+            len: path.len() as u8,
+            path: [0; SHORT],
+        };
+        if let Some(room) = brief.path.get_mut(..path.len()) {
+            room.copy_from_slice(path.as_bytes());
+        }
+        brief
     }
 
     fn path(&self) -> &str {
-        match self.path.get(..self.len) {
-            Some(path) => str::from_utf8(path).unwrap_or_default(),
-            None => &self.long,
+        let path = self.path.get(..usize::from(self.len));
+        path.and_then(|path| str::from_utf8(path).ok())
+            .unwrap_or_default()
+    }
+}
+
+impl Witness {
+    /// Of no request.
+    pub(crate) fn of_nothing(account: &Arc<Account>) -> Self {
+        Self {
+            brief: Brief::nothing(),
+            account: Arc::clone(account),
         }
     }
 
-    /// Whether it may be filled anew.
-    pub(crate) fn is_reusable(&self) -> bool {
-        self.details.is_none() && self.long.capacity() <= KEPT
+    pub(crate) fn config(&self) -> &Arc<Config> {
+        &self.account.config
     }
 
-    pub(crate) fn see_details<B>(&mut self, request: &Request<B>, config: &Config) {
+    pub(crate) fn is_head(&self) -> bool {
+        match &self.account.details {
+            Some(details) => details.method == Method::HEAD,
+            None => self.brief.method == Known::Head,
+        }
+    }
+
+    fn development(&self) -> Option<&Development> {
+        self.account.details.as_ref()?.development.as_ref()
+    }
+
+    pub(crate) fn verdict(&self) -> Verdict {
+        self.development()
+            .map_or(Verdict::Production, |development| development.verdict)
+    }
+
+    pub(crate) fn format(&self) -> Format {
+        self.development()
+            .map_or(Format::Text, |development| development.format)
+    }
+
+    pub(crate) fn summary(&self) -> RequestSummary {
+        let development = self.development();
+        let (method, path) = match &self.account.details {
+            Some(Details { method, path, .. }) => (
+                method.clone(),
+                path.as_ref().map_or("", PathAndQuery::as_str),
+            ),
+            None => (self.brief.method.method(), self.brief.path()),
+        };
+        RequestSummary {
+            method,
+            path: clean::cut_text(&redacted(path), 2048).0,
+            version: development.map(|development| development.version),
+            headers: development
+                .map(|development| shown(&development.headers))
+                .unwrap_or_default(),
+        }
+    }
+}
+
+/// With the query.
+#[inline(always)]
+pub(crate) fn path_of<B>(request: &Request<B>) -> &str {
+    request
+        .uri()
+        .path_and_query()
+        .map_or("", PathAndQuery::as_str)
+}
+
+impl Details {
+    fn of<B>(request: &Request<B>, config: &Config) -> Self {
         let development = (!config.details.is_off()).then(|| {
             // What the program judges by is what it judges by everywhere: `Parts`.
             let (mut parts, ()) = Request::new(()).into_parts();
@@ -130,46 +208,10 @@ impl Seen {
                 headers: parts.headers,
             }
         });
-        self.is_untidy = true;
-        self.details = Some(Box::new(Details {
+        Self {
             method: request.method().clone(),
+            path: request.uri().path_and_query().cloned(),
             development,
-        }));
-    }
-
-    #[inline(always)]
-    pub(crate) fn is_head(&self) -> bool {
-        self.method == Known::Head
-    }
-
-    fn development(&self) -> Option<&Development> {
-        self.details
-            .as_ref()
-            .and_then(|details| details.development.as_ref())
-    }
-
-    pub(crate) fn verdict(&self) -> Verdict {
-        self.development()
-            .map_or(Verdict::Production, |development| development.verdict)
-    }
-
-    pub(crate) fn format(&self) -> Format {
-        self.development()
-            .map_or(Format::Text, |development| development.format)
-    }
-
-    pub(crate) fn summary(&self) -> RequestSummary {
-        let development = self.development();
-        RequestSummary {
-            method: match &self.details {
-                Some(details) => details.method.clone(),
-                None => self.method.method(),
-            },
-            path: clean::cut_text(&redacted(self.path()), 2048).0,
-            version: development.map(|development| development.version),
-            headers: development
-                .map(|development| shown(&development.headers))
-                .unwrap_or_default(),
         }
     }
 }
@@ -253,8 +295,7 @@ mod tests {
     #[test]
     fn methods_and_paths_of_any_length_are_remembered_in_full() {
         let layer = crate::ExceptionsLayer::new();
-        let mut seen = Seen::nothing();
-        for len in [0, 1, 2, 40, 300] {
+        for len in [0, 1, 2, 40, 62, 63, 300] {
             for method in [
                 "GET",
                 "HEAD",
@@ -269,21 +310,26 @@ mod tests {
                     path.clone()
                 };
                 let request = Request::builder().method(method).uri(uri).body(()).unwrap();
-                if !seen.is_reusable() {
-                    seen = Seen::nothing();
-                }
-                match Known::of(request.method()) {
-                    Some(method) => seen.see(&request, method),
-                    None => {
-                        seen.see(&request, Known::Get);
-                        seen.see_details(&request, layer.config());
-                    }
-                }
-                let summary = seen.summary();
+                let (brief, account) = match Known::of(request.method()) {
+                    Some(method) if Brief::has_room_for(path_of(&request)) => (
+                        Brief::new(method, path_of(&request)),
+                        Account::of_service(Arc::clone(layer.config())),
+                    ),
+                    _ => (
+                        Brief::nothing(),
+                        Account::in_detail(&request, layer.config()),
+                    ),
+                };
+                let witness = Witness {
+                    brief,
+                    account: Arc::new(account),
+                };
+                let summary = witness.summary();
                 assert_eq!(
                     (summary.method().as_str(), summary.path()),
                     (method, path.as_str())
                 );
+                assert_eq!(witness.is_head(), method == "HEAD");
             }
         }
     }

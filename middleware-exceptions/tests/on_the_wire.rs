@@ -228,6 +228,16 @@ async fn head_has_no_body_and_the_length_of_get() {
     assert_eq!(length(&head), length(&get));
 }
 
+/// RFC 9110 section 9.3.2: it was 200 where GET was 500.
+#[tokio::test]
+async fn head_of_a_body_that_fails_at_its_first_poll_is_a_500_as_get_is() {
+    let addr = serve(Some(layer()), false).await;
+    let head = "HEAD /first-poll HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
+    let (head, _) = raw(addr, head).await;
+    assert!(head.starts_with("HTTP/1.1 500 "), "{head}");
+    assert!(head.ends_with("\r\n\r\n"), "{head}");
+}
+
 /// The time is another.
 fn without_date(answer: &str) -> String {
     let lines = answer

@@ -1,5 +1,7 @@
 //! What the benches share: one request through a service, and counted allocations.
 
+pub mod least;
+
 use std::{
     alloc::{GlobalAlloc, Layout, System},
     hint::black_box,
