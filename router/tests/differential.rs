@@ -8,7 +8,7 @@ use router::UrlMap;
 /// other kind: assertions, flags, Unicode classes, nested repetitions.
 fn pattern() -> impl Strategy<Value = String> {
     let atom = prop_oneof![
-        8 => prop::sample::select(vec!["a", "b", "/", "ab", "x", "1", "é", "ß", "-", ".", "日本"]).prop_map(regex::escape),
+        8 => prop::sample::select(vec!["a", "b", "/", "ab", "x", "1", "é", "ß", "-", ".", "日本", "\0"]).prop_map(regex::escape),
         4 => prop::sample::select(vec![
             "[^/]+", "[0-9]+", "[a-z]", r"\d", r"\w+", ".", ".*", ".+?", r"[^/]*", r"(?s:.)", r"\s", r"[é-ü]", r"\p{Greek}",
             "[ab]{2}", "[ab]{1,3}", r"\w{2,}?", r"[^a]", "[a-z]+", r"\D", "(?i:aB)", "(?i)b", r"(?-u:\w)",
@@ -65,6 +65,7 @@ fn path() -> impl Strategy<Value = String> {
         "_",
         "٣",
         "\u{10FFFF}",
+        "\0",
     ]);
     prop::collection::vec(piece, 0..9).prop_map(|pieces| pieces.concat())
 }

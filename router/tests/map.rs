@@ -562,6 +562,26 @@ fn hostile_paths_are_read_once() {
 }
 
 #[test]
+fn zeros_are_characters_like_others_and_not_the_end_of_the_text() {
+    let urls = map(&["^ab\0$", "^ab\0\0c", "^ab$", "^a\0b\0c\0d\0e\0", "^(\0+)x$"]);
+    for (text, expected) in [
+        ("ab", Some(2)),
+        ("ab\0", Some(0)),
+        ("ab\0\0", None),
+        ("ab\0\0c", Some(1)),
+        ("a", None),
+        ("a\0b\0c\0d\0e", None),
+        ("a\0b\0c\0d\0e\0", Some(3)),
+        ("\0\0x", Some(4)),
+        ("\0\0", None),
+        ("", None),
+    ] {
+        let found = urls.find(text).map(|found| found.index());
+        assert_eq!(found, expected, "{text:?}");
+    }
+}
+
+#[test]
 fn templates_match_whole_paths_with_typed_parameters() {
     let urls = UrlMap::builder()
         .converter("year", "(19|20)[0-9]{2}")

@@ -10,7 +10,7 @@ use regex_automata::{Input, meta};
 use regex_syntax::hir::Hir;
 
 use self::first::Bytes;
-use crate::engine::find_byte;
+use crate::engine::Words;
 
 mod first;
 mod write;
@@ -111,27 +111,28 @@ impl Program {
     /// Writes the positions of the groups.
     #[inline]
     pub(crate) fn groups<P: Position>(&self, text: &str, slots: &mut [P]) {
-        let at = self.run_segments(text.as_bytes(), slots);
+        let at = self.run_segments(text, slots);
         if self.rest_saves {
-            self.run_rest(text.as_bytes(), at, slots);
+            self.run_rest(text, at, slots);
         }
     }
 
     /// The end of the match.
     pub(crate) fn end(&self, text: &str) -> usize {
-        let at = self.run_segments::<usize>(text.as_bytes(), &mut []);
-        self.run_rest::<usize>(text.as_bytes(), at, &mut [])
+        let at = self.run_segments::<usize>(text, &mut []);
+        self.run_rest::<usize>(text, at, &mut [])
     }
 
     #[inline]
-    fn run_segments<P: Position>(&self, bytes: &[u8], slots: &mut [P]) -> usize {
+    fn run_segments<P: Position>(&self, text: &str, slots: &mut [P]) -> usize {
+        let words = Words::new(text);
         let mut at = 0;
         for segment in &self.segments {
             at += segment.skip as usize;
             let end = if segment.to_end {
-                bytes.len()
+                text.len()
             } else {
-                find_byte(bytes, at, segment.byte).unwrap_or(bytes.len())
+                words.find(at, segment.byte).unwrap_or(text.len())
             };
             let slot = usize::from(segment.slot);
             if let Some([from, to]) = slots.get_mut(slot..slot + 2) {
@@ -142,7 +143,9 @@ impl Program {
         at
     }
 
-    fn run_rest<P: Position>(&self, bytes: &[u8], mut at: usize, slots: &mut [P]) -> usize {
+    fn run_rest<P: Position>(&self, text: &str, mut at: usize, slots: &mut [P]) -> usize {
+        let bytes = text.as_bytes();
+        let words = Words::new(text);
         let rest = |at: usize| bytes.get(at..).unwrap_or_default();
         let mut pc = 0;
         while let Some(op) = self.rest.get(pc) {
@@ -155,7 +158,7 @@ impl Program {
                 }
                 Op::Skip(count) => at += *count as usize,
                 Op::Char => at += width(rest(at).first().copied().unwrap_or(0)),
-                Op::Until(byte) => at = find_byte(bytes, at, *byte).unwrap_or(bytes.len()),
+                Op::Until(byte) => at = words.find(at, *byte).unwrap_or(bytes.len()),
                 Op::UntilAny(set) => {
                     at += rest(at)
                         .iter()

@@ -1,6 +1,7 @@
 //! Which pattern of an ordered list is the first that matches.
 
 mod alphabet;
+mod compile;
 mod determinize;
 mod hash;
 mod nfa;
@@ -8,7 +9,8 @@ mod program;
 mod scratch;
 mod simulate;
 mod tiers;
+mod words;
 
 pub(crate) use nfa::class_ranges;
-pub(crate) use program::find_byte;
 pub(crate) use tiers::{Limits, Matcher, Shadow, explain, explain_alone, general};
+pub(crate) use words::Words;

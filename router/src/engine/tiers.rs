@@ -15,6 +15,7 @@ use regex_automata::meta;
 use regex_syntax::hir::{Hir, Look};
 
 use super::alphabet::beauty;
+use super::compile::compile;
 use super::determinize::{Budget, Determinizer, Dfa, NONE, OverBudget};
 use super::nfa::Nfa;
 use super::program::Program;
@@ -295,7 +296,7 @@ impl Planner<'_> {
         let built = Determinizer::new(nfa).and_then(|determinizer| determinizer.run(&mut budget));
         self.budget.steps = self.budget.steps.saturating_sub(before - budget.steps);
         let Ok(dfa) = built else { return false };
-        let program = Program::new(&dfa);
+        let program = compile(&dfa);
         if program.size() > self.budget.words * 4 {
             return false;
         }

@@ -9,7 +9,7 @@ use percent_encoding::percent_decode_str;
 
 use super::redirect;
 use super::settings::{LeadingSlash, Settings, TrailingSlash};
-use crate::engine::{Matcher, find_byte};
+use crate::engine::{Matcher, Words};
 use crate::map::{Entry, UrlMap};
 use crate::reverse::Routes;
 
@@ -237,7 +237,7 @@ impl Shared {
             LeadingSlash::StripOne => path.strip_prefix('/').unwrap_or(path),
             LeadingSlash::StripAll => path.trim_start_matches('/'),
         };
-        if self.settings.raw || find_byte(path.as_bytes(), 0, b'%').is_none() {
+        if self.settings.raw || Words::new(path).find(0, b'%').is_none() {
             return Some(Cow::Borrowed(path));
         }
         let decoded = percent_decode_str(path).decode_utf8().ok()?;
