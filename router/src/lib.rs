@@ -169,10 +169,12 @@ be set: [`LeadingSlash`], [`raw_paths`](RouterBuilder::raw_paths).
 //! Some lists have no small automaton (sixteen patterns like `^/.*w3.*/z$` blow up
 //! together). What does not fit the limits is spread over several automata, and
 //! what fits none is matched alone by `regex-automata`, which is still linear in
-//! the path. [`build`](UrlMapBuilder::build) always ends, in bounded time and
-//! memory, and answers are the same: [`UrlMap::stats`] tells what a map is made of.
-//! For groups that only a search can find (as in `{a}-{b}`) the winner alone goes
-//! to that engine.
+//! the path; where its engines would cost too much, too, patterns are followed
+//! state by state. [`build`](UrlMapBuilder::build) always ends, within some two
+//! seconds and [its limits](UrlMapBuilder::work_limit) beyond reading the patterns,
+//! and answers are the same: [`UrlMap::stats`] tells what a map is made of. For
+//! groups that only a search can find (as in `{a}-{b}`) the winner alone goes to
+//! that engine.
 //!
 //! # What it does not do
 //!

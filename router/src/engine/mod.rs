@@ -8,9 +8,13 @@ mod nfa;
 mod program;
 mod scratch;
 mod simulate;
+mod size;
 mod tiers;
 mod words;
 
 pub(crate) use nfa::class_ranges;
-pub(crate) use tiers::{Limits, Matcher, Shadow, explain, explain_alone, general};
+pub(crate) use size::bytes;
+pub(crate) use tiers::{
+    Limits, Matcher, Shadow, explain, explain_alone, general, steps_of_general,
+};
 pub(crate) use words::Words;
