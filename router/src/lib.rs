@@ -73,6 +73,7 @@ each in a box.
 | HEAD, and a route for GET matches | its service, which sees HEAD; of whatever answers HEAD the body is dropped, its length kept |
 | below a mount | the mounted service, which sees the path below; mounts go before routes |
 | OPTIONS, no route lists it | 204 with `Allow` |
+| `OPTIONS *`, there is no fallback | 204: the server is there |
 | routes match the path, none the method | 405; `Allow` has the methods of all of them |
 | a slash too many or too few | 404; with [`TrailingSlash`] 308 to a relative reference, the query kept |
 | `//` in the path | as any path; with [`merge_slashes`](RouterBuilder::merge_slashes) 308 |
