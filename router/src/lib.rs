@@ -105,8 +105,7 @@ be set: [`LeadingSlash`], [`raw_paths`](RouterBuilder::raw_paths).
 //! # Ok::<(), router::BuildError>(())
 //! ```
 //!
-//! A pattern is searched for, as Python's `re.search` and Django's `re_path` do:
-//! write `^` and `$`, or use [`full`](UrlMapBuilder::full) or a
+//! A pattern is searched for, as by Python's `re.search`: write `^` and `$`, or use [`full`](UrlMapBuilder::full) or a
 //! [`template`](UrlMapBuilder::template), which match all of the path.
 //!
 //! ```
@@ -116,6 +115,9 @@ be set: [`LeadingSlash`], [`raw_paths`](RouterBuilder::raw_paths).
 //! assert!(urls.find("say/bye/").is_none());
 //! # Ok::<(), router::BuildError>(())
 //! ```
+//!
+//! What else differs from Django and Werkzeug, and what does not, is
+//! [listed case by case](https://github.com/gateway-rs/gateway/blob/main/docs/router-beside-django-and-werkzeug.md).
 //!
 //! # What is found at build
 //!
