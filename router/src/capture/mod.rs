@@ -132,7 +132,10 @@ impl Program {
             let end = if segment.to_end {
                 text.len()
             } else {
-                words.find(at, segment.byte).unwrap_or(text.len())
+                let rest = text.as_bytes().get(at..).unwrap_or_default();
+                words
+                    .find(rest, segment.byte)
+                    .map_or(text.len(), |found| at + found)
             };
             let slot = usize::from(segment.slot);
             if let Some([from, to]) = slots.get_mut(slot..slot + 2) {
@@ -158,7 +161,11 @@ impl Program {
                 }
                 Op::Skip(count) => at += *count as usize,
                 Op::Char => at += width(rest(at).first().copied().unwrap_or(0)),
-                Op::Until(byte) => at = words.find(at, *byte).unwrap_or(bytes.len()),
+                Op::Until(byte) => {
+                    at = words
+                        .find(rest(at), *byte)
+                        .map_or(bytes.len(), |found| at + found);
+                }
                 Op::UntilAny(set) => {
                     at += rest(at)
                         .iter()

@@ -223,7 +223,7 @@ impl<'d> Compiler<'d> {
         let (mut next, fail) = (self.node(next), self.node(step.fail));
         // Inside the literal the end of the text is what it is for `fail`.
         let inner_end = self.state(step.fail).map_or(NONE, |state| state.at_end);
-        let mut chunks = literal.as_bytes().rchunks(8).peekable();
+        let mut chunks = chunks(&literal).into_iter().rev().peekable();
         loop {
             let chunk = chunks.next().unwrap_or_default();
             let word = |byte: fn(u8) -> u8| {
@@ -311,6 +311,19 @@ impl<'d> Compiler<'d> {
         self.set_ids.insert(bytes, set);
         set
     }
+}
+
+/// A literal in pieces of at most eight bytes, none of which begins inside a
+/// character.
+fn chunks(mut literal: &str) -> Vec<&[u8]> {
+    let mut chunks = Vec::new();
+    while !literal.is_empty() {
+        let end = (1..=literal.len().min(8)).rfind(|&at| literal.is_char_boundary(at));
+        let (chunk, rest) = literal.split_at(end.unwrap_or(literal.len()));
+        chunks.push(chunk.as_bytes());
+        literal = rest;
+    }
+    chunks
 }
 
 struct Step {

@@ -90,9 +90,8 @@ impl Program {
         reason = "nodes, tables and sets are indexed by what the compiler wrote for them; every index is still checked"
     )]
     pub(crate) fn walk(&self, text: &str) -> u32 {
-        let bytes = text.as_bytes();
         let words = Words::new(text);
-        let mut at = 0;
+        let mut rest = text.as_bytes();
         let mut node = self.start;
         loop {
             match self.nodes[node as usize] {
@@ -105,42 +104,41 @@ impl Program {
                     fail,
                     at_end,
                 } => {
-                    let differ = (words.at(at) ^ word) & mask;
+                    let differ = (words.first(rest) ^ word) & mask;
                     // What is behind the end of the text differs, too: it is
                     // zeros, and the literal has none.
                     if differ == 0 {
-                        at += usize::from(len);
+                        rest = &rest[usize::from(len)..];
                         node = next;
-                    } else if at == bytes.len() {
+                    } else if rest.is_empty() {
                         return at_end;
                     } else {
-                        at += (differ.trailing_zeros() / 8) as usize;
+                        let mut common = (differ.trailing_zeros() / 8) as usize;
                         // The literal and the text may part inside a character.
-                        while !text.is_char_boundary(at) {
-                            at -= 1;
+                        while rest.get(common).is_some_and(|&byte| is_inside(byte)) {
+                            common -= 1;
                         }
+                        rest = &rest[common..];
                         node = fail;
                     }
                 }
-                Node::Until { byte, next, at_end } => match words.find(at, byte) {
+                Node::Until { byte, next, at_end } => match words.find(rest, byte) {
                     Some(found) => {
-                        at = found + 1;
+                        rest = &rest[found + 1..];
                         node = next;
                     }
                     None => return at_end,
                 },
                 Node::Run { set, table, at_end } => {
                     let members = &self.sets[set.table as usize];
-                    at += bytes[at..]
+                    let Some(run) = rest
                         .iter()
                         .position(|&b| members[usize::from(b)] & set.mask == 0)
-                        .unwrap_or(bytes.len() - at);
-                    let Some(&byte) = bytes.get(at) else {
+                    else {
                         return at_end;
                     };
-                    let (width, next) = self.branch(text, at, byte, table);
-                    at += width;
-                    node = next;
+                    rest = &rest[run..];
+                    (node, rest) = self.branch(rest, table);
                 }
                 Node::Count {
                     set,
@@ -149,7 +147,6 @@ impl Program {
                     fail,
                     at_end,
                 } => {
-                    let rest = &bytes[at..];
                     if rest.is_empty() {
                         return at_end;
                     }
@@ -159,42 +156,40 @@ impl Program {
                         .take(count as usize)
                         .take_while(|&&b| members[usize::from(b)] & set.mask != 0)
                         .count();
-                    at += common;
+                    rest = &rest[common..];
                     node = if common == count as usize { next } else { fail };
                 }
                 Node::Branch { table, at_end } => {
-                    let Some(&byte) = bytes.get(at) else {
+                    if rest.is_empty() {
                         return at_end;
-                    };
-                    let (width, next) = self.branch(text, at, byte, table);
-                    at += width;
-                    node = next;
+                    }
+                    (node, rest) = self.branch(rest, table);
                 }
             }
         }
     }
 
-    /// The length of the character at `at`, which begins with `byte`, and where
-    /// it leads.
+    /// Where the first character of `rest`, which is not empty, leads, and what
+    /// is behind it.
     #[inline]
     #[expect(
         clippy::indexing_slicing,
         reason = "rows are as long as there are classes"
     )]
-    fn branch(&self, text: &str, at: usize, byte: u8, table: u32) -> (usize, u32) {
-        let class = self.classes[usize::from(byte)];
+    fn branch<'t>(&self, rest: &'t [u8], table: u32) -> (u32, &'t [u8]) {
+        let class = self.classes[usize::from(rest[0])];
         if class == WIDE {
-            return self.branch_wide(text, at, table);
+            return self.branch_wide(rest, table);
         }
-        (1, self.tables[table as usize + usize::from(class)])
+        (self.tables[table as usize + usize::from(class)], &rest[1..])
     }
 
     #[cold]
-    fn branch_wide(&self, text: &str, at: usize, table: u32) -> (usize, u32) {
-        // `at` is always between characters; were it not, the text would be at
-        // its end, which no table leads on from.
-        let Some(c) = text.get(at..).and_then(|rest| rest.chars().next()) else {
-            return (1, 0);
+    fn branch_wide<'t>(&self, rest: &'t [u8], table: u32) -> (u32, &'t [u8]) {
+        // Always between characters; were it not, it would be over with.
+        let first = rest.utf8_chunks().next().map_or("", |chunk| chunk.valid());
+        let Some(c) = first.chars().next() else {
+            return (self.start, &[]);
         };
         let below = self.wide.partition_point(|&(start, _)| start <= c as u32);
         let class = below
@@ -202,6 +197,12 @@ impl Program {
             .and_then(|i| self.wide.get(i))
             .map_or(0, |&(_, class)| class);
         let next = self.tables.get(table as usize + usize::from(class));
-        (c.len_utf8(), next.copied().unwrap_or(0))
+        let behind = rest.get(c.len_utf8()..).unwrap_or_default();
+        (next.copied().unwrap_or(0), behind)
     }
+}
+
+/// Whether a byte of UTF-8 is neither a character nor the first of one.
+fn is_inside(byte: u8) -> bool {
+    byte & 0xC0 == 0x80
 }

@@ -237,7 +237,7 @@ impl Shared {
             LeadingSlash::StripOne => path.strip_prefix('/').unwrap_or(path),
             LeadingSlash::StripAll => path.trim_start_matches('/'),
         };
-        if self.settings.raw || Words::new(path).find(0, b'%').is_none() {
+        if self.settings.raw || Words::new(path).find(path.as_bytes(), b'%').is_none() {
             return Some(Cow::Borrowed(path));
         }
         let decoded = percent_decode_str(path).decode_utf8().ok()?;
