@@ -11,7 +11,7 @@ use regex_automata::meta;
 use crate::args::{Args, Fill};
 use crate::builder::UrlMapBuilder;
 use crate::capture::{self, Position, Program};
-use crate::engine::{self, Limits, Matcher, Shadow};
+use crate::engine::{self, Limits, Matcher, Shadow, Words};
 use crate::error::UrlForError;
 use crate::pattern::Pattern;
 use crate::reverse::{self, IntoArgs, Mode, Routes, Shape};
@@ -99,8 +99,16 @@ impl Entry {
 
     /// The groups of this pattern, which is known to match `text`.
     #[inline]
-    pub(crate) fn args<'a>(&'a self, text: &'a str) -> Args<'a> {
-        Args::fill(text, &self.pattern.groups, Groups { entry: self, text })
+    pub(crate) fn args<'a>(&'a self, text: &'a str, words: Words) -> Args<'a> {
+        Args::fill(
+            text,
+            &self.pattern.groups,
+            Groups {
+                entry: self,
+                text,
+                words,
+            },
+        )
     }
 
     /// What this pattern, which is known to match, matches of `text`.
@@ -154,13 +162,14 @@ impl Room {
 struct Groups<'a> {
     entry: &'a Entry,
     text: &'a str,
+    words: Words,
 }
 
 impl Fill for Groups<'_> {
     #[inline]
     fn fill<P: Position>(self, slots: &mut [P]) {
         match &self.entry.program {
-            Some(program) => program.groups(self.text, slots),
+            Some(program) => program.groups(self.text, self.words, slots),
             None if slots.is_empty() => {}
             None => {
                 self.entry.run_general(self.text, slots);
@@ -175,7 +184,7 @@ impl Routes for Table {
     }
 
     fn find(&self, text: &str) -> Option<u32> {
-        self.matcher.find(text)
+        self.matcher.find(text, Words::new(text))
     }
 }
 
@@ -214,13 +223,15 @@ impl<T> UrlMap<T> {
     /// One pass over the text, and no allocation.
     #[inline]
     pub fn find<'a>(&'a self, text: &'a str) -> Option<Match<'a, T>> {
-        let index = self.table.matcher.find(text)? as usize;
+        let words = Words::new(text);
+        let index = self.table.matcher.find(text, words)? as usize;
         let value = self.values.get(index)?;
         let entry = self.table.entries.get(index)?;
         Some(Match {
             value,
             entry,
             text,
+            words,
             index,
         })
     }
@@ -357,6 +368,7 @@ pub struct Match<'a, T> {
     value: &'a T,
     entry: &'a Entry,
     text: &'a str,
+    words: Words,
     index: usize,
 }
 
@@ -375,7 +387,7 @@ impl<'a, T> Match<'a, T> {
     /// needs no search; a caller who asks twice should keep them.
     #[inline]
     pub fn args(&self) -> Args<'a> {
-        self.entry.args(self.text)
+        self.entry.args(self.text, self.words)
     }
 
     /// The bytes that the pattern matched: all of the text if it begins with

@@ -110,22 +110,22 @@ impl Program {
 
     /// Writes the positions of the groups.
     #[inline]
-    pub(crate) fn groups<P: Position>(&self, text: &str, slots: &mut [P]) {
-        let at = self.run_segments(text, slots);
+    pub(crate) fn groups<P: Position>(&self, text: &str, words: Words, slots: &mut [P]) {
+        let at = self.run_segments(text, words, slots);
         if self.rest_saves {
-            self.run_rest(text, at, slots);
+            self.run_rest(text, words, at, slots);
         }
     }
 
     /// The end of the match.
     pub(crate) fn end(&self, text: &str) -> usize {
-        let at = self.run_segments::<usize>(text, &mut []);
-        self.run_rest::<usize>(text, at, &mut [])
+        let words = Words::new(text);
+        let at = self.run_segments::<usize>(text, words, &mut []);
+        self.run_rest::<usize>(text, words, at, &mut [])
     }
 
     #[inline]
-    fn run_segments<P: Position>(&self, text: &str, slots: &mut [P]) -> usize {
-        let words = Words::new(text);
+    fn run_segments<P: Position>(&self, text: &str, words: Words, slots: &mut [P]) -> usize {
         let mut at = 0;
         for segment in &self.segments {
             at += segment.skip as usize;
@@ -133,9 +133,11 @@ impl Program {
                 text.len()
             } else {
                 let rest = text.as_bytes().get(at..).unwrap_or_default();
-                words
-                    .find(rest, segment.byte)
-                    .map_or(text.len(), |found| at + found)
+                let found = match segment.byte {
+                    b'/' => words.slash(rest, text.len()),
+                    byte => words.find(rest, byte),
+                };
+                found.map_or(text.len(), |found| at + found)
             };
             let slot = usize::from(segment.slot);
             if let Some([from, to]) = slots.get_mut(slot..slot + 2) {
@@ -146,9 +148,14 @@ impl Program {
         at
     }
 
-    fn run_rest<P: Position>(&self, text: &str, mut at: usize, slots: &mut [P]) -> usize {
+    fn run_rest<P: Position>(
+        &self,
+        text: &str,
+        words: Words,
+        mut at: usize,
+        slots: &mut [P],
+    ) -> usize {
         let bytes = text.as_bytes();
-        let words = Words::new(text);
         let rest = |at: usize| bytes.get(at..).unwrap_or_default();
         let mut pc = 0;
         while let Some(op) = self.rest.get(pc) {

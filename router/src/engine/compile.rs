@@ -129,10 +129,10 @@ impl<'d> Compiler<'d> {
             }
         }
         if all_wide && let &[(byte, next)] = stops.as_slice() {
-            return Node::Until {
-                byte,
-                next: self.node(next),
-                at_end,
+            let next = self.node(next);
+            return match byte {
+                b'/' => Node::Segment { next, at_end },
+                byte => Node::Until { byte, next, at_end },
             };
         }
         if all_wide && stops.is_empty() {

@@ -25,7 +25,12 @@ pub(super) enum Node {
         fail: u32,
         at_end: u32,
     },
-    /// Loops on everything but `byte`, behind which comes `next`.
+    /// Loops on everything but a slash, behind which comes `next`.
+    Segment {
+        next: u32,
+        at_end: u32,
+    },
+    /// The same for another byte.
     Until {
         byte: u8,
         next: u32,
@@ -89,8 +94,7 @@ impl Program {
         clippy::indexing_slicing,
         reason = "nodes, tables and sets are indexed by what the compiler wrote for them; every index is still checked"
     )]
-    pub(crate) fn walk(&self, text: &str) -> u32 {
-        let words = Words::new(text);
+    pub(crate) fn walk(&self, text: &str, words: Words) -> u32 {
         let mut rest = text.as_bytes();
         let mut node = self.start;
         loop {
@@ -122,6 +126,13 @@ impl Program {
                         node = fail;
                     }
                 }
+                Node::Segment { next, at_end } => match words.slash(rest, text.len()) {
+                    Some(found) => {
+                        rest = &rest[found + 1..];
+                        node = next;
+                    }
+                    None => return at_end,
+                },
                 Node::Until { byte, next, at_end } => match words.find(rest, byte) {
                     Some(found) => {
                         rest = &rest[found + 1..];

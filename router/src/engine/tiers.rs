@@ -21,6 +21,7 @@ use super::nfa::Nfa;
 use super::program::Program;
 use super::simulate::Simulation;
 use super::size;
+use super::words::Words;
 
 /// What a map may cost to build, or what is left of that.
 #[derive(Clone, Copy, Debug)]
@@ -124,23 +125,23 @@ impl Matcher {
 
     /// The first pattern that matches.
     #[inline]
-    pub(crate) fn find(&self, text: &str) -> Option<u32> {
+    pub(crate) fn find(&self, text: &str, words: Words) -> Option<u32> {
         if self.single
             && let Some(group) = self.groups.first()
         {
-            let best = group.program.walk(text);
+            let best = group.program.walk(text, words);
             return (best != NONE).then_some(best);
         }
-        self.find_in_tiers(text)
+        self.find_in_tiers(text, words)
     }
 
-    fn find_in_tiers(&self, text: &str) -> Option<u32> {
+    fn find_in_tiers(&self, text: &str, words: Words) -> Option<u32> {
         let mut best = NONE;
         for group in &self.groups {
             if group.patterns.first().is_none_or(|&first| first >= best) {
                 break;
             }
-            if let Some(&found) = group.patterns.get(group.program.walk(text) as usize) {
+            if let Some(&found) = group.patterns.get(group.program.walk(text, words) as usize) {
                 best = best.min(found);
             }
         }
