@@ -62,19 +62,23 @@ pub(crate) trait Fill {
 impl<'a> Args<'a> {
     #[inline]
     pub(crate) fn fill(text: &'a str, names: &'a GroupNames, fill: impl Fill) -> Self {
-        let mut few = [u32::UNSET; 2 * FEW];
-        let slots = match few.get_mut(..2 * names.len()) {
-            Some(used) if text.len() < u32::UNSET as usize => {
-                fill.fill(used);
-                Slots::Few(few)
-            }
-            _ => {
-                let mut many = vec![usize::UNSET; 2 * names.len()].into_boxed_slice();
-                fill.fill(&mut many);
-                Slots::Many(many)
-            }
+        let places = 2 * names.len();
+        let few = places <= 2 * FEW && text.len() < u32::UNSET as usize;
+        // Filled where they stay: a copy right behind small writes waits for them.
+        let mut args = Self {
+            text,
+            names,
+            slots: if few {
+                Slots::Few([u32::UNSET; 2 * FEW])
+            } else {
+                Slots::Many(vec![usize::UNSET; places].into_boxed_slice())
+            },
         };
-        Self { text, names, slots }
+        match &mut args.slots {
+            Slots::Few(slots) => fill.fill(slots.get_mut(..places).unwrap_or_default()),
+            Slots::Many(slots) => fill.fill(slots),
+        }
+        args
     }
 
     /// The number of groups, those that took no part included.

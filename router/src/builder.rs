@@ -8,8 +8,8 @@ use regex_syntax::hir::Hir;
 
 use crate::engine::{self, Limits, Matcher, Shadow};
 use crate::error::BuildError;
-use crate::map::{Entry, Table, UrlMap};
-use crate::pattern::{self, Pattern};
+use crate::map::{Entry, Room, Table, UrlMap};
+use crate::pattern::Pattern;
 use crate::template::Converters;
 
 /// Collects routes in order; made by [`UrlMap::builder`].
@@ -159,26 +159,27 @@ impl<T> UrlMapBuilder<T> {
         self
     }
 
-    /// Bytes that the automata may take while they are made, and the engines of
-    /// patterns that fit none; 256 MiB by default. Routes that do not fit are
-    /// matched by slower means, which take a few kilobytes each.
+    /// Bytes that the automata may take while they are made, with the engines of
+    /// patterns that fit none; and then again the engines that find groups where
+    /// nothing simpler does. 256 MiB by default. Routes that do not fit are
+    /// matched by slower means, which take some kilobytes each.
     pub fn memory_limit(mut self, bytes: usize) -> Self {
         self.limits.memory = bytes;
         self
     }
 
-    /// Elementary steps of all constructions together, about 100 million a
-    /// second; 200 million by default. Routes for which none are left are
-    /// matched by slower means.
+    /// Elementary steps of all that `build` does beyond reading each pattern:
+    /// about 100 million a second in a release build; 200 million by default.
+    /// Routes for which none are left are matched by slower means, and whether
+    /// they are shadowed or impossible is not found out.
     pub fn work_limit(mut self, steps: usize) -> Self {
         self.limits.steps = steps;
         self
     }
 
     /// Bytes of a single pattern in the general engine, 10 MiB by default, as
-    /// in the `regex` crate. A larger pattern is an error; whether one is larger
-    /// is found out in the time that `Regex::new` takes for it. The engine that
-    /// finds groups is made when a path first needs it.
+    /// in the `regex` crate. A larger pattern is an error. The engine that finds
+    /// groups is made when a path first needs it.
     pub fn pattern_limit(mut self, bytes: usize) -> Self {
         self.limits.pattern = bytes;
         self
@@ -192,13 +193,17 @@ impl<T> UrlMapBuilder<T> {
     /// two routes have one name.
     pub fn build(self) -> Result<UrlMap<T>, BuildError> {
         let (limits, deny_shadowed) = (self.limits, self.deny_shadowed);
+        let mut left = limits;
         let Checked {
             mut entries,
             values,
             names,
-        } = self.check()?;
-        let (matcher, unreached) =
-            matcher(&entries.iter().collect::<Vec<_>>(), &limits, deny_shadowed)?;
+        } = self.check(&mut left)?;
+        let (matcher, unreached) = matcher(
+            &entries.iter().collect::<Vec<_>>(),
+            &mut left,
+            deny_shadowed,
+        )?;
         entries.iter_mut().for_each(Entry::settle);
         let table = Table {
             entries: entries.into(),
@@ -213,14 +218,14 @@ impl<T> UrlMapBuilder<T> {
         })
     }
 
-    pub(crate) fn check(self) -> Result<Checked<T>, BuildError> {
+    pub(crate) fn check(self, left: &mut Limits) -> Result<Checked<T>, BuildError> {
         if let Some(error) = self.error {
             return Err(error);
         }
         let mut names: HashMap<Box<str>, u32> = HashMap::new();
         let mut entries: Vec<Entry> = Vec::with_capacity(self.routes.len());
         let mut values = Vec::with_capacity(self.routes.len());
-        let mut memory = self.limits.memory;
+        let room = Arc::new(Room::new(left.memory));
         for (index, (pattern, name, value)) in self.routes.into_iter().enumerate() {
             if let Some(name) = &name
                 && let Some(first) = names.insert(name.clone(), index as u32)
@@ -233,22 +238,8 @@ impl<T> UrlMapBuilder<T> {
                     patterns: [first.into(), pattern.source.into()],
                 });
             }
-            // Far below the limit nothing needs to be tried.
-            let tried = if pattern::estimate(&pattern.hir()) > self.limits.pattern / 4 {
-                let engine = engine::general(&pattern.hir(), self.limits.pattern)
-                    .map_err(|_| too_big(&pattern.source, &self.limits))?;
-                Some(engine)
-            } else {
-                None
-            };
-            let entry = Entry::new(pattern, name);
-            // Most that are so big fit no automaton, and are matched by this.
-            if let Some(engine) = tried
-                && engine.memory_usage() <= memory
-            {
-                memory -= engine.memory_usage();
-                entry.keep(engine);
-            }
+            check_size(&pattern, left)?;
+            let entry = Entry::new(pattern, name, &room);
             entries.push(entry);
             values.push(value);
         }
@@ -263,7 +254,7 @@ impl<T> UrlMapBuilder<T> {
 /// The automata of a list, and the routes that they never answer with.
 pub(crate) fn matcher(
     entries: &[&Entry],
-    limits: &Limits,
+    left: &mut Limits,
     deny_shadowed: bool,
 ) -> Result<(Matcher, Vec<u32>), BuildError> {
     let hirs: Vec<Cow<'_, Hir>> = entries.iter().map(|entry| entry.pattern.hir()).collect();
@@ -272,14 +263,13 @@ pub(crate) fn matcher(
             .get(id as usize)
             .map_or("", |entry| &*entry.pattern.source)
     };
-    let engines: Vec<_> = entries.iter().map(|entry| entry.kept().cloned()).collect();
     let (matcher, unreached) =
-        Matcher::new(&hirs, &engines, limits).map_err(|(id, _)| too_big(source(id), limits))?;
+        Matcher::new(&hirs, left).map_err(|(id, _)| too_big(source(id), left.pattern))?;
     for &id in &unreached {
         let shadow = if deny_shadowed {
-            engine::explain(&hirs, id, limits.steps)
+            engine::explain(&hirs, id, &mut left.steps)
         } else {
-            engine::explain_alone(&hirs, id)
+            engine::explain_alone(&hirs, id, &mut left.steps)
         };
         match shadow {
             Shadow::Reachable => {}
@@ -308,9 +298,26 @@ impl<T> Default for UrlMapBuilder<T> {
     }
 }
 
-fn too_big(pattern: &str, limits: &Limits) -> BuildError {
+/// Whether the general engine, which finds groups and is made when a path first
+/// needs it, will be within the limit.
+fn check_size(pattern: &Pattern, left: &mut Limits) -> Result<(), BuildError> {
+    let hir = pattern.hir();
+    if engine::bytes(&hir) <= left.pattern {
+        return Ok(());
+    }
+    // Counted too high, perhaps: what alternatives have in common counts each
+    // time. To try takes as long as an engine of the limit's size does.
+    let steps = engine::steps_of_general(left.pattern);
+    if left.steps < steps || engine::general(&hir, left.pattern).is_err() {
+        return Err(too_big(&pattern.source, left.pattern));
+    }
+    left.steps -= steps;
+    Ok(())
+}
+
+fn too_big(pattern: &str, limit: usize) -> BuildError {
     BuildError::TooBig {
         pattern: pattern.into(),
-        limit: limits.pattern,
+        limit,
     }
 }

@@ -73,6 +73,7 @@ each in a box.
 | HEAD, and a route for GET matches | its service, which sees HEAD; of whatever answers HEAD the body is dropped, its length kept |
 | below a mount | the mounted service, which sees the path below; mounts go before routes |
 | OPTIONS, no route lists it | 204 with `Allow` |
+| `OPTIONS *`, there is no fallback | 204: the server is there |
 | routes match the path, none the method | 405; `Allow` has the methods of all of them |
 | a slash too many or too few | 404; with [`TrailingSlash`] 308 to a relative reference, the query kept |
 | `//` in the path | as any path; with [`merge_slashes`](RouterBuilder::merge_slashes) 308 |
@@ -104,8 +105,7 @@ be set: [`LeadingSlash`], [`raw_paths`](RouterBuilder::raw_paths).
 //! # Ok::<(), router::BuildError>(())
 //! ```
 //!
-//! A pattern is searched for, as Python's `re.search` and Django's `re_path` do:
-//! write `^` and `$`, or use [`full`](UrlMapBuilder::full) or a
+//! A pattern is searched for, as by Python's `re.search`: write `^` and `$`, or use [`full`](UrlMapBuilder::full) or a
 //! [`template`](UrlMapBuilder::template), which match all of the path.
 //!
 //! ```
@@ -115,6 +115,9 @@ be set: [`LeadingSlash`], [`raw_paths`](RouterBuilder::raw_paths).
 //! assert!(urls.find("say/bye/").is_none());
 //! # Ok::<(), router::BuildError>(())
 //! ```
+//!
+//! What else differs from Django and Werkzeug, and what does not, is
+//! [listed case by case](https://github.com/gateway-rs/gateway/blob/main/docs/router-beside-django-and-werkzeug.md).
 //!
 //! # What is found at build
 //!
@@ -169,10 +172,12 @@ be set: [`LeadingSlash`], [`raw_paths`](RouterBuilder::raw_paths).
 //! Some lists have no small automaton (sixteen patterns like `^/.*w3.*/z$` blow up
 //! together). What does not fit the limits is spread over several automata, and
 //! what fits none is matched alone by `regex-automata`, which is still linear in
-//! the path. [`build`](UrlMapBuilder::build) always ends, in bounded time and
-//! memory, and answers are the same: [`UrlMap::stats`] tells what a map is made of.
-//! For groups that only a search can find (as in `{a}-{b}`) the winner alone goes
-//! to that engine.
+//! the path; where its engines would cost too much, too, patterns are followed
+//! state by state. [`build`](UrlMapBuilder::build) always ends, within some two
+//! seconds and [its limits](UrlMapBuilder::work_limit) beyond reading the patterns,
+//! and answers are the same: [`UrlMap::stats`] tells what a map is made of. For
+//! groups that only a search can find (as in `{a}-{b}`) the winner alone goes to
+//! that engine.
 //!
 //! # What it does not do
 //!

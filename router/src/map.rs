@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::ops::Range;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
 
 use regex_automata::meta;
@@ -10,7 +11,7 @@ use regex_automata::meta;
 use crate::args::{Args, Fill};
 use crate::builder::UrlMapBuilder;
 use crate::capture::{self, Position, Program};
-use crate::engine::{self, Limits, Matcher, Shadow};
+use crate::engine::{self, Limits, Matcher, Shadow, Words};
 use crate::error::UrlForError;
 use crate::pattern::Pattern;
 use crate::reverse::{self, IntoArgs, Mode, Routes, Shape};
@@ -54,51 +55,60 @@ pub(crate) struct Entry {
     pub(crate) name: Option<Box<str>>,
     program: Option<Program>,
     /// Made when it is first asked: of a thousand routes few ever are.
-    general: OnceLock<Option<meta::Regex>>,
+    general: OnceLock<meta::Regex>,
+    room: Arc<Room>,
     shapes: OnceLock<Box<[Shape]>>,
 }
 
 impl Entry {
-    pub(crate) fn new(pattern: Pattern, name: Option<Box<str>>) -> Self {
+    /// Entries of one map share `room`.
+    pub(crate) fn new(pattern: Pattern, name: Option<Box<str>>, room: &Arc<Room>) -> Self {
         let program = Program::new(&pattern.hir());
         Self {
             pattern,
             name,
             program,
             general: OnceLock::new(),
+            room: Arc::clone(room),
             shapes: OnceLock::new(),
         }
     }
 
-    /// Keeps an engine that was made to see whether the pattern is too big.
-    pub(crate) fn keep(&self, engine: meta::Regex) {
-        // Were there one already, it would be the same.
-        let _ = self.general.set(Some(engine));
-    }
-
-    /// The engine, if it was made already.
-    pub(crate) fn kept(&self) -> Option<&meta::Regex> {
-        self.general.get()?.as_ref()
-    }
-
-    /// Lets go of what only the construction needed: of a thousand routes few
-    /// are ever asked for the tree or the engine.
+    /// Lets go of the tree, which only the construction needed.
     pub(crate) fn settle(&mut self) {
         self.pattern.compact();
-        self.general = OnceLock::new();
     }
 
-    fn general(&self) -> Option<&meta::Regex> {
+    /// Asks the general engine, which is kept as long as there is room for it.
+    fn ask_general<R>(&self, ask: impl FnOnce(&meta::Regex) -> R) -> Option<R> {
+        if let Some(engine) = self.general.get() {
+            return Some(ask(engine));
+        }
         // `build` has made sure that it is within its limit.
-        self.general
-            .get_or_init(|| engine::general(&self.pattern.hir(), usize::MAX).ok())
-            .as_ref()
+        let engine = engine::general(&self.pattern.hir(), usize::MAX).ok()?;
+        let bytes = engine.memory_usage();
+        if !self.room.take(bytes) {
+            return Some(ask(&engine));
+        }
+        if self.general.set(engine).is_err() {
+            // Another thread was faster.
+            self.room.give_back(bytes);
+        }
+        self.general.get().map(ask)
     }
 
     /// The groups of this pattern, which is known to match `text`.
     #[inline]
-    pub(crate) fn args<'a>(&'a self, text: &'a str) -> Args<'a> {
-        Args::fill(text, &self.pattern.groups, Groups { entry: self, text })
+    pub(crate) fn args<'a>(&'a self, text: &'a str, words: Words) -> Args<'a> {
+        Args::fill(
+            text,
+            &self.pattern.groups,
+            Groups {
+                entry: self,
+                text,
+                words,
+            },
+        )
     }
 
     /// What this pattern, which is known to match, matches of `text`.
@@ -111,14 +121,15 @@ impl Entry {
 
     #[cold]
     fn run_general<P: Position>(&self, text: &str, slots: &mut [P]) -> (usize, usize) {
-        self.general()
-            .and_then(|regex| capture::run_general(regex, text, slots))
+        self.ask_general(|regex| capture::run_general(regex, text, slots))
+            .flatten()
             .unwrap_or((0, text.len()))
     }
 
     /// Whether this pattern alone matches.
     pub(crate) fn is_match(&self, text: &str) -> bool {
-        self.general().is_some_and(|regex| regex.is_match(text))
+        self.ask_general(|regex| regex.is_match(text))
+            .unwrap_or(false)
     }
 
     pub(crate) fn shapes(&self) -> &[Shape] {
@@ -126,17 +137,39 @@ impl Entry {
     }
 }
 
+/// Bytes that the engines for groups may still take, in all routes of a map.
+#[derive(Debug)]
+pub(crate) struct Room(AtomicUsize);
+
+impl Room {
+    pub(crate) fn new(bytes: usize) -> Self {
+        Self(AtomicUsize::new(bytes))
+    }
+
+    fn take(&self, bytes: usize) -> bool {
+        // A count, and nothing that it would have to be in order with.
+        self.0
+            .fetch_update(Relaxed, Relaxed, |left| left.checked_sub(bytes))
+            .is_ok()
+    }
+
+    fn give_back(&self, bytes: usize) {
+        self.0.fetch_add(bytes, Relaxed);
+    }
+}
+
 /// The groups of an entry in a text that it matches.
 struct Groups<'a> {
     entry: &'a Entry,
     text: &'a str,
+    words: Words,
 }
 
 impl Fill for Groups<'_> {
     #[inline]
     fn fill<P: Position>(self, slots: &mut [P]) {
         match &self.entry.program {
-            Some(program) => program.groups(self.text, slots),
+            Some(program) => program.groups(self.text, self.words, slots),
             None if slots.is_empty() => {}
             None => {
                 self.entry.run_general(self.text, slots);
@@ -151,7 +184,7 @@ impl Routes for Table {
     }
 
     fn find(&self, text: &str) -> Option<u32> {
-        self.matcher.find(text)
+        self.matcher.find(text, Words::new(text))
     }
 }
 
@@ -162,7 +195,8 @@ impl Table {
             .iter()
             .map(|entry| entry.pattern.hir())
             .collect();
-        let explain = |&id: &u32| match engine::explain(&hirs, id, self.limits.steps) {
+        let mut steps = self.limits.steps;
+        let explain = |&id: &u32| match engine::explain(&hirs, id, &mut steps) {
             Shadow::Shadowed { by, example } => {
                 let by = by.into_iter().map(|id| id as usize).collect();
                 Some(Shadowed {
@@ -189,13 +223,15 @@ impl<T> UrlMap<T> {
     /// One pass over the text, and no allocation.
     #[inline]
     pub fn find<'a>(&'a self, text: &'a str) -> Option<Match<'a, T>> {
-        let index = self.table.matcher.find(text)? as usize;
+        let words = Words::new(text);
+        let index = self.table.matcher.find(text, words)? as usize;
         let value = self.values.get(index)?;
         let entry = self.table.entries.get(index)?;
         Some(Match {
             value,
             entry,
             text,
+            words,
             index,
         })
     }
@@ -332,6 +368,7 @@ pub struct Match<'a, T> {
     value: &'a T,
     entry: &'a Entry,
     text: &'a str,
+    words: Words,
     index: usize,
 }
 
@@ -350,7 +387,7 @@ impl<'a, T> Match<'a, T> {
     /// needs no search; a caller who asks twice should keep them.
     #[inline]
     pub fn args(&self) -> Args<'a> {
-        self.entry.args(self.text)
+        self.entry.args(self.text, self.words)
     }
 
     /// The bytes that the pattern matched: all of the text if it begins with

@@ -286,28 +286,3 @@ fn group_span(ast: &Ast, index: u32) -> Option<Range<usize>> {
         _ => None,
     }
 }
-
-/// An upper estimate of what the general engine needs for a pattern, in bytes:
-/// where it is small, the engine is built only if it is ever asked.
-pub(crate) fn estimate(hir: &Hir) -> usize {
-    match hir.kind() {
-        HirKind::Empty | HirKind::Look(_) => 32,
-        HirKind::Literal(literal) => 64 * literal.0.len(),
-        HirKind::Class(regex_syntax::hir::Class::Unicode(class)) => {
-            256 + 256 * class.ranges().len()
-        }
-        HirKind::Class(_) => 256,
-        HirKind::Repetition(repetition) => {
-            let times = repetition
-                .max
-                .unwrap_or(repetition.min)
-                .max(repetition.min)
-                .saturating_add(1);
-            estimate(&repetition.sub).saturating_mul(times as usize)
-        }
-        HirKind::Capture(capture) => estimate(&capture.sub).saturating_add(64),
-        HirKind::Concat(parts) | HirKind::Alternation(parts) => {
-            parts.iter().map(estimate).fold(64, usize::saturating_add)
-        }
-    }
-}

@@ -8,7 +8,7 @@ use router::UrlMap;
 /// other kind: assertions, flags, Unicode classes, nested repetitions.
 fn pattern() -> impl Strategy<Value = String> {
     let atom = prop_oneof![
-        8 => prop::sample::select(vec!["a", "b", "/", "ab", "x", "1", "é", "ß", "-", ".", "日本"]).prop_map(regex::escape),
+        8 => prop::sample::select(vec!["a", "b", "/", "ab", "x", "1", "é", "ß", "-", ".", "日本", "\0"]).prop_map(regex::escape),
         4 => prop::sample::select(vec![
             "[^/]+", "[0-9]+", "[a-z]", r"\d", r"\w+", ".", ".*", ".+?", r"[^/]*", r"(?s:.)", r"\s", r"[é-ü]", r"\p{Greek}",
             "[ab]{2}", "[ab]{1,3}", r"\w{2,}?", r"[^a]", "[a-z]+", r"\D", "(?i:aB)", "(?i)b", r"(?-u:\w)",
@@ -65,6 +65,7 @@ fn path() -> impl Strategy<Value = String> {
         "_",
         "٣",
         "\u{10FFFF}",
+        "\0",
     ]);
     prop::collection::vec(piece, 0..9).prop_map(|pieces| pieces.concat())
 }
@@ -189,5 +190,43 @@ proptest! {
         check(&patterns, &paths, Some(limit), None)?;
         // Engines of a few kilobytes each: some are made, the rest is simulated.
         check(&patterns, &paths, Some(0), Some(20 * limit))?;
+    }
+}
+
+/// Texts are read in words of eight bytes, and slashes are noted for the first 64.
+#[test]
+fn segments_of_any_length_are_found_as_a_regex_finds_them() {
+    let pattern = "^([^/]*)/([^/]+)/x(?:/([^/]+))?$";
+    let regex = Regex::new(pattern).unwrap();
+    let map = UrlMap::builder()
+        .route(pattern, 0)
+        .route("^[^/]*/[^/]*$", 1)
+        .build()
+        .unwrap();
+    for first in 0..140 {
+        for second in [0, 1, 7, 8, 9, 55, 63, 64, 65, 130] {
+            for tail in ["", "/x", "/x/", "/x/y", "/", "\0/x", ".0/x", "/x/éé"] {
+                let path = format!("{}/{}{tail}", "a".repeat(first), "b".repeat(second));
+                let expected = regex.captures(&path).map(|captures| {
+                    let groups = captures.iter().skip(1);
+                    groups.map(|g| g.map(|g| g.as_str())).collect::<Vec<_>>()
+                });
+                let found = map.find(&path);
+                assert_eq!(
+                    found.is_some_and(|found| found.index() == 0),
+                    expected.is_some(),
+                    "{path:?}"
+                );
+                assert_eq!(
+                    found.is_some_and(|found| found.index() == 1),
+                    path.matches('/').count() == 1,
+                    "{path:?}"
+                );
+                if let Some(expected) = expected {
+                    let args = found.unwrap().args();
+                    assert_eq!(args.iter().collect::<Vec<_>>(), expected, "{path:?}");
+                }
+            }
+        }
     }
 }

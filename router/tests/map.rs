@@ -527,6 +527,50 @@ fn where_there_is_no_memory_for_engines_patterns_are_simulated_in_their_order() 
 }
 
 #[test]
+fn where_there_is_neither_memory_nor_work_answers_stay_right() {
+    // The automata of the first two are too large to be kept without memory.
+    let urls = UrlMap::builder()
+        .memory_limit(0)
+        .work_limit(0)
+        .route(r"^([a-z]{1,3000})-(\d)(?:é(.))?$", 0)
+        .route(r"([^/]{2000}|x{3,3000}y)(z?)$", 1)
+        .route(r"^(.*)$", 2)
+        .build()
+        .unwrap();
+    let groups = |path: &str| {
+        let found = urls.find(path).unwrap();
+        let groups = found
+            .args()
+            .iter()
+            .map(|group| group.map(str::len))
+            .collect::<Vec<_>>();
+        (found.index(), groups)
+    };
+    let long = "a".repeat(2500);
+    assert_eq!(groups("abc-1"), (0, vec![Some(3), Some(1), None]));
+    assert_eq!(
+        groups(&format!("{long}-1éß")),
+        (0, vec![Some(2500), Some(1), Some(2)])
+    );
+    assert_eq!(groups(&format!("/{long}z")), (1, vec![Some(2000), Some(1)]));
+    assert_eq!(groups("/xxxyz"), (1, vec![Some(4), Some(1)]));
+    assert_eq!(groups("abc-é"), (2, vec![Some(6)]));
+}
+
+#[test]
+fn a_pattern_whose_size_was_counted_too_high_is_tried_while_there_is_work() {
+    // The general engine counts less for it: many ranges of `\w` share states.
+    let builder = || {
+        UrlMap::builder()
+            .pattern_limit(2_000_000)
+            .route(r"^\w{40}$", ())
+    };
+    assert_eq!(builder().build().unwrap().len(), 1);
+    let error = builder().work_limit(0).build().unwrap_err();
+    assert!(matches!(error, BuildError::TooBig { .. }), "{error}");
+}
+
+#[test]
 fn a_pattern_that_fits_no_automaton_is_still_matched_in_its_place() {
     let urls = map(&["^first$", "^(?:a|b)*a(?:a|b){18}$", "^[ab]+$"]);
     assert!(urls.stats().alone + urls.stats().automata > 1);
@@ -558,6 +602,26 @@ fn hostile_paths_are_read_once() {
         "\0".repeat(1 << 16),
     ] {
         let _ = urls.find(&path).map(|found| found.args().len());
+    }
+}
+
+#[test]
+fn zeros_are_characters_like_others_and_not_the_end_of_the_text() {
+    let urls = map(&["^ab\0$", "^ab\0\0c", "^ab$", "^a\0b\0c\0d\0e\0", "^(\0+)x$"]);
+    for (text, expected) in [
+        ("ab", Some(2)),
+        ("ab\0", Some(0)),
+        ("ab\0\0", None),
+        ("ab\0\0c", Some(1)),
+        ("a", None),
+        ("a\0b\0c\0d\0e", None),
+        ("a\0b\0c\0d\0e\0", Some(3)),
+        ("\0\0x", Some(4)),
+        ("\0\0", None),
+        ("", None),
+    ] {
+        let found = urls.find(text).map(|found| found.index());
+        assert_eq!(found, expected, "{text:?}");
     }
 }
 

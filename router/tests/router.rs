@@ -332,17 +332,23 @@ fn star_and_connect_skip_routing() {
         ask(&router, Method::CONNECT, "example.com:443").text,
         "fallback CONNECT "
     );
+}
+
+#[test]
+fn options_of_the_server_as_a_whole_say_that_it_is_there() {
+    let router = build(echo().route("^.*$", Echo("x")).get("^a$", Echo("a")));
+    let answer = ask(&router, Method::OPTIONS, "*");
+    assert_eq!(
+        (answer.status, &*answer.text, answer.header("allow")),
+        (204, "", "")
+    );
+    assert_eq!(ask(&router, Method::CONNECT, "example.com:443").status, 404);
     let functions = Router::builder()
         .route("^.*$", gateway_core::application(|_| "x"))
         .build()
         .unwrap();
-    assert_eq!(
-        Client::new(functions)
-            .request(Method::OPTIONS, "*")
-            .send()
-            .status(),
-        404
-    );
+    let answer = Client::new(functions).request(Method::OPTIONS, "*").send();
+    assert_eq!(answer.status(), 204);
 }
 
 #[test]

@@ -5,13 +5,14 @@ use std::convert::Infallible;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use conformance::interop::{BOTH, Served, Speaks, get, serve};
+use conformance::interop::{BOTH, Served, Speaks, get, serve, serve_axum};
 use futures_util::{Stream, StreamExt};
 use gateway_core::validator::ValidatorLayer;
-use gateway_core::{Application, Environ, RecordPathLayer, Reply, mount};
+use gateway_core::{Application, BoxError, Environ, RecordPathLayer, Reply, mount};
 use http::uri::PathAndQuery;
 use middleware_exceptions::ExceptionsLayer;
 use middleware_static::StaticLayer;
+use router::BoxRouter;
 use tonic::body::Body;
 use tonic::server::NamedService;
 use tonic::service::Routes;
@@ -224,6 +225,41 @@ async fn a_grpc_service_runs_under_our_server_inside_every_layer() {
     let served = serve(validator.layer(mounted)).await;
     greets(&served, "/rpc").await;
     assert_eq!(get(&served, Speaks::Http1, "/").await.text, "a page");
+    validator.breaches().assert_none();
+}
+
+fn router_over<B>(routes: &Routes) -> BoxRouter<B>
+where
+    B: http_body::Body<Data = bytes::Bytes, Error: Into<BoxError>> + Send + 'static,
+{
+    let page = service_fn(async |_: http::Request<B>| {
+        Ok::<_, Infallible>(http::Response::new(gateway_core::Body::from("a page")))
+    });
+    BoxRouter::builder()
+        .get("^$", page)
+        .post(r"^article\.Greeter/", routes.clone())
+        .mount("/rpc", routes.clone())
+        .build()
+        .unwrap()
+}
+
+/// Methods are paths to a router; streams and trailers pass through it.
+#[tokio::test]
+async fn a_grpc_service_is_an_endpoint_a_mount_or_what_is_around_a_router() {
+    let routes = Routes::new(Greeter).prepare();
+    let validator = ValidatorLayer::new();
+    let served = serve(validator.layer(router_over(&routes))).await;
+    greets(&served, "").await;
+    greets(&served, "/rpc").await;
+    assert_eq!(get(&served, Speaks::Http2, "/").await.text, "a page");
+    panics_are_statuses(&serve(ExceptionsLayer::new().layer(router_over(&routes))).await).await;
+
+    let around = Routes::new(Greeter)
+        .into_axum_router()
+        .fallback_service(router_over(&routes));
+    let served = serve_axum(around).await;
+    greets(&served, "").await;
+    greets(&served, "/rpc").await;
     validator.breaches().assert_none();
 }
 

@@ -10,7 +10,7 @@ use regex_automata::{Input, meta};
 use regex_syntax::hir::Hir;
 
 use self::first::Bytes;
-use crate::engine::find_byte;
+use crate::engine::Words;
 
 mod first;
 mod write;
@@ -110,28 +110,34 @@ impl Program {
 
     /// Writes the positions of the groups.
     #[inline]
-    pub(crate) fn groups<P: Position>(&self, text: &str, slots: &mut [P]) {
-        let at = self.run_segments(text.as_bytes(), slots);
+    pub(crate) fn groups<P: Position>(&self, text: &str, words: Words, slots: &mut [P]) {
+        let at = self.run_segments(text, words, slots);
         if self.rest_saves {
-            self.run_rest(text.as_bytes(), at, slots);
+            self.run_rest(text, words, at, slots);
         }
     }
 
     /// The end of the match.
     pub(crate) fn end(&self, text: &str) -> usize {
-        let at = self.run_segments::<usize>(text.as_bytes(), &mut []);
-        self.run_rest::<usize>(text.as_bytes(), at, &mut [])
+        let words = Words::new(text);
+        let at = self.run_segments::<usize>(text, words, &mut []);
+        self.run_rest::<usize>(text, words, at, &mut [])
     }
 
     #[inline]
-    fn run_segments<P: Position>(&self, bytes: &[u8], slots: &mut [P]) -> usize {
+    fn run_segments<P: Position>(&self, text: &str, words: Words, slots: &mut [P]) -> usize {
         let mut at = 0;
         for segment in &self.segments {
             at += segment.skip as usize;
             let end = if segment.to_end {
-                bytes.len()
+                text.len()
             } else {
-                find_byte(bytes, at, segment.byte).unwrap_or(bytes.len())
+                let rest = text.as_bytes().get(at..).unwrap_or_default();
+                let found = match segment.byte {
+                    b'/' => words.slash(rest, text.len()),
+                    byte => words.find(rest, byte),
+                };
+                found.map_or(text.len(), |found| at + found)
             };
             let slot = usize::from(segment.slot);
             if let Some([from, to]) = slots.get_mut(slot..slot + 2) {
@@ -142,7 +148,14 @@ impl Program {
         at
     }
 
-    fn run_rest<P: Position>(&self, bytes: &[u8], mut at: usize, slots: &mut [P]) -> usize {
+    fn run_rest<P: Position>(
+        &self,
+        text: &str,
+        words: Words,
+        mut at: usize,
+        slots: &mut [P],
+    ) -> usize {
+        let bytes = text.as_bytes();
         let rest = |at: usize| bytes.get(at..).unwrap_or_default();
         let mut pc = 0;
         while let Some(op) = self.rest.get(pc) {
@@ -155,7 +168,11 @@ impl Program {
                 }
                 Op::Skip(count) => at += *count as usize,
                 Op::Char => at += width(rest(at).first().copied().unwrap_or(0)),
-                Op::Until(byte) => at = find_byte(bytes, at, *byte).unwrap_or(bytes.len()),
+                Op::Until(byte) => {
+                    at = words
+                        .find(rest(at), *byte)
+                        .map_or(bytes.len(), |found| at + found);
+                }
                 Op::UntilAny(set) => {
                     at += rest(at)
                         .iter()

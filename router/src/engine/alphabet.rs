@@ -5,6 +5,9 @@
 //! only the table from characters to classes knows that it has 700 ranges.
 
 use std::collections::HashMap;
+use std::hash::BuildHasherDefault;
+
+use super::hash::Fx;
 
 /// A sorted list of inclusive, non-overlapping ranges of scalar values.
 pub(crate) type Ranges = Box<[(u32, u32)]>;
@@ -16,7 +19,7 @@ pub(crate) type SetId = u32;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Sets {
     sets: Vec<Ranges>,
-    ids: HashMap<Ranges, SetId>,
+    ids: HashMap<Ranges, SetId, BuildHasherDefault<Fx>>,
 }
 
 impl Sets {

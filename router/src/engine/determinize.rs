@@ -320,6 +320,8 @@ impl Determinizer {
         let mut key = Vec::with_capacity(HEADER + closure.states.len());
         key.extend([best, 0]);
         let mut flags = 0;
+        let many = closure.states.len();
+        self.steps += many * many.checked_ilog2().unwrap_or(0) as usize / 4;
         closure.states.sort_unstable();
         for &id in &closure.states {
             let owner = self.nfa.owner.get(id as usize).copied().unwrap_or(NONE);

@@ -1,14 +1,20 @@
 //! Which pattern of an ordered list is the first that matches.
 
 mod alphabet;
+mod compile;
 mod determinize;
 mod hash;
 mod nfa;
 mod program;
 mod scratch;
 mod simulate;
+mod size;
 mod tiers;
+mod words;
 
 pub(crate) use nfa::class_ranges;
-pub(crate) use program::find_byte;
-pub(crate) use tiers::{Limits, Matcher, Shadow, explain, explain_alone, general};
+pub(crate) use size::bytes;
+pub(crate) use tiers::{
+    Limits, Matcher, Shadow, explain, explain_alone, general, steps_of_general,
+};
+pub(crate) use words::Words;

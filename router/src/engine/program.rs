@@ -5,28 +5,32 @@
 //! that byte; other loops are runs of a set of bytes; what remains branches by
 //! a table. For plain routes this is a radix trie.
 
-use std::collections::HashMap;
-
-use super::alphabet::Alphabet;
-use super::determinize::{Dfa, DfaState, NONE};
+use super::words::Words;
 
 #[derive(Clone, Debug)]
-enum Node {
+pub(super) enum Node {
     /// Whatever follows, the answer is this.
     Decided {
         best: u32,
     },
-    /// The literal, of at most eight bytes, goes to `next`. At the first byte
-    /// that differs the state is equivalent to `fail`; only at its own first byte
-    /// the end of the text is `at_end` and not what `fail` says.
+    /// The literal, of at most eight bytes and none of them zero, goes to `next`.
+    /// At the first byte that differs the state is equivalent to `fail`; only at
+    /// its own first byte the end of the text is `at_end` and not what `fail` says.
     Literal {
-        literal: [u8; 8],
+        word: u64,
+        /// The bytes of the word that belong to the literal.
+        mask: u64,
         len: u8,
         next: u32,
         fail: u32,
         at_end: u32,
     },
-    /// Loops on everything but `byte`, behind which comes `next`.
+    /// Loops on everything but a slash, behind which comes `next`.
+    Segment {
+        next: u32,
+        at_end: u32,
+    },
+    /// The same for another byte.
     Until {
         byte: u8,
         next: u32,
@@ -54,31 +58,27 @@ enum Node {
 
 /// A bit in one of the tables of bytes.
 #[derive(Clone, Copy, Debug)]
-struct Set {
-    table: u32,
-    mask: u8,
+pub(super) struct Set {
+    pub(super) table: u32,
+    pub(super) mask: u8,
 }
 
 #[derive(Clone, Debug)]
 pub(crate) struct Program {
-    nodes: Box<[Node]>,
+    pub(super) nodes: Box<[Node]>,
     /// Rows of one node for each class of the alphabet.
-    tables: Box<[u32]>,
-    sets: Box<[[u8; 256]]>,
+    pub(super) tables: Box<[u32]>,
+    pub(super) sets: Box<[[u8; 256]]>,
     /// Class by byte; for the first byte of a wide character there is [`WIDE`].
-    classes: Box<[u16; 256]>,
-    wide: Box<[(u32, u16)]>,
-    start: u32,
+    pub(super) classes: Box<[u16; 256]>,
+    pub(super) wide: Box<[(u32, u16)]>,
+    pub(super) start: u32,
 }
 
 /// The class of bytes that must be decoded first.
-const WIDE: u16 = u16::MAX;
+pub(super) const WIDE: u16 = u16::MAX;
 
 impl Program {
-    pub(crate) fn new(dfa: &Dfa) -> Self {
-        Compiler::new(dfa).compile()
-    }
-
     /// Bytes on the heap.
     pub(crate) fn size(&self) -> usize {
         size_of_val(&*self.nodes)
@@ -88,60 +88,68 @@ impl Program {
             + size_of_val(&*self.wide)
     }
 
-    /// The best pattern that matches, or [`NONE`].
+    /// The best pattern that matches, or [`NONE`](super::determinize::NONE).
     #[inline]
     #[expect(
         clippy::indexing_slicing,
         reason = "nodes, tables and sets are indexed by what the compiler wrote for them; every index is still checked"
     )]
-    pub(crate) fn walk(&self, text: &str) -> u32 {
-        let bytes = text.as_bytes();
-        let mut at = 0;
+    pub(crate) fn walk(&self, text: &str, words: Words) -> u32 {
+        let mut rest = text.as_bytes();
         let mut node = self.start;
         loop {
             match self.nodes[node as usize] {
                 Node::Decided { best } => return best,
                 Node::Literal {
-                    literal,
+                    word,
+                    mask,
                     len,
                     next,
                     fail,
                     at_end,
                 } => {
-                    let len = usize::from(len);
-                    let differ = load(bytes, at) ^ u64::from_le_bytes(literal);
-                    // Shifting out what lies behind the literal: `len` is not 0.
-                    if differ << (64 - 8 * len) == 0 && at + len <= bytes.len() {
-                        at += len;
+                    let differ = (words.first(rest) ^ word) & mask;
+                    // What is behind the end of the text differs, too: it is
+                    // zeros, and the literal has none.
+                    if differ == 0 {
+                        rest = &rest[usize::from(len)..];
                         node = next;
-                    } else if at == bytes.len() {
+                    } else if rest.is_empty() {
                         return at_end;
                     } else {
-                        at = bytes.len().min(at + (differ.trailing_zeros() / 8) as usize);
+                        let mut common = (differ.trailing_zeros() / 8) as usize;
                         // The literal and the text may part inside a character.
-                        while !text.is_char_boundary(at) {
-                            at -= 1;
+                        while rest.get(common).is_some_and(|&byte| is_inside(byte)) {
+                            common -= 1;
                         }
+                        rest = &rest[common..];
                         node = fail;
                     }
                 }
-                Node::Until { byte, next, at_end } => match find_byte(bytes, at, byte) {
+                Node::Segment { next, at_end } => match words.slash(rest, text.len()) {
                     Some(found) => {
-                        at = found + 1;
+                        rest = &rest[found + 1..];
+                        node = next;
+                    }
+                    None => return at_end,
+                },
+                Node::Until { byte, next, at_end } => match words.find(rest, byte) {
+                    Some(found) => {
+                        rest = &rest[found + 1..];
                         node = next;
                     }
                     None => return at_end,
                 },
                 Node::Run { set, table, at_end } => {
                     let members = &self.sets[set.table as usize];
-                    at += bytes[at..]
+                    let Some(run) = rest
                         .iter()
                         .position(|&b| members[usize::from(b)] & set.mask == 0)
-                        .unwrap_or(bytes.len() - at);
-                    if at == bytes.len() {
+                    else {
                         return at_end;
-                    }
-                    node = self.branch(text, &mut at, table);
+                    };
+                    rest = &rest[run..];
+                    (node, rest) = self.branch(rest, table);
                 }
                 Node::Count {
                     set,
@@ -150,7 +158,6 @@ impl Program {
                     fail,
                     at_end,
                 } => {
-                    let rest = &bytes[at..];
                     if rest.is_empty() {
                         return at_end;
                     }
@@ -160,407 +167,53 @@ impl Program {
                         .take(count as usize)
                         .take_while(|&&b| members[usize::from(b)] & set.mask != 0)
                         .count();
-                    at += common;
+                    rest = &rest[common..];
                     node = if common == count as usize { next } else { fail };
                 }
                 Node::Branch { table, at_end } => {
-                    if at == bytes.len() {
+                    if rest.is_empty() {
                         return at_end;
                     }
-                    node = self.branch(text, &mut at, table);
+                    (node, rest) = self.branch(rest, table);
                 }
             }
         }
     }
 
-    /// Takes the character at `at`, which is not the end.
+    /// Where the first character of `rest`, which is not empty, leads, and what
+    /// is behind it.
     #[inline]
     #[expect(
         clippy::indexing_slicing,
-        reason = "`at` is inside the text, rows are as long as there are classes"
+        reason = "rows are as long as there are classes"
     )]
-    fn branch(&self, text: &str, at: &mut usize, table: u32) -> u32 {
-        let class = self.classes[usize::from(text.as_bytes()[*at])];
+    fn branch<'t>(&self, rest: &'t [u8], table: u32) -> (u32, &'t [u8]) {
+        let class = self.classes[usize::from(rest[0])];
         if class == WIDE {
-            return self.branch_wide(text, at, table);
+            return self.branch_wide(rest, table);
         }
-        *at += 1;
-        self.tables[table as usize + usize::from(class)]
+        (self.tables[table as usize + usize::from(class)], &rest[1..])
     }
 
     #[cold]
-    fn branch_wide(&self, text: &str, at: &mut usize, table: u32) -> u32 {
-        // `at` is always between characters; were it not, the text would be at
-        // its end, which no table leads on from.
-        let Some(c) = text.get(*at..).and_then(|rest| rest.chars().next()) else {
-            return 0;
+    fn branch_wide<'t>(&self, rest: &'t [u8], table: u32) -> (u32, &'t [u8]) {
+        // Always between characters; were it not, it would be over with.
+        let first = rest.utf8_chunks().next().map_or("", |chunk| chunk.valid());
+        let Some(c) = first.chars().next() else {
+            return (self.start, &[]);
         };
-        *at += c.len_utf8();
         let below = self.wide.partition_point(|&(start, _)| start <= c as u32);
         let class = below
             .checked_sub(1)
             .and_then(|i| self.wide.get(i))
             .map_or(0, |&(_, class)| class);
-        self.tables
-            .get(table as usize + usize::from(class))
-            .copied()
-            .unwrap_or(0)
+        let next = self.tables.get(table as usize + usize::from(class));
+        let behind = rest.get(c.len_utf8()..).unwrap_or_default();
+        (next.copied().unwrap_or(0), behind)
     }
 }
 
-/// Eight bytes from `at` on; behind the end of the text they are zeros.
-#[inline]
-fn load(text: &[u8], at: usize) -> u64 {
-    let word = |chunk: &[u8; 8]| u64::from_le_bytes(*chunk);
-    if let Some(chunk) = text.get(at..).and_then(<[u8]>::first_chunk) {
-        return word(chunk);
-    }
-    let left = text.len().saturating_sub(at);
-    match text.last_chunk() {
-        // The last eight bytes, those in front of `at` shifted out.
-        Some(chunk) if left > 0 => word(chunk) >> (64 - 8 * left),
-        _ => text
-            .iter()
-            .skip(at)
-            .rev()
-            .fold(0, |word, &byte| word << 8 | u64::from(byte)),
-    }
-}
-
-/// The first place of `byte` from `at` on. Segments of paths are short: the
-/// call and the set-up of `memchr` cost more than eight bytes at a time do.
-#[inline]
-pub(crate) fn find_byte(text: &[u8], mut at: usize, byte: u8) -> Option<usize> {
-    const LOW: u64 = 0x0101_0101_0101_0101;
-    const HIGH: u64 = 0x8080_8080_8080_8080;
-    let wanted = LOW * u64::from(byte);
-    while at < text.len() {
-        let zeros = load(text, at) ^ wanted;
-        let found = zeros.wrapping_sub(LOW) & !zeros & HIGH;
-        if found != 0 {
-            at += (found.trailing_zeros() / 8) as usize;
-            // The zeros behind the end are no bytes of the text.
-            return (at < text.len()).then_some(at);
-        }
-        at += 8;
-    }
-    None
-}
-
-struct Compiler<'d> {
-    dfa: &'d Dfa,
-    alphabet: &'d Alphabet,
-    nodes: Vec<Node>,
-    of_state: Vec<Option<u32>>,
-    todo: Vec<u32>,
-    tables: Vec<u32>,
-    rows: HashMap<Vec<u32>, u32>,
-    sets: Vec<[u8; 256]>,
-    set_ids: HashMap<[u64; 4], Set>,
-    set_count: usize,
-    wide_classes: Vec<u16>,
-}
-
-impl<'d> Compiler<'d> {
-    fn new(dfa: &'d Dfa) -> Self {
-        let alphabet = &dfa.alphabet;
-        Self {
-            dfa,
-            alphabet,
-            nodes: Vec::new(),
-            of_state: vec![None; dfa.states.len()],
-            todo: Vec::new(),
-            tables: Vec::new(),
-            rows: HashMap::new(),
-            sets: Vec::new(),
-            set_ids: HashMap::new(),
-            set_count: 0,
-            wide_classes: (0..alphabet.len() as u16)
-                .filter(|&class| alphabet.is_wide(class))
-                .collect(),
-        }
-    }
-
-    fn compile(mut self) -> Program {
-        let start = self.node(self.dfa.start);
-        while let Some(state) = self.todo.pop() {
-            let node = self.translate(state);
-            if let Some(slot) = self.of_state.get(state as usize).copied().flatten()
-                && let Some(slot) = self.nodes.get_mut(slot as usize)
-            {
-                *slot = node;
-            }
-        }
-        let mut classes = Box::new([WIDE; 256]);
-        classes
-            .iter_mut()
-            .zip(self.alphabet.ascii)
-            .for_each(|(slot, class)| *slot = class);
-        Program {
-            nodes: self.nodes.into(),
-            tables: self.tables.into(),
-            sets: self.sets.into(),
-            classes,
-            wide: self.alphabet.wide.clone(),
-            start,
-        }
-    }
-
-    /// The node of a state, to be filled in later.
-    fn node(&mut self, state: u32) -> u32 {
-        let Some(slot) = self.of_state.get_mut(state as usize) else {
-            return 0;
-        };
-        *slot.get_or_insert_with(|| {
-            self.nodes.push(Node::Decided { best: NONE });
-            self.todo.push(state);
-            (self.nodes.len() - 1) as u32
-        })
-    }
-
-    fn state(&self, id: u32) -> Option<&'d DfaState> {
-        self.dfa.states.get(id as usize)
-    }
-
-    fn translate(&mut self, id: u32) -> Node {
-        let Some(state) = self.state(id) else {
-            return Node::Decided { best: NONE };
-        };
-        if state.decided {
-            return Node::Decided { best: state.at_end };
-        }
-        let at_end = state.at_end;
-        let loops = (0..self.alphabet.len() as u16).any(|class| state.next(class) == id);
-        if loops {
-            return self.translate_loop(id, state);
-        }
-        if let Some(step) = self.step(id) {
-            return match step.take {
-                Take::Char(first) => self.translate_literal(&step, first, at_end),
-                Take::Bytes(bytes) => self.translate_count(&step, bytes, at_end),
-            };
-        }
-        Node::Branch {
-            table: self.table(state),
-            at_end,
-        }
-    }
-
-    fn translate_loop(&mut self, id: u32, state: &DfaState) -> Node {
-        let at_end = state.at_end;
-        let all_wide = self
-            .wide_classes
-            .iter()
-            .all(|&class| state.next(class) == id);
-        let mut bytes = [0_u64; 4];
-        if all_wide {
-            bytes[2] = u64::MAX;
-            bytes[3] = u64::MAX;
-        }
-        let mut stops = Vec::new();
-        for (byte, &class) in self.alphabet.ascii.iter().enumerate() {
-            if state.next(class) == id {
-                set_bit(&mut bytes, byte);
-            } else {
-                stops.push((byte as u8, state.next(class)));
-            }
-        }
-        if all_wide && let &[(byte, next)] = stops.as_slice() {
-            return Node::Until {
-                byte,
-                next: self.node(next),
-                at_end,
-            };
-        }
-        if all_wide && stops.is_empty() {
-            return Node::Decided { best: at_end };
-        }
-        let table = self.table(state);
-        Node::Run {
-            set: self.set(bytes),
-            table,
-            at_end,
-        }
-    }
-
-    /// The one way forward from a state that otherwise behaves as another.
-    fn step(&self, id: u32) -> Option<Step> {
-        let state = self.state(id)?;
-        if state.decided {
-            return None;
-        }
-        let fail = state.otherwise;
-        let like = self.state(fail)?;
-        // To go there without taking the character must not come back here.
-        if fail == id || like.otherwise != fail {
-            return None;
-        }
-        let mut next = None;
-        let mut classes = Vec::new();
-        let own = state
-            .exceptions
-            .iter()
-            .chain(&like.exceptions)
-            .map(|&(class, _)| class);
-        for class in own {
-            let target = state.next(class);
-            if target == like.next(class) || classes.contains(&class) {
-                continue;
-            }
-            if *next.get_or_insert(target) != target || target == id {
-                return None;
-            }
-            classes.push(class);
-        }
-        let next = next?;
-        let take = match classes.as_slice() {
-            &[class] if self.alphabet.single(class).is_some() => {
-                Take::Char(self.alphabet.single(class)?)
-            }
-            classes => {
-                let mut bytes = [0; 4];
-                if classes.iter().any(|&class| self.alphabet.is_wide(class)) {
-                    return None;
-                }
-                for (byte, class) in self.alphabet.ascii.iter().enumerate() {
-                    if classes.contains(class) {
-                        set_bit(&mut bytes, byte);
-                    }
-                }
-                Take::Bytes(bytes)
-            }
-        };
-        Some(Step { take, next, fail })
-    }
-
-    /// The step of a state inside a chain: at the end of the text, too, it has
-    /// to behave as the state that the chain fails to.
-    fn inner_step(&self, id: u32, fail: u32) -> Option<Step> {
-        let step = self.step(id)?;
-        let same_end = self.state(id)?.at_end == self.state(fail)?.at_end;
-        (step.fail == fail && same_end).then_some(step)
-    }
-
-    fn translate_literal(&mut self, step: &Step, first: char, at_end: u32) -> Node {
-        let mut literal = String::from(first);
-        let mut next = step.next;
-        while let Some(Step {
-            take: Take::Char(c),
-            next: further,
-            ..
-        }) = self.inner_step(next, step.fail)
-        {
-            literal.push(c);
-            next = further;
-            if literal.len() > 250 {
-                break;
-            }
-        }
-        let (mut next, fail) = (self.node(next), self.node(step.fail));
-        // Inside the literal the end of the text is what it is for `fail`.
-        let inner_end = self.state(step.fail).map_or(NONE, |state| state.at_end);
-        let mut chunks = literal.as_bytes().rchunks(8).peekable();
-        loop {
-            let chunk = chunks.next().unwrap_or_default();
-            let mut padded = [0; 8];
-            padded
-                .iter_mut()
-                .zip(chunk)
-                .for_each(|(slot, &byte)| *slot = byte);
-            let last = chunks.peek().is_none();
-            let node = Node::Literal {
-                literal: padded,
-                len: chunk.len() as u8,
-                next,
-                fail,
-                at_end: if last { at_end } else { inner_end },
-            };
-            if last {
-                return node;
-            }
-            self.nodes.push(node);
-            next = (self.nodes.len() - 1) as u32;
-        }
-    }
-
-    fn translate_count(&mut self, step: &Step, bytes: [u64; 4], at_end: u32) -> Node {
-        let mut count = 1;
-        let mut next = step.next;
-        while let Some(Step {
-            take: Take::Bytes(more),
-            next: further,
-            ..
-        }) = self.inner_step(next, step.fail)
-            && more == bytes
-            && count < 1 << 16
-        {
-            count += 1;
-            next = further;
-        }
-        let (next, fail) = (self.node(next), self.node(step.fail));
-        Node::Count {
-            set: self.set(bytes),
-            count,
-            next,
-            fail,
-            at_end,
-        }
-    }
-
-    fn table(&mut self, state: &DfaState) -> u32 {
-        let row: Vec<u32> = (0..self.alphabet.len() as u16)
-            .map(|class| self.node(state.next(class)))
-            .collect();
-        if let Some(&start) = self.rows.get(&row) {
-            return start;
-        }
-        let start = self.tables.len() as u32;
-        self.tables.extend_from_slice(&row);
-        self.rows.insert(row, start);
-        start
-    }
-
-    fn set(&mut self, bytes: [u64; 4]) -> Set {
-        if let Some(&set) = self.set_ids.get(&bytes) {
-            return set;
-        }
-        if self.set_count.is_multiple_of(8) {
-            self.sets.push([0; 256]);
-        }
-        let set = Set {
-            table: (self.set_count / 8) as u32,
-            mask: 1 << (self.set_count % 8),
-        };
-        self.set_count += 1;
-        if let Some(table) = self.sets.last_mut() {
-            for (byte, slot) in table.iter_mut().enumerate() {
-                if bytes
-                    .get(byte / 64)
-                    .is_some_and(|word| word >> (byte % 64) & 1 != 0)
-                {
-                    *slot |= set.mask;
-                }
-            }
-        }
-        self.set_ids.insert(bytes, set);
-        set
-    }
-}
-
-struct Step {
-    take: Take,
-    next: u32,
-    fail: u32,
-}
-
-enum Take {
-    Char(char),
-    /// Bytes of ASCII.
-    Bytes([u64; 4]),
-}
-
-fn set_bit(bits: &mut [u64; 4], bit: usize) {
-    if let Some(word) = bits.get_mut(bit / 64) {
-        *word |= 1 << (bit % 64);
-    }
+/// Whether a byte of UTF-8 is neither a character nor the first of one.
+fn is_inside(byte: u8) -> bool {
+    byte & 0xC0 == 0x80
 }

@@ -1,6 +1,8 @@
 //! One pattern followed state by state: slower than any engine, in almost no
 //! memory, and linear in the text like all of them.
 
+use regex_syntax::hir::Hir;
+
 use super::alphabet::Beside;
 use super::nfa::{Nfa, State, StateId, holds};
 
@@ -11,9 +13,10 @@ pub(crate) struct Simulation {
 }
 
 impl Simulation {
-    /// `nfa` must be that of a single pattern.
-    pub(crate) fn new(nfa: Nfa) -> Self {
-        Self { nfa }
+    /// `None` for a form that only the general engine understands.
+    pub(crate) fn new(hir: &Hir) -> Option<Self> {
+        let nfa = Nfa::new([hir], StateId::MAX as usize).ok()?;
+        Some(Self { nfa })
     }
 
     pub(crate) fn is_match(&self, text: &str) -> bool {

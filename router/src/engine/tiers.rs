@@ -4,9 +4,9 @@
 //! `^/.*w3.*/z$`), so it is the union that is budgeted. What does not fit one
 //! automaton is spread over several, and what does not fit any is left to the
 //! general engine, one pattern at a time; and where the engines of too many
-//! patterns would take too much memory, the rest is simulated. Each of them knows
-//! its best pattern, so the order is kept, and those that cannot win any more are
-//! not asked.
+//! patterns would take too much memory or time, the rest is simulated. Each of them
+//! knows its best pattern, so the order is kept, and those that cannot win any more
+//! are not asked.
 
 use std::borrow::Cow;
 use std::collections::VecDeque;
@@ -15,17 +15,20 @@ use regex_automata::meta;
 use regex_syntax::hir::{Hir, Look};
 
 use super::alphabet::beauty;
+use super::compile::compile;
 use super::determinize::{Budget, Determinizer, Dfa, NONE, OverBudget};
 use super::nfa::Nfa;
 use super::program::Program;
 use super::simulate::Simulation;
+use super::size;
+use super::words::Words;
 
-/// What a map may cost to build.
+/// What a map may cost to build, or what is left of that.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
-    /// Bytes that all automata may take while they are made.
+    /// Bytes that automata and engines may take.
     pub(crate) memory: usize,
-    /// Elementary steps of all constructions together.
+    /// Elementary steps, about 100 million a second.
     pub(crate) steps: usize,
     /// Bytes of one pattern in the general engine.
     pub(crate) pattern: usize,
@@ -53,6 +56,8 @@ struct Group {
 enum Alone {
     Engine(meta::Regex),
     Simulation(Simulation),
+    /// There is no room for its automaton: it is made for each look-up.
+    Unkept(Hir),
 }
 
 impl Alone {
@@ -60,6 +65,7 @@ impl Alone {
         match self {
             Self::Engine(regex) => regex.is_match(text),
             Self::Simulation(simulation) => simulation.is_match(text),
+            Self::Unkept(hir) => Simulation::new(hir).is_some_and(|made| made.is_match(text)),
         }
     }
 }
@@ -76,20 +82,14 @@ pub(crate) enum Shadow {
 }
 
 impl Matcher {
-    /// The patterns must be accepted by [`general`]; `engines` has those of them
-    /// that are there already.
+    /// Takes what it needs out of `left`.
     pub(crate) fn new(
         patterns: &[Cow<'_, Hir>],
-        engines: &[Option<meta::Regex>],
-        limits: &Limits,
+        left: &mut Limits,
     ) -> Result<(Self, Vec<u32>), (u32, Box<meta::BuildError>)> {
         let mut planner = Planner {
             patterns,
-            budget: Budget {
-                states: usize::MAX,
-                words: limits.memory / 4,
-                steps: limits.steps,
-            },
+            left,
             groups: Vec::new(),
             alone: Vec::new(),
             unreached: Vec::new(),
@@ -105,15 +105,12 @@ impl Matcher {
         alone.sort_unstable();
         unreached.sort_unstable();
         let single = alone.is_empty() && groups.len() == 1;
-        let mut memory = limits.memory;
         let alone = alone
             .into_iter()
             .filter_map(|id| patterns.get(id as usize).map(|hir| (id, hir)))
-            .map(|(id, hir)| {
-                let engine = engines.get(id as usize).cloned().flatten();
-                alone_within(&mut memory, hir, engine, limits)
-                    .map(|alone| (id, alone))
-                    .map_err(|error| (id, error))
+            .map(|(id, hir)| match alone_within(left, hir) {
+                Ok(alone) => Ok((id, alone)),
+                Err(error) => Err((id, error)),
             })
             .collect::<Result<_, _>>()?;
         Ok((
@@ -128,23 +125,23 @@ impl Matcher {
 
     /// The first pattern that matches.
     #[inline]
-    pub(crate) fn find(&self, text: &str) -> Option<u32> {
+    pub(crate) fn find(&self, text: &str, words: Words) -> Option<u32> {
         if self.single
             && let Some(group) = self.groups.first()
         {
-            let best = group.program.walk(text);
+            let best = group.program.walk(text, words);
             return (best != NONE).then_some(best);
         }
-        self.find_in_tiers(text)
+        self.find_in_tiers(text, words)
     }
 
-    fn find_in_tiers(&self, text: &str) -> Option<u32> {
+    fn find_in_tiers(&self, text: &str, words: Words) -> Option<u32> {
         let mut best = NONE;
         for group in &self.groups {
             if group.patterns.first().is_none_or(|&first| first >= best) {
                 break;
             }
-            if let Some(&found) = group.patterns.get(group.program.walk(text) as usize) {
+            if let Some(&found) = group.patterns.get(group.program.walk(text, words) as usize) {
                 best = best.min(found);
             }
         }
@@ -181,32 +178,44 @@ pub(crate) fn general(hir: &Hir, limit: usize) -> Result<meta::Regex, Box<meta::
         .map_err(Box::new)
 }
 
-/// The general engine while there is memory for it.
-fn alone_within(
-    memory: &mut usize,
-    hir: &Hir,
-    engine: Option<meta::Regex>,
-    limits: &Limits,
-) -> Result<Alone, Box<meta::BuildError>> {
-    // An automaton of ours that is too big for this is too big for the engine:
-    // its states are at least as many, and larger.
-    let simulation = |hir| Nfa::new([hir], MAX_NFA).map(Simulation::new).ok();
-    if *memory == 0
-        && let Some(simulation) = simulation(hir)
-    {
-        return Ok(Alone::Simulation(simulation));
-    }
-    let engine = match engine {
-        Some(engine) => engine,
-        None => general(hir, limits.pattern)?,
-    };
-    *memory = memory.saturating_sub(engine.memory_usage());
-    Ok(Alone::Engine(engine))
+/// The steps that [`general`] takes for an engine of so many bytes.
+pub(crate) fn steps_of_general(bytes: usize) -> usize {
+    5_000 + 3 * bytes
 }
+
+/// The fastest that there is room and work for.
+fn alone_within(left: &mut Limits, hir: &Hir) -> Result<Alone, Box<meta::BuildError>> {
+    let bytes = size::bytes(hir);
+    // The larger of the engine's two automata is not all of it.
+    if 2 * bytes <= left.memory && steps_of_general(bytes) <= left.steps {
+        let engine = general(hir, usize::MAX)?;
+        left.steps -= steps_of_general(bytes);
+        left.memory = left.memory.saturating_sub(engine.memory_usage());
+        return Ok(Alone::Engine(engine));
+    }
+    // So little time that the limit of memory is one of time as well.
+    let bytes = size::states(hir).saturating_mul(STATE_BYTES);
+    if bytes <= left.memory || bytes <= ALWAYS_KEPT {
+        left.memory = left.memory.saturating_sub(bytes);
+        if let Some(simulation) = Simulation::new(hir) {
+            return Ok(Alone::Simulation(simulation));
+        }
+        // A form that only the general engine understands.
+        return general(hir, usize::MAX).map(Alone::Engine);
+    }
+    Ok(Alone::Unkept(hir.clone()))
+}
+
+/// What a state of [`Nfa`] takes.
+const STATE_BYTES: usize = 32;
+const STATE_STEPS: usize = 4;
+/// To keep so little is never too much: the text of the pattern and its groups
+/// are kept as well.
+const ALWAYS_KEPT: usize = 64 * 1024;
 
 struct Planner<'h> {
     patterns: &'h [Cow<'h, Hir>],
-    budget: Budget,
+    left: &'h mut Limits,
     groups: Vec<Group>,
     alone: Vec<u32>,
     unreached: Vec<u32>,
@@ -267,7 +276,7 @@ impl Planner<'_> {
     }
 
     fn try_group(&mut self, ids: &[u32]) -> bool {
-        if self.budget.steps == 0 {
+        if self.left.steps == 0 {
             return false;
         }
         let limit = if ids.len() == 1 {
@@ -278,28 +287,27 @@ impl Planner<'_> {
         let hirs = ids
             .iter()
             .filter_map(|&id| self.patterns.get(id as usize).map(|hir| &**hir));
-        let Ok(nfa) = Nfa::new(hirs, limit) else {
-            return false;
-        };
+        let nfa = Nfa::new(hirs, limit);
+        let states = nfa.as_ref().map_or(limit, |nfa| nfa.states.len());
+        self.left.steps = self.left.steps.saturating_sub(STATE_STEPS * states);
+        let Ok(nfa) = nfa else { return false };
         // Ordinary routes give about as many states as the NFA has; several
-        // times that is a blow-up that has only begun.
-        let states = nfa.states.len();
+        // times that is a blow-up that has only begun. And one automaton must not
+        // use up what the others need.
+        let steps = (2_000_000 + 1_000 * states).min(self.left.steps / 4);
         let mut budget = Budget {
             states: 1024 + 4 * states,
-            ..self.budget
+            words: self.left.memory / 4,
+            steps,
         };
-        // One automaton must not use up what the others need.
-        let fair = 2_000_000 + 1_000 * states;
-        budget.steps = fair.min(self.budget.steps / 4);
-        let before = budget.steps;
         let built = Determinizer::new(nfa).and_then(|determinizer| determinizer.run(&mut budget));
-        self.budget.steps = self.budget.steps.saturating_sub(before - budget.steps);
+        self.left.steps = self.left.steps.saturating_sub(steps - budget.steps);
         let Ok(dfa) = built else { return false };
-        let program = Program::new(&dfa);
-        if program.size() > self.budget.words * 4 {
+        let program = compile(&dfa);
+        if program.size() > self.left.memory {
             return false;
         }
-        self.budget.words -= program.size() / 4;
+        self.left.memory -= program.size();
         let mut reached = vec![false; ids.len()];
         for state in &dfa.states {
             if let Some(reached) = reached.get_mut(state.at_end as usize) {
@@ -328,15 +336,11 @@ fn is_tame(hir: &Hir) -> bool {
 
 /// Says of a pattern that no state of the construction answers with whether it
 /// could match alone, and which of the patterns in front of it take its paths.
-pub(crate) fn explain(patterns: &[Cow<'_, Hir>], id: u32, steps: usize) -> Shadow {
-    // As many of the patterns in front as fit: leaving some out can only make
-    // the list of those that shadow shorter than it is.
-    let mut limits = Budget {
-        states: 50_000,
-        words: 16 << 20,
-        steps,
-    };
-    if explain_alone(patterns, id) == Shadow::Impossible {
+///
+/// Takes the work out of `steps`; where that is not enough, every pattern counts
+/// as reachable.
+pub(crate) fn explain(patterns: &[Cow<'_, Hir>], id: u32, steps: &mut usize) -> Shadow {
+    if explain_alone(patterns, id, steps) == Shadow::Impossible {
         return Shadow::Impossible;
     }
     let Some(this) = patterns.get(id as usize) else {
@@ -347,7 +351,7 @@ pub(crate) fn explain(patterns: &[Cow<'_, Hir>], id: u32, steps: usize) -> Shado
         .take(id as usize)
         .map(|hir| &**hir)
         .collect();
-    let Ok(dfa) = product(&before, this, &mut limits) else {
+    let Ok(dfa) = product(&before, this, steps) else {
         return Shadow::Reachable;
     };
     let mut by: Vec<u32> = dfa
@@ -368,26 +372,30 @@ pub(crate) fn explain(patterns: &[Cow<'_, Hir>], id: u32, steps: usize) -> Shado
 }
 
 /// Says only whether the pattern could match alone.
-pub(crate) fn explain_alone(patterns: &[Cow<'_, Hir>], id: u32) -> Shadow {
-    let mut limits = Budget {
-        states: 50_000,
-        words: 16 << 20,
-        steps: 10_000_000,
-    };
+pub(crate) fn explain_alone(patterns: &[Cow<'_, Hir>], id: u32, steps: &mut usize) -> Shadow {
     match patterns
         .get(id as usize)
-        .map(|this| product(&[], this, &mut limits))
+        .map(|this| product(&[], this, steps))
     {
         Some(Ok(dfa)) if !dfa.states.iter().any(|state| state.tracked) => Shadow::Impossible,
         _ => Shadow::Reachable,
     }
 }
 
-fn product(before: &[&Hir], this: &Hir, budget: &mut Budget) -> Result<Dfa, OverBudget> {
-    let nfa = Nfa::new(before.iter().copied().chain([this]), MAX_NFA).map_err(|_| OverBudget)?;
-    Determinizer::new(nfa)?
+fn product(before: &[&Hir], this: &Hir, steps: &mut usize) -> Result<Dfa, OverBudget> {
+    let nfa = Nfa::new(before.iter().copied().chain([this]), *steps / STATE_STEPS);
+    let nfa = nfa.map_err(|_| OverBudget)?;
+    *steps -= STATE_STEPS * nfa.states.len();
+    let mut budget = Budget {
+        states: 50_000,
+        words: 16 << 20,
+        steps: *steps,
+    };
+    let built = Determinizer::new(nfa)?
         .track(before.len() as u32)
-        .run(budget)
+        .run(&mut budget);
+    *steps = budget.steps;
+    built
 }
 
 /// A shortest text that the tracked pattern matches.

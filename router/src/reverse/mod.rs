@@ -6,6 +6,7 @@ use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use regex_syntax::hir::Hir;
 
 use self::shape::Piece;
+use crate::engine::Words;
 use crate::error::UrlForError;
 use crate::map::Entry;
 use crate::pattern;
@@ -324,7 +325,7 @@ pub(crate) fn is_unsafe(encoded: &str) -> bool {
 }
 
 fn reads_back(entry: &Entry, text: &str, values: &[(usize, &str)], mode: Mode) -> bool {
-    let args = entry.args(text);
+    let args = entry.args(text, Words::new(text));
     let same = |found: Option<&str>, value: &str| match (mode, found) {
         (_, None) => false,
         (Mode::Decoded, Some(found)) => found == value,

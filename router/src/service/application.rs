@@ -4,10 +4,9 @@ use gateway_core::{Application, Body, Environ, Error, Response};
 use http::Method;
 
 use super::Router;
-use super::development;
 use super::future::without_body;
 use super::resolve::Outcome;
-use super::service::{not_found, own_response};
+use super::service::{not_found, own_response, unrouted};
 use super::url_args::UrlArgs;
 
 /// Functions as endpoints, without a runtime and without a thread in between:
@@ -72,7 +71,7 @@ impl<A: Application> Router<A> {
             Outcome::Miss => match self.fallback_endpoint() {
                 Some(endpoint) => endpoint.respond(environ),
                 None => {
-                    let page = development::page(
+                    let response = unrouted(
                         &self.shared,
                         environ.method(),
                         &path,
@@ -80,7 +79,7 @@ impl<A: Application> Router<A> {
                         environ.extensions(),
                         environ.conn(),
                     );
-                    Ok(page.unwrap_or_else(not_found).map(Body::from))
+                    Ok(response.map(Body::from))
                 }
             },
             other => Ok(own(&other)),

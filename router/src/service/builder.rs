@@ -11,6 +11,7 @@ use super::Router;
 use super::resolve::{MethodMap, RouteInfo, Section, Shared};
 use super::settings::{LeadingSlash, Settings, TrailingSlash};
 use crate::builder::UrlMapBuilder;
+use crate::engine::Limits;
 use crate::error::BuildError;
 use crate::map::UrlMap;
 use crate::pattern::Pattern;
@@ -306,9 +307,9 @@ impl<S> RouterBuilder<S> {
         }
         let hosts = hosts.build()?;
 
-        let limits = self.map.limits;
+        let mut left = self.map.limits;
         // One method's routes after the other share what is left of the budget.
-        let checked = self.map.check()?;
+        let checked = self.map.check(&mut left)?;
         let mut infos = Vec::with_capacity(checked.entries.len());
         let mut endpoints = Vec::with_capacity(checked.entries.len());
         for (entry, endpoint) in checked.entries.into_iter().zip(checked.values) {
@@ -345,7 +346,7 @@ impl<S> RouterBuilder<S> {
             endpoints.push(service);
         }
         let sections = (0..=self.hosts.len())
-            .map(|section| build_section(section, &infos, &limits, self.deny_shadowed))
+            .map(|section| build_section(section, &infos, &mut left, self.deny_shadowed))
             .collect::<Result<_, _>>()?;
         infos
             .iter_mut()
@@ -370,7 +371,7 @@ impl<S> RouterBuilder<S> {
 fn build_section(
     section: usize,
     infos: &[RouteInfo],
-    limits: &crate::engine::Limits,
+    left: &mut Limits,
     deny_shadowed: bool,
 ) -> Result<Section, BuildError> {
     let own: Vec<(u32, &RouteInfo)> = (0..)
@@ -409,7 +410,7 @@ fn build_section(
             .filter_map(|&id| infos.get(id as usize))
             .map(|info| &info.entry)
             .collect::<Vec<_>>();
-        let (matcher, _) = crate::builder::matcher(&entries, limits, deny_shadowed)?;
+        let (matcher, _) = crate::builder::matcher(&entries, left, deny_shadowed)?;
         result.maps.push(MethodMap {
             matcher,
             ids: ids.clone().into(),

@@ -9,7 +9,7 @@ use percent_encoding::percent_decode_str;
 
 use super::redirect;
 use super::settings::{LeadingSlash, Settings, TrailingSlash};
-use crate::engine::{Matcher, find_byte};
+use crate::engine::{Matcher, Words};
 use crate::map::{Entry, UrlMap};
 use crate::reverse::Routes;
 
@@ -56,16 +56,19 @@ pub(crate) struct MethodMap {
 }
 
 impl MethodMap {
-    fn find(&self, text: &str) -> Option<u32> {
-        self.ids.get(self.matcher.find(text)? as usize).copied()
+    fn find(&self, text: &str, words: Words) -> Option<u32> {
+        let found = self.matcher.find(text, words)?;
+        self.ids.get(found as usize).copied()
     }
 }
 
 impl Section {
     #[inline]
-    fn find(&self, method: &Method, text: &str) -> Option<u32> {
+    fn find(&self, method: &Method, text: &str, words: Words) -> Option<u32> {
         if *method == Method::HEAD
-            && let Some(found) = self.head.and_then(|map| self.maps.get(map)?.find(text))
+            && let Some(found) = self
+                .head
+                .and_then(|map| self.maps.get(map)?.find(text, words))
         {
             return Some(found);
         }
@@ -74,17 +77,18 @@ impl Section {
             .iter()
             .find(|(own, _)| own == method)
             .map(|&(_, map)| map);
-        self.maps.get(listed.or(self.others)?)?.find(text)
+        self.maps.get(listed.or(self.others)?)?.find(text, words)
     }
 
     /// The methods of all routes that match, as `Allow` lists them.
     fn allowed(&self, text: &str, methods: &mut Vec<Method>) {
+        let words = Words::new(text);
         for (method, map) in &self.by_method {
             if !methods.contains(method)
                 && self
                     .maps
                     .get(*map)
-                    .is_some_and(|map| map.find(text).is_some())
+                    .is_some_and(|map| map.find(text, words).is_some())
             {
                 methods.push(method.clone());
             }
@@ -117,6 +121,7 @@ pub(crate) struct Found<'p> {
     pub(crate) id: u32,
     /// What the pattern was matched with.
     pub(crate) text: Cow<'p, str>,
+    pub(crate) words: Words,
     /// The host, if the route belongs to a host pattern.
     pub(crate) host: Option<String>,
 }
@@ -143,18 +148,25 @@ impl Shared {
         let Some(text) = self.text(path) else {
             return Outcome::BadPath;
         };
+        let words = Words::new(&text);
         let (host_section, host) = self.host_section(host);
         if let Some(section) = host_section
-            && let Some(id) = section.find(method, &text)
-        {
-            return Outcome::Route(Found { id, text, host });
-        }
-        if let Some(section) = self.sections.first()
-            && let Some(id) = section.find(method, &text)
+            && let Some(id) = section.find(method, &text, words)
         {
             return Outcome::Route(Found {
                 id,
                 text,
+                words,
+                host,
+            });
+        }
+        if let Some(section) = self.sections.first()
+            && let Some(id) = section.find(method, &text, words)
+        {
+            return Outcome::Route(Found {
+                id,
+                text,
+                words,
                 host: None,
             });
         }
@@ -187,7 +199,10 @@ impl Shared {
                 Outcome::MethodNotAllowed(allow)
             };
         }
-        let matches = |text: &str| sections().any(|section| section.find(method, text).is_some());
+        let matches = |text: &str| {
+            let words = Words::new(text);
+            sections().any(|section| section.find(method, text, words).is_some())
+        };
         let location = self
             .other_end(path, text)
             .filter(|(_, text)| matches(text))
@@ -237,7 +252,7 @@ impl Shared {
             LeadingSlash::StripOne => path.strip_prefix('/').unwrap_or(path),
             LeadingSlash::StripAll => path.trim_start_matches('/'),
         };
-        if self.settings.raw || find_byte(path.as_bytes(), 0, b'%').is_none() {
+        if self.settings.raw || Words::new(path).find(path.as_bytes(), b'%').is_none() {
             return Some(Cow::Borrowed(path));
         }
         let decoded = percent_decode_str(path).decode_utf8().ok()?;
@@ -284,7 +299,7 @@ impl Routes for Among<'_> {
             .find(|method| **method == Method::GET)
             .or(info.methods.first());
         let section = self.shared.sections.get(info.section)?;
-        section.find(method.unwrap_or(&Method::GET), text)
+        section.find(method.unwrap_or(&Method::GET), text, Words::new(text))
     }
 }
 

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use gateway_core::{Arrival, RequestExt, ScriptName};
+use gateway_core::{Arrival, ConnInfo, RequestExt, ScriptName};
 use http::header::{ALLOW, CONTENT_TYPE, LOCATION};
 use http::uri::PathAndQuery;
-use http::{HeaderValue, Method, Request, Response, StatusCode, Uri};
+use http::{Extensions, HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri};
 use http_body::Body;
 use tower_layer::Layer;
 use tower_service::Service;
@@ -255,7 +255,7 @@ where
                 if let Some(service) = self.fallback_endpoint().cloned() {
                     return ResponseFuture::call(service, request, head);
                 }
-                let page = development::page(
+                let response = unrouted(
                     &self.shared,
                     request.method(),
                     request.uri().path(),
@@ -263,7 +263,7 @@ where
                     request.extensions(),
                     request.conn(),
                 );
-                return ResponseFuture::own(page.unwrap_or_else(not_found), head);
+                return ResponseFuture::own(response, head);
             }
             other => return ResponseFuture::own(own_response(&other), head),
         };
@@ -338,6 +338,29 @@ pub(crate) fn not_found() -> Response<Bytes> {
     text(StatusCode::NOT_FOUND, "Not Found\n")
 }
 
+/// Where nothing matches and there is no fallback.
+pub(crate) fn unrouted(
+    shared: &Shared,
+    method: &Method,
+    path: &str,
+    headers: &HeaderMap,
+    extensions: &Extensions,
+    conn: Option<&ConnInfo>,
+) -> Response<Bytes> {
+    // RFC 9110, section 9.3.7: `*` asks about the server as a whole. That it is
+    // there is all that is true of every route; `Allow` is about one resource.
+    if *method == Method::OPTIONS && !path.starts_with('/') {
+        return no_content();
+    }
+    development::page(shared, method, path, headers, extensions, conn).unwrap_or_else(not_found)
+}
+
+fn no_content() -> Response<Bytes> {
+    let mut response = Response::new(Bytes::new());
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    response
+}
+
 /// What the router answers by itself.
 pub(crate) fn own_response(outcome: &Outcome<'_>) -> Response<Bytes> {
     let with = |mut response: Response<Bytes>, name, value: &str| {
@@ -360,11 +383,7 @@ pub(crate) fn own_response(outcome: &Outcome<'_>) -> Response<Bytes> {
             ALLOW,
             allow,
         ),
-        Outcome::Options(allow) => {
-            let mut response = Response::new(Bytes::new());
-            *response.status_mut() = StatusCode::NO_CONTENT;
-            with(response, ALLOW, allow)
-        }
+        Outcome::Options(allow) => with(no_content(), ALLOW, allow),
         Outcome::BadPath => text(
             StatusCode::BAD_REQUEST,
             "Bad Request: the path is not UTF-8\n",

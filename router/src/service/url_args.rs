@@ -125,7 +125,7 @@ impl UrlArgs {
         outer: Option<Self>,
     ) -> Option<Self> {
         let info = shared.routes.get(found.id as usize)?;
-        let args = info.entry.args(&found.text);
+        let args = info.entry.args(&found.text, found.words);
         let mut whole = None;
         let mut host_groups = 0;
         let groups = args.len() as u32;
