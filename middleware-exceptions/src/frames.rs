@@ -261,11 +261,12 @@ fn placed(place: Option<&Place>) -> Option<Arc<Frame>> {
 
 fn looked_up(place: &Place) -> Frame {
     let mut sources = Sources::default();
-    // Relative to the root of the workspace, which is where we run from or above.
+    // Relative to the root of the workspace, which is above where we run, or above what runs.
     let file = Path::new(&place.file);
-    let here = std::env::current_dir().unwrap_or_default();
-    let path = here
-        .ancestors()
+    let starts = [std::env::current_dir(), std::env::current_exe()].map(Result::unwrap_or_default);
+    let path = starts
+        .iter()
+        .flat_map(|start| start.ancestors())
         .map(|folder| folder.join(file))
         .find(|path| path.is_file());
     let path = path.unwrap_or_else(|| file.to_owned());

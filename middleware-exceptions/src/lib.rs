@@ -96,7 +96,7 @@
 //!
 //! Never in a page, nor in the log: Authorization, Cookie and their kind; any header, query, form or span field whose
 //! name has token, secret, key, auth, session, csrf, pass, pwd, cookie, credential, signature, bearer or jwt in it, also
-//! in a URL that is the value of another; userinfo of URLs; environment variables; bytes of bodies. Messages are bounded, their control characters escaped: nothing of them splits a log record.
+//! in a URL or in JSON that is the value of another; userinfo of URLs; environment variables; bytes of bodies. Messages are bounded, their control characters escaped: nothing of them splits a log record.
 //!
 //! # With axum
 //!

@@ -32,17 +32,44 @@ pub(crate) fn is_secret_name(name: &str) -> bool {
     MARKS.iter().any(|mark| name.contains(mark))
 }
 
-/// A path with its query, or the value of a header, for show: without the values of fields with secret
+/// A path with its query, or the value of a header, for show: without the values of fields and members with secret
 /// names and without the userinfo of URLs, wherever in it they are.
 pub(crate) fn redacted(text: &str) -> Cow<'_, str> {
     redacted_at(text, 0)
 }
 
 fn redacted_at(text: &str, depth: u8) -> Cow<'_, str> {
-    match without_userinfo(text) {
-        Cow::Borrowed(text) => without_fields(text, depth),
-        Cow::Owned(text) => Cow::Owned(without_fields(&text, depth).into_owned()),
+    then(
+        then(without_members(text), without_userinfo),
+        |text: &str| without_fields(text, depth),
+    )
+}
+
+fn then<'a>(text: Cow<'a, str>, next: impl Fn(&str) -> Cow<'_, str>) -> Cow<'a, str> {
+    match next(&text) {
+        Cow::Borrowed(_) => text,
+        Cow::Owned(text) => Cow::Owned(text),
     }
+}
+
+/// JSON, or what looks like it: all that follows the first member with a secret name is left out, because its
+/// value may be nested, escaped or cut.
+fn without_members(text: &str) -> Cow<'_, str> {
+    let is_quote = |c| c == '"' || c == '\'';
+    for (at, _) in text.match_indices(':') {
+        let (before, _) = split(text, Some(at));
+        let Some(name) = before.trim_end().strip_suffix(is_quote) else {
+            continue;
+        };
+        // A string in a string: `\"name\"`.
+        let name = name.trim_end_matches('\\');
+        let name = name.rsplit(is_quote).next().unwrap_or(name);
+        // An escape may hide any name.
+        if name.contains('\\') || is_secret_name(&decoded(name)) {
+            return Cow::Owned(format!("{before}:{REDACTED}"));
+        }
+    }
+    Cow::Borrowed(text)
 }
 
 fn without_userinfo(text: &str) -> Cow<'_, str> {
@@ -210,6 +237,34 @@ mod tests {
             ("http://u@host", "http://[redacted]@host"),
             ("http://host/a@b", "http://host/a@b"),
             ("text/html, */*", "text/html, */*"),
+        ];
+        for (value, shown) in cases {
+            assert_eq!(redacted(value), shown, "{value}");
+        }
+    }
+
+    #[test]
+    fn json_is_cut_at_the_first_member_with_a_secret_name() {
+        let cases = [
+            (r#"{"password":"x"}"#, r#"{"password":[redacted]"#),
+            (
+                r#"{"user":"bob", "Api-Key" : ["x", "y"], "z": 1}"#,
+                r#"{"user":"bob", "Api-Key" :[redacted]"#,
+            ),
+            (r#"{\"token\": \"x\"}"#, r#"{\"token\":[redacted]"#),
+            ("{'token': 'x'}", "{'token':[redacted]"),
+            (r#"{"pass\u0077ord":"x"}"#, r#"{"pass\u0077ord":[redacted]"#),
+            (r#"/a?f={"token":"x"}&x=1"#, r#"/a?f={"token":[redacted]"#),
+            (
+                "/a?f=%7B%22token%22%3A%22x%22%7D&x=1",
+                "/a?f=[redacted]&x=1",
+            ),
+            (
+                r#"{"user":"bob","at":"10:30"}"#,
+                r#"{"user":"bob","at":"10:30"}"#,
+            ),
+            (r#"W/"auth:1""#, r#"W/"auth:1""#),
+            ("auth.example:8080", "auth.example:8080"),
         ];
         for (value, shown) in cases {
             assert_eq!(redacted(value), shown, "{value}");

@@ -94,7 +94,9 @@ impl Sources {
                 if let Some(found) = declared(trimmed) {
                     return Some(found);
                 }
-                indent = indent.min(own);
+                // The end of a signature stands below its beginning, not deeper.
+                let is_end = trimmed.starts_with([')', '{', '>']) || trimmed.starts_with("where");
+                indent = indent.min(own + usize::from(is_end));
             }
         }
         None
@@ -241,6 +243,48 @@ fn after<T>(value: T) {
                 .map(|(name, is_async)| (name.as_str(), *is_async));
             assert_eq!(found, function, "line {line}");
         }
+    }
+
+    #[test]
+    fn a_signature_of_several_lines_encloses_its_body() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("Cargo.lock"), "").unwrap();
+        let file = folder.path().join("lib.rs");
+        let text = "\
+fn before() {}
+impl A {
+    fn ask<F>(
+        environ: &Environ,
+        query: F,
+    ) -> Result<T, Error>
+    where
+        F: FnOnce(&Connection) -> Result<T>,
+    {
+        run(
+            query,
+        )
+        .unwrap()
+    }
+    fn one(
+        a: u8,
+    ) -> u8 {
+        a / 0
+    }
+}
+";
+        fs::write(&file, text).unwrap();
+        let mut sources = Sources::default();
+        for (line, name) in [
+            (10, "ask"),
+            (11, "ask"),
+            (12, "ask"),
+            (13, "ask"),
+            (18, "one"),
+        ] {
+            let found = sources.enclosing_fn(&file, line);
+            assert_eq!(found, Some((name.to_owned(), false)), "line {line}");
+        }
+        assert_eq!(sources.enclosing_fn(&file, 20), None);
     }
 
     #[test]

@@ -95,34 +95,28 @@ fn contained(list: impl FnOnce() -> Vec<SpanSummary>) -> Vec<SpanSummary> {
     cfg_attr(not(test), expect(dead_code, reason = "fields come with it"))
 )]
 fn redacted_fields(fields: &str) -> String {
-    let mut shown = String::new();
-    let mut secret = false;
-    for word in fields.replace('\n', "\\n").split(' ') {
-        let is_name = |name: &str| {
-            !name.is_empty()
-                && name
-                    .chars()
-                    .all(|char| char.is_alphanumeric() || "_.-#".contains(char))
-        };
-        let field = word.split_once('=').filter(|(name, _)| is_name(name));
-        let text = match field {
-            Some((name, _)) if is_secret_name(name) => {
-                secret = true;
-                format!("{name}={REDACTED}")
+    let is_name = |name: &str| {
+        !name.is_empty()
+            && name
+                .chars()
+                .all(|char| char.is_alphanumeric() || "_.-#".contains(char))
+    };
+    let text = fields.replace('\n', "\\n");
+    let mut fields: Vec<String> = Vec::new();
+    for word in text.split(' ') {
+        match fields.last_mut() {
+            Some(field) if !word.split_once('=').is_some_and(|(name, _)| is_name(name)) => {
+                field.push(' ');
+                field.push_str(word);
             }
-            Some(_) => {
-                secret = false;
-                redacted(word).into_owned()
-            }
-            None if secret => continue,
-            None => redacted(word).into_owned(),
-        };
-        if !shown.is_empty() {
-            shown.push(' ');
+            _ => fields.push(word.to_owned()),
         }
-        shown.push_str(&text);
     }
-    shown
+    let shown = fields.iter().map(|field| match field.split_once('=') {
+        Some((name, _)) if is_name(name) && is_secret_name(name) => format!("{name}={REDACTED}"),
+        _ => redacted(field).into_owned(),
+    });
+    shown.collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]
@@ -143,6 +137,10 @@ mod tests {
             (
                 "uri=http://u:p@host/ id=7",
                 "uri=http://[redacted]@host/ id=7",
+            ),
+            (
+                r#"context={"password" : "two words"} id=7"#,
+                r#"context={"password" :[redacted] id=7"#,
             ),
             ("", ""),
         ];

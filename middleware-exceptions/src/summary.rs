@@ -107,16 +107,17 @@ impl Brief {
         path.len() <= SHORT
     }
 
-    /// What there is no room for is left out.
+    /// A path that there is no room for is left out.
     #[inline(always)]
     pub(crate) fn new(method: Known, path: &str) -> Self {
         let mut brief = Self {
             method,
-            len: path.len() as u8,
+            len: 0,
             path: [0; SHORT],
         };
         if let Some(room) = brief.path.get_mut(..path.len()) {
             room.copy_from_slice(path.as_bytes());
+            brief.len = path.len() as u8;
         }
         brief
     }

@@ -372,3 +372,46 @@ async fn the_inner_body_is_dropped_once() {
         assert_eq!(drops.load(Ordering::Relaxed), 1);
     }
 }
+
+#[tokio::test]
+async fn an_applications_own_500_passes_byte_for_byte() {
+    let log = support::Log::new();
+    let addr = serve(Some(layer()), false).await;
+    let (answer, _) = raw(addr, &get("/own-500")).await;
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    assert!(head.starts_with("HTTP/1.1 500 "), "{answer}");
+    assert!(head.contains("x-own: 1"), "{answer}");
+    assert!(
+        !head.contains("cache-control"),
+        "nothing is added: {answer}"
+    );
+    assert_eq!(body, "my own words");
+    assert_eq!(log.take(), [""; 0], "it is no failure");
+}
+
+#[tokio::test]
+async fn after_a_failure_a_body_yields_none_for_ever() {
+    for steps in [
+        vec![Step::Panic],
+        vec![Step::Chunk("chunk"), Step::Panic, Step::Chunk("more")],
+        vec![
+            Step::Chunk("chunk"),
+            Step::Fail("disk"),
+            Step::Chunk("more"),
+        ],
+    ] {
+        let body = std::sync::Mutex::new(Some(Script::new(steps)));
+        let handler = tower::service_fn(|_: Request<support::Boxed>| {
+            let body = body.lock().unwrap().take().unwrap();
+            std::future::ready(support::streaming(body))
+        });
+        let request = Request::new(boxed(Full::default()));
+        let response = tower::ServiceExt::oneshot(layer().layer(handler), request).await;
+        let mut body = response.unwrap().into_body();
+        while let Some(Ok(_)) = body.frame().await {}
+        for _ in 0..3 {
+            assert!(body.frame().await.is_none());
+            assert!(http_body::Body::is_end_stream(&body));
+        }
+    }
+}

@@ -255,6 +255,10 @@ async fn secrets_are_in_no_page_and_in_no_log() {
                 "referer",
                 format!("http://user:{SECRET}@localhost/?session={SECRET}"),
             )
+            .header(
+                "x-context",
+                format!(r#"{{"user": "bob", "password": "{SECRET}"}}"#),
+            )
             .extension(ConnInfo::new(loopback(), Addr::Unknown));
         for name in [
             "authorization",
