@@ -571,6 +571,47 @@ fn a_pattern_whose_size_was_counted_too_high_is_tried_while_there_is_work() {
 }
 
 #[test]
+fn groups_are_the_same_in_any_order_that_they_are_asked_for_in() {
+    let eight = "/([^/]+)".repeat(8);
+    let urls = map(&[
+        "^/a/([^/]+)/b/([^/]+)-([0-9]+)/(.*)$",
+        "^/b(?:/(x){0})?/([^/]+)/([^/]+)$",
+        "^/c/([^/]*)/([^/]*)$",
+        &format!("^{eight}$"),
+    ]);
+    for (path, expected) in [
+        (
+            "/a/1/b/2-3/4/5",
+            vec![Some("1"), Some("2"), Some("3"), Some("4/5")],
+        ),
+        ("/b/y/z", vec![None, Some("y"), Some("z")]),
+        ("/c//", vec![Some(""), Some("")]),
+        (
+            "/1/2/3/4/5/6/7/8",
+            "12345678"
+                .split("")
+                .filter(|c| !c.is_empty())
+                .map(Some)
+                .collect(),
+        ),
+    ] {
+        let found = urls.find(path).unwrap();
+        let args = found.args();
+        assert_eq!(args.iter().collect::<Vec<_>>(), expected, "{path}");
+        for index in (0..expected.len()).rev() {
+            assert_eq!(args.get(index), expected[index], "{path}");
+        }
+        assert_eq!(
+            args.iter().skip(1).collect::<Vec<_>>(),
+            expected[1..],
+            "{path}"
+        );
+        assert_eq!(args.get(expected.len()), None);
+        assert_eq!(args.iter().len(), expected.len());
+    }
+}
+
+#[test]
 fn a_pattern_that_fits_no_automaton_is_still_matched_in_its_place() {
     let urls = map(&["^first$", "^(?:a|b)*a(?:a|b){18}$", "^[ab]+$"]);
     assert!(urls.stats().alone + urls.stats().automata > 1);
