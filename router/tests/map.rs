@@ -633,6 +633,22 @@ fn a_pattern_beyond_its_limit_is_an_error_and_not_a_long_wait() {
 }
 
 #[test]
+fn limits_may_be_as_large_as_numbers_are() {
+    let builder = || {
+        UrlMap::builder()
+            .memory_limit(usize::MAX)
+            .pattern_limit(usize::MAX / 2)
+            .work_limit(1_000_000)
+            .route(r"^(\w+)-(\d{2,40})$", 0)
+    };
+    let urls = builder().work_limit(usize::MAX).build().unwrap();
+    assert_eq!(urls.find("a-12").unwrap().args().get(1), Some("12"));
+    let monster = format!("^{}a{}$", "(?:".repeat(12), "){999}".repeat(12));
+    let error = builder().route(&monster, 1).build().unwrap_err();
+    assert!(matches!(error, BuildError::TooBig { .. }), "{error}");
+}
+
+#[test]
 fn hostile_paths_are_read_once() {
     let urls = map(&["^([^/]+/)*x$", "^/*$", r"^(a+)+$", r"^[^/]+/[^/]+$"]);
     for path in [
