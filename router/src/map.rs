@@ -201,8 +201,9 @@ impl Table {
             .iter()
             .map(|entry| entry.pattern.hir())
             .collect();
-        let mut steps = self.limits.steps;
-        let explain = |&id: &u32| match engine::explain(&hirs, id, &mut steps) {
+        // Each may take what a build may: a list that is cut off somewhere says
+        // nothing about the rest.
+        let explain = |&id: &u32| match engine::explain(&hirs, id, &mut { self.limits.steps }) {
             Shadow::Shadowed { by, example } => {
                 let by = by.into_iter().map(|id| id as usize).collect();
                 Some(Shadowed {

@@ -633,6 +633,24 @@ fn a_pattern_beyond_its_limit_is_an_error_and_not_a_long_wait() {
 }
 
 #[test]
+fn shadowed_routes_are_all_told_however_many_they_are() {
+    let patterns: Vec<String> = (0..200)
+        .flat_map(|i| [format!("^w{i}/[^/]+$"), format!("^w{i}/x$")])
+        .collect();
+    let mut builder = UrlMap::builder().work_limit(2_000_000);
+    for pattern in &patterns {
+        builder = builder.route(pattern, ());
+    }
+    let shadowed = builder.build().unwrap().shadowed();
+    assert_eq!(shadowed.len(), 200);
+    assert!(
+        shadowed
+            .iter()
+            .all(|shadow| shadow.by == [shadow.index - 1])
+    );
+}
+
+#[test]
 fn limits_may_be_as_large_as_numbers_are() {
     let builder = || {
         UrlMap::builder()
