@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use crate::capture::Position;
+use crate::capture::{Position, Segment};
+use crate::engine::Words;
 use crate::pattern::GroupNames;
 
 /// What the groups of the winning pattern matched: the first group is number 0,
@@ -25,7 +26,15 @@ use crate::pattern::GroupNames;
 pub struct Args<'a> {
     text: &'a str,
     names: &'a GroupNames,
-    slots: Slots,
+    groups: Groups<'a>,
+}
+
+#[derive(Clone)]
+enum Groups<'a> {
+    /// Read off when they are asked for: that is not more work than to write
+    /// them down first, and to look there.
+    Segments(&'a [Segment], Words),
+    Slots(Slots),
 }
 
 /// The start and end of each group.
@@ -60,25 +69,44 @@ pub(crate) trait Fill {
 }
 
 impl<'a> Args<'a> {
+    /// Whether the positions of all groups fit [`Slots::Few`].
+    #[inline]
+    pub(crate) fn fit(text: &str, names: &GroupNames) -> bool {
+        names.len() <= FEW && text.len() < u32::UNSET as usize
+    }
+
+    /// `segments` are the groups, of which there are few.
+    #[inline]
+    pub(crate) fn in_segments(
+        text: &'a str,
+        names: &'a GroupNames,
+        segments: &'a [Segment],
+        words: Words,
+    ) -> Self {
+        Self {
+            text,
+            names,
+            groups: Groups::Segments(segments, words),
+        }
+    }
+
     #[inline]
     pub(crate) fn fill(text: &'a str, names: &'a GroupNames, fill: impl Fill) -> Self {
         let places = 2 * names.len();
-        let few = places <= 2 * FEW && text.len() < u32::UNSET as usize;
-        // Filled where they stay: a copy right behind small writes waits for them.
-        let mut args = Self {
+        let slots = if Self::fit(text, names) {
+            let mut few = [u32::UNSET; 2 * FEW];
+            fill.fill(few.get_mut(..places).unwrap_or_default());
+            Slots::Few(few)
+        } else {
+            let mut many = vec![usize::UNSET; places].into_boxed_slice();
+            fill.fill(&mut many);
+            Slots::Many(many)
+        };
+        Self {
             text,
             names,
-            slots: if few {
-                Slots::Few([u32::UNSET; 2 * FEW])
-            } else {
-                Slots::Many(vec![usize::UNSET; places].into_boxed_slice())
-            },
-        };
-        match &mut args.slots {
-            Slots::Few(slots) => fill.fill(slots.get_mut(..places).unwrap_or_default()),
-            Slots::Many(slots) => fill.fill(slots),
+            groups: Groups::Slots(slots),
         }
-        args
     }
 
     /// The number of groups, those that took no part included.
@@ -94,8 +122,17 @@ impl<'a> Args<'a> {
     /// The text of a group; `None` if it took no part or there is no such group.
     #[inline]
     pub fn get(&self, index: usize) -> Option<&'a str> {
-        // Slots behind the last group were never set.
-        let (start, end) = self.slots.span(index)?;
+        let (start, end) = match &self.groups {
+            Groups::Segments(segments, words) => {
+                let mut span = (0, 0);
+                for segment in segments.get(..=index)? {
+                    span = segment.span(self.text, *words, span.1);
+                }
+                span
+            }
+            // Slots behind the last group were never set.
+            Groups::Slots(slots) => slots.span(index)?,
+        };
         self.text.get(start..end)
     }
 
@@ -110,8 +147,18 @@ impl<'a> Args<'a> {
     }
 
     /// The texts of all groups in order.
+    #[inline]
     pub fn iter(&self) -> impl ExactSizeIterator<Item = Option<&'a str>> + '_ {
-        (0..self.len()).map(|index| self.get(index))
+        let mut at = 0;
+        (0..self.len()).map(move |index| match &self.groups {
+            // Each begins where the one before it ended.
+            Groups::Segments(segments, words) => {
+                let (start, end) = segments.get(index)?.span(self.text, *words, at);
+                at = end;
+                self.text.get(start..end)
+            }
+            Groups::Slots(_) => self.get(index),
+        })
     }
 
     /// The names of all groups in order.
@@ -121,7 +168,20 @@ impl<'a> Args<'a> {
 
     #[cfg(feature = "service")]
     pub(crate) fn into_slots(self) -> Slots {
-        self.slots
+        let (segments, words) = match self.groups {
+            Groups::Segments(segments, words) => (segments, words),
+            Groups::Slots(slots) => return slots,
+        };
+        let mut few = [u32::UNSET; 2 * FEW];
+        let mut at = 0;
+        for (slots, segment) in few.chunks_exact_mut(2).zip(segments) {
+            let (start, end) = segment.span(self.text, words, at);
+            if let [from, to] = slots {
+                (*from, *to) = (u32::at(start), u32::at(end));
+            }
+            at = end;
+        }
+        Slots::Few(few)
     }
 }
 

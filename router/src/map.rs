@@ -63,7 +63,7 @@ pub(crate) struct Entry {
 impl Entry {
     /// Entries of one map share `room`.
     pub(crate) fn new(pattern: Pattern, name: Option<Box<str>>, room: &Arc<Room>) -> Self {
-        let program = Program::new(&pattern.hir());
+        let program = Program::new(&pattern.hir(), pattern.groups.len());
         Self {
             pattern,
             name,
@@ -100,15 +100,21 @@ impl Entry {
     /// The groups of this pattern, which is known to match `text`.
     #[inline]
     pub(crate) fn args<'a>(&'a self, text: &'a str, words: Words) -> Args<'a> {
-        Args::fill(
-            text,
-            &self.pattern.groups,
-            Groups {
-                entry: self,
+        let names = &self.pattern.groups;
+        match self.program.as_ref().and_then(Program::only_segments) {
+            Some(segments) if Args::fit(text, names) => {
+                Args::in_segments(text, names, segments, words)
+            }
+            _ => Args::fill(
                 text,
-                words,
-            },
-        )
+                names,
+                Groups {
+                    entry: self,
+                    text,
+                    words,
+                },
+            ),
+        }
     }
 
     /// What this pattern, which is known to match, matches of `text`.
@@ -195,8 +201,9 @@ impl Table {
             .iter()
             .map(|entry| entry.pattern.hir())
             .collect();
-        let mut steps = self.limits.steps;
-        let explain = |&id: &u32| match engine::explain(&hirs, id, &mut steps) {
+        // Each may take what a build may: a list that is cut off somewhere says
+        // nothing about the rest.
+        let explain = |&id: &u32| match engine::explain(&hirs, id, &mut { self.limits.steps }) {
             Shadow::Shadowed { by, example } => {
                 let by = by.into_iter().map(|id| id as usize).collect();
                 Some(Shadowed {
@@ -383,8 +390,8 @@ impl<'a, T> Match<'a, T> {
         self.value
     }
 
-    /// The groups. They are found now, in a second pass over the text that
-    /// needs no search; a caller who asks twice should keep them.
+    /// The groups. They are found now or when they are asked for, in a second
+    /// pass over the text that needs no search.
     #[inline]
     pub fn args(&self) -> Args<'a> {
         self.entry.args(self.text, self.words)

@@ -571,6 +571,47 @@ fn a_pattern_whose_size_was_counted_too_high_is_tried_while_there_is_work() {
 }
 
 #[test]
+fn groups_are_the_same_in_any_order_that_they_are_asked_for_in() {
+    let eight = "/([^/]+)".repeat(8);
+    let urls = map(&[
+        "^/a/([^/]+)/b/([^/]+)-([0-9]+)/(.*)$",
+        "^/b(?:/(x){0})?/([^/]+)/([^/]+)$",
+        "^/c/([^/]*)/([^/]*)$",
+        &format!("^{eight}$"),
+    ]);
+    for (path, expected) in [
+        (
+            "/a/1/b/2-3/4/5",
+            vec![Some("1"), Some("2"), Some("3"), Some("4/5")],
+        ),
+        ("/b/y/z", vec![None, Some("y"), Some("z")]),
+        ("/c//", vec![Some(""), Some("")]),
+        (
+            "/1/2/3/4/5/6/7/8",
+            "12345678"
+                .split("")
+                .filter(|c| !c.is_empty())
+                .map(Some)
+                .collect(),
+        ),
+    ] {
+        let found = urls.find(path).unwrap();
+        let args = found.args();
+        assert_eq!(args.iter().collect::<Vec<_>>(), expected, "{path}");
+        for index in (0..expected.len()).rev() {
+            assert_eq!(args.get(index), expected[index], "{path}");
+        }
+        assert_eq!(
+            args.iter().skip(1).collect::<Vec<_>>(),
+            expected[1..],
+            "{path}"
+        );
+        assert_eq!(args.get(expected.len()), None);
+        assert_eq!(args.iter().len(), expected.len());
+    }
+}
+
+#[test]
 fn a_pattern_that_fits_no_automaton_is_still_matched_in_its_place() {
     let urls = map(&["^first$", "^(?:a|b)*a(?:a|b){18}$", "^[ab]+$"]);
     assert!(urls.stats().alone + urls.stats().automata > 1);
@@ -588,6 +629,40 @@ fn a_pattern_beyond_its_limit_is_an_error_and_not_a_long_wait() {
         .route(r"^((\w{100}){100}){100}$", ())
         .build()
         .unwrap_err();
+    assert!(matches!(error, BuildError::TooBig { .. }), "{error}");
+}
+
+#[test]
+fn shadowed_routes_are_all_told_however_many_they_are() {
+    let patterns: Vec<String> = (0..200)
+        .flat_map(|i| [format!("^w{i}/[^/]+$"), format!("^w{i}/x$")])
+        .collect();
+    let mut builder = UrlMap::builder().work_limit(2_000_000);
+    for pattern in &patterns {
+        builder = builder.route(pattern, ());
+    }
+    let shadowed = builder.build().unwrap().shadowed();
+    assert_eq!(shadowed.len(), 200);
+    assert!(
+        shadowed
+            .iter()
+            .all(|shadow| shadow.by == [shadow.index - 1])
+    );
+}
+
+#[test]
+fn limits_may_be_as_large_as_numbers_are() {
+    let builder = || {
+        UrlMap::builder()
+            .memory_limit(usize::MAX)
+            .pattern_limit(usize::MAX / 2)
+            .work_limit(1_000_000)
+            .route(r"^(\w+)-(\d{2,40})$", 0)
+    };
+    let urls = builder().work_limit(usize::MAX).build().unwrap();
+    assert_eq!(urls.find("a-12").unwrap().args().get(1), Some("12"));
+    let monster = format!("^{}a{}$", "(?:".repeat(12), "){999}".repeat(12));
+    let error = builder().route(&monster, 1).build().unwrap_err();
     assert!(matches!(error, BuildError::TooBig { .. }), "{error}");
 }
 

@@ -48,11 +48,13 @@ pub(crate) struct Program {
     rest: Box<[Op]>,
     /// Whether there are groups in the rest.
     rest_saves: bool,
+    /// Whether the segments are the groups in their order, and all of them.
+    only_segments: bool,
 }
 
 /// A literal to skip, then a group up to a byte or to the end.
 #[derive(Clone, Copy, Debug)]
-struct Segment {
+pub(crate) struct Segment {
     skip: u32,
     slot: u16,
     byte: u8,
@@ -92,15 +94,24 @@ enum Op {
 
 impl Program {
     /// The program of a pattern; `None` where it would have to guess.
-    pub(crate) fn new(hir: &Hir) -> Option<Self> {
+    pub(crate) fn new(hir: &Hir, groups: usize) -> Option<Self> {
         let ops = write::ops(hir)?;
         let (segments, rest) = segments(&ops);
         let rest_saves = rest.iter().any(|op| matches!(op, Op::Save(_)));
+        let slots = segments.iter().map(|segment| usize::from(segment.slot));
+        let only_segments = slots.eq((0..groups).map(|group| 2 * group));
         (ops.len() < usize::from(u16::MAX)).then(|| Self {
             segments: segments.into(),
             rest: rest.into(),
             rest_saves,
+            only_segments,
         })
+    }
+
+    /// Where each segment is a group: they need no program then.
+    #[inline]
+    pub(crate) fn only_segments(&self) -> Option<&[Segment]> {
+        self.only_segments.then_some(&*self.segments)
     }
 
     /// Bytes on the heap.
@@ -128,22 +139,12 @@ impl Program {
     fn run_segments<P: Position>(&self, text: &str, words: Words, slots: &mut [P]) -> usize {
         let mut at = 0;
         for segment in &self.segments {
-            at += segment.skip as usize;
-            let end = if segment.to_end {
-                text.len()
-            } else {
-                let rest = text.as_bytes().get(at..).unwrap_or_default();
-                let found = match segment.byte {
-                    b'/' => words.slash(rest, text.len()),
-                    byte => words.find(rest, byte),
-                };
-                found.map_or(text.len(), |found| at + found)
-            };
+            let from;
+            (from, at) = segment.span(text, words, at);
             let slot = usize::from(segment.slot);
-            if let Some([from, to]) = slots.get_mut(slot..slot + 2) {
-                (*from, *to) = (P::at(at), P::at(end));
+            if let Some([start, end]) = slots.get_mut(slot..slot + 2) {
+                (*start, *end) = (P::at(from), P::at(at));
             }
-            at = end;
         }
         at
     }
@@ -208,6 +209,23 @@ impl Program {
             }
         }
         at
+    }
+}
+
+impl Segment {
+    /// Where the group is, if that before it ends at `at`.
+    #[inline]
+    pub(crate) fn span(&self, text: &str, words: Words, at: usize) -> (usize, usize) {
+        let from = at + self.skip as usize;
+        if self.to_end {
+            return (from, text.len());
+        }
+        let rest = text.as_bytes().get(from..).unwrap_or_default();
+        let found = match self.byte {
+            b'/' => words.slash(rest, text.len()),
+            byte => words.find(rest, byte),
+        };
+        (from, found.map_or(text.len(), |found| from + found))
     }
 }
 

@@ -180,14 +180,14 @@ pub(crate) fn general(hir: &Hir, limit: usize) -> Result<meta::Regex, Box<meta::
 
 /// The steps that [`general`] takes for an engine of so many bytes.
 pub(crate) fn steps_of_general(bytes: usize) -> usize {
-    5_000 + 3 * bytes
+    bytes.saturating_mul(3).saturating_add(5_000)
 }
 
 /// The fastest that there is room and work for.
 fn alone_within(left: &mut Limits, hir: &Hir) -> Result<Alone, Box<meta::BuildError>> {
     let bytes = size::bytes(hir);
     // The larger of the engine's two automata is not all of it.
-    if 2 * bytes <= left.memory && steps_of_general(bytes) <= left.steps {
+    if bytes.saturating_mul(2) <= left.memory && steps_of_general(bytes) <= left.steps {
         let engine = general(hir, usize::MAX)?;
         left.steps -= steps_of_general(bytes);
         left.memory = left.memory.saturating_sub(engine.memory_usage());

@@ -145,10 +145,9 @@ impl Shared {
         if !path.starts_with('/') {
             return Outcome::Miss;
         }
-        let Some(text) = self.text(path) else {
+        let Some((text, words)) = self.text_and_words(path) else {
             return Outcome::BadPath;
         };
-        let words = Words::new(&text);
         let (host_section, host) = self.host_section(host);
         if let Some(section) = host_section
             && let Some(id) = section.find(method, &text, words)
@@ -247,20 +246,27 @@ impl Shared {
 
     /// What patterns are matched with; `None` if it is no UTF-8.
     pub(crate) fn text<'p>(&self, path: &'p str) -> Option<Cow<'p, str>> {
+        Some(self.text_and_words(path)?.0)
+    }
+
+    fn text_and_words<'p>(&self, path: &'p str) -> Option<(Cow<'p, str>, Words)> {
         let path = match self.settings.leading {
             LeadingSlash::Keep => path,
             LeadingSlash::StripOne => path.strip_prefix('/').unwrap_or(path),
             LeadingSlash::StripAll => path.trim_start_matches('/'),
         };
-        if self.settings.raw || Words::new(path).find(path.as_bytes(), b'%').is_none() {
-            return Some(Cow::Borrowed(path));
+        let words = Words::new(path);
+        if self.settings.raw || words.find(path.as_bytes(), b'%').is_none() {
+            return Some((Cow::Borrowed(path), words));
         }
         let decoded = percent_decode_str(path).decode_utf8().ok()?;
-        Some(match self.settings.leading {
+        let text = match self.settings.leading {
             // `%2F` at the start is a slash to the patterns as well.
             LeadingSlash::StripAll => Cow::Owned(decoded.trim_start_matches('/').to_owned()),
             LeadingSlash::StripOne | LeadingSlash::Keep => decoded,
-        })
+        };
+        let words = Words::new(&text);
+        Some((text, words))
     }
 
     fn host_section(&self, host: Option<&str>) -> (Option<&Section>, Option<String>) {
