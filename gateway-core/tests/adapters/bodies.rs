@@ -1,9 +1,12 @@
 //! What a long body's pieces go through on their way from a thread of the pool.
 
 use std::io::{self, Write};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use bytes::Bytes;
+use gateway_core::adapt::BlockingService;
 use gateway_core::{Application, Body, Environ, Reply, application};
 use http::Request;
 use http_body_util::BodyExt;
@@ -71,6 +74,71 @@ fn every_write_arrives_as_it_was_written() {
         for frames in bodies.join_all().await {
             assert!(frames.collect::<Vec<_>>().concat() == whole);
         }
+    });
+}
+
+#[derive(Clone, Default)]
+struct Made(Arc<AtomicUsize>);
+
+/// In pieces of 1 KiB with what a piece costs besides.
+fn endless() -> impl Application {
+    application(|_: &mut Environ| {
+        let made = Made::default();
+        let count = made.clone();
+        let chunks = std::iter::repeat_with(move || {
+            count.0.fetch_add(1, Ordering::SeqCst);
+            vec![b'x'; 1024 - 64]
+        });
+        let mut response = http::Response::new(Body::chunks(chunks));
+        response.extensions_mut().insert(made);
+        response
+    })
+}
+
+/// Reads so many KiB, half of what is there, and each time waits until as many have been made ahead, and no more are.
+async fn read_and_see_ahead(
+    service: &BlockingService<impl Application>,
+    steps: [(usize, usize); 4],
+) {
+    let answer = service.clone().oneshot(Request::new(Body::empty()));
+    let response = answer.await.unwrap();
+    let Made(made) = response.extensions().get().cloned().unwrap();
+    let mut body = response.into_body();
+    let mut read = 0;
+    for (more, ahead) in steps {
+        for _ in 0..more {
+            body.frame().await.unwrap().unwrap();
+        }
+        read += more;
+        let enough = async {
+            while made.load(Ordering::SeqCst) < read + ahead {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        let enough = tokio::time::timeout(Duration::from_secs(20), enough).await;
+        enough.unwrap_or_else(|_| panic!("{ahead} KiB ahead after {read}"));
+        tokio::time::sleep(Duration::from_millis(3)).await;
+        assert_eq!(made.load(Ordering::SeqCst), read + ahead, "after {read}");
+    }
+}
+
+#[test]
+fn a_client_that_takes_what_is_made_for_it_has_more_made_the_next_time() {
+    let service = endless().into_service();
+    multi_thread().block_on(async {
+        // More often than the reserve would last if each kept its part.
+        for _ in 0..60 {
+            let steps = [(0, 64), (32, 128), (64, 256), (128, 256)];
+            read_and_see_ahead(&service, steps).await;
+        }
+    });
+}
+
+#[test]
+fn with_a_buffer_that_was_set_it_has_not() {
+    let service = endless().into_service().output_buffer(64 * 1024);
+    multi_thread().block_on(async {
+        read_and_see_ahead(&service, [(0, 64), (32, 64), (32, 64), (32, 64)]).await;
     });
 }
 
