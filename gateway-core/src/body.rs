@@ -152,6 +152,8 @@ impl Body {
     /// Below [`into_service`](crate::Application::into_service) the response's head goes out with
     /// the first piece, as PEP 3333 has it, so that an iterator that fails before it can still be
     /// answered with an error. One whose first piece takes long sends the head ahead by an empty one.
+    /// After 64 KiB, pieces of 4 to 64 KiB that the iterator shares with nobody (by
+    /// [`Bytes::is_unique`]) are copied, and dropped at once.
     pub fn chunks<I>(chunks: I) -> Self
     where
         I: IntoIterator<Item: Into<Bytes>, IntoIter: Send + 'static>,
@@ -556,7 +558,7 @@ impl Write for BodyWriter<'_> {
             Target::Handoff(handoff) => {
                 // A huge `write` must wait its turn like many small ones.
                 let (piece, _) = piece.split_at_checked(MOST).unwrap_or((piece, &[]));
-                handoff.push(Bytes::copy_from_slice(piece))?;
+                handoff.push(handoff.copied(piece))?;
                 piece.len()
             }
         };

@@ -99,6 +99,8 @@ pub(crate) enum Failed {
 struct State {
     queue: VecDeque<Bytes>,
     queued: usize,
+    /// How much was queued so far.
+    made: usize,
     ahead: Ahead,
     /// There unless a thread has it.
     source: Option<Source>,
@@ -113,6 +115,19 @@ struct State {
     reader: Option<Waker>,
     /// Told once, by the first piece, the end, or a `flush` before either.
     head: Option<Arc<dyn Opens>>,
+}
+
+impl State {
+    fn push(&mut self, piece: Bytes) {
+        self.queued += cost(&piece);
+        self.made = self.made.saturating_add(cost(&piece));
+        self.queue.push_back(piece);
+    }
+
+    /// Whether it is worth while to have buffers for it that are used again.
+    fn is_long(&self) -> bool {
+        self.made >= HIGH_WATER
+    }
 }
 
 enum End {
@@ -152,6 +167,7 @@ impl Handed {
         let state = State {
             queue: VecDeque::new(),
             queued: 0,
+            made: 0,
             ahead: Ahead::new(terms.high_water.unwrap_or(HIGH_WATER)),
             source: Some(source),
             scheduled: false,
@@ -307,6 +323,33 @@ impl Handoff {
         }
     }
 
+    /// `chunk` as it is queued: if it is nobody else's, its memory is free again at once.
+    fn queueable(&self, chunk: Bytes) -> Bytes {
+        if chunk.is_unique()
+            && let Some(copy) = self.recycled(&chunk)
+        {
+            discard(chunk);
+            return copy;
+        }
+        chunk
+    }
+
+    /// A piece like `written`.
+    pub(crate) fn copied(&self, written: &[u8]) -> Bytes {
+        let recycled = self.recycled(written);
+        recycled.unwrap_or_else(|| Bytes::copy_from_slice(written))
+    }
+
+    fn recycled(&self, piece: &[u8]) -> Option<Bytes> {
+        #[cfg(feature = "tokio")]
+        if let Some(threads) = &self.terms.threads {
+            return threads.pool().buffers().copy(piece);
+        }
+        #[cfg(not(feature = "tokio"))]
+        let _ = piece;
+        None
+    }
+
     /// What can be borrowed to be further ahead of the client.
     fn reserve(&self) -> Option<&Reserve> {
         #[cfg(feature = "tokio")]
@@ -396,6 +439,7 @@ impl Handoff {
     fn iterate(&self, mut chunks: Chunks, gives_way: impl Fn() -> bool) -> Produced {
         let mut produced = 0;
         let mut steps = 0;
+        let mut long = self.lock().is_long();
         loop {
             steps += 1;
             let end = match guard(|| chunks.next()) {
@@ -407,7 +451,10 @@ impl Handoff {
                     self.let_head_go();
                     continue;
                 }
-                Ok(Some(Ok(chunk))) => {
+                Ok(Some(Ok(mut chunk))) => {
+                    if long {
+                        chunk = self.queueable(chunk);
+                    }
                     let mut state = self.lock();
                     if state.abandoned {
                         drop(state);
@@ -415,8 +462,8 @@ impl Handoff {
                         return Produced::enough(steps);
                     }
                     produced += cost(&chunk);
-                    state.queued += cost(&chunk);
-                    state.queue.push_back(chunk);
+                    state.push(chunk);
+                    long = state.is_long();
                     let queued = state.queued;
                     let full = state.ahead.is_full(queued, self.reserve());
                     let away = !full && produced >= TURN && gives_way();
@@ -503,8 +550,7 @@ impl Handoff {
         if state.abandoned {
             return Err(io::ErrorKind::BrokenPipe.into());
         }
-        state.queued += cost(&piece);
-        state.queue.push_back(piece);
+        state.push(piece);
         tell(state);
         Ok(())
     }

@@ -95,6 +95,8 @@ impl Input {
         Self::arriving(body)
     }
 
+    // Not where the caller has no body: it would have to make room for it.
+    #[inline(never)]
     fn arriving<B>(body: B) -> Self
     where
         B: HttpBody<Data = Bytes, Error: Into<BoxError>> + Send + 'static,

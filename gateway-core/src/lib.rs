@@ -119,6 +119,7 @@ mod application;
 mod arrival;
 mod block_on;
 mod body;
+mod buffers;
 pub mod compat;
 mod conn;
 mod environ;

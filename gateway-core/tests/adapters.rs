@@ -1,5 +1,7 @@
 //! The adapters over real sockets: hyper serves, clients are slow, gone or rude.
 
+#[path = "adapters/bodies.rs"]
+mod bodies;
 #[path = "adapters/calls.rs"]
 mod calls;
 #[path = "adapters/drops.rs"]

@@ -72,9 +72,11 @@ where
     #[inline]
     fn call(&mut self, request: Request<B>) -> InlineFuture<A> {
         let (parts, body) = request.into_parts();
+        // Before the head is moved: what may panic in between costs a move more.
+        let input = Input::from_body(body);
         InlineFuture {
+            environ: Some(Environ::new(parts, input)),
             application: Arc::clone(&self.application),
-            environ: Some(Environ::new(parts, Input::from_body(body))),
             input_limit: self.input_limit,
         }
     }

@@ -22,6 +22,7 @@ use std::thread;
 use tokio::runtime::Handle;
 
 use crate::ahead::Reserve;
+use crate::buffers::Buffers;
 use crate::handoff::Urgency;
 use pace::{Pace, Running};
 use worker::{Parker, Worker};
@@ -57,6 +58,7 @@ pub(crate) struct Pool {
     queued: AtomicUsize,
     contended: AtomicBool,
     reserve: Reserve,
+    buffers: Arc<Buffers>,
     state: Mutex<State>,
 }
 
@@ -133,6 +135,7 @@ impl Pool {
             queued: AtomicUsize::new(0),
             contended: AtomicBool::new(false),
             reserve: Reserve::default(),
+            buffers: Arc::default(),
             state: Mutex::default(),
         })
     }
@@ -153,6 +156,11 @@ impl Pool {
     /// What the bodies that are produced here can be further ahead of their clients.
     pub(crate) fn reserve(&self) -> &Reserve {
         &self.reserve
+    }
+
+    /// What their pieces are copied to.
+    pub(crate) fn buffers(&self) -> &Arc<Buffers> {
+        &self.buffers
     }
 
     /// Whether work waits for a thread.

@@ -109,6 +109,10 @@ impl Worker {
                 Rested::ToWork => {}
                 Rested::Enough => {
                     state.workers -= 1;
+                    if state.workers == 0 {
+                        drop(state);
+                        pool.buffers.forget();
+                    }
                     return;
                 }
                 Rested::TooLong => break,
