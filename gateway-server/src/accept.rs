@@ -11,7 +11,6 @@ use tracing::{debug, warn};
 
 use crate::Listener;
 use crate::shutdown::{Shutdown, Tracked, tell_supervisor};
-use crate::workers::Workers;
 
 /// The pause after the first error of the listening socket.
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
@@ -43,7 +42,6 @@ pub(crate) async fn accept<L, S, F>(
     limit: &Arc<Semaphore>,
     shutdown: &Shutdown,
     stop: impl Future<Output = ()>,
-    workers: &Workers,
     mut serve: S,
 ) where
     L: Listener,
@@ -54,7 +52,8 @@ pub(crate) async fn accept<L, S, F>(
     tell_supervisor(sd_notify::NotifyState::Ready);
     let mut start = |handshake, permit| {
         let tracked = shutdown.track();
-        workers.spawn(serve(
+        // A task of its own, so that connections use every core and a panic ends only one.
+        tokio::spawn(serve(
             handshake,
             Admission {
                 _permit: permit,

@@ -95,8 +95,6 @@ mod shutdown;
 mod sockets;
 #[cfg(all(feature = "listen", unix))]
 mod unix;
-#[cfg(feature = "listen")]
-mod workers;
 
 #[cfg(all(
     feature = "http",
@@ -112,4 +110,4 @@ pub use listener::{Both, Either, EitherHandshake, Listener};
 #[cfg(feature = "listen")]
 pub use shutdown::{Outcome, Signal};
 #[cfg(feature = "listen")]
-pub use sockets::{Accepted, Sockets, Stream};
+pub use sockets::{Sockets, Stream};

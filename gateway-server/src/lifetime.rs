@@ -14,7 +14,6 @@ use tracing::{info, warn};
 use crate::Listener;
 use crate::accept::{self, Admission};
 use crate::shutdown::{Outcome, Plan, Shutdown, Signal, Signals};
-use crate::workers::Workers;
 
 /// How many connections a server takes, and when and how it stops.
 #[derive(Debug, Default)]
@@ -23,7 +22,6 @@ pub(crate) struct Lifetime {
     most_connections: Option<usize>,
     pub(crate) plan: Plan,
     stop: Stop,
-    pub(crate) workers: Workers,
     /// Heard since before the server was told to serve.
     pub(crate) signals: Option<Signals>,
 }
@@ -78,8 +76,7 @@ impl Lifetime {
                 (None, None) => std::future::pending().await,
             }
         };
-        let workers = &self.workers;
-        accept::accept(&mut listener, &limit, &shutdown, stopped, workers, serve).await;
+        accept::accept(&mut listener, &limit, &shutdown, stopped, serve).await;
         drop(listener);
         let hurry = async {
             match signals.as_mut() {

@@ -1,5 +1,5 @@
 use std::fmt;
-use std::future::{self, Future};
+use std::future::{self, Ready};
 use std::io::{self, IoSlice};
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::pin::Pin;
@@ -9,7 +9,6 @@ use gateway_core::{Addr, ConnInfo};
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::runtime::{Handle, Id};
 
 use crate::Listener;
 #[cfg(unix)]
@@ -235,14 +234,11 @@ impl Sockets {
 
 impl Listener for Sockets {
     type Io = Stream;
-    type Handshake = Accepted;
+    type Handshake = Ready<io::Result<(Stream, ConnInfo)>>;
 
     async fn accept(&mut self) -> io::Result<Self::Handshake> {
         let accepted = future::poll_fn(|cx| self.poll_accept(cx)).await?;
-        Ok(Accepted {
-            runtime: Handle::current().id(),
-            accepted: Some(accepted),
-        })
+        Ok(future::ready(Ok(accepted)))
     }
 
     fn last_call(&mut self) {
@@ -363,28 +359,6 @@ fn adopt(passed: &mut listenfd::ListenFd, index: usize) -> io::Result<Bound> {
     Ok(Bound::Tcp(listener))
 }
 
-/// A connection from [`Sockets`] on its way to the task that serves it. At once there, unless that
-/// task runs on another runtime: then the stream is made known to it.
-#[derive(Debug)]
-pub struct Accepted {
-    /// The runtime that wakes whoever reads the stream, so far.
-    runtime: Id,
-    accepted: Option<(Stream, ConnInfo)>,
-}
-
-impl Future for Accepted {
-    type Output = io::Result<(Stream, ConnInfo)>;
-
-    fn poll(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Self::Output> {
-        let Some((stream, conn)) = self.accepted.take() else {
-            return Poll::Pending; // polled again after it was ready
-        };
-        let moves = Handle::try_current().is_ok_and(|here| here.id() != self.runtime);
-        let stream = if moves { stream.moved()? } else { stream };
-        Poll::Ready(Ok((stream, conn)))
-    }
-}
-
 /// A connection accepted by [`Sockets`].
 #[derive(Debug)]
 pub struct Stream {
@@ -414,15 +388,6 @@ impl Stream {
         Self {
             kind: Kind::Unix(stream),
         }
-    }
-
-    /// Makes it known to the present runtime.
-    fn moved(self) -> io::Result<Self> {
-        Ok(match self.kind {
-            Kind::Tcp(stream) => Self::tcp(TcpStream::from_std(stream.into_std()?)?),
-            #[cfg(unix)]
-            Kind::Unix(stream) => Self::unix(tokio::net::UnixStream::from_std(stream.into_std()?)?),
-        })
     }
 
     /// As [`Listener::reset_on_close`]: of effect for TCP; Unix sockets have no such thing.

@@ -9,7 +9,6 @@ use std::time::{Duration, Instant};
 
 use common::{Client, Running, hello, statuses};
 use gateway_core::Body;
-use gateway_server::http::Server;
 use http::{Request, Response};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -146,18 +145,7 @@ async fn what_the_kernel_had_accepted_is_answered() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn clients_that_obey_connection_close_see_no_error_under_load() {
-    see_no_error_under_load(|server| server).await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn nor_do_those_whose_connections_run_on_threads_of_their_own() {
-    see_no_error_under_load(|server| server.workers(2).unwrap()).await;
-}
-
-async fn see_no_error_under_load(configure: fn(Server) -> Server) {
-    let mut server = Running::with(service_fn(slow), |server| {
-        configure(server.shutdown_grace(GRACE))
-    });
+    let mut server = Running::with(service_fn(slow), |server| server.shutdown_grace(GRACE));
     let answered = Arc::new(AtomicUsize::new(0));
     let addr = server.addr;
     let mut clients = Vec::new();

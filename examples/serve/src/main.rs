@@ -12,8 +12,6 @@ use arguments::{Arguments, USAGE};
 use gateway_server::http::Server;
 use middleware_static::StaticFiles;
 
-const WORKERS: usize = 2;
-
 fn main() -> ExitCode {
     let arguments = match Arguments::parse(std::env::args_os().skip(1)) {
         Ok(arguments) => arguments,
@@ -28,8 +26,8 @@ fn main() -> ExitCode {
     };
     #[cfg(unix)]
     raise_descriptor_limit();
-    // Only accepts: connections are served by threads of their own.
-    let runtime = tokio::runtime::Builder::new_current_thread()
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
         .enable_all()
         .build();
     match runtime.and_then(|runtime| runtime.block_on(serve(&arguments))) {
@@ -60,7 +58,7 @@ async fn serve(arguments: &Arguments) -> io::Result<()> {
     let addrs = arguments.bind.to_socket_addrs().map_err(|error| {
         io::Error::new(error.kind(), format!("--bind {}: {error}", arguments.bind))
     })?;
-    let server = Server::bind(addrs.as_slice())?.workers(WORKERS)?;
+    let server = Server::bind(addrs.as_slice())?;
     let mut stdout = io::stdout();
     writeln!(stdout, "listening on http://{}", server.local_addr()?)?;
     stdout.flush()?;

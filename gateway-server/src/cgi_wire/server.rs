@@ -22,7 +22,6 @@ use crate::lifetime::{Lifetime, tcp_addr};
 use crate::listener::{Both, Listener};
 use crate::shutdown::{Outcome, Shutdown};
 use crate::sockets::Sockets;
-use crate::workers::Workers;
 
 /// A protocol that a front end speaks.
 pub(crate) trait Protocol: Send + 'static {
@@ -244,23 +243,6 @@ impl<P, L> FrontEndServer<P, L> {
     pub fn max_body(mut self, bytes: impl Into<Option<u64>>) -> Self {
         self.settings.body_bytes = bytes.into();
         self
-    }
-
-    /// Runs connections on so many threads of their own, each with a runtime for itself, in place of
-    /// the runtime that accepts them; at least 1. A connection stays on the thread that had the fewest
-    /// when it came.
-    ///
-    /// Threads that share nothing wake each other for nothing: for many short requests that is about
-    /// a tenth of the processor time. What it costs is that nobody takes over the connections of a
-    /// thread on which a service computes for long. Default: the runtime that accepts, which moves
-    /// them.
-    ///
-    /// # Errors
-    ///
-    /// A thread or its runtime cannot be made.
-    pub fn workers(mut self, threads: usize) -> io::Result<Self> {
-        self.lifetime.workers = Workers::threads(threads)?;
-        Ok(self)
     }
 
     /// Stops when `signal` is ready, instead of at SIGTERM and SIGINT, which are then not touched.

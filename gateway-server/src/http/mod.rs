@@ -22,7 +22,6 @@
 //! | [connections](Server::max_connections) | 9/10 of the open-file limit, 65,536 at most | they wait |
 //! | [bytes](Server::max_header_size) and [fields](Server::max_headers) of a head | 64 KiB, 100 | 431 |
 //! | [bytes of a body](Server::max_body) | no limit | 413 |
-//! | [threads of their own](Server::workers) for connections | none: the runtime that accepts | |
 //! | [HTTP/2 streams](Server::max_concurrent_streams) of a connection | 200 | they wait |
 //! | [grace](Server::shutdown_grace) and [deadline](Server::shutdown_deadline) of a shutdown | 1 s, 30 s | idle closed; cut |
 //!

@@ -18,7 +18,6 @@ use crate::lifetime::{Lifetime, tcp_addr};
 use crate::listener::{Both, Listener};
 use crate::shutdown::{Outcome, Phase};
 use crate::sockets::Sockets;
-use crate::workers::Workers;
 
 /// An HTTP/1.1 and HTTP/2 server.
 ///
@@ -228,23 +227,6 @@ impl<L> Server<L> {
     pub fn max_concurrent_streams(mut self, streams: u32) -> Self {
         self.settings.streams = streams;
         self
-    }
-
-    /// Runs connections on so many threads of their own, each with a runtime for itself, in place of
-    /// the runtime that accepts them; at least 1. A connection stays on the thread that had the fewest
-    /// when it came.
-    ///
-    /// Threads that share nothing wake each other for nothing: for many short requests that is about
-    /// a tenth of the processor time. What it costs is that nobody takes over the connections of a
-    /// thread on which a service computes for long. Default: the runtime that accepts, which moves
-    /// them.
-    ///
-    /// # Errors
-    ///
-    /// A thread or its runtime cannot be made.
-    pub fn workers(mut self, threads: usize) -> io::Result<Self> {
-        self.lifetime.workers = Workers::threads(threads)?;
-        Ok(self)
     }
 
     /// Stops when `signal` is ready, instead of at SIGTERM and SIGINT, which are then not touched.
