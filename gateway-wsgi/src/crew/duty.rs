@@ -1,0 +1,336 @@
+//! Who runs Python: the state of a crew, without threads and without Python.
+
+use std::collections::VecDeque;
+use std::fmt;
+
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limits {
+    /// Threads at most.
+    pub(super) threads: usize,
+    /// How many of them may wait for clients.
+    pub(super) held: usize,
+    /// How many run Python at a time: one where there is an interpreter lock.
+    pub(super) batons: usize,
+}
+
+/// What is queued, who is there, and who has the baton. `W` is work, `T` a thread to be called.
+pub(super) struct Duty<W, T> {
+    limits: Limits,
+    queue: VecDeque<Job<W>>,
+    /// What waits for a place among those that may wait for clients.
+    unheld: VecDeque<W>,
+    held: usize,
+    workers: Vec<Worker<T>>,
+    /// Numbers of idle workers; the last one is warm.
+    idle: Vec<usize>,
+    /// One was called, or started, and has not come yet.
+    called: bool,
+    /// One looks every now and then whether the others get on.
+    watched: bool,
+    /// One waits for Python's lock beside a call that seemed not to get on.
+    trying: bool,
+    /// Some work was begun since the last look.
+    begun: bool,
+    /// How much of the work waited outside the lock, lately.
+    waits: u8,
+    closed: bool,
+}
+
+struct Job<W> {
+    work: W,
+    held: bool,
+}
+
+struct Worker<T> {
+    thread: Option<T>,
+    has_baton: bool,
+    /// Of how many pieces of work it has begun, this is the one that runs.
+    at: Option<u64>,
+    begun: u64,
+    /// What ran at the last look.
+    seen: Option<u64>,
+    /// What runs has a place.
+    held: bool,
+}
+
+/// What is to be done once the lock is released.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Kick<T> {
+    Enough,
+    Call(T),
+    Spawn(usize),
+}
+
+/// What a worker does next.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Next<W> {
+    Run(W),
+    /// Nothing, until it is called.
+    Rest,
+    /// To look again in a moment whether the others get on.
+    Watch,
+    /// To wait for Python's lock, and then to ask [`Duty::admitted`].
+    Try,
+    /// To ask once more.
+    Again,
+    GoHome,
+}
+
+/// One wait weighs as much as four calls without.
+const WEIGHT: u8 = 4;
+const MOST: u8 = 8 * WEIGHT;
+
+impl<W, T: Clone> Duty<W, T> {
+    pub(super) fn new(limits: Limits) -> Self {
+        Self {
+            limits,
+            queue: VecDeque::new(),
+            unheld: VecDeque::new(),
+            held: 0,
+            workers: Vec::new(),
+            idle: Vec::new(),
+            called: false,
+            watched: false,
+            trying: false,
+            begun: false,
+            waits: 0,
+            closed: false,
+        }
+    }
+
+    pub(super) fn submit(&mut self, work: W, held: bool) -> Kick<T> {
+        if held {
+            if self.held >= self.limits.held {
+                self.unheld.push_back(work);
+                return Kick::Enough;
+            }
+            self.held += 1;
+        }
+        self.queue.push_back(Job { work, held });
+        self.kick()
+    }
+
+    fn batons_out(&self) -> usize {
+        self.workers.iter().filter(|it| it.has_baton).count()
+    }
+
+    /// Whether most calls wait outside the lock: then another thread stands ready for each.
+    fn waits_often(&self) -> bool {
+        self.waits >= 4 * WEIGHT
+    }
+
+    /// Whom to call for what is queued.
+    fn kick(&mut self) -> Kick<T> {
+        let idles = self.queue.is_empty() && !self.closed;
+        if idles || self.called || self.trying {
+            return Kick::Enough;
+        }
+        // Those that have a baton come to it; one more sees to it that this stays true.
+        if self.batons_out() >= self.limits.batons && self.watched && !self.waits_often() {
+            return Kick::Enough;
+        }
+        if let Some(number) = self.idle.pop() {
+            if let Some(thread) = self.workers.get(number).and_then(|it| it.thread.clone()) {
+                self.called = true;
+                return Kick::Call(thread);
+            }
+        }
+        if self.workers.len() < self.limits.threads {
+            self.called = true;
+            self.workers.push(Worker {
+                thread: None,
+                has_baton: false,
+                at: None,
+                begun: 0,
+                seen: None,
+                held: false,
+            });
+            return Kick::Spawn(self.workers.len() - 1);
+        }
+        Kick::Enough
+    }
+
+    /// A thread could not be started.
+    pub(super) fn stillborn(&mut self, number: usize) {
+        self.called = false;
+        if number + 1 == self.workers.len() {
+            self.workers.pop();
+        }
+    }
+
+    pub(super) fn born(&mut self, number: usize, thread: T) {
+        self.called = false;
+        if let Some(worker) = self.workers.get_mut(number) {
+            worker.thread = Some(thread);
+        }
+    }
+
+    /// What the worker does next: after its work, or when it was called.
+    pub(super) fn next(&mut self, number: usize) -> (Next<W>, Kick<T>) {
+        let out = self.batons_out();
+        let Some(worker) = self.workers.get_mut(number) else {
+            return (Next::GoHome, Kick::Enough);
+        };
+        if !worker.has_baton && out < self.limits.batons && !self.queue.is_empty() {
+            worker.has_baton = true;
+        }
+        if worker.has_baton {
+            if let Some(job) = self.queue.pop_front() {
+                self.begun = true;
+                worker.begun += 1;
+                worker.at = Some(worker.begun);
+                worker.held = job.held;
+                let stands_ready = self.waits_often() || !self.watched;
+                let kick = match stands_ready && !self.queue.is_empty() {
+                    true => self.kick(),
+                    false => Kick::Enough,
+                };
+                return (Next::Run(job.work), kick);
+            }
+            worker.has_baton = false;
+        }
+        let out = self.batons_out();
+        if self.waits_often() && !self.trying && !self.queue.is_empty() {
+            self.trying = true;
+            return (Next::Try, Kick::Enough);
+        }
+        if out > 0 && !self.watched && !self.trying {
+            self.watched = true;
+            self.see();
+            return (Next::Watch, Kick::Enough);
+        }
+        if self.closed && self.queue.is_empty() {
+            return (Next::GoHome, Kick::Enough);
+        }
+        self.idle.push(number);
+        (Next::Rest, Kick::Enough)
+    }
+
+    /// Whether the idle worker has been taken out of the list to be called.
+    pub(super) fn was_called(&mut self, number: usize) -> bool {
+        let called = !self.idle.contains(&number);
+        if called {
+            self.called = false;
+        }
+        called || self.closed
+    }
+
+    fn see(&mut self) -> bool {
+        let mut stuck = false;
+        for worker in self.workers.iter_mut().filter(|it| it.has_baton) {
+            stuck |= worker.at.is_some() && worker.seen == worker.at;
+            worker.seen = worker.at;
+        }
+        stuck
+    }
+
+    /// The watcher has looked. Whether it is to go on, or to try for the lock.
+    pub(super) fn look(&mut self) -> Next<W> {
+        let out = self.batons_out();
+        let begun = std::mem::take(&mut self.begun);
+        let stuck = self.see();
+        if !self.queue.is_empty() && out < self.limits.batons {
+            self.watched = false;
+            return Next::Again;
+        }
+        if !self.queue.is_empty() && stuck && !self.trying {
+            self.watched = false;
+            self.trying = true;
+            return Next::Try;
+        }
+        if out == 0 && !begun {
+            self.watched = false;
+            return Next::Again;
+        }
+        Next::Watch
+    }
+
+    /// The worker has Python's lock. `true` if it has the baton now: of one whose call does not get
+    /// on, or one that was put down.
+    pub(super) fn admitted(&mut self, number: usize) -> bool {
+        self.trying = false;
+        if self.queue.is_empty() {
+            return false;
+        }
+        if self.batons_out() >= self.limits.batons {
+            let often = self.waits_often();
+            let stuck = self
+                .workers
+                .iter_mut()
+                .find(|it| it.has_baton && it.at.is_some() && (often || it.seen == it.at));
+            let Some(stuck) = stuck else { return false };
+            stuck.has_baton = false;
+            self.waits = self.waits.saturating_add(WEIGHT).min(MOST);
+        }
+        if let Some(worker) = self.workers.get_mut(number) {
+            worker.has_baton = true;
+        }
+        true
+    }
+
+    /// The worker's call waits outside the lock, and says so.
+    pub(super) fn leave(&mut self, number: usize) -> Kick<T> {
+        if let Some(worker) = self.workers.get_mut(number) {
+            worker.has_baton = false;
+        }
+        self.kick()
+    }
+
+    /// The worker has done what it was given.
+    pub(super) fn done(&mut self, number: usize) -> Kick<T> {
+        let Some(worker) = self.workers.get_mut(number) else {
+            return Kick::Enough;
+        };
+        worker.at = None;
+        worker.seen = None;
+        if worker.has_baton {
+            self.waits = self.waits.saturating_sub(1);
+        }
+        match std::mem::take(&mut worker.held) {
+            true => self.release(),
+            false => Kick::Enough,
+        }
+    }
+
+    pub(super) fn is_contended(&self) -> bool {
+        !self.unheld.is_empty()
+    }
+
+    pub(super) fn try_hold(&mut self) -> bool {
+        let free = self.held < self.limits.held;
+        self.held += usize::from(free);
+        free
+    }
+
+    /// A place is free again.
+    pub(super) fn release(&mut self) -> Kick<T> {
+        self.held = self.held.saturating_sub(1);
+        if self.held < self.limits.held
+            && let Some(work) = self.unheld.pop_front()
+        {
+            self.held += 1;
+            self.queue.push_back(Job { work, held: true });
+            return self.kick();
+        }
+        Kick::Enough
+    }
+
+    pub(super) fn close(&mut self) -> Vec<T> {
+        self.closed = true;
+        let idle = std::mem::take(&mut self.idle);
+        let threads = idle.iter().filter_map(|number| self.workers.get(*number));
+        threads.filter_map(|worker| worker.thread.clone()).collect()
+    }
+}
+
+impl<W, T> fmt::Debug for Duty<W, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Crew")
+            .field("limits", &self.limits)
+            .field("queued", &self.queue.len())
+            .field("waiting_to_hold", &self.unheld.len())
+            .field("held", &self.held)
+            .field("threads", &self.workers.len())
+            .finish_non_exhaustive()
+    }
+}
