@@ -52,8 +52,26 @@ impl Wsgi {
     ///
     /// It cannot be called.
     pub fn from_python(application: Py<PyAny>) -> Result<Self, ImportError> {
+        Self::from_python_with(application, THREADS)
+    }
+
+    /// As [`from_python`](Self::from_python), with as many [`threads`](Import::threads).
+    ///
+    /// # Errors
+    ///
+    /// It cannot be called.
+    pub fn from_python_with(application: Py<PyAny>, threads: usize) -> Result<Self, ImportError> {
         Python::initialize();
-        Python::attach(|py| Self::host(py, application, THREADS))
+        Python::attach(|py| {
+            python::prepare(py)?;
+            Self::host(py, application, threads.max(1))
+        })
+    }
+
+    /// The Python callable.
+    #[must_use]
+    pub fn application<'py>(&self, py: Python<'py>) -> Bound<'py, PyAny> {
+        self.host.application.bind(py).clone()
     }
 
     fn host(py: Python<'_>, application: Py<PyAny>, threads: usize) -> Result<Self, ImportError> {

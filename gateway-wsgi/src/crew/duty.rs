@@ -51,6 +51,8 @@ struct Worker<T> {
     seen: Option<u64>,
     /// What runs has a place.
     held: bool,
+    /// It has only watched since it ran something.
+    watched_last: bool,
 }
 
 /// What is to be done once the lock is released.
@@ -144,6 +146,7 @@ impl<W, T: Clone> Duty<W, T> {
                 begun: 0,
                 seen: None,
                 held: false,
+                watched_last: false,
             });
             return Kick::Spawn(self.workers.len() - 1);
         }
@@ -177,6 +180,7 @@ impl<W, T: Clone> Duty<W, T> {
         if worker.has_baton {
             if let Some(job) = self.queue.pop_front() {
                 self.begun = true;
+                worker.watched_last = false;
                 worker.begun += 1;
                 worker.at = Some(worker.begun);
                 worker.held = job.held;
@@ -189,6 +193,7 @@ impl<W, T: Clone> Duty<W, T> {
             }
             worker.has_baton = false;
         }
+        let watched_last = worker.watched_last;
         let out = self.batons_out();
         if self.waits_often() && !self.trying && !self.queue.is_empty() {
             self.trying = true;
@@ -196,13 +201,20 @@ impl<W, T: Clone> Duty<W, T> {
         }
         if out > 0 && !self.watched && !self.trying {
             self.watched = true;
+            if let Some(worker) = self.workers.get_mut(number) {
+                worker.watched_last = true;
+            }
             self.see();
             return (Next::Watch, Kick::Enough);
         }
         if self.closed && self.queue.is_empty() {
             return (Next::GoHome, Kick::Enough);
         }
-        self.idle.push(number);
+        // The last in is the first out: the thread that is warm goes on.
+        match watched_last {
+            true => self.idle.insert(0, number),
+            false => self.idle.push(number),
+        }
         (Next::Rest, Kick::Enough)
     }
 
@@ -229,7 +241,7 @@ impl<W, T: Clone> Duty<W, T> {
         let out = self.batons_out();
         let begun = std::mem::take(&mut self.begun);
         let stuck = self.see();
-        if !self.queue.is_empty() && out < self.limits.batons {
+        if !self.queue.is_empty() && out < self.limits.batons && !self.called {
             self.watched = false;
             return Next::Again;
         }

@@ -33,3 +33,28 @@ pub(crate) fn module(source: &str) -> Py<PyModule> {
 pub(crate) fn client(source: &str) -> Client {
     Client::new(app(source))
 }
+
+/// The virtual environment with the frameworks.
+pub(crate) fn packages() -> std::path::PathBuf {
+    match std::env::var_os("GATEWAY_WSGI_VENV") {
+        Some(venv) => venv.into(),
+        None => concat!(env!("CARGO_MANIFEST_DIR"), "/target/venv").into(),
+    }
+}
+
+/// A folder of programs.
+pub(crate) fn program(name: &str) -> std::path::PathBuf {
+    std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/programs")
+        .join(name)
+}
+
+/// `app` below `wsgiref.validate`.
+pub(crate) fn validated(app: &Wsgi) -> Wsgi {
+    let validated = Python::attach(|py| {
+        let validate = py.import("wsgiref.validate")?;
+        let validated = validate.call_method1("validator", (app.application(py),))?;
+        Ok::<_, PyErr>(validated.unbind())
+    });
+    Wsgi::from_python(validated.unwrap()).unwrap()
+}
