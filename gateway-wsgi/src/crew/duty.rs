@@ -23,8 +23,10 @@ pub(super) struct Duty<W, T> {
     workers: Vec<Worker<T>>,
     /// Numbers of idle workers; the last one is warm.
     idle: Vec<usize>,
-    /// One was called, or started, and has not come yet.
-    called: bool,
+    /// One was called, or started, to work, and has not come yet.
+    to_work: bool,
+    /// The same, to see whether the others get on.
+    to_watch: bool,
     /// One looks every now and then whether the others get on.
     watched: bool,
     /// One waits for Python's lock beside a call that seemed not to get on.
@@ -36,6 +38,13 @@ pub(super) struct Duty<W, T> {
     closed: bool,
 }
 
+/// What a worker is called for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Errand {
+    Work,
+    Watch,
+}
+
 struct Job<W> {
     work: W,
     held: bool,
@@ -43,6 +52,7 @@ struct Job<W> {
 
 struct Worker<T> {
     thread: Option<T>,
+    errand: Option<Errand>,
     has_baton: bool,
     /// Of how many pieces of work it has begun, this is the one that runs.
     at: Option<u64>,
@@ -53,6 +63,21 @@ struct Worker<T> {
     held: bool,
     /// It has only watched since it ran something.
     watched_last: bool,
+}
+
+impl<T> Worker<T> {
+    fn started_for(errand: Option<Errand>) -> Self {
+        Self {
+            thread: None,
+            errand,
+            has_baton: false,
+            at: None,
+            begun: 0,
+            seen: None,
+            held: false,
+            watched_last: false,
+        }
+    }
 }
 
 /// What is to be done once the lock is released.
@@ -91,7 +116,8 @@ impl<W, T: Clone> Duty<W, T> {
             held: 0,
             workers: Vec::new(),
             idle: Vec::new(),
-            called: false,
+            to_work: false,
+            to_watch: false,
             watched: false,
             trying: false,
             begun: false,
@@ -123,46 +149,64 @@ impl<W, T: Clone> Duty<W, T> {
 
     /// Whom to call for what is queued.
     fn kick(&mut self) -> Kick<T> {
-        let idles = self.queue.is_empty() && !self.closed;
-        if idles || self.called || self.trying {
+        if self.queue.is_empty() {
             return Kick::Enough;
         }
-        // Those that have a baton come to it; one more sees to it that this stays true.
-        if self.batons_out() >= self.limits.batons && self.watched && !self.waits_often() {
+        let free = self.batons_out() < self.limits.batons;
+        let comes = match free {
+            true => self.to_work,
+            // Those that have a baton come to it; one more sees to it that this stays true.
+            false => self.to_watch || self.trying || (self.watched && !self.waits_often()),
+        };
+        if comes {
             return Kick::Enough;
         }
-        if let Some(number) = self.idle.pop() {
-            if let Some(thread) = self.workers.get(number).and_then(|it| it.thread.clone()) {
-                self.called = true;
-                return Kick::Call(thread);
-            }
+        let errand = Some(if free { Errand::Work } else { Errand::Watch });
+        let called = match free {
+            true => self.idle.pop(),
+            false if self.idle.is_empty() => None,
+            false => Some(self.idle.remove(0)),
+        };
+        let kick = if let Some(number) = called {
+            let Some(worker) = self.workers.get_mut(number) else {
+                return Kick::Enough;
+            };
+            worker.errand = errand;
+            worker.thread.clone().map_or(Kick::Enough, Kick::Call)
+        } else if self.workers.len() < self.limits.threads {
+            self.workers.push(Worker::started_for(errand));
+            Kick::Spawn(self.workers.len() - 1)
+        } else {
+            return Kick::Enough;
+        };
+        match free {
+            true => self.to_work = true,
+            false => self.to_watch = true,
         }
-        if self.workers.len() < self.limits.threads {
-            self.called = true;
-            self.workers.push(Worker {
-                thread: None,
-                has_baton: false,
-                at: None,
-                begun: 0,
-                seen: None,
-                held: false,
-                watched_last: false,
-            });
-            return Kick::Spawn(self.workers.len() - 1);
+        kick
+    }
+
+    /// The worker has come that was called.
+    fn came(&mut self, number: usize) -> Option<Errand> {
+        let worker = self.workers.get_mut(number)?;
+        let errand = worker.errand.take();
+        match errand {
+            Some(Errand::Work) => self.to_work = false,
+            Some(Errand::Watch) => self.to_watch = false,
+            None => {}
         }
-        Kick::Enough
+        errand
     }
 
     /// A thread could not be started.
     pub(super) fn stillborn(&mut self, number: usize) {
-        self.called = false;
+        self.came(number);
         if number + 1 == self.workers.len() {
             self.workers.pop();
         }
     }
 
     pub(super) fn born(&mut self, number: usize, thread: T) {
-        self.called = false;
         if let Some(worker) = self.workers.get_mut(number) {
             worker.thread = Some(thread);
         }
@@ -171,10 +215,13 @@ impl<W, T: Clone> Duty<W, T> {
     /// What the worker does next: after its work, or when it was called.
     pub(super) fn next(&mut self, number: usize) -> (Next<W>, Kick<T>) {
         let out = self.batons_out();
+        let came = self.came(number);
+        // Not before one that was called to work, and is warm.
+        let leaves_it = came == Some(Errand::Watch) && self.to_work;
         let Some(worker) = self.workers.get_mut(number) else {
             return (Next::GoHome, Kick::Enough);
         };
-        if !worker.has_baton && out < self.limits.batons && !self.queue.is_empty() {
+        if !worker.has_baton && !leaves_it && out < self.limits.batons && !self.queue.is_empty() {
             worker.has_baton = true;
         }
         if worker.has_baton {
@@ -218,13 +265,10 @@ impl<W, T: Clone> Duty<W, T> {
         (Next::Rest, Kick::Enough)
     }
 
-    /// Whether the idle worker has been taken out of the list to be called.
-    pub(super) fn was_called(&mut self, number: usize) -> bool {
-        let called = !self.idle.contains(&number);
-        if called {
-            self.called = false;
-        }
-        called || self.closed
+    /// Whether the idle worker has been called.
+    pub(super) fn was_called(&self, number: usize) -> bool {
+        let worker = self.workers.get(number);
+        self.closed || worker.is_none_or(|worker| worker.errand.is_some())
     }
 
     fn see(&mut self) -> bool {
@@ -241,7 +285,7 @@ impl<W, T: Clone> Duty<W, T> {
         let out = self.batons_out();
         let begun = std::mem::take(&mut self.begun);
         let stuck = self.see();
-        if !self.queue.is_empty() && out < self.limits.batons && !self.called {
+        if !self.queue.is_empty() && out < self.limits.batons && !self.to_work {
             self.watched = false;
             return Next::Again;
         }
