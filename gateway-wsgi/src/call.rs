@@ -37,10 +37,6 @@ struct Progress {
     caller: Option<Waker>,
 }
 
-#[expect(
-    clippy::large_enum_variant,
-    reason = "one is made per request, and it is in its allocation already"
-)]
 enum Stage {
     Asked {
         parts: Parts,
@@ -205,7 +201,7 @@ impl Call {
         let Err(error) = answered else { return };
         // What the client made fail is its fault.
         let status = status.filter(|_| error.is_instance_of::<PyOSError>(py));
-        let mut failure = self.host.failure(py, error);
+        let mut failure = self.host.failure(py, &error);
         if let Some(status) = status {
             failure = failure.with_status(status);
         }

@@ -25,8 +25,8 @@ pub enum ImportError {
 }
 
 impl ImportError {
-    pub(crate) fn raised(py: Python<'_>, error: PyErr) -> Self {
-        Self::Raised(exception::printed(py, &error))
+    pub(crate) fn raised(py: Python<'_>, error: &PyErr) -> Self {
+        Self::Raised(exception::printed(py, error))
     }
 }
 

@@ -29,7 +29,7 @@ impl fmt::Display for Raised {
 
 impl std::error::Error for Raised {}
 
-pub(crate) fn error_of(py: Python<'_>, error: PyErr) -> Error {
-    let printed = printed(py, &error);
+pub(crate) fn error_of(py: Python<'_>, error: &PyErr) -> Error {
+    let printed = printed(py, error);
     Error::new(StatusCode::INTERNAL_SERVER_ERROR, Raised(printed))
 }

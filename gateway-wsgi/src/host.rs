@@ -85,7 +85,7 @@ impl Host {
     }
 
     /// What the application raised, as an error.
-    pub(crate) fn failure(&self, py: Python<'_>, raised: PyErr) -> Error {
+    pub(crate) fn failure(&self, py: Python<'_>, raised: &PyErr) -> Error {
         exception::error_of(py, raised)
     }
 }

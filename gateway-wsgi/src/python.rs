@@ -13,7 +13,7 @@ pub(crate) fn prepare(py: Python<'_>) -> Result<(), ImportError> {
     // The thread that imports `threading` first is Python's main thread for good.
     py.import("threading")
         .map(drop)
-        .map_err(|error| ImportError::raised(py, error))
+        .map_err(|error| ImportError::raised(py, &error))
 }
 
 /// Makes the packages of a virtual environment importable, in front of the interpreter's own.
@@ -58,7 +58,7 @@ pub(crate) fn enter(py: Python<'_>, venv: &Path) -> Result<(), ImportError> {
         sys.setattr("prefix", venv.display().to_string())?;
         sys.setattr("exec_prefix", venv.display().to_string())
     };
-    enter().map_err(|error| ImportError::raised(py, error))
+    enter().map_err(|error| ImportError::raised(py, &error))
 }
 
 /// `version = 3.11.2`, or `version_info = 3.11.2.final.0` as virtualenv writes it.
@@ -78,7 +78,7 @@ pub(crate) fn add_paths(py: Python<'_>, paths: &[PathBuf]) -> Result<(), ImportE
         }
         Ok(())
     };
-    add().map_err(|error| ImportError::raised(py, error))
+    add().map_err(|error| ImportError::raised(py, &error))
 }
 
 /// `module:attribute`, `module:dotted.attribute`, `module:factory()`, `module`.
@@ -104,7 +104,7 @@ pub(crate) fn find<'py>(py: Python<'py>, target: &str) -> Result<Bound<'py, PyAn
             false => Ok(found),
         }
     };
-    find().map_err(|error| ImportError::raised(py, error))
+    find().map_err(|error| ImportError::raised(py, &error))
 }
 
 #[cfg(test)]

@@ -37,15 +37,11 @@ impl StartResponse {
     ) -> PyResult<Bound<'py, Write>> {
         // An empty tuple is no exception, as for wsgiref.
         match exc_info.filter(|it| it.is_truthy().unwrap_or(true)) {
-            Some(exc_info) => {
-                if self.call.head_is_sent() {
-                    return Err(raised(exc_info)?);
-                }
-            }
+            Some(exc_info) if self.call.head_is_sent() => return Err(raised(exc_info)?),
             None if self.call.has_head() => {
                 return Err(PyAssertionError::new_err("Headers already set!"));
             }
-            None => {}
+            _ => {}
         }
         self.call.set_head(head(status, headers)?);
         Bound::new(

@@ -133,11 +133,11 @@ impl Stream {
                 Ok(None) => {
                     // Before the end is told: who has seen a body's end may count on its `close()`.
                     let closed = iterable.try_close(py);
-                    self.end(closed.map_err(|error| self.host.failure(py, error).into()));
+                    self.end(closed.map_err(|error| self.host.failure(py, &error).into()));
                     return;
                 }
                 Err(error) => {
-                    let failure = self.host.failure(py, error);
+                    let failure = self.host.failure(py, &error);
                     iterable.close(py);
                     self.end(Err(failure.into()));
                     return;

@@ -80,7 +80,7 @@ impl Wsgi {
             return Err(ImportError::NotCallable(shown));
         }
         let host = Host::new(py, application, threads);
-        let host = host.map_err(|error| ImportError::raised(py, error))?;
+        let host = host.map_err(|error| ImportError::raised(py, &error))?;
         Ok(Self { host })
     }
 

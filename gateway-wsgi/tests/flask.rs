@@ -6,7 +6,6 @@ use gateway_core::mount;
 use gateway_core::testing::{Client, TestResponse};
 use gateway_wsgi::Wsgi;
 use pyo3::Python;
-use pyo3::types::PyAnyMethods;
 use support::{packages, program, validated};
 
 fn flaskr() -> Wsgi {
