@@ -22,7 +22,7 @@ use super::request_body::{Framing, RequestBody, Upload};
 use super::response_body::ResponseBody;
 use super::service::sealed::Serve;
 use super::settings::Settings;
-use crate::access::Record;
+use crate::log::access::Record;
 
 /// An empty [`Arrival`], with room beside it for what routers add. A map that is copied comes as large
 /// as it is; one that starts with ours has to grow under the third entry after it, which costs as much

@@ -10,7 +10,7 @@ use pin_project_lite::pin_project;
 use tracing::{debug, error};
 
 use super::exchange::{ResponseGuard, report_panic};
-use crate::access::Record;
+use crate::log::access::Record;
 
 pin_project! {
     /// The body of a response on its way out. What it holds is dropped, and the request over, when
