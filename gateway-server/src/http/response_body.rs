@@ -9,7 +9,7 @@ use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 use tracing::{debug, error};
 
-use super::exchange::{ResponseGuard, report_panic};
+use super::guard::{ResponseGuard, report_panic};
 use crate::log::access::Record;
 
 pin_project! {
