@@ -18,13 +18,13 @@ use pin_project_lite::pin_project;
 
 use crate::{
     ResponseBody,
+    body::watched::Watch,
     body::{Started, start},
-    cause::Cause,
-    finish::{self, Finishing},
-    gate::Verdict,
+    context::{Account, Brief, Witness},
+    failure::cause::Cause,
+    pending::finish::{self, Finishing},
     report::Stage,
-    summary::{Account, Brief, Witness},
-    watch::Watch,
+    request::gate::Verdict,
 };
 
 pin_project! {

@@ -8,8 +8,8 @@ use tower_layer::Layer;
 
 use crate::{
     Exceptions, Report,
-    gate::Details,
     render::{Page, Rendered},
+    request::gate::Details,
 };
 
 /// Turns panics and errors of the services below it into responses and log records.
@@ -56,7 +56,7 @@ impl ExceptionsLayer {
     #[must_use]
     pub fn new() -> Self {
         panic_capture::install();
-        crate::spans::install();
+        crate::failure::spans::install();
         warn_of_abort();
         Self {
             config: Arc::new(Config {
@@ -80,7 +80,7 @@ impl ExceptionsLayer {
     /// body, the reason and the line that mends it. Off by default.
     #[must_use]
     pub fn development(self) -> Self {
-        crate::symbols::warm();
+        crate::frames::symbols::warm();
         self.with(|config| match &mut config.details {
             details @ Details::Off => *details = Details::Gated { in_release: false },
             Details::Gated { .. } | Details::If(_) => {}
@@ -90,7 +90,7 @@ impl ExceptionsLayer {
     /// As [`development`](Self::development), in release builds as well.
     #[must_use]
     pub fn development_in_release(self) -> Self {
-        crate::symbols::warm();
+        crate::frames::symbols::warm();
         self.with(|config| match &mut config.details {
             details @ (Details::Off | Details::Gated { .. }) => {
                 *details = Details::Gated { in_release: true };
@@ -188,7 +188,7 @@ impl ExceptionsLayer {
     /// Default: the workspace a file is in (the folder with a `Cargo.lock`). For the whole process.
     #[must_use]
     pub fn project_root(self, root: impl Into<PathBuf>) -> Self {
-        crate::source::set_root(root.into());
+        crate::frames::source::set_root(root.into());
         self
     }
 

@@ -5,10 +5,10 @@ use std::{fmt, sync::OnceLock};
 use http::StatusCode;
 
 use crate::{
-    cause::{Cause, Trace},
+    context::RequestSummary,
+    failure::cause::{Cause, Trace},
+    failure::id::ErrorId,
     frames::Traceback,
-    id::ErrorId,
-    summary::RequestSummary,
 };
 
 /// One failure: what went wrong, where, and during which request.

@@ -16,11 +16,11 @@ use tower_service::Service;
 
 use crate::{
     ResponseBody, ResponseFuture,
-    cause::Cause,
-    finish::Finishing,
+    context::{Account, Brief, Known, Witness, path_of},
+    failure::cause::Cause,
     layer::Config,
+    pending::finish::Finishing,
     report::Stage,
-    summary::{Account, Brief, Known, Witness, path_of},
 };
 
 /// A service whose failures are answered, logged and reported: made by

@@ -6,11 +6,11 @@ use gateway_core::escape;
 
 use super::text;
 use crate::{
+    failure::id::ErrorId,
+    frames::names::Origin,
+    frames::source::Excerpt,
     frames::{Folded, Frame},
-    id::ErrorId,
-    names::Origin,
     report::Report,
-    source::Excerpt,
 };
 
 const STYLE: &str = include_str!("page.css");

@@ -8,7 +8,10 @@ use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
 use panic_capture::{discard, guard};
 
-use crate::{accept::Format, gate::Verdict, id::ErrorId, layer::Config, report::Report};
+use crate::{
+    failure::id::ErrorId, layer::Config, report::Report, request::accept::Format,
+    request::gate::Verdict,
+};
 
 /// What [`render_with`](crate::ExceptionsLayer::render_with) is asked to write.
 #[derive(Debug)]

@@ -3,11 +3,11 @@
 use std::fmt::{self, Display, Write as _};
 
 use crate::{
-    clean::Indented,
+    failure::id::ErrorId,
+    frames::names::Origin,
     frames::{Folded, Frame},
-    id::ErrorId,
-    names::Origin,
     report::{Kind, Report},
+    text::clean::Indented,
 };
 
 /// What production says, whatever has failed: always of one length.

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use http::{HeaderMap, Method, Request, Version, uri::PathAndQuery};
 
 use crate::{
-    accept::Format,
-    clean,
-    gate::Verdict,
     layer::Config,
-    secrets::{REDACTED, is_secret_name, redacted},
+    request::accept::Format,
+    request::gate::Verdict,
+    text::clean,
+    text::secrets::{REDACTED, is_secret_name, redacted},
 };
 
 /// Of one request: what has to be known should it fail.

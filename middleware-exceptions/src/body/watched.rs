@@ -10,7 +10,7 @@ use bytes::Bytes;
 use http::HeaderMap;
 use http_body::{Frame, SizeHint};
 
-use crate::{body::Failing, summary::Witness};
+use crate::{body::Failing, context::Witness};
 
 /// So many boxes wait on a thread. More bodies than that at once allocate.
 const KEPT: u32 = 256;

@@ -13,18 +13,18 @@ use tracing::Level;
 
 use crate::{
     ResponseBody,
-    accept::Format,
-    cause::Cause,
-    clean::OneLine,
+    context::Witness,
+    failure::cause::Cause,
+    failure::id::ErrorId,
+    frames::symbols::{self, Ready},
     frames::{Note, Traceback},
-    gate::Verdict,
-    id::ErrorId,
     layer::Config,
+    pending::worker::{self, Signal},
     render,
     report::{Report, Stage},
-    summary::Witness,
-    symbols::{self, Ready},
-    worker::{self, Signal},
+    request::accept::Format,
+    request::gate::Verdict,
+    text::clean::OneLine,
 };
 
 /// A failure that is being reported. Dropped before it is through, it goes on elsewhere.

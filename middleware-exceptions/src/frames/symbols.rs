@@ -8,12 +8,12 @@ use std::{
 };
 
 use crate::{
-    cause::Trace,
+    failure::cause::Trace,
+    frames::names::{self, Origin},
+    frames::source::Sources,
     frames::{Frame, Note},
-    names::{self, Origin},
+    pending::worker::{self, Signal},
     report::Report,
-    source::Sources,
-    worker::{self, Signal},
 };
 
 /// So many addresses are remembered. A program has only so many that panics pass.

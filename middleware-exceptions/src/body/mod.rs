@@ -1,5 +1,7 @@
 //! The response body: watched while it streams, and ended visibly when it fails.
 
+pub(crate) mod watched;
+
 use std::{
     error::Error,
     fmt, mem,
@@ -14,12 +16,12 @@ use http_body::{Body, Frame, SizeHint};
 use panic_capture::{Caught, Guard, Here, discard, guard};
 
 use crate::{
-    cause::{Cause, is_reported},
-    finish::{self, Finishing},
-    id::ErrorId,
+    body::watched::{First, Watch},
+    failure::cause::{Cause, is_reported},
+    failure::id::ErrorId,
+    pending::finish::{self, Finishing},
+    pending::worker::{self, Signal},
     report::Stage,
-    watch::{First, Watch},
-    worker::{self, Signal},
 };
 
 /// The body of [`Exceptions`](crate::Exceptions): the inner one, or the text of a failure.

@@ -13,10 +13,10 @@ use panic_capture::{Caught, Missing, discard, guard};
 
 use crate::{
     body::BodyError,
-    clean::{self, MESSAGE},
+    failure::spans,
     layer::Config,
     report::{ChainLink, Kind, Place, SpanSummary},
-    spans,
+    text::clean::{self, MESSAGE},
 };
 
 /// So many causes are followed: enough for any honest chain, few enough for one without end.

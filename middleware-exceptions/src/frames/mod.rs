@@ -1,5 +1,9 @@
 //! The stack at a failure, as people read it.
 
+pub(crate) mod names;
+pub(crate) mod source;
+pub(crate) mod symbols;
+
 use std::{
     collections::HashMap,
     fmt,
@@ -10,11 +14,10 @@ use std::{
 use panic_capture::{Missing, discard, guard};
 
 use crate::{
-    cause::{AnyError, Trace},
-    names::Origin,
+    failure::cause::{AnyError, Trace},
+    frames::names::Origin,
+    frames::source::{Excerpt, Sources},
     report::Place,
-    source::{Excerpt, Sources},
-    symbols,
 };
 
 /// The frames of a failure, the outermost first, as Python has them.

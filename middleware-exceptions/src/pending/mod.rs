@@ -1,0 +1,4 @@
+//! A failure on its way to the log, the observers and the client.
+
+pub(crate) mod finish;
+pub(crate) mod worker;
