@@ -21,9 +21,8 @@ use crate::{
     body::watched::Watch,
     body::{Started, start},
     context::{Account, Brief, Witness},
-    failure::cause::Cause,
+    failure::{cause::Cause, facts::Stage},
     pending::finish::{self, Finishing},
-    report::Stage,
     request::gate::Verdict,
 };
 

@@ -145,13 +145,15 @@ mod request;
 mod service;
 mod text;
 
-pub use body::{BodyError, ResponseBody};
+pub use body::ResponseBody;
 pub use context::RequestSummary;
+pub use failure::body_error::BodyError;
+pub use failure::facts::{ChainLink, Kind, Place, SpanSummary, Stage};
 pub use failure::id::ErrorId;
 pub use frames::{Folded, Frame, Note, Traceback, names::Origin, source::Excerpt};
 pub use future::ResponseFuture;
 pub use layer::ExceptionsLayer;
 pub use render::{Page, Rendered};
-pub use report::{ChainLink, Kind, Place, Report, SpanSummary, Stage};
+pub use report::Report;
 pub use request::accept::Format;
 pub use service::Exceptions;

@@ -17,10 +17,9 @@ use tower_service::Service;
 use crate::{
     ResponseBody, ResponseFuture,
     context::{Account, Brief, Known, Witness, path_of},
-    failure::cause::Cause,
+    failure::{cause::Cause, facts::Stage},
     layer::Config,
     pending::finish::Finishing,
-    report::Stage,
 };
 
 /// A service whose failures are answered, logged and reported: made by

@@ -3,7 +3,6 @@
 pub(crate) mod watched;
 
 use std::{
-    error::Error,
     fmt, mem,
     pin::Pin,
     sync::Arc,
@@ -11,17 +10,19 @@ use std::{
 };
 
 use bytes::Bytes;
-use gateway_core::{BoxError, Reported};
+use gateway_core::BoxError;
 use http_body::{Body, Frame, SizeHint};
 use panic_capture::{Caught, Guard, Here, discard, guard};
 
 use crate::{
     body::watched::{First, Watch},
-    failure::cause::{Cause, is_reported},
-    failure::id::ErrorId,
+    failure::{
+        body_error::{BodyError, is_reported},
+        cause::Cause,
+        facts::Stage,
+    },
     pending::finish::{self, Finishing},
     pending::worker::{self, Signal},
-    report::Stage,
 };
 
 /// The body of [`Exceptions`](crate::Exceptions): the inner one, or the text of a failure.
@@ -384,40 +385,5 @@ impl<B> fmt::Debug for ResponseBody<B> {
         f.debug_struct("ResponseBody")
             .field("has_failed", &has_failed)
             .finish_non_exhaustive()
-    }
-}
-
-/// The response body failed after its head was sent. It has been reported.
-#[derive(Debug)]
-pub struct BodyError {
-    id: Option<ErrorId>,
-    source: Option<BoxError>,
-}
-
-impl BodyError {
-    /// The id in the log. `None` where a layer further in reported it: then it is that one's, see
-    /// [`source`](Error::source). At the end of the sources is [`Reported`], so that a gateway does not
-    /// log the failure again.
-    #[must_use]
-    pub fn id(&self) -> Option<ErrorId> {
-        self.id
-    }
-}
-
-impl fmt::Display for BodyError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.id {
-            Some(id) => write!(f, "the response body failed (error id {id})"),
-            None => f.write_str("the response body failed"),
-        }
-    }
-}
-
-impl Error for BodyError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        match &self.source {
-            Some(source) => Some(&**source),
-            None => Some(&Reported),
-        }
     }
 }

@@ -6,7 +6,7 @@ use panic_capture::{discard, guard};
 use tracing::Span;
 
 use crate::{
-    report::SpanSummary,
+    failure::facts::SpanSummary,
     text::clean,
     text::secrets::{REDACTED, is_secret_name, redacted},
 };
@@ -44,7 +44,7 @@ pub(crate) fn of_error(error: &(dyn Error + 'static)) -> Vec<SpanSummary> {
     {
         use tracing_error::ExtractSpanTrace as _;
         if let Some(trace) =
-            crate::failure::cause::links(error).find_map(|error| error.span_trace())
+            crate::failure::trace::links(error).find_map(|error| error.span_trace())
         {
             return contained(|| visited(trace));
         }

@@ -14,10 +14,10 @@ use std::{
 use panic_capture::{Missing, discard, guard};
 
 use crate::{
-    failure::cause::{AnyError, Trace},
+    failure::facts::Place,
+    failure::trace::{AnyError, Trace},
     frames::names::Origin,
     frames::source::{Excerpt, Sources},
-    report::Place,
 };
 
 /// The frames of a failure, the outermost first, as Python has them.

@@ -8,7 +8,7 @@ use std::{
 };
 
 use crate::{
-    failure::cause::Trace,
+    failure::trace::Trace,
     frames::names::{self, Origin},
     frames::source::Sources,
     frames::{Frame, Note},

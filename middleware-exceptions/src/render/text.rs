@@ -3,10 +3,10 @@
 use std::fmt::{self, Display, Write as _};
 
 use crate::{
-    failure::id::ErrorId,
+    failure::{facts::Kind, id::ErrorId},
     frames::names::Origin,
     frames::{Folded, Frame},
-    report::{Kind, Report},
+    report::Report,
     text::clean::Indented,
 };
 
