@@ -5,11 +5,12 @@ use std::sync::Arc;
 use http::{HeaderMap, Method, Request, Version, uri::PathAndQuery};
 
 use crate::{
-    layer::Config,
+    config::Config,
     request::accept::Format,
     request::gate::Verdict,
+    request::summary::{RequestSummary, shown},
     text::clean,
-    text::secrets::{REDACTED, is_secret_name, redacted},
+    text::secrets::redacted,
 };
 
 /// Of one request: what has to be known should it fail.
@@ -65,15 +66,6 @@ struct Development {
     headers: HeaderMap,
     verdict: Verdict,
     format: Format,
-}
-
-/// The request of a [`Report`](crate::Report), its secrets redacted.
-#[derive(Debug, Clone)]
-pub struct RequestSummary {
-    method: Method,
-    path: String,
-    version: Option<Version>,
-    headers: Vec<(String, String)>,
 }
 
 impl Account {
@@ -246,46 +238,6 @@ impl Known {
             Self::Trace => Method::TRACE,
             Self::Patch => Method::PATCH,
         }
-    }
-}
-
-fn shown(headers: &HeaderMap) -> Vec<(String, String)> {
-    let shown = headers.iter().take(64).map(|(name, value)| {
-        let value = if is_secret_name(name.as_str()) || value.is_sensitive() {
-            REDACTED.into()
-        } else {
-            let value = String::from_utf8_lossy(value.as_bytes());
-            clean::cut_text(&redacted(&value), 1024).0
-        };
-        (name.as_str().to_owned(), value)
-    });
-    shown.collect()
-}
-
-impl RequestSummary {
-    /// The method.
-    #[must_use]
-    pub fn method(&self) -> &Method {
-        &self.method
-    }
-
-    /// Path and query as they reached the layer, secret fields of the query redacted.
-    #[must_use]
-    pub fn path(&self) -> &str {
-        &self.path
-    }
-
-    /// The version of HTTP; `None` in production.
-    #[must_use]
-    pub fn version(&self) -> Option<Version> {
-        self.version
-    }
-
-    /// The headers, secret ones redacted; empty in production, where cloning them would cost every
-    /// request six allocations.
-    #[must_use]
-    pub fn headers(&self) -> &[(String, String)] {
-        &self.headers
     }
 }
 

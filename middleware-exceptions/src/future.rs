@@ -18,8 +18,7 @@ use pin_project_lite::pin_project;
 
 use crate::{
     ResponseBody,
-    body::watched::Watch,
-    body::{Started, start},
+    body::watched::{Started, Watch, start},
     context::{Account, Brief, Witness},
     failure::{cause::Cause, facts::Stage},
     pending::finish::{self, Finishing},

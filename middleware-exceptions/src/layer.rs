@@ -8,7 +8,8 @@ use tower_layer::Layer;
 
 use crate::{
     Exceptions, Report,
-    render::{Page, Rendered},
+    config::Config,
+    render::page::{Page, Rendered},
     request::gate::Details,
 };
 
@@ -28,24 +29,6 @@ use crate::{
 pub struct ExceptionsLayer {
     config: Arc<Config>,
 }
-
-#[derive(Clone)]
-pub(crate) struct Config {
-    pub(crate) details: Details,
-    pub(crate) trusted: Vec<IpNet>,
-    pub(crate) peer: Option<Arc<PeerFn>>,
-    pub(crate) observers: Vec<Arc<ObserverFn>>,
-    pub(crate) statuses: Vec<Arc<StatusFn>>,
-    pub(crate) renderer: Option<Arc<RenderFn>>,
-    pub(crate) append: bool,
-    pub(crate) flush: Duration,
-    pub(crate) editor: Option<Arc<str>>,
-}
-
-type PeerFn = dyn Fn(&Parts) -> Option<IpAddr> + Send + Sync;
-type ObserverFn = dyn Fn(&Report) + Send + Sync;
-pub(crate) type StatusFn = dyn Fn(&(dyn Error + 'static)) -> Option<StatusCode> + Send + Sync;
-type RenderFn = dyn Fn(&Page<'_>) -> Option<Rendered> + Send + Sync;
 
 impl ExceptionsLayer {
     /// The form for production: every failure is answered with a fixed text and an error id; the
@@ -80,7 +63,7 @@ impl ExceptionsLayer {
     /// body, the reason and the line that mends it. Off by default.
     #[must_use]
     pub fn development(self) -> Self {
-        crate::frames::symbols::warm();
+        crate::pending::ready::warm();
         self.with(|config| match &mut config.details {
             details @ Details::Off => *details = Details::Gated { in_release: false },
             Details::Gated { .. } | Details::If(_) => {}
@@ -90,7 +73,7 @@ impl ExceptionsLayer {
     /// As [`development`](Self::development), in release builds as well.
     #[must_use]
     pub fn development_in_release(self) -> Self {
-        crate::frames::symbols::warm();
+        crate::pending::ready::warm();
         self.with(|config| match &mut config.details {
             details @ (Details::Off | Details::Gated { .. }) => {
                 *details = Details::Gated { in_release: true };

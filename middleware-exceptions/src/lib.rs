@@ -133,6 +133,7 @@
 //! new names gets [the place only](Note::TooMany). Line tables are enough: `debug = "line-tables-only"` in the profile.
 
 mod body;
+mod config;
 mod context;
 mod failure;
 mod frames;
@@ -146,14 +147,14 @@ mod service;
 mod text;
 
 pub use body::ResponseBody;
-pub use context::RequestSummary;
 pub use failure::body_error::BodyError;
 pub use failure::facts::{ChainLink, Kind, Place, SpanSummary, Stage};
 pub use failure::id::ErrorId;
 pub use frames::{Folded, Frame, Note, Traceback, names::Origin, source::Excerpt};
 pub use future::ResponseFuture;
 pub use layer::ExceptionsLayer;
-pub use render::{Page, Rendered};
+pub use render::page::{Page, Rendered};
 pub use report::Report;
 pub use request::accept::Format;
+pub use request::summary::RequestSummary;
 pub use service::Exceptions;

@@ -5,7 +5,6 @@ use std::{fmt, sync::OnceLock};
 use http::StatusCode;
 
 use crate::{
-    context::RequestSummary,
     failure::{
         cause::Cause,
         facts::{ChainLink, Kind, Place, SpanSummary, Stage},
@@ -13,6 +12,7 @@ use crate::{
         trace::Trace,
     },
     frames::Traceback,
+    request::summary::RequestSummary,
 };
 
 /// One failure: what went wrong, where, and during which request.
@@ -132,12 +132,6 @@ impl Report {
     #[must_use]
     pub fn status(&self) -> StatusCode {
         self.cause.status
-    }
-
-    /// The traceback and all that is known, as plain text: what the log has.
-    #[must_use]
-    pub fn to_text(&self) -> String {
-        crate::render::text::page(self)
     }
 }
 

@@ -16,9 +16,9 @@ use tower_service::Service;
 
 use crate::{
     ResponseBody, ResponseFuture,
+    config::Config,
     context::{Account, Brief, Known, Witness, path_of},
     failure::{cause::Cause, facts::Stage},
-    layer::Config,
     pending::finish::Finishing,
 };
 

@@ -12,12 +12,12 @@ use http::StatusCode;
 use panic_capture::{Caught, Missing, discard, guard};
 
 use crate::{
+    config::Config,
     failure::{
         facts::{ChainLink, Kind, Place, SpanSummary},
         spans,
         trace::{AnyError, Contained, DEPTH, Trace, debug, links},
     },
-    layer::Config,
     text::clean::{self, MESSAGE},
 };
 

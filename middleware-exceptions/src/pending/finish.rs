@@ -13,11 +13,11 @@ use tracing::Level;
 
 use crate::{
     ResponseBody,
+    config::Config,
     context::Witness,
     failure::{cause::Cause, facts::Stage, id::ErrorId},
-    frames::symbols::{self, Ready},
     frames::{Note, Traceback},
-    layer::Config,
+    pending::ready::{Ready, prepare},
     pending::worker::{self, Signal},
     render,
     report::Report,
@@ -69,7 +69,7 @@ impl Finishing {
         };
         if !report.has_traceback() && self.wants_frames() {
             if self.waiting.is_none() {
-                match symbols::prepare(report) {
+                match prepare(report) {
                     Ready::Now => {}
                     Ready::When(signal) => self.waiting = Some(signal),
                     Ready::Never(note) => {
@@ -155,7 +155,7 @@ fn tell_later(report: &Arc<Report>, config: &Arc<Config>) {
     if !is_heard(config) {
         return;
     }
-    if symbols::is_ready(report) {
+    if crate::frames::symbols::is_ready(report) {
         tell(report, config);
         return;
     }

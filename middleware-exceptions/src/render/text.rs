@@ -17,6 +17,14 @@ pub(crate) fn fixed(id: ErrorId) -> String {
     )
 }
 
+impl Report {
+    /// The traceback and all that is known, as plain text: what the log has.
+    #[must_use]
+    pub fn to_text(&self) -> String {
+        page(self)
+    }
+}
+
 /// All that is known.
 pub(crate) fn page(report: &Report) -> String {
     let mut page = String::with_capacity(2048);

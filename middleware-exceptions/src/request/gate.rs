@@ -9,7 +9,7 @@ use std::{
 use gateway_core::RequestExt as _;
 use http::{HeaderMap, Version, header, request::Parts};
 
-use crate::layer::Config;
+use crate::config::Config;
 
 /// Who may see details.
 #[derive(Clone, Default)]
