@@ -9,9 +9,8 @@ use crate::{
         cause::Cause,
         facts::{ChainLink, Kind, Place, SpanSummary, Stage},
         id::ErrorId,
-        trace::Trace,
     },
-    frames::Traceback,
+    frames::{Traceback, resolve::is_ready},
     request::summary::RequestSummary,
 };
 
@@ -86,16 +85,17 @@ impl Report {
             .get_or_init(|| Traceback::resolve(&self.cause.trace, self.location()))
     }
 
-    pub(crate) fn trace(&self) -> &Trace {
-        &self.cause.trace
-    }
-
     pub(crate) fn set_traceback(&self, traceback: Traceback) {
         _ = self.traceback.set(traceback);
     }
 
     pub(crate) fn has_traceback(&self) -> bool {
         self.traceback.get().is_some()
+    }
+
+    /// Whether [`frames`](Self::frames) costs little.
+    pub(crate) fn is_ready(&self) -> bool {
+        self.has_traceback() || is_ready(&self.cause.trace, self.location())
     }
 
     /// Where it was raised, or where `?` met it.

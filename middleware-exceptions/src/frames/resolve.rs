@@ -70,6 +70,18 @@ impl Traceback {
     }
 }
 
+/// Whether nothing slow is needed for a traceback.
+pub(crate) fn is_ready(trace: &Trace, place: Option<&Place>) -> bool {
+    let known = match trace {
+        Trace::Addresses { frames, .. } => symbols::are_known(frames),
+        Trace::Missing(_) => true,
+        // Printing a backtrace of std's symbolicates all of it.
+        Trace::Error(_) => !symbols::backtraces_enabled(),
+    };
+    // The line of source at the place comes from a file.
+    known && place.is_none_or(is_placed)
+}
+
 /// Leaves out how a panic is raised and caught: what is within the end marker of std, and
 /// what is around this layer (or the start of a thread).
 fn cut(frames: &mut Vec<Arc<Frame>>) {
@@ -157,7 +169,7 @@ type Placed = HashMap<(String, u32), Option<Arc<Frame>>>;
 static PLACED: Mutex<Option<Placed>> = Mutex::new(None);
 
 /// Whether the source at the place has been looked for.
-pub(crate) fn is_placed(place: &Place) -> bool {
+fn is_placed(place: &Place) -> bool {
     let placed = PLACED.lock().unwrap_or_else(PoisonError::into_inner);
     let key = (place.file.clone(), place.line);
     placed.as_ref().is_some_and(|map| map.contains_key(&key))

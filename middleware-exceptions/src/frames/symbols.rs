@@ -7,11 +7,9 @@ use std::{
 };
 
 use crate::{
-    failure::trace::Trace,
     frames::Frame,
     frames::names::{self, Origin},
     frames::source::Sources,
-    report::Report,
 };
 
 /// So many addresses are remembered. A program has only so many that panics pass.
@@ -22,30 +20,15 @@ pub(crate) type Inlined = Arc<[Arc<Frame>]>;
 
 static SYMBOLS: RwLock<Option<HashMap<usize, Inlined>>> = RwLock::new(None);
 
-/// Whether nothing slow is needed.
-pub(crate) fn is_ready(report: &Report) -> bool {
-    if report.has_traceback() {
-        return true;
-    }
-    let known = match report.trace() {
-        Trace::Addresses { frames, .. } => {
-            let symbols = SYMBOLS.read().unwrap_or_else(PoisonError::into_inner);
-            let known = |address| {
-                symbols
-                    .as_ref()
-                    .is_some_and(|map| map.contains_key(address))
-            };
-            frames.iter().all(known)
-        }
-        Trace::Missing(_) => true,
-        // Printing a backtrace of std's symbolicates all of it.
-        Trace::Error(_) => !backtraces_enabled(),
+/// Whether all of them are in the cache.
+pub(crate) fn are_known(addresses: &[usize]) -> bool {
+    let symbols = SYMBOLS.read().unwrap_or_else(PoisonError::into_inner);
+    let known = |address| {
+        symbols
+            .as_ref()
+            .is_some_and(|map| map.contains_key(address))
     };
-    // The line of source at the place comes from a file.
-    known
-        && report
-            .location()
-            .is_none_or(crate::frames::resolve::is_placed)
+    addresses.iter().all(known)
 }
 
 /// Whether errors may carry a backtrace: as std and anyhow decide it.

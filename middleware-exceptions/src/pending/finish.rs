@@ -155,7 +155,7 @@ fn tell_later(report: &Arc<Report>, config: &Arc<Config>) {
     if !is_heard(config) {
         return;
     }
-    if crate::frames::symbols::is_ready(report) {
+    if report.is_ready() {
         tell(report, config);
         return;
     }

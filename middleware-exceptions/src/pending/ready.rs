@@ -6,10 +6,7 @@ use std::{
 };
 
 use crate::{
-    frames::{
-        Note,
-        symbols::{is_ready, resolved},
-    },
+    frames::{Note, symbols::resolved},
     pending::worker::{self, Signal},
     report::Report,
 };
@@ -29,7 +26,7 @@ pub(crate) enum Ready {
 
 /// Sees to it that `report.frames()` costs little.
 pub(crate) fn prepare(report: &Arc<Report>) -> Ready {
-    if is_ready(report) {
+    if report.is_ready() {
         return Ready::Now;
     }
     if !allowed() {
