@@ -179,7 +179,7 @@ impl<F> ResponseFutureProjection<'_, F> {
             return Poll::Pending;
         };
         ready!(finishing.poll_told(cx));
-        Poll::Ready(Box::new(finishing.response()))
+        Poll::Ready(Box::new(finishing.response().map(ResponseBody::whole)))
     }
 
     /// The body goes on with it.

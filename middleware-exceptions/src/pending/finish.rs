@@ -6,13 +6,13 @@ use std::{
     task::{Context, Poll, ready},
 };
 
+use bytes::Bytes;
 use gateway_core::FailureText;
 use http::Response;
 use panic_capture::{Caught, discard, guard};
 use tracing::Level;
 
 use crate::{
-    ResponseBody,
     config::Config,
     context::Witness,
     failure::{cause::Cause, facts::Stage, id::ErrorId},
@@ -90,8 +90,8 @@ impl Finishing {
         self.verdict == Verdict::Shown || is_heard(&self.config)
     }
 
-    /// The clean response, where one is still possible.
-    pub(crate) fn response<B>(&self) -> Response<ResponseBody<B>> {
+    /// The clean response, where one is still possible. `None` is the content of one to HEAD.
+    pub(crate) fn response(&self) -> Response<Option<Bytes>> {
         let response = match &self.report {
             Some(report) if !report.status().is_server_error() => render::plain(report.status()),
             Some(report) => render::response(report, self.verdict, self.format, &self.config),
@@ -110,7 +110,7 @@ impl Finishing {
                 .insert(FailureText::new(AsText(Arc::clone(report))));
         }
         // RFC 9110 section 9.3.2: the header fields of a GET, without its content.
-        response.map(|text| ResponseBody::whole((!is_head).then_some(text)))
+        response.map(|text| (!is_head).then_some(text))
     }
 
     /// The traceback as text, for a body that asked for it.
