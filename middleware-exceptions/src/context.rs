@@ -186,7 +186,7 @@ pub(crate) fn path_of<B>(request: &Request<B>) -> &str {
 
 impl Details {
     fn of<B>(request: &Request<B>, config: &Config) -> Self {
-        let development = (!config.details.is_off()).then(|| {
+        let development = (!config.gate.is_off()).then(|| {
             // What the program judges by is what it judges by everywhere: `Parts`.
             let (mut parts, ()) = Request::new(()).into_parts();
             parts.method.clone_from(request.method());
@@ -196,7 +196,7 @@ impl Details {
             parts.extensions.clone_from(request.extensions());
             Development {
                 version: parts.version,
-                verdict: config.details.judge(&parts, config),
+                verdict: config.gate.judge(&parts),
                 format: Format::accepted(&parts.headers),
                 headers: parts.headers,
             }

@@ -10,7 +10,7 @@ use crate::{
     Exceptions, Report,
     config::Config,
     render::page::{Page, Rendered},
-    request::gate::Details,
+    request::gate::{Details, Gate},
 };
 
 /// Turns panics and errors of the services below it into responses and log records.
@@ -43,9 +43,7 @@ impl ExceptionsLayer {
         warn_of_abort();
         Self {
             config: Arc::new(Config {
-                details: Details::Off,
-                trusted: Vec::new(),
-                peer: None,
+                gate: Gate::default(),
                 observers: Vec::new(),
                 statuses: Vec::new(),
                 renderer: None,
@@ -64,7 +62,7 @@ impl ExceptionsLayer {
     #[must_use]
     pub fn development(self) -> Self {
         crate::pending::ready::warm();
-        self.with(|config| match &mut config.details {
+        self.with(|config| match &mut config.gate.details {
             details @ Details::Off => *details = Details::Gated { in_release: false },
             Details::Gated { .. } | Details::If(_) => {}
         })
@@ -74,7 +72,7 @@ impl ExceptionsLayer {
     #[must_use]
     pub fn development_in_release(self) -> Self {
         crate::pending::ready::warm();
-        self.with(|config| match &mut config.details {
+        self.with(|config| match &mut config.gate.details {
             details @ (Details::Off | Details::Gated { .. }) => {
                 *details = Details::Gated { in_release: true };
             }
@@ -87,7 +85,7 @@ impl ExceptionsLayer {
     /// called more than once.
     #[must_use]
     pub fn trust_peers(self, cidr: IpNet) -> Self {
-        self.with(|config| config.trusted.push(cidr))
+        self.with(|config| config.gate.trusted.push(cidr))
     }
 
     /// Shows details to whomever the closure says, in every build, in place of all the gates of
@@ -97,7 +95,7 @@ impl ExceptionsLayer {
     /// that clients cannot.
     #[must_use]
     pub fn show_details_if(self, allowed: impl Fn(&Parts) -> bool + Send + Sync + 'static) -> Self {
-        self.with(|config| config.details = Details::If(Arc::new(allowed)))
+        self.with(|config| config.gate.details = Details::If(Arc::new(allowed)))
     }
 
     /// Where [`development`](Self::development) finds the peer. Default: `gateway_core::ConnInfo` and, with the feature
@@ -107,7 +105,7 @@ impl ExceptionsLayer {
         self,
         peer: impl Fn(&Parts) -> Option<IpAddr> + Send + Sync + 'static,
     ) -> Self {
-        self.with(|config| config.peer = Some(Arc::new(peer)))
+        self.with(|config| config.gate.peer = Some(Arc::new(peer)))
     }
 
     /// Calls this with every failure, before it is logged and answered. May be called more than once.
@@ -223,8 +221,8 @@ impl<S> Layer<S> for ExceptionsLayer {
 impl fmt::Debug for ExceptionsLayer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ExceptionsLayer")
-            .field("details", &self.config.details)
-            .field("trusted", &self.config.trusted)
+            .field("details", &self.config.gate.details)
+            .field("trusted", &self.config.gate.trusted)
             .field("observers", &self.config.observers.len())
             .finish_non_exhaustive()
     }

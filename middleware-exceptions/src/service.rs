@@ -84,7 +84,7 @@ where
             Some(method)
                 if Brief::has_room_for(path)
                     && self.failed.is_none()
-                    && self.account.config.details.is_off() =>
+                    && self.account.config.gate.is_off() =>
             {
                 method
             }
