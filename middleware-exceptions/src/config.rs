@@ -1,10 +1,9 @@
 //! What the user has configured, summed up: every part of the crate takes its own of it.
 
-use std::{error::Error, sync::Arc, time::Duration};
-
-use http::StatusCode;
+use std::{sync::Arc, time::Duration};
 
 use crate::{
+    failure::cause::StatusFn,
     render::page::{Page, Rendered},
     report::Report,
     request::gate::Gate,
@@ -22,5 +21,4 @@ pub(crate) struct Config {
 }
 
 pub(crate) type ObserverFn = dyn Fn(&Report) + Send + Sync;
-pub(crate) type StatusFn = dyn Fn(&(dyn Error + 'static)) -> Option<StatusCode> + Send + Sync;
 pub(crate) type RenderFn = dyn Fn(&Page<'_>) -> Option<Rendered> + Send + Sync;

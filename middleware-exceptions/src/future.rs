@@ -231,8 +231,8 @@ impl<F> ResponseFutureProjection<'_, F> {
             return;
         };
         let cause = match failed {
-            Failed::Handler(error) => Cause::of_error(error, witness.config()),
-            Failed::Body(error) => Cause::of_error(error, witness.config()),
+            Failed::Handler(error) => Cause::of_error(error, &witness.config().statuses),
+            Failed::Body(error) => Cause::of_error(error, &witness.config().statuses),
             Failed::Panic(caught) => Cause::of_panic(caught),
         };
         *self.state = State::Failed(Box::new(Finishing::new(cause, stage, &witness)));

@@ -70,7 +70,7 @@ where
         let failed = match guard.catch(|| self.inner.poll_ready(cx)) {
             Ok(Poll::Pending) => return Poll::Pending,
             Ok(Poll::Ready(Ok(()))) => return Poll::Ready(Ok(())),
-            Ok(Poll::Ready(Err(error))) => Cause::of_error(error, &self.account.config),
+            Ok(Poll::Ready(Err(error))) => Cause::of_error(error, &self.account.config.statuses),
             Err(payload) => Cause::of_panic(guard.caught(payload)),
         };
         self.failed = Some(Box::new(failed));

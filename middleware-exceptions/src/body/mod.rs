@@ -120,7 +120,7 @@ where
                     source: Some(error),
                 })));
             }
-            Ok(error) => Cause::of_error(error, witness.config()),
+            Ok(error) => Cause::of_error(error, &witness.config().statuses),
             Err(caught) => Cause::of_panic(caught),
         };
         let flush = witness.config().flush;

@@ -5,6 +5,7 @@ use std::{
     borrow::Cow,
     error::Error,
     fmt::Display,
+    sync::Arc,
 };
 
 use gateway_core::{BoxError, Failure};
@@ -12,7 +13,6 @@ use http::StatusCode;
 use panic_capture::{Caught, Missing, discard, guard};
 
 use crate::{
-    config::Config,
     failure::{
         facts::{ChainLink, Kind, Place, SpanSummary},
         spans,
@@ -34,6 +34,9 @@ pub(crate) struct Cause {
     pub(crate) status: StatusCode,
     pub(crate) trace: Trace,
 }
+
+/// What the program maps an error to, if it knows its type.
+pub(crate) type StatusFn = dyn Fn(&(dyn Error + 'static)) -> Option<StatusCode> + Send + Sync;
 
 impl Cause {
     #[cold]
@@ -76,7 +79,7 @@ impl Cause {
 
     #[cold]
     #[inline(never)]
-    pub(crate) fn of_error<E>(error: E, config: &Config) -> Self
+    pub(crate) fn of_error<E>(error: E, statuses: &[Arc<StatusFn>]) -> Self
     where
         E: Into<BoxError> + 'static,
     {
@@ -95,7 +98,7 @@ impl Cause {
             trace: Trace::Missing(Missing::Unseen),
         };
         // Everything below runs somebody's code: `Display`, `Debug`, `source`, subscribers.
-        if let Err(caught) = guard(|| cause.describe(held.get(), config)) {
+        if let Err(caught) = guard(|| cause.describe(held.get(), statuses)) {
             discard(caught.payload);
             cause
                 .message
@@ -105,7 +108,7 @@ impl Cause {
         cause
     }
 
-    fn describe(&mut self, error: Option<&AnyError>, config: &Config) {
+    fn describe(&mut self, error: Option<&AnyError>, statuses: &[Arc<StatusFn>]) {
         let Some(held) = error else { return };
         let error = held.as_dyn();
         if let Some(failure) = error.downcast_ref::<Failure>() {
@@ -138,7 +141,7 @@ impl Cause {
             source = cause.source();
         }
         if self.status == StatusCode::INTERNAL_SERVER_ERROR
-            && let Some(status) = mapped(error, config)
+            && let Some(status) = mapped(error, statuses)
         {
             self.status = status;
         }
@@ -152,8 +155,8 @@ impl Cause {
 }
 
 /// What the layers of the program map it to: the first mapping that finds its type in the chain.
-fn mapped(error: &(dyn Error + 'static), config: &Config) -> Option<StatusCode> {
-    config.statuses.iter().find_map(|status| {
+fn mapped(error: &(dyn Error + 'static), statuses: &[Arc<StatusFn>]) -> Option<StatusCode> {
+    statuses.iter().find_map(|status| {
         links(error).find_map(|error| match error.downcast_ref::<Failure>() {
             Some(failure) => status(failure.cause()).or_else(|| status(error)),
             None => status(error),
