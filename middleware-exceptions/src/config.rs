@@ -3,10 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use crate::{
-    failure::cause::StatusFn,
-    render::page::{Page, Rendered},
-    report::Report,
-    request::gate::Gate,
+    failure::cause::StatusFn, render::page::Renderer, report::Report, request::gate::Gate,
 };
 
 #[derive(Clone)]
@@ -14,11 +11,9 @@ pub(crate) struct Config {
     pub(crate) gate: Gate,
     pub(crate) observers: Vec<Arc<ObserverFn>>,
     pub(crate) statuses: Vec<Arc<StatusFn>>,
-    pub(crate) renderer: Option<Arc<RenderFn>>,
+    pub(crate) renderer: Renderer,
     pub(crate) append: bool,
     pub(crate) flush: Duration,
-    pub(crate) editor: Option<Arc<str>>,
 }
 
 pub(crate) type ObserverFn = dyn Fn(&Report) + Send + Sync;
-pub(crate) type RenderFn = dyn Fn(&Page<'_>) -> Option<Rendered> + Send + Sync;

@@ -9,7 +9,7 @@ use tower_layer::Layer;
 use crate::{
     Exceptions, Report,
     config::Config,
-    render::page::{Page, Rendered},
+    render::page::{Page, Rendered, Renderer},
     request::gate::{Details, Gate},
 };
 
@@ -46,10 +46,9 @@ impl ExceptionsLayer {
                 gate: Gate::default(),
                 observers: Vec::new(),
                 statuses: Vec::new(),
-                renderer: None,
+                renderer: Renderer::default(),
                 append: false,
                 flush: Duration::from_secs(1),
-                editor: None,
             }),
         }
     }
@@ -140,7 +139,7 @@ impl ExceptionsLayer {
         self,
         render: impl Fn(&Page<'_>) -> Option<Rendered> + Send + Sync + 'static,
     ) -> Self {
-        self.with(|config| config.renderer = Some(Arc::new(render)))
+        self.with(|config| config.renderer.own = Some(Arc::new(render)))
     }
 
     /// Where details are shown and a `text/*` body fails half way: appends the traceback to it.
@@ -162,7 +161,7 @@ impl ExceptionsLayer {
     #[must_use]
     pub fn editor(self, url: impl Into<Arc<str>>) -> Self {
         let url = url.into();
-        self.with(|config| config.editor = Some(url))
+        self.with(|config| config.renderer.editor = Some(url))
     }
 
     /// Files below this folder are yours: their lines are shown, their paths relative to it.

@@ -94,7 +94,9 @@ impl Finishing {
     pub(crate) fn response(&self) -> Response<Option<Bytes>> {
         let response = match &self.report {
             Some(report) if !report.status().is_server_error() => render::plain(report.status()),
-            Some(report) => render::response(report, self.verdict, self.format, &self.config),
+            Some(report) => {
+                render::response(report, self.verdict, self.format, &self.config.renderer)
+            }
             None => render::plain(http::StatusCode::INTERNAL_SERVER_ERROR),
         };
         let is_head = self.is_head;

@@ -10,8 +10,7 @@ use http::{HeaderValue, Response, StatusCode, header};
 use panic_capture::{discard, guard};
 
 use crate::{
-    config::Config,
-    render::page::{Page, Rendered},
+    render::page::{Page, Rendered, Renderer},
     report::Report,
     request::accept::Format,
     request::gate::Verdict,
@@ -22,24 +21,24 @@ pub(crate) fn response(
     report: &Report,
     verdict: Verdict,
     format: Format,
-    config: &Config,
+    renderer: &Renderer,
 ) -> Response<Bytes> {
     let page = Page {
         report,
         verdict,
         format,
     };
-    let own = config.renderer.as_ref().and_then(|render| {
+    let own = renderer.own.as_ref().and_then(|render| {
         guard(|| render(&page)).unwrap_or_else(|caught| {
             discard(caught.payload);
             None
         })
     });
-    let rendered = own.unwrap_or_else(|| ours(&page, config));
+    let rendered = own.unwrap_or_else(|| ours(&page, renderer));
     build(report.status(), rendered)
 }
 
-fn ours(page: &Page<'_>, config: &Config) -> Rendered {
+fn ours(page: &Page<'_>, renderer: &Renderer) -> Rendered {
     let Page {
         report,
         verdict,
@@ -63,7 +62,7 @@ fn ours(page: &Page<'_>, config: &Config) -> Rendered {
             Rendered::new(format.content_type(), problem::page(report))
         }
         (Verdict::Shown, Format::Html) => {
-            let html = html::page(report, config.editor.as_deref());
+            let html = html::page(report, renderer.editor.as_deref());
             let mut rendered = Rendered::new(format.content_type(), html.page);
             rendered.policy = HeaderValue::try_from(html.policy).ok();
             rendered

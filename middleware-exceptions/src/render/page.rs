@@ -1,5 +1,7 @@
 //! What a renderer is given, and what it gives back.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use http::{HeaderValue, StatusCode};
 
@@ -8,6 +10,17 @@ use crate::{
     report::Report,
     request::{accept::Format, gate::Verdict},
 };
+
+/// How failures are written.
+#[derive(Clone, Default)]
+pub(crate) struct Renderer {
+    /// The program's own way.
+    pub(crate) own: Option<Arc<RenderFn>>,
+    /// The pattern of URLs that open an editor.
+    pub(crate) editor: Option<Arc<str>>,
+}
+
+pub(crate) type RenderFn = dyn Fn(&Page<'_>) -> Option<Rendered> + Send + Sync;
 
 /// What [`render_with`](crate::ExceptionsLayer::render_with) is asked to write.
 #[derive(Debug)]
