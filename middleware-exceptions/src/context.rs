@@ -6,11 +6,12 @@ use http::{HeaderMap, Method, Request, Version, uri::PathAndQuery};
 
 use crate::{
     config::Config,
-    request::accept::Format,
-    request::gate::Verdict,
-    request::summary::{RequestSummary, shown},
-    text::clean,
-    text::secrets::redacted,
+    request::{
+        accept::Format,
+        gate::Verdict,
+        summary::{RequestSummary, shown},
+    },
+    text::{clean, secrets::redacted},
 };
 
 /// Of one request: what has to be known should it fail.

@@ -15,15 +15,19 @@ use http_body::{Body, Frame, SizeHint};
 use panic_capture::{Caught, Guard, Here, discard, guard};
 
 use crate::{
-    body::failing::Failing,
-    body::watched::{First, Watch},
+    body::{
+        failing::Failing,
+        watched::{First, Watch},
+    },
     failure::{
         body_error::{BodyError, is_reported},
         cause::Cause,
         facts::Stage,
     },
-    pending::finish::{self, Finishing},
-    pending::worker,
+    pending::{
+        finish::{self, Finishing},
+        worker,
+    },
 };
 
 /// The body of [`Exceptions`](crate::Exceptions): the inner one, or the text of a failure.

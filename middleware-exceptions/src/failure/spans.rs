@@ -7,8 +7,10 @@ use tracing::Span;
 
 use crate::{
     failure::facts::SpanSummary,
-    text::clean,
-    text::secrets::{REDACTED, is_secret_name, redacted},
+    text::{
+        clean,
+        secrets::{REDACTED, is_secret_name, redacted},
+    },
 };
 
 /// So many spans are listed.

@@ -6,10 +6,10 @@ use std::{
     sync::{Arc, PoisonError, RwLock},
 };
 
-use crate::{
-    frames::Frame,
-    frames::names::{self, Origin},
-    frames::source::Sources,
+use crate::frames::{
+    Frame,
+    names::{self, Origin},
+    source::Sources,
 };
 
 /// So many addresses are remembered. A program has only so many that panics pass.

@@ -17,12 +17,13 @@ use crate::{
     context::Witness,
     failure::{cause::Cause, facts::Stage, id::ErrorId},
     frames::{Note, Traceback},
-    pending::ready::{Ready, prepare},
-    pending::worker::{self, Signal},
+    pending::{
+        ready::{Ready, prepare},
+        worker::{self, Signal},
+    },
     render,
     report::Report,
-    request::accept::Format,
-    request::gate::Verdict,
+    request::{accept::Format, gate::Verdict},
     text::clean::OneLine,
 };
 

@@ -7,9 +7,7 @@ use gateway_core::escape;
 use super::text;
 use crate::{
     failure::id::ErrorId,
-    frames::names::Origin,
-    frames::source::Excerpt,
-    frames::{Folded, Frame},
+    frames::{Folded, Frame, names::Origin, source::Excerpt},
     report::Report,
 };
 

@@ -12,8 +12,7 @@ use panic_capture::{discard, guard};
 use crate::{
     render::page::{Page, Rendered, Renderer},
     report::Report,
-    request::accept::Format,
-    request::gate::Verdict,
+    request::{accept::Format, gate::Verdict},
 };
 
 /// The response to a failure. Nothing of the response that failed is in it.

@@ -4,8 +4,7 @@ use std::fmt::{self, Display, Write as _};
 
 use crate::{
     failure::{facts::Kind, id::ErrorId},
-    frames::names::Origin,
-    frames::{Folded, Frame},
+    frames::{Folded, Frame, names::Origin},
     report::Report,
     text::clean::Indented,
 };
