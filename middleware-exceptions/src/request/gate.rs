@@ -8,8 +8,17 @@ use std::{
 
 use gateway_core::RequestExt as _;
 use http::{HeaderMap, Version, header, request::Parts};
+use ipnet::IpNet;
 
-use crate::layer::Config;
+/// Who may see details, and how that is found out.
+#[derive(Clone, Default)]
+pub(crate) struct Gate {
+    pub(crate) details: Details,
+    pub(crate) trusted: Vec<IpNet>,
+    pub(crate) peer: Option<Arc<PeerFn>>,
+}
+
+pub(crate) type PeerFn = dyn Fn(&Parts) -> Option<IpAddr> + Send + Sync;
 
 /// Who may see details.
 #[derive(Clone, Default)]
@@ -60,16 +69,16 @@ const FORWARDING: [&str; 9] = [
     "via",
 ];
 
-impl Details {
+impl Gate {
     #[inline]
     pub(crate) fn is_off(&self) -> bool {
-        matches!(self, Self::Off)
+        matches!(self.details, Details::Off)
     }
 
-    pub(crate) fn judge(&self, parts: &Parts, config: &Config) -> Verdict {
-        match self {
-            Self::Off => Verdict::Production,
-            Self::If(allowed) => match panic_capture::guard(|| allowed(parts)) {
+    pub(crate) fn judge(&self, parts: &Parts) -> Verdict {
+        match &self.details {
+            Details::Off => Verdict::Production,
+            Details::If(allowed) => match panic_capture::guard(|| allowed(parts)) {
                 Ok(true) => Verdict::Shown,
                 Ok(false) => Verdict::Withheld(Reason::Closure),
                 Err(caught) => {
@@ -77,11 +86,11 @@ impl Details {
                     Verdict::Withheld(Reason::Closure)
                 }
             },
-            Self::Gated { in_release } => {
+            Details::Gated { in_release } => {
                 if !cfg!(debug_assertions) && !in_release {
                     return Verdict::Withheld(Reason::ReleaseBuild);
                 }
-                match closed_gate(parts, config) {
+                match closed_gate(parts, self) {
                     Some(reason) => Verdict::Withheld(reason),
                     None => Verdict::Shown,
                 }
@@ -91,12 +100,12 @@ impl Details {
 }
 
 /// The first gate that is closed.
-fn closed_gate(parts: &Parts, config: &Config) -> Option<Reason> {
-    let peer = match peer(parts, config) {
+fn closed_gate(parts: &Parts, gate: &Gate) -> Option<Reason> {
+    let peer = match peer(parts, gate) {
         Ok(peer) => peer,
         Err(reason) => return Some(reason),
     };
-    let trusted = config.trusted.iter().any(|cidr| cidr.contains(&peer));
+    let trusted = gate.trusted.iter().any(|cidr| cidr.contains(&peer));
     if !trusted && !peer.is_loopback() {
         return Some(Reason::Peer(peer));
     }
@@ -118,8 +127,8 @@ fn closed_gate(parts: &Parts, config: &Config) -> Option<Reason> {
     }
 }
 
-fn peer(parts: &Parts, config: &Config) -> Result<IpAddr, Reason> {
-    if let Some(peer) = &config.peer {
+fn peer(parts: &Parts, gate: &Gate) -> Result<IpAddr, Reason> {
+    if let Some(peer) = &gate.peer {
         let said = panic_capture::guard(|| peer(parts)).unwrap_or_else(|caught| {
             panic_capture::discard(caught.payload);
             None

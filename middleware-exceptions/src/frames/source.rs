@@ -9,7 +9,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use crate::clean;
+use crate::text::clean;
 
 /// Larger files are generated, and nobody reads them in a traceback.
 const FILE: u64 = 2 * 1024 * 1024;

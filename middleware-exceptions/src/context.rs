@@ -5,11 +5,13 @@ use std::sync::Arc;
 use http::{HeaderMap, Method, Request, Version, uri::PathAndQuery};
 
 use crate::{
-    accept::Format,
-    clean,
-    gate::Verdict,
-    layer::Config,
-    secrets::{REDACTED, is_secret_name, redacted},
+    config::Config,
+    request::{
+        accept::Format,
+        gate::Verdict,
+        summary::{RequestSummary, shown},
+    },
+    text::{clean, secrets::redacted},
 };
 
 /// Of one request: what has to be known should it fail.
@@ -65,15 +67,6 @@ struct Development {
     headers: HeaderMap,
     verdict: Verdict,
     format: Format,
-}
-
-/// The request of a [`Report`](crate::Report), its secrets redacted.
-#[derive(Debug, Clone)]
-pub struct RequestSummary {
-    method: Method,
-    path: String,
-    version: Option<Version>,
-    headers: Vec<(String, String)>,
 }
 
 impl Account {
@@ -194,7 +187,7 @@ pub(crate) fn path_of<B>(request: &Request<B>) -> &str {
 
 impl Details {
     fn of<B>(request: &Request<B>, config: &Config) -> Self {
-        let development = (!config.details.is_off()).then(|| {
+        let development = (!config.gate.is_off()).then(|| {
             // What the program judges by is what it judges by everywhere: `Parts`.
             let (mut parts, ()) = Request::new(()).into_parts();
             parts.method.clone_from(request.method());
@@ -204,7 +197,7 @@ impl Details {
             parts.extensions.clone_from(request.extensions());
             Development {
                 version: parts.version,
-                verdict: config.details.judge(&parts, config),
+                verdict: config.gate.judge(&parts),
                 format: Format::accepted(&parts.headers),
                 headers: parts.headers,
             }
@@ -246,46 +239,6 @@ impl Known {
             Self::Trace => Method::TRACE,
             Self::Patch => Method::PATCH,
         }
-    }
-}
-
-fn shown(headers: &HeaderMap) -> Vec<(String, String)> {
-    let shown = headers.iter().take(64).map(|(name, value)| {
-        let value = if is_secret_name(name.as_str()) || value.is_sensitive() {
-            REDACTED.into()
-        } else {
-            let value = String::from_utf8_lossy(value.as_bytes());
-            clean::cut_text(&redacted(&value), 1024).0
-        };
-        (name.as_str().to_owned(), value)
-    });
-    shown.collect()
-}
-
-impl RequestSummary {
-    /// The method.
-    #[must_use]
-    pub fn method(&self) -> &Method {
-        &self.method
-    }
-
-    /// Path and query as they reached the layer, secret fields of the query redacted.
-    #[must_use]
-    pub fn path(&self) -> &str {
-        &self.path
-    }
-
-    /// The version of HTTP; `None` in production.
-    #[must_use]
-    pub fn version(&self) -> Option<Version> {
-        self.version
-    }
-
-    /// The headers, secret ones redacted; empty in production, where cloning them would cost every
-    /// request six allocations.
-    #[must_use]
-    pub fn headers(&self) -> &[(String, String)] {
-        &self.headers
     }
 }
 

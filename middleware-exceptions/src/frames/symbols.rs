@@ -3,76 +3,32 @@
 use std::{
     collections::HashMap,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError, RwLock},
-    time::Instant,
+    sync::{Arc, PoisonError, RwLock},
 };
 
-use crate::{
-    cause::Trace,
-    frames::{Frame, Note},
+use crate::frames::{
+    Frame,
     names::{self, Origin},
-    report::Report,
     source::Sources,
-    worker::{self, Signal},
 };
 
 /// So many addresses are remembered. A program has only so many that panics pass.
 const CACHE: usize = 16 * 1024;
-
-/// Failures that need the debug information and may ask for it at once, and per second.
-const BURST: f64 = 512.0;
-const PER_SECOND: f64 = 64.0;
 
 /// The frames at one address: more than one where functions were inlined, the innermost first.
 pub(crate) type Inlined = Arc<[Arc<Frame>]>;
 
 static SYMBOLS: RwLock<Option<HashMap<usize, Inlined>>> = RwLock::new(None);
 
-pub(crate) enum Ready {
-    /// Everything is in the cache.
-    Now,
-    /// It will be.
-    When(Arc<Signal>),
-    /// Not for this one.
-    Never(Note),
-}
-
-/// Sees to it that `report.frames()` costs little.
-pub(crate) fn prepare(report: &Arc<Report>) -> Ready {
-    if is_ready(report) {
-        return Ready::Now;
-    }
-    if !allowed() {
-        return Ready::Never(Note::TooMany);
-    }
-    let shared = Arc::clone(report);
-    match worker::run_and_signal(move || _ = shared.frames()) {
-        Some(signal) => Ready::When(signal),
-        None => Ready::Never(Note::TooMany),
-    }
-}
-
-/// Whether nothing slow is needed.
-pub(crate) fn is_ready(report: &Report) -> bool {
-    if report.has_traceback() {
-        return true;
-    }
-    let known = match report.trace() {
-        Trace::Addresses { frames, .. } => {
-            let symbols = SYMBOLS.read().unwrap_or_else(PoisonError::into_inner);
-            let known = |address| {
-                symbols
-                    .as_ref()
-                    .is_some_and(|map| map.contains_key(address))
-            };
-            frames.iter().all(known)
-        }
-        Trace::Missing(_) => true,
-        // Printing a backtrace of std's symbolicates all of it.
-        Trace::Error(_) => !backtraces_enabled(),
+/// Whether all of them are in the cache.
+pub(crate) fn are_known(addresses: &[usize]) -> bool {
+    let symbols = SYMBOLS.read().unwrap_or_else(PoisonError::into_inner);
+    let known = |address| {
+        symbols
+            .as_ref()
+            .is_some_and(|map| map.contains_key(address))
     };
-    // The line of source at the place comes from a file.
-    known && report.location().is_none_or(crate::frames::is_placed)
+    addresses.iter().all(known)
 }
 
 /// Whether errors may carry a backtrace: as std and anyhow decide it.
@@ -84,14 +40,6 @@ pub(crate) fn backtraces_enabled() -> bool {
             .or_else(|| set("RUST_BACKTRACE"))
             .unwrap_or(false)
     })
-}
-
-/// Loads the debug information before the first failure needs it.
-pub(crate) fn warm() {
-    static ONCE: std::sync::Once = std::sync::Once::new();
-    ONCE.call_once(|| {
-        worker::run(|| drop(resolved(&[warm as fn() as usize])));
-    });
 }
 
 /// The frames at these addresses, in the same order.
@@ -195,18 +143,4 @@ fn normal(path: &Path) -> PathBuf {
         }
     }
     normal
-}
-
-/// A token bucket. What an attacker can make us do is bounded: the rest of a storm
-/// gets the place only.
-fn allowed() -> bool {
-    static BUCKET: Mutex<Option<(f64, Instant)>> = Mutex::new(None);
-    let mut bucket = BUCKET.lock().unwrap_or_else(PoisonError::into_inner);
-    let now = Instant::now();
-    let (tokens, at) = bucket.unwrap_or((BURST, now));
-    let refill = now.saturating_duration_since(at).as_secs_f64() * PER_SECOND;
-    let tokens = (tokens + refill).min(BURST);
-    let allowed = tokens >= 1.0;
-    *bucket = Some((if allowed { tokens - 1.0 } else { tokens }, now));
-    allowed
 }

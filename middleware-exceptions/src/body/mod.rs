@@ -1,25 +1,33 @@
 //! The response body: watched while it streams, and ended visibly when it fails.
 
+mod failing;
+pub(crate) mod watched;
+
 use std::{
-    error::Error,
     fmt, mem,
     pin::Pin,
-    sync::Arc,
-    task::{Context, Poll, ready},
+    task::{Context, Poll},
 };
 
 use bytes::Bytes;
-use gateway_core::{BoxError, Reported};
+use gateway_core::BoxError;
 use http_body::{Body, Frame, SizeHint};
 use panic_capture::{Caught, Guard, Here, discard, guard};
 
 use crate::{
-    cause::{Cause, is_reported},
-    finish::{self, Finishing},
-    id::ErrorId,
-    report::Stage,
-    watch::{First, Watch},
-    worker::{self, Signal},
+    body::{
+        failing::Failing,
+        watched::{First, Watch},
+    },
+    failure::{
+        body_error::{BodyError, is_reported},
+        cause::Cause,
+        facts::Stage,
+    },
+    pending::{
+        finish::{self, Finishing},
+        worker,
+    },
 };
 
 /// The body of [`Exceptions`](crate::Exceptions): the inner one, or the text of a failure.
@@ -42,50 +50,6 @@ enum State<B> {
         inner: Option<B>,
         watch: Box<Watch>,
     },
-}
-
-/// What the first poll gave, before the head went out.
-pub(crate) enum Started {
-    /// Everything, and the size of it was known.
-    Whole(Bytes),
-    /// The rest is to come.
-    Watched(Box<Watch>),
-}
-
-/// Polls once, before the head is released: what fails now can still be a clean response.
-///
-/// Does not wait. Called below a guard.
-#[inline(always)]
-pub(crate) fn start<B>(body: &mut B, cx: &mut Context<'_>) -> Result<Started, B::Error>
-where
-    B: Body<Data = Bytes> + Unpin,
-{
-    if body.is_end_stream() {
-        return Ok(Started::Watched(Watch::of(First::Nothing, SizeHint::new())));
-    }
-    let size = body.size_hint();
-    let first = match Pin::new(&mut *body).poll_frame(cx) {
-        Poll::Pending => First::Nothing,
-        Poll::Ready(None) => First::End,
-        Poll::Ready(Some(Err(error))) => return Err(error),
-        Poll::Ready(Some(Ok(frame))) => match frame.into_data() {
-            Ok(data) if size.exact() == Some(data.len() as u64) && body.is_end_stream() => {
-                return Ok(Started::Whole(data));
-            }
-            Ok(data) => First::Data(data),
-            Err(frame) => First::of_other(frame),
-        },
-    };
-    Ok(Started::Watched(Watch::of(first, size)))
-}
-
-/// A body that has failed, on its way to its end.
-pub(crate) struct Failing {
-    finishing: Finishing,
-    error: Option<BodyError>,
-    append: bool,
-    polls: u8,
-    flushed: Arc<Signal>,
 }
 
 impl<B> ResponseBody<B> {
@@ -160,7 +124,7 @@ where
                     source: Some(error),
                 })));
             }
-            Ok(error) => Cause::of_error(error, witness.config()),
+            Ok(error) => Cause::of_error(error, &witness.config().statuses),
             Err(caught) => Cause::of_panic(caught),
         };
         let flush = witness.config().flush;
@@ -296,30 +260,6 @@ fn boxed<E: Into<BoxError>>(error: E) -> BoxError {
     })
 }
 
-impl Failing {
-    /// Pending until what was produced before has had its best chance to be sent.
-    ///
-    /// A server flushes when a body is pending, and drops what it holds when a body fails: hyper
-    /// even drops the head. Nobody tells a body what was flushed, so: two wakes of our own and a short time.
-    fn poll_frame(&mut self, cx: &Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        if self.error.is_none() {
-            return Poll::Ready(None);
-        }
-        ready!(self.finishing.poll_told(cx));
-        if mem::take(&mut self.append) {
-            let text = format!("\n\n{}", self.finishing.text());
-            return Poll::Ready(Some(Ok(Frame::data(Bytes::from(text)))));
-        }
-        self.polls = self.polls.saturating_add(1);
-        if self.polls <= 2 {
-            cx.waker().wake_by_ref();
-            return Poll::Pending;
-        }
-        ready!(self.flushed.poll(cx));
-        Poll::Ready(self.error.take().map(Err))
-    }
-}
-
 impl<B> Body for ResponseBody<B>
 where
     B: Body<Data = Bytes> + Unpin,
@@ -382,40 +322,5 @@ impl<B> fmt::Debug for ResponseBody<B> {
         f.debug_struct("ResponseBody")
             .field("has_failed", &has_failed)
             .finish_non_exhaustive()
-    }
-}
-
-/// The response body failed after its head was sent. It has been reported.
-#[derive(Debug)]
-pub struct BodyError {
-    id: Option<ErrorId>,
-    source: Option<BoxError>,
-}
-
-impl BodyError {
-    /// The id in the log. `None` where a layer further in reported it: then it is that one's, see
-    /// [`source`](Error::source). At the end of the sources is [`Reported`], so that a gateway does not
-    /// log the failure again.
-    #[must_use]
-    pub fn id(&self) -> Option<ErrorId> {
-        self.id
-    }
-}
-
-impl fmt::Display for BodyError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.id {
-            Some(id) => write!(f, "the response body failed (error id {id})"),
-            None => f.write_str("the response body failed"),
-        }
-    }
-}
-
-impl Error for BodyError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        match &self.source {
-            Some(source) => Some(&**source),
-            None => Some(&Reported),
-        }
     }
 }

@@ -4,13 +4,17 @@
 //! them costs. So this is boxed, and the boxes are used again: a thread that has served a
 //! body allocates nothing for the next.
 
-use std::cell::Cell;
+use std::{
+    cell::Cell,
+    pin::Pin,
+    task::{Context, Poll},
+};
 
 use bytes::Bytes;
 use http::HeaderMap;
-use http_body::{Frame, SizeHint};
+use http_body::{Body, Frame, SizeHint};
 
-use crate::{body::Failing, summary::Witness};
+use crate::{body::failing::Failing, context::Witness};
 
 /// So many boxes wait on a thread. More bodies than that at once allocate.
 const KEPT: u32 = 256;
@@ -44,6 +48,41 @@ pub(crate) enum First {
     /// Boxed: rare, and three times the size of `Bytes`.
     Trailers(Box<HeaderMap>),
     End,
+}
+
+/// What the first poll gave, before the head went out.
+pub(crate) enum Started {
+    /// Everything, and the size of it was known.
+    Whole(Bytes),
+    /// The rest is to come.
+    Watched(Box<Watch>),
+}
+
+/// Polls once, before the head is released: what fails now can still be a clean response.
+///
+/// Does not wait. Called below a guard.
+#[inline(always)]
+pub(crate) fn start<B>(body: &mut B, cx: &mut Context<'_>) -> Result<Started, B::Error>
+where
+    B: Body<Data = Bytes> + Unpin,
+{
+    if body.is_end_stream() {
+        return Ok(Started::Watched(Watch::of(First::Nothing, SizeHint::new())));
+    }
+    let size = body.size_hint();
+    let first = match Pin::new(&mut *body).poll_frame(cx) {
+        Poll::Pending => First::Nothing,
+        Poll::Ready(None) => First::End,
+        Poll::Ready(Some(Err(error))) => return Err(error),
+        Poll::Ready(Some(Ok(frame))) => match frame.into_data() {
+            Ok(data) if size.exact() == Some(data.len() as u64) && body.is_end_stream() => {
+                return Ok(Started::Whole(data));
+            }
+            Ok(data) => First::Data(data),
+            Err(frame) => First::of_other(frame),
+        },
+    };
+    Ok(Started::Watched(Watch::of(first, size)))
 }
 
 impl First {

@@ -4,7 +4,8 @@ use std::{
     any::{Any, type_name},
     borrow::Cow,
     error::Error,
-    fmt::{Debug, Display, Write as _},
+    fmt::Display,
+    sync::Arc,
 };
 
 use gateway_core::{BoxError, Failure};
@@ -12,15 +13,13 @@ use http::StatusCode;
 use panic_capture::{Caught, Missing, discard, guard};
 
 use crate::{
-    body::BodyError,
-    clean::{self, MESSAGE},
-    layer::Config,
-    report::{ChainLink, Kind, Place, SpanSummary},
-    spans,
+    failure::{
+        facts::{ChainLink, Kind, Place, SpanSummary},
+        spans,
+        trace::{AnyError, Contained, DEPTH, Trace, debug, links},
+    },
+    text::clean::{self, MESSAGE},
 };
-
-/// So many causes are followed: enough for any honest chain, few enough for one without end.
-const DEPTH: usize = 32;
 
 /// All of a [`Report`](crate::Report) that does not need the request.
 pub(crate) struct Cause {
@@ -36,42 +35,8 @@ pub(crate) struct Cause {
     pub(crate) trace: Trace,
 }
 
-/// From what the frames can be had, later.
-pub(crate) enum Trace {
-    /// A panic whose stack the hook walked.
-    Addresses {
-        frames: Box<[usize]>,
-        truncated: bool,
-    },
-    /// A panic without.
-    Missing(Missing),
-    /// An error, which may carry a backtrace.
-    Error(Contained<AnyError>),
-}
-
-/// An error as it came: boxed, `anyhow` and `eyre` lose their backtrace.
-pub(crate) enum AnyError {
-    Boxed(BoxError),
-    #[cfg(feature = "anyhow")]
-    Anyhow(anyhow::Error),
-    #[cfg(feature = "eyre")]
-    Eyre(eyre::Report),
-}
-
-/// Somebody's value, whose drop may panic.
-pub(crate) struct Contained<T>(Option<T>);
-
-impl<T> Contained<T> {
-    pub(crate) fn get(&self) -> Option<&T> {
-        self.0.as_ref()
-    }
-}
-
-impl<T> Drop for Contained<T> {
-    fn drop(&mut self) {
-        discard(self.0.take());
-    }
-}
+/// What the program maps an error to, if it knows its type.
+pub(crate) type StatusFn = dyn Fn(&(dyn Error + 'static)) -> Option<StatusCode> + Send + Sync;
 
 impl Cause {
     #[cold]
@@ -114,7 +79,7 @@ impl Cause {
 
     #[cold]
     #[inline(never)]
-    pub(crate) fn of_error<E>(error: E, config: &Config) -> Self
+    pub(crate) fn of_error<E>(error: E, statuses: &[Arc<StatusFn>]) -> Self
     where
         E: Into<BoxError> + 'static,
     {
@@ -133,7 +98,7 @@ impl Cause {
             trace: Trace::Missing(Missing::Unseen),
         };
         // Everything below runs somebody's code: `Display`, `Debug`, `source`, subscribers.
-        if let Err(caught) = guard(|| cause.describe(held.get(), config)) {
+        if let Err(caught) = guard(|| cause.describe(held.get(), statuses)) {
             discard(caught.payload);
             cause
                 .message
@@ -143,7 +108,7 @@ impl Cause {
         cause
     }
 
-    fn describe(&mut self, error: Option<&AnyError>, config: &Config) {
+    fn describe(&mut self, error: Option<&AnyError>, statuses: &[Arc<StatusFn>]) {
         let Some(held) = error else { return };
         let error = held.as_dyn();
         if let Some(failure) = error.downcast_ref::<Failure>() {
@@ -176,7 +141,7 @@ impl Cause {
             source = cause.source();
         }
         if self.status == StatusCode::INTERNAL_SERVER_ERROR
-            && let Some(status) = mapped(error, config)
+            && let Some(status) = mapped(error, statuses)
         {
             self.status = status;
         }
@@ -190,109 +155,13 @@ impl Cause {
 }
 
 /// What the layers of the program map it to: the first mapping that finds its type in the chain.
-fn mapped(error: &(dyn Error + 'static), config: &Config) -> Option<StatusCode> {
-    config.statuses.iter().find_map(|status| {
+fn mapped(error: &(dyn Error + 'static), statuses: &[Arc<StatusFn>]) -> Option<StatusCode> {
+    statuses.iter().find_map(|status| {
         links(error).find_map(|error| match error.downcast_ref::<Failure>() {
             Some(failure) => status(failure.cause()).or_else(|| status(error)),
             None => status(error),
         })
     })
-}
-
-impl AnyError {
-    fn from<E: Into<BoxError> + 'static>(error: E) -> Self {
-        #[cfg_attr(
-            not(any(feature = "anyhow", feature = "eyre")),
-            expect(unused_mut, reason = "taken from where a feature knows its type")
-        )]
-        let mut slot = Some(error);
-        #[cfg(feature = "anyhow")]
-        if let Some(error) = as_type::<anyhow::Error>(&mut slot) {
-            return Self::Anyhow(error);
-        }
-        #[cfg(feature = "eyre")]
-        if let Some(error) = as_type::<eyre::Report>(&mut slot) {
-            return Self::Eyre(error);
-        }
-        match guard(|| slot.map(Into::into)) {
-            Ok(Some(error)) => Self::Boxed(error),
-            Ok(None) => Self::Boxed("the error is gone".into()),
-            Err(caught) => {
-                discard(caught.payload);
-                Self::Boxed("an error whose conversion into a boxed error panicked".into())
-            }
-        }
-    }
-
-    pub(crate) fn as_dyn(&self) -> &(dyn Error + 'static) {
-        match self {
-            Self::Boxed(error) => &**error,
-            #[cfg(feature = "anyhow")]
-            Self::Anyhow(error) => {
-                let error: &(dyn Error + Send + Sync + 'static) = error.as_ref();
-                error
-            }
-            #[cfg(feature = "eyre")]
-            Self::Eyre(error) => {
-                let error: &(dyn Error + Send + Sync + 'static) = error.as_ref();
-                error
-            }
-        }
-    }
-
-    /// The backtrace as std prints it, if the error has one. Slow: it may symbolicate.
-    pub(crate) fn printed_backtrace(&self) -> Option<String> {
-        match self {
-            // A boxed anyhow::Error prints its backtrace in `{:?}` and has no other way to it.
-            // It begins with the message: of others, a derived `Debug` of a deep chain would
-            // overflow the stack.
-            Self::Boxed(error) => {
-                let message = error.to_string();
-                if !debug(&error, 128).starts_with(clean::truncated(&message, 64)) {
-                    return None;
-                }
-                let debug = debug(&error, 1024 * 1024);
-                let (_, backtrace) = debug.rsplit_once("Stack backtrace:\n")?;
-                Some(backtrace.to_owned())
-            }
-            #[cfg(feature = "anyhow")]
-            Self::Anyhow(error) => {
-                let backtrace = error.backtrace();
-                (backtrace.status() == std::backtrace::BacktraceStatus::Captured)
-                    .then(|| backtrace.to_string())
-            }
-            // Of eyre only the handler knows, and its `{:?}`.
-            #[cfg(feature = "eyre")]
-            Self::Eyre(error) => {
-                let debug = debug(&error, 1024 * 1024);
-                let (_, backtrace) = debug.rsplit_once("Stack backtrace:\n")?;
-                Some(backtrace.to_owned())
-            }
-        }
-    }
-}
-
-#[cfg(any(feature = "anyhow", feature = "eyre"))]
-fn as_type<T: 'static>(slot: &mut dyn Any) -> Option<T> {
-    slot.downcast_mut::<Option<T>>().and_then(Option::take)
-}
-
-/// The error and its sources, as deep as they are followed.
-pub(crate) fn links<'a>(
-    error: &'a (dyn Error + 'static),
-) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
-    let mut next = Some(error);
-    let links = std::iter::from_fn(move || {
-        let error = next?;
-        next = error.source();
-        Some(error)
-    });
-    links.take(DEPTH)
-}
-
-/// Whether an error of the body below was reported by a layer further in.
-pub(crate) fn is_reported(error: &(dyn Error + 'static)) -> bool {
-    links(error).any(<dyn Error + 'static>::is::<BodyError>)
 }
 
 /// `Display`, contained and bounded.
@@ -308,25 +177,6 @@ fn display(error: &dyn Display, limit: usize) -> String {
             )
         }
     }
-}
-
-/// `Debug`, as much as fits. Raw.
-fn debug(error: &dyn Debug, limit: usize) -> String {
-    struct Bounded(String, usize);
-    impl std::fmt::Write for Bounded {
-        fn write_str(&mut self, text: &str) -> std::fmt::Result {
-            let fits = clean::truncated(text, self.1.saturating_sub(self.0.len()));
-            self.0.push_str(fits);
-            if fits.len() < text.len() {
-                Err(std::fmt::Error)
-            } else {
-                Ok(())
-            }
-        }
-    }
-    let mut text = Bounded(String::new(), limit);
-    _ = write!(text, "{error:?}");
-    text.0
 }
 
 /// The type of a boxed error cannot be asked for, but a derived `Debug` begins with its name.

@@ -6,25 +6,25 @@ use std::{
     task::{Context, Poll, ready},
 };
 
+use bytes::Bytes;
 use gateway_core::FailureText;
 use http::Response;
 use panic_capture::{Caught, discard, guard};
 use tracing::Level;
 
 use crate::{
-    ResponseBody,
-    accept::Format,
-    cause::Cause,
-    clean::OneLine,
+    config::Config,
+    context::Witness,
+    failure::{cause::Cause, facts::Stage, id::ErrorId},
     frames::{Note, Traceback},
-    gate::Verdict,
-    id::ErrorId,
-    layer::Config,
+    pending::{
+        ready::{Ready, prepare},
+        worker::{self, Signal},
+    },
     render,
-    report::{Report, Stage},
-    summary::Witness,
-    symbols::{self, Ready},
-    worker::{self, Signal},
+    report::Report,
+    request::{accept::Format, gate::Verdict},
+    text::clean::OneLine,
 };
 
 /// A failure that is being reported. Dropped before it is through, it goes on elsewhere.
@@ -70,7 +70,7 @@ impl Finishing {
         };
         if !report.has_traceback() && self.wants_frames() {
             if self.waiting.is_none() {
-                match symbols::prepare(report) {
+                match prepare(report) {
                     Ready::Now => {}
                     Ready::When(signal) => self.waiting = Some(signal),
                     Ready::Never(note) => {
@@ -91,11 +91,13 @@ impl Finishing {
         self.verdict == Verdict::Shown || is_heard(&self.config)
     }
 
-    /// The clean response, where one is still possible.
-    pub(crate) fn response<B>(&self) -> Response<ResponseBody<B>> {
+    /// The clean response, where one is still possible. `None` is the content of one to HEAD.
+    pub(crate) fn response(&self) -> Response<Option<Bytes>> {
         let response = match &self.report {
             Some(report) if !report.status().is_server_error() => render::plain(report.status()),
-            Some(report) => render::response(report, self.verdict, self.format, &self.config),
+            Some(report) => {
+                render::response(report, self.verdict, self.format, &self.config.renderer)
+            }
             None => render::plain(http::StatusCode::INTERNAL_SERVER_ERROR),
         };
         let is_head = self.is_head;
@@ -111,7 +113,7 @@ impl Finishing {
                 .insert(FailureText::new(AsText(Arc::clone(report))));
         }
         // RFC 9110 section 9.3.2: the header fields of a GET, without its content.
-        response.map(|text| ResponseBody::whole((!is_head).then_some(text)))
+        response.map(|text| (!is_head).then_some(text))
     }
 
     /// The traceback as text, for a body that asked for it.
@@ -156,7 +158,7 @@ fn tell_later(report: &Arc<Report>, config: &Arc<Config>) {
     if !is_heard(config) {
         return;
     }
-    if symbols::is_ready(report) {
+    if report.is_ready() {
         tell(report, config);
         return;
     }

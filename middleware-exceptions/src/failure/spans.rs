@@ -6,9 +6,11 @@ use panic_capture::{discard, guard};
 use tracing::Span;
 
 use crate::{
-    clean,
-    report::SpanSummary,
-    secrets::{REDACTED, is_secret_name, redacted},
+    failure::facts::SpanSummary,
+    text::{
+        clean,
+        secrets::{REDACTED, is_secret_name, redacted},
+    },
 };
 
 /// So many spans are listed.
@@ -43,7 +45,9 @@ pub(crate) fn of_error(error: &(dyn Error + 'static)) -> Vec<SpanSummary> {
     #[cfg(feature = "tracing-error")]
     {
         use tracing_error::ExtractSpanTrace as _;
-        if let Some(trace) = crate::cause::links(error).find_map(|error| error.span_trace()) {
+        if let Some(trace) =
+            crate::failure::trace::links(error).find_map(|error| error.span_trace())
+        {
             return contained(|| visited(trace));
         }
     }
