@@ -9,10 +9,10 @@ use std::task::{Context, Poll};
 use http::{HeaderName, HeaderValue, Request, Response, StatusCode};
 use tower_service::Service;
 
-use crate::ask::{Ask, bare_mount};
 use crate::assets::AssetManifest;
 use crate::body::ResponseBody;
 use crate::future::ResponseFuture;
+use crate::lookup::ask::{Ask, bare_mount};
 use crate::settings::{Dotfiles, Glob, SendFile, Settings, ValidateBy};
 use crate::site::Site;
 use crate::source::{Directory, Source};
@@ -190,7 +190,7 @@ impl StaticFiles {
         self.set(|settings| {
             let limits = settings
                 .cache
-                .get_or_insert_with(crate::cache::Limits::of_this_process);
+                .get_or_insert_with(crate::answer::cache::Limits::of_this_process);
             limits.bytes = bytes;
         })
     }
@@ -201,7 +201,7 @@ impl StaticFiles {
         self.set(|settings| {
             let limits = settings
                 .cache
-                .get_or_insert_with(crate::cache::Limits::of_this_process);
+                .get_or_insert_with(crate::answer::cache::Limits::of_this_process);
             limits.descriptors = descriptors;
         })
     }

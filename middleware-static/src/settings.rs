@@ -4,9 +4,9 @@ use std::time::SystemTime;
 
 use http::{HeaderName, HeaderValue, StatusCode};
 
+use crate::answer::cache::Limits;
 use crate::assets::AssetManifest;
-use crate::cache::Limits;
-use crate::mime;
+use crate::protocol::mime;
 
 /// Whether names that begin with a dot are served. Default: [`Dotfiles::Hide`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

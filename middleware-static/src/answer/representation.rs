@@ -6,11 +6,11 @@ use std::time::SystemTime;
 use http::{HeaderMap, HeaderValue, header};
 
 use crate::EntityTag;
-use crate::conditional::{Validators, format_date};
-use crate::digest::Digests;
-use crate::negotiate::Coding;
-use crate::path::encode_segment;
+use crate::lookup::path::encode_segment;
+use crate::protocol::conditional::{Validators, format_date};
+use crate::protocol::negotiate::Coding;
 use crate::settings::{Settings, ValidateBy};
+use crate::source::digest::Digests;
 use crate::source::{Content, File, Wait, is_past, since_epoch};
 
 /// A file, chosen and open.

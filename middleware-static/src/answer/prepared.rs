@@ -7,13 +7,13 @@ use std::io;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 
-use crate::ask::Ask;
+use crate::answer::representation::Representation;
 use crate::body::{Piece, ResponseBody};
-use crate::conditional::{self, Decision};
-use crate::pool::{CHUNK, LARGE};
-use crate::range::{ByteRange, Selection};
-use crate::representation::Representation;
+use crate::lookup::ask::Ask;
+use crate::protocol::conditional::{self, Decision};
+use crate::protocol::range::{ByteRange, Selection};
 use crate::source::Wait;
+use crate::source::pool::{CHUNK, LARGE};
 
 /// A representation, and what was made of it before.
 pub(crate) struct Prepared<'a> {

@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use http::HeaderMap;
 
-use crate::negotiate::Preference;
-use crate::representation::Representation;
+use crate::answer::representation::Representation;
+use crate::protocol::negotiate::Preference;
 use crate::source::Stamp;
 
 /// For how long a name is believed to lead where it led. With as long again for the root it is less than the second
@@ -182,7 +182,7 @@ impl Cache {
 
     /// Whether a file of this length may be kept with its bytes.
     pub(crate) fn takes_bytes(&self, length: u64) -> bool {
-        length <= crate::pool::CHUNK as u64 && length <= self.limits.bytes as u64
+        length <= crate::source::pool::CHUNK as u64 && length <= self.limits.bytes as u64
     }
 
     pub(crate) fn insert(
@@ -203,7 +203,7 @@ impl Cache {
         }
         self.bytes.fetch_add(size, Ordering::Relaxed);
         self.descriptors.fetch_add(1, Ordering::Relaxed);
-        let unchanged = crate::answer::unchanged(representation.head.clone());
+        let unchanged = crate::answer::prepared::unchanged(representation.head.clone());
         let [looked_up, asked, used] = [now; 3].map(AtomicU64::new);
         let kept = Kept {
             representation,

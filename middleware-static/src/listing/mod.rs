@@ -10,7 +10,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, header};
 use percent_encoding::percent_decode;
 
-use crate::path::{encode_segment, name_bytes};
+use crate::lookup::path::{encode_segment, name_bytes};
 use crate::source::{Entry, since_epoch};
 
 /// As many entries as are shown at once: a page of more is of no use, and takes memory for each client.
@@ -74,7 +74,7 @@ fn media_range(range: &[u8], kind: &str) -> Option<(u8, u16)> {
     } else {
         return None;
     };
-    Some((exactness, crate::negotiate::quality(parts)))
+    Some((exactness, crate::protocol::negotiate::quality(parts)))
 }
 
 /// What to show first.

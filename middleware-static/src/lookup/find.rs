@@ -4,11 +4,11 @@ use std::io;
 
 use http::HeaderValue;
 
-use crate::ask::Ask;
+use crate::answer::representation::Chosen;
 use crate::assets::{Asset, AssetManifest};
-use crate::negotiate::{Coding, Preference};
-use crate::path::{Candidate, to_path};
-use crate::representation::Chosen;
+use crate::lookup::ask::Ask;
+use crate::lookup::path::{Candidate, to_path};
+use crate::protocol::negotiate::{Coding, Preference};
 use crate::settings::Settings;
 use crate::source::{File, Node, Source, Wait};
 

@@ -1,11 +1,13 @@
 //! Where files come from: one small trait, a [`Directory`] behind it, and yours.
 
+pub(crate) mod digest;
 mod directory;
 #[cfg(feature = "embed")]
 mod embedded;
 mod links;
 #[cfg(target_os = "linux")]
 mod linux;
+pub(crate) mod pool;
 mod portable;
 mod single;
 
@@ -23,7 +25,6 @@ pub use self::directory::{Directory, Io, Symlinks};
 pub use self::embedded::Embedded;
 pub(crate) use self::single::Single;
 use crate::EntityTag;
-use crate::pool;
 
 /// Whether an operation may wait for a device.
 ///
