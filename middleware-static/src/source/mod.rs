@@ -22,12 +22,13 @@ mod wait;
 pub(crate) use self::content::Content;
 pub use self::content::ReadAt;
 pub use self::contract::{Node, Source};
-pub use self::directory::{Directory, Io, Symlinks};
+pub use self::directory::{Directory, Io};
 #[cfg(feature = "embed")]
 pub use self::embedded::Embedded;
 pub use self::entry::Entry;
 pub use self::file::{File, Metadata};
 pub(crate) use self::handle::Handle;
+pub use self::links::Symlinks;
 pub(crate) use self::overlay::Overlay;
 pub(crate) use self::single::Single;
 pub(crate) use self::stamp::{Stamp, from_epoch, is_past, since_epoch};
