@@ -14,6 +14,7 @@ use http::HeaderMap;
 
 use crate::answer::representation::Representation;
 use crate::protocol::negotiate::Preference;
+use crate::settings::Limits;
 use crate::source::Stamp;
 
 /// For how long a name is believed to lead where it led. With as long again for the root it is less than the second
@@ -32,32 +33,6 @@ const SHARDS: usize = 16;
 
 /// How many candidates a newcomer may look at for one that nobody wants.
 const LOOKS: usize = 4;
-
-/// How much a cache may hold.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Limits {
-    /// Bytes of file contents, all files together.
-    pub(crate) bytes: usize,
-    /// Open descriptors.
-    pub(crate) descriptors: usize,
-}
-
-impl Limits {
-    /// 32 MiB, and a quarter of the descriptors that this process may have.
-    pub(crate) fn of_this_process() -> Self {
-        #[cfg(unix)]
-        let most = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
-        #[cfg(not(unix))]
-        let most = Some(1024);
-        let descriptors = usize::try_from(most.unwrap_or(65_536) / 4)
-            .unwrap_or(16_384)
-            .clamp(1, 16_384);
-        Self {
-            bytes: 32 << 20,
-            descriptors,
-        }
-    }
-}
 
 /// Files by the path of the request and, where siblings are negotiated, the codings it accepts.
 pub(crate) struct Cache {
