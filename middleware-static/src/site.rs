@@ -9,11 +9,11 @@ use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 
 use crate::answer::cache::{Cache, Hit, Kept, Key};
 use crate::answer::prepared::{Prepared, plain, response, text_response};
-use crate::answer::representation::{Chosen, Representation};
+use crate::answer::representation::Representation;
 use crate::body::ResponseBody;
 use crate::listing;
 use crate::lookup::ask::Ask;
-use crate::lookup::find::{Finder, Found};
+use crate::lookup::find::{Chosen, Finder, Found};
 use crate::lookup::path::{Candidate, Refusal, encode_path, encode_segment, to_path};
 use crate::protocol::negotiate::Preference;
 use crate::settings::{Dotfiles, SendFile, Settings};
