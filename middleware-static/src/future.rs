@@ -10,7 +10,7 @@ use std::task::{Context, Poll, ready};
 use http::{HeaderMap, Response, StatusCode, Uri};
 use tokio::task::JoinHandle;
 
-use crate::answer::prepared::response;
+use crate::answer::response::response;
 use crate::body::ResponseBody;
 use crate::lookup::ask::{Ask, OwnedAsk};
 use crate::site::Site;

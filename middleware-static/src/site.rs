@@ -8,8 +8,9 @@ use std::sync::Arc;
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 
 use crate::answer::cache::{Cache, Hit, Kept, Key};
-use crate::answer::prepared::{Prepared, plain, response, text_response};
+use crate::answer::prepared::Prepared;
 use crate::answer::representation::Representation;
+use crate::answer::response::{plain, response, text_response};
 use crate::body::ResponseBody;
 use crate::listing;
 use crate::lookup::ask::Ask;

@@ -3,3 +3,4 @@
 pub(crate) mod cache;
 pub(crate) mod prepared;
 pub(crate) mod representation;
+pub(crate) mod response;
