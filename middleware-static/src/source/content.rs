@@ -10,7 +10,7 @@ use super::handle::Handle;
 use super::stamp::Stamp;
 use super::{Wait, pool};
 
-/// Bytes at an offset, for [`File::from_reader`].
+/// Bytes at an offset, for [`File::from_reader`](super::File::from_reader).
 pub trait ReadAt: Send + Sync + 'static {
     /// Reads up to `buffer.len()` bytes; fewer is no error, none is the end of the file.
     ///
