@@ -4,11 +4,10 @@ use std::io;
 
 use http::HeaderValue;
 
-use crate::ask::Ask;
 use crate::assets::{Asset, AssetManifest};
-use crate::negotiate::{Coding, Preference};
-use crate::path::{Candidate, to_path};
-use crate::representation::Chosen;
+use crate::lookup::ask::Ask;
+use crate::lookup::path::{Candidate, to_path};
+use crate::protocol::negotiate::{Coding, Preference};
 use crate::settings::Settings;
 use crate::source::{File, Node, Source, Wait};
 
@@ -30,6 +29,19 @@ pub(crate) enum Found {
     /// There is a file, in no coding that the client accepts.
     NotAcceptable,
     Nothing,
+}
+
+/// What was found for a request, and how.
+#[derive(Debug)]
+pub(crate) struct Chosen {
+    pub(crate) file: File,
+    /// The path below the root, without the suffix of a compressed sibling: what types and rules go by.
+    pub(crate) path: Vec<u8>,
+    pub(crate) coding: Coding,
+    /// What the choice depended on: the names for `Vary`.
+    pub(crate) vary: Option<HeaderValue>,
+    /// `Cache-Control`, where what was found decides it and not the rules.
+    pub(crate) caching: Option<HeaderValue>,
 }
 
 /// What one name stands for, with its siblings.

@@ -12,8 +12,9 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use http::HeaderMap;
 
-use crate::negotiate::Preference;
-use crate::representation::Representation;
+use crate::answer::representation::Representation;
+use crate::protocol::negotiate::Preference;
+use crate::settings::Limits;
 use crate::source::Stamp;
 
 /// For how long a name is believed to lead where it led. With as long again for the root it is less than the second
@@ -32,32 +33,6 @@ const SHARDS: usize = 16;
 
 /// How many candidates a newcomer may look at for one that nobody wants.
 const LOOKS: usize = 4;
-
-/// How much a cache may hold.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Limits {
-    /// Bytes of file contents, all files together.
-    pub(crate) bytes: usize,
-    /// Open descriptors.
-    pub(crate) descriptors: usize,
-}
-
-impl Limits {
-    /// 32 MiB, and a quarter of the descriptors that this process may have.
-    pub(crate) fn of_this_process() -> Self {
-        #[cfg(unix)]
-        let most = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
-        #[cfg(not(unix))]
-        let most = Some(1024);
-        let descriptors = usize::try_from(most.unwrap_or(65_536) / 4)
-            .unwrap_or(16_384)
-            .clamp(1, 16_384);
-        Self {
-            bytes: 32 << 20,
-            descriptors,
-        }
-    }
-}
 
 /// Files by the path of the request and, where siblings are negotiated, the codings it accepts.
 pub(crate) struct Cache {
@@ -182,7 +157,7 @@ impl Cache {
 
     /// Whether a file of this length may be kept with its bytes.
     pub(crate) fn takes_bytes(&self, length: u64) -> bool {
-        length <= crate::pool::CHUNK as u64 && length <= self.limits.bytes as u64
+        length <= crate::source::pool::CHUNK as u64 && length <= self.limits.bytes as u64
     }
 
     pub(crate) fn insert(
@@ -203,7 +178,7 @@ impl Cache {
         }
         self.bytes.fetch_add(size, Ordering::Relaxed);
         self.descriptors.fetch_add(1, Ordering::Relaxed);
-        let unchanged = crate::answer::unchanged(representation.head.clone());
+        let unchanged = crate::answer::prepared::unchanged(representation.head.clone());
         let [looked_up, asked, used] = [now; 3].map(AtomicU64::new);
         let kept = Kept {
             representation,

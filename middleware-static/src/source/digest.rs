@@ -7,7 +7,7 @@ use std::time::SystemTime;
 
 use twox_hash::XxHash3_128;
 
-use crate::pool::CHUNK;
+use crate::source::pool::CHUNK;
 use crate::source::{Content, Stamp, Wait};
 
 /// 3 MiB at most; then it begins anew.

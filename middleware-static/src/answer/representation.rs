@@ -6,11 +6,11 @@ use std::time::SystemTime;
 use http::{HeaderMap, HeaderValue, header};
 
 use crate::EntityTag;
-use crate::conditional::{Validators, format_date};
-use crate::digest::Digests;
-use crate::negotiate::Coding;
-use crate::path::encode_segment;
+use crate::lookup::find::Chosen;
+use crate::lookup::path::encode_segment;
+use crate::protocol::conditional::{Validators, format_date};
 use crate::settings::{Settings, ValidateBy};
+use crate::source::digest::Digests;
 use crate::source::{Content, File, Wait, is_past, since_epoch};
 
 /// A file, chosen and open.
@@ -26,19 +26,6 @@ pub(crate) struct Representation {
     pub(crate) settled: bool,
     /// The fields of a 200, `Content-Length` among them.
     pub(crate) head: HeaderMap,
-}
-
-/// What was found for a request, and how.
-#[derive(Debug)]
-pub(crate) struct Chosen {
-    pub(crate) file: File,
-    /// The path below the root, without the suffix of a compressed sibling: what types and rules go by.
-    pub(crate) path: Vec<u8>,
-    pub(crate) coding: Coding,
-    /// What the choice depended on: the names for `Vary`.
-    pub(crate) vary: Option<HeaderValue>,
-    /// `Cache-Control`, where what was found decides it and not the rules.
-    pub(crate) caching: Option<HeaderValue>,
 }
 
 impl Representation {

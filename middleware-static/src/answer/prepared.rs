@@ -7,13 +7,14 @@ use std::io;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 
-use crate::ask::Ask;
+use crate::answer::representation::Representation;
+use crate::answer::response::{plain, response};
 use crate::body::{Piece, ResponseBody};
-use crate::conditional::{self, Decision};
-use crate::pool::{CHUNK, LARGE};
-use crate::range::{ByteRange, Selection};
-use crate::representation::Representation;
+use crate::lookup::ask::Ask;
+use crate::protocol::conditional::{self, Decision};
+use crate::protocol::range::{ByteRange, Selection};
 use crate::source::Wait;
+use crate::source::pool::{CHUNK, LARGE};
 
 /// A representation, and what was made of it before.
 pub(crate) struct Prepared<'a> {
@@ -216,51 +217,4 @@ fn with_room(head: &HeaderMap) -> HeaderMap {
 fn content_range(range: ByteRange, length: u64) -> HeaderValue {
     let text = format!("bytes {}-{}/{length}", range.start, range.end - 1);
     HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static("bytes */*"))
-}
-
-pub(crate) fn response(
-    status: StatusCode,
-    head: HeaderMap,
-    body: ResponseBody,
-) -> Response<ResponseBody> {
-    let mut response = Response::new(body);
-    *response.status_mut() = status;
-    *response.headers_mut() = head;
-    response
-}
-
-/// An answer that is its status: the reason phrase as text.
-pub(crate) fn plain(ask: &Ask<'_>, status: StatusCode) -> Response<ResponseBody> {
-    let text = match status.canonical_reason() {
-        Some(reason) => Bytes::from(format!("{} {reason}\n", status.as_u16())),
-        None => Bytes::from(format!("{}\n", status.as_u16())),
-    };
-    text_response(
-        ask,
-        status,
-        HeaderValue::from_static("text/plain; charset=utf-8"),
-        text,
-    )
-}
-
-/// An answer with a text made for it.
-pub(crate) fn text_response(
-    ask: &Ask<'_>,
-    status: StatusCode,
-    kind: HeaderValue,
-    text: Bytes,
-) -> Response<ResponseBody> {
-    let mut head = HeaderMap::with_capacity(8);
-    head.insert(header::CONTENT_TYPE, kind);
-    head.insert(header::CONTENT_LENGTH, text.len().into());
-    head.insert(
-        header::X_CONTENT_TYPE_OPTIONS,
-        HeaderValue::from_static("nosniff"),
-    );
-    let body = if ask.is_head() {
-        ResponseBody::empty()
-    } else {
-        ResponseBody::full(text)
-    };
-    response(status, head, body)
 }
