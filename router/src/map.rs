@@ -8,9 +8,8 @@ use std::sync::{Arc, OnceLock};
 
 use regex_automata::meta;
 
-use crate::args::{Args, Fill};
 use crate::builder::UrlMapBuilder;
-use crate::capture::{self, Position, Program};
+use crate::capture::{self, Args, Fill, Position, Program};
 use crate::engine::{self, Limits, Matcher, Shadow, Words};
 use crate::error::UrlForError;
 use crate::pattern::Pattern;

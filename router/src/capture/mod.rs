@@ -12,8 +12,14 @@ use regex_syntax::hir::Hir;
 use self::first::Bytes;
 use crate::engine::Words;
 
+mod args;
 mod first;
 mod write;
+
+pub use args::Args;
+pub(crate) use args::Fill;
+#[cfg(feature = "service")]
+pub(crate) use args::Slots;
 
 /// A position in the text: in four bytes, but for texts of four gigabytes.
 pub(crate) trait Position: Copy {

@@ -12,8 +12,7 @@ use serde::Deserialize;
 
 use super::resolve::{Among, Found, Shared};
 use super::{de, redirect};
-use crate::args::Slots;
-use crate::capture::Position;
+use crate::capture::{Position, Slots};
 use crate::error::{Shown, UrlForError};
 use crate::reverse::{self, ArgList, IntoArgs, Mode};
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::capture::{Position, Segment};
+use super::{Position, Segment};
 use crate::engine::Words;
 use crate::pattern::GroupNames;
 
