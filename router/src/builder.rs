@@ -7,8 +7,9 @@ use std::sync::Arc;
 use regex_syntax::hir::Hir;
 
 use crate::engine::{self, Limits, Matcher, Shadow};
+use crate::entry::{Entry, Room};
 use crate::error::BuildError;
-use crate::map::{Entry, Room, Table, UrlMap};
+use crate::map::{Table, UrlMap};
 use crate::pattern::Pattern;
 use crate::template::Converters;
 

@@ -198,6 +198,7 @@ be set: [`LeadingSlash`], [`raw_paths`](RouterBuilder::raw_paths).
 mod builder;
 mod capture;
 mod engine;
+mod entry;
 mod error;
 mod map;
 mod pattern;

@@ -7,8 +7,8 @@ use regex_syntax::hir::Hir;
 
 use self::shape::Piece;
 use crate::engine::Words;
+use crate::entry::Entry;
 use crate::error::UrlForError;
-use crate::map::Entry;
 use crate::pattern;
 
 mod args;

@@ -10,7 +10,8 @@ use percent_encoding::percent_decode_str;
 use super::redirect;
 use super::settings::{LeadingSlash, Settings, TrailingSlash};
 use crate::engine::{Matcher, Words};
-use crate::map::{Entry, UrlMap};
+use crate::entry::Entry;
+use crate::map::UrlMap;
 use crate::reverse::Routes;
 
 /// All of a router but its services.
