@@ -34,6 +34,13 @@ pub(crate) struct Checked<T> {
     pub(crate) names: HashMap<Box<str>, u32>,
 }
 
+impl<T> UrlMap<T> {
+    /// An empty list.
+    pub fn builder() -> UrlMapBuilder<T> {
+        UrlMapBuilder::new()
+    }
+}
+
 impl<T> UrlMapBuilder<T> {
     pub(crate) fn new() -> Self {
         Self {

@@ -5,7 +5,6 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::builder::UrlMapBuilder;
 use crate::capture::{Args, Program};
 use crate::engine::{self, Limits, Matcher, Shadow, Words};
 use crate::entry::Entry;
@@ -80,11 +79,6 @@ impl Table {
 }
 
 impl<T> UrlMap<T> {
-    /// An empty list.
-    pub fn builder() -> UrlMapBuilder<T> {
-        UrlMapBuilder::new()
-    }
-
     /// The first route whose pattern matches `text`, which is taken as it is:
     /// nothing is decoded, no slash removed.
     ///

@@ -15,7 +15,7 @@ use tower_service::Service;
 
 use super::resolve::{self, Outcome, Shared};
 use super::url_args::{self, UrlArgs};
-use super::{ResponseFuture, RouterBody, RouterBuilder, development};
+use super::{ResponseFuture, RouterBody, development};
 use crate::error::UrlForError;
 use crate::reverse::IntoArgs;
 
@@ -60,11 +60,6 @@ pub struct Router<S> {
 }
 
 impl<S> Router<S> {
-    /// An empty list of routes.
-    pub fn builder() -> RouterBuilder<S> {
-        RouterBuilder::new()
-    }
-
     pub(crate) fn new(shared: Arc<Shared>, endpoints: Arc<[S]>, fallback: bool) -> Self {
         Self {
             shared,
