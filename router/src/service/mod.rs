@@ -1,6 +1,7 @@
 //! The router: the map on top of methods, hosts and mounts, as a tower service
 //! and as a blocking application.
 
+mod answer;
 mod application;
 mod body;
 mod boxed;
@@ -9,6 +10,7 @@ mod call;
 mod de;
 mod development;
 mod future;
+mod plain;
 mod redirect;
 mod resolve;
 #[expect(
