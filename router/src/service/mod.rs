@@ -20,6 +20,7 @@ mod resolve;
 mod service;
 mod settings;
 mod url_args;
+mod url_for;
 
 pub use body::RouterBody;
 #[cfg(feature = "tokio")]

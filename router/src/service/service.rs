@@ -15,7 +15,8 @@ use tower_service::Service;
 use super::answer::{own_response, unrouted};
 use super::plain::not_found;
 use super::resolve::{self, Outcome, Shared};
-use super::url_args::{self, UrlArgs};
+use super::url_args::UrlArgs;
+use super::url_for;
 use super::{ResponseFuture, RouterBody};
 use crate::error::UrlForError;
 use crate::reverse::IntoArgs;
@@ -89,7 +90,7 @@ impl<S> Router<S> {
     /// As [`UrlMap::url_for`](crate::UrlMap::url_for).
     pub fn url_for(&self, name: &str, args: impl IntoArgs) -> Result<String, UrlForError> {
         let prefix = &self.shared.settings.external_prefix;
-        url_args::url_for(&self.shared, prefix, name, &args.into_args())
+        url_for::url_for(&self.shared, prefix, name, &args.into_args())
     }
 
     /// All routes in order.

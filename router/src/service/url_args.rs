@@ -9,11 +9,11 @@ use http::uri::PathAndQuery;
 use http::{Extensions, Request};
 use percent_encoding::percent_decode_str;
 
-use super::redirect;
-use super::resolve::{Among, Found, Shared};
+use super::resolve::{Found, Shared};
+use super::url_for::url_for;
 use crate::capture::{Position, Slots};
 use crate::error::UrlForError;
-use crate::reverse::{self, ArgList, IntoArgs, Mode};
+use crate::reverse::{ArgList, IntoArgs};
 
 /// What the router found out about a request: the arguments of the URL (the
 /// article's `environ['myapp.url_args']`), the route, and the way back to URLs.
@@ -350,38 +350,6 @@ fn decoded_groups<'g>(
         spans.extend([start, text.len()]);
     }
     Some((text, Slots::Many(spans.into())))
-}
-
-/// The path of a named route behind `prefix`.
-pub(crate) fn url_for(
-    shared: &Shared,
-    prefix: &str,
-    name: &str,
-    args: &ArgList,
-) -> Result<String, UrlForError> {
-    let &id = shared
-        .names
-        .get(name)
-        .ok_or_else(|| UrlForError::UnknownName { name: name.into() })?;
-    let mode = if shared.settings.raw {
-        Mode::Raw
-    } else {
-        Mode::Decoded
-    };
-    let path = reverse::reverse(&Among { shared, route: id }, id, args, mode)?;
-    let slash = if shared.settings.leading == super::LeadingSlash::Keep {
-        ""
-    } else {
-        "/"
-    };
-    // What clients and settings say in raw UTF-8 must not get into a header.
-    let url = format!("{}{slash}{path}", redirect::ascii(prefix));
-    if reverse::is_unsafe(&url) || !url.starts_with('/') {
-        return Err(UrlForError::Unsafe {
-            url: percent_decode_str(&url).decode_utf8_lossy().into_owned(),
-        });
-    }
-    Ok(url)
 }
 
 impl fmt::Debug for UrlArgs {
