@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use crate::capture::{Position, Segment};
+use super::position::Position;
+use super::program::Segment;
 use crate::engine::Words;
 use crate::pattern::GroupNames;
 

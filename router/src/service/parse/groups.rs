@@ -4,45 +4,12 @@ use std::fmt;
 
 use serde::de::value::{BorrowedStrDeserializer, StrDeserializer};
 use serde::de::{
-    self, DeserializeSeed, Deserializer, EnumAccess, MapAccess, SeqAccess, Unexpected,
-    VariantAccess, Visitor,
+    self, DeserializeSeed, Deserializer, EnumAccess, MapAccess, SeqAccess, VariantAccess, Visitor,
 };
 use serde::forward_to_deserialize_any;
 
-use super::url_args::{ParseError, UrlArgs};
-
-impl de::Error for ParseError {
-    fn custom<T: fmt::Display>(message: T) -> Self {
-        Self {
-            field: None,
-            value: None,
-            reason: message.to_string(),
-        }
-    }
-
-    fn invalid_value(unexpected: Unexpected<'_>, expected: &dyn de::Expected) -> Self {
-        let _ = unexpected;
-        Self::custom(format_args!("is not {expected}"))
-    }
-
-    fn missing_field(field: &'static str) -> Self {
-        Self {
-            field: Some(field.into()),
-            value: None,
-            reason: "is missing: the pattern has no such group".into(),
-        }
-    }
-}
-
-impl ParseError {
-    fn at(mut self, field: &str, value: Option<&str>) -> Self {
-        self.field.get_or_insert_with(|| field.into());
-        if self.value.is_none() {
-            self.value = value.map(Into::into);
-        }
-        self
-    }
-}
+use super::error::ParseError;
+use crate::service::url_args::UrlArgs;
 
 /// All groups together.
 pub(crate) struct Groups<'de> {
