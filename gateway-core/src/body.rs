@@ -9,8 +9,8 @@ use http_body::{Body as HttpBody, Frame, SizeHint};
 use panic_capture::guard;
 
 use crate::BoxError;
-use crate::block_on::block_on_forever;
-use crate::handoff::{Failed, Handed, Handoff, Source, Terms};
+use crate::stream::handoff::{Failed, Handed, Handoff, Source, Terms};
+use crate::threads::block_on::block_on_forever;
 
 /// The body of a request or of a response: nothing, one piece, an iterator of pieces, a function
 /// that writes, or any [`http_body::Body`].

@@ -9,9 +9,9 @@ use http_body::Body as HttpBody;
 use tower_service::Service;
 
 use super::call::BlockingFuture;
-use super::pool::{Limits, Pool};
 use super::{AnswerErrors, Lends};
-use crate::block_on::{Patience, STALL};
+use crate::threads::block_on::{Patience, STALL};
+use crate::threads::queue::{Limits, Pool};
 use crate::{Application, BoxError, Input, Response};
 
 /// Half of tokio's blocking threads: the rest is for files, names and other services.

@@ -10,10 +10,10 @@ use http::{Method, StatusCode};
 use panic_capture::{Caught, discard, guard};
 
 use super::blocking::Threads;
-use super::pool::{Holding, Run, Turn, Work};
-use crate::block_on::Patience;
 use crate::body::Kind;
-use crate::handoff::{Failed, Handed, Handoff, Opens, Source, Terms, Urgency};
+use crate::stream::handoff::{Failed, Handed, Handoff, Opens, Source, Terms, Urgency};
+use crate::threads::block_on::Patience;
+use crate::threads::queue::{Holding, Run, Turn, Work};
 use crate::{Application, Arrival, Body, BoxError, Environ, Error, Input, Response};
 
 /// The response of a [`BlockingService`](super::BlockingService). Dropping it before it is ready

@@ -26,7 +26,6 @@ mod answer;
 mod blocking;
 mod call;
 mod inline;
-pub(crate) mod pool;
 mod served;
 
 use std::sync::{Arc, OnceLock};
@@ -37,7 +36,7 @@ pub use call::BlockingFuture;
 pub use inline::{InlineFuture, InlineService};
 pub use served::{FromService, from_service};
 
-use pool::{Limits, Pool};
+use crate::threads::queue::{Limits, Pool};
 
 /// Whoever keeps a pool of threads open.
 pub(crate) trait Lends: Send + Sync {

@@ -31,7 +31,7 @@ use http::{Method, Request};
 use http_body::Body as HttpBody;
 use tower_service::Service;
 
-use crate::block_on::block_on_future;
+use crate::threads::block_on::block_on_future;
 use crate::{Application, Body, BoxError, Environ, Error};
 
 pub use request::RequestBuilder;

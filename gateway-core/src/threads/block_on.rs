@@ -18,7 +18,7 @@ pub(crate) struct Patience {
     /// Somebody else sees better whether the client moves.
     watched: bool,
     #[cfg(feature = "tokio")]
-    pool: Option<Arc<crate::adapt::pool::Pool>>,
+    pool: Option<Arc<super::queue::Pool>>,
 }
 
 impl Patience {
@@ -33,7 +33,7 @@ impl Patience {
 
     /// Less of it while others wait for a place to wait in.
     #[cfg(feature = "tokio")]
-    pub(crate) fn among(full: Duration, pool: Arc<crate::adapt::pool::Pool>) -> Self {
+    pub(crate) fn among(full: Duration, pool: Arc<super::queue::Pool>) -> Self {
         Self {
             pool: Some(pool),
             ..Self::new(full)

@@ -6,10 +6,7 @@
 //! at all, and wake-ups are what a hop costs (some 30,000 kernel instructions).
 //!
 //! While work is quick, a thread for each processor is enough: the *crew*. As long as somebody
-//! watches that it gets on, no more are called for what is queued; see [`pace`].
-
-mod pace;
-mod worker;
+//! watches that it gets on, no more are called for what is queued; see [`pace`](super::pace).
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
@@ -21,11 +18,11 @@ use std::thread;
 
 use tokio::runtime::Handle;
 
-use crate::ahead::Reserve;
-use crate::buffers::Buffers;
-use crate::handoff::Urgency;
-use pace::{Pace, Running};
-use worker::{Parker, Worker};
+use super::pace::{Pace, Running};
+use super::workers::{Parker, Worker};
+use crate::stream::ahead::Reserve;
+use crate::stream::handoff::Urgency;
+use crate::threads::buffers::Buffers;
 
 /// What is done on a thread that may block.
 pub(crate) trait Run: Send + Sync {
@@ -50,46 +47,46 @@ pub(crate) struct Limits {
 }
 
 pub(crate) struct Pool {
-    limits: Limits,
+    pub(super) limits: Limits,
     /// How many threads are enough for quick work.
-    crew: usize,
+    pub(super) crew: usize,
     /// Copies of what `state` has, to be read without the lock: about right is enough.
-    load: AtomicUsize,
-    queued: AtomicUsize,
-    contended: AtomicBool,
+    pub(super) load: AtomicUsize,
+    pub(super) queued: AtomicUsize,
+    pub(super) contended: AtomicBool,
     reserve: Reserve,
-    buffers: Arc<Buffers>,
-    state: Mutex<State>,
+    pub(super) buffers: Arc<Buffers>,
+    pub(super) state: Mutex<State>,
 }
 
 #[derive(Default)]
-struct State {
-    queue: VecDeque<Job>,
+pub(super) struct State {
+    pub(super) queue: VecDeque<Job>,
     /// What waits for a place among those that may hold a thread.
-    unheld: VecDeque<Work>,
-    running: Running,
-    pace: Pace,
-    held: usize,
+    pub(super) unheld: VecDeque<Work>,
+    pub(super) running: Running,
+    pub(super) pace: Pace,
+    pub(super) held: usize,
     /// Threads that are ours at present, awake, idle or asked for.
-    workers: usize,
+    pub(super) workers: usize,
     /// Those that were woken and have not come yet.
-    called: usize,
+    pub(super) called: usize,
     /// Those that the runtime was asked for and has not sent yet.
-    spawned: usize,
+    pub(super) spawned: usize,
     /// One that has just run out of work looks about before it sleeps.
-    looking: bool,
+    pub(super) looking: bool,
     /// An idle one looks every now and then whether the others get on.
-    watched: bool,
+    pub(super) watched: bool,
     /// Last in, first out: the thread that is warm gets the work, the others go home.
-    idle: Vec<Arc<Parker>>,
-    waiters: BTreeMap<u64, Waker>,
-    next_waiter: u64,
-    closed: bool,
+    pub(super) idle: Vec<Arc<Parker>>,
+    pub(super) waiters: BTreeMap<u64, Waker>,
+    pub(super) next_waiter: u64,
+    pub(super) closed: bool,
 }
 
-struct Job {
-    work: Work,
-    holding: Holding,
+pub(super) struct Job {
+    pub(super) work: Work,
+    pub(super) holding: Holding,
 }
 
 impl State {
@@ -98,13 +95,13 @@ impl State {
     }
 
     /// The threads that will soon come to what is queued, as it seems.
-    fn at_work(&self) -> usize {
+    pub(super) fn at_work(&self) -> usize {
         let away = self.idle.len() + self.running.old();
         self.workers.saturating_sub(away)
     }
 
     /// Lets the next in that waits to hold a thread, if there is a place.
-    fn admit(&mut self, limits: Limits) {
+    pub(super) fn admit(&mut self, limits: Limits) {
         while self.held < limits.held
             && let Some(work) = self.unheld.pop_front()
         {
@@ -118,7 +115,7 @@ impl State {
 }
 
 /// What is to be done once the lock is released.
-enum Kick {
+pub(super) enum Kick {
     Enough,
     Call(Arc<Parker>),
     Spawn,
@@ -140,13 +137,13 @@ impl Pool {
         })
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
         // Nothing below panics while it holds the lock.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Writes down for those who do not lock what changed.
-    fn publish(&self, state: &State) {
+    pub(super) fn publish(&self, state: &State) {
         self.load.store(state.load(), Ordering::Relaxed);
         self.queued.store(state.queue.len(), Ordering::Relaxed);
         self.contended
@@ -222,7 +219,7 @@ impl Pool {
     }
 
     /// Whom to call for what is queued, besides those who come anyway.
-    fn kick(&self, state: &mut State, besides: usize) -> Kick {
+    pub(super) fn kick(&self, state: &mut State, besides: usize) -> Kick {
         let coming = state.called + usize::from(state.looking) + besides;
         if coming >= state.queue.len() {
             return Kick::Enough;
@@ -253,7 +250,7 @@ impl Pool {
     }
 
     /// Whether that went well.
-    fn act(self: &Arc<Self>, kick: Kick) -> bool {
+    pub(super) fn act(self: &Arc<Self>, kick: Kick) -> bool {
         match kick {
             Kick::Enough => true,
             Kick::Call(parker) => {
@@ -337,7 +334,7 @@ impl Pool {
         wake(woken);
     }
 
-    fn next_waiter(&self, state: &mut State) -> Option<Waker> {
+    pub(super) fn next_waiter(&self, state: &mut State) -> Option<Waker> {
         if state.load() < self.limits.threads {
             return state.waiters.pop_first().map(|(_, waker)| waker);
         }
@@ -357,7 +354,7 @@ impl Pool {
     }
 }
 
-fn wake(waker: Option<Waker>) {
+pub(super) fn wake(waker: Option<Waker>) {
     if let Some(waker) = waker {
         waker.wake();
     }
@@ -379,9 +376,9 @@ impl fmt::Debug for Pool {
 
 /// A thread's turn at one piece of work.
 pub(crate) struct Turn<'a> {
-    pool: &'a Arc<Pool>,
-    holding: Holding,
-    steps: usize,
+    pub(super) pool: &'a Arc<Pool>,
+    pub(super) holding: Holding,
+    pub(super) steps: usize,
 }
 
 impl Turn<'_> {

@@ -4,8 +4,8 @@ use std::fmt;
 
 use http::{HeaderName, Method, Version, header};
 
-use crate::arrival;
-use crate::view::{View, default_port};
+use crate::request::arrival;
+use crate::request::view::{View, default_port};
 
 /// The variables that are not header fields, in the order [`Vars`] gives them.
 const META: [&str; 20] = [

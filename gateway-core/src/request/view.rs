@@ -8,8 +8,8 @@ use http::{
 };
 use percent_encoding::percent_decode_str;
 
-use crate::arrival;
-use crate::script_name::Split;
+use crate::paths::script_name::Split;
+use crate::request::arrival;
 use crate::{ConnInfo, Error};
 
 /// A request seen through the contract: the accessors stand here once, for [`RequestExt`] and for

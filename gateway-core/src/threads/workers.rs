@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use panic_capture::{discard, guard};
 use tokio::runtime::Handle;
 
-use super::{Holding, Job, Kick, Pool, State, Turn, wake};
+use super::queue::{Holding, Job, Kick, Pool, State, Turn, wake};
 
 /// How long a thread without work waits for some before it goes back to the runtime.
 ///

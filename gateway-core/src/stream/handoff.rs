@@ -22,13 +22,13 @@ use bytes::Bytes;
 use panic_capture::{Caught, discard, guard};
 
 use crate::BoxError;
-#[cfg(feature = "tokio")]
-use crate::adapt::pool::{Holding, Run, Turn, Work};
-use crate::ahead::{Ahead, HIGH_WATER, Reserve};
-use crate::block_on::Patience;
-#[cfg(feature = "tokio")]
-use crate::block_on::STALL;
 use crate::body::{BodyWriter, Chunks, Writing};
+use crate::stream::ahead::{Ahead, HIGH_WATER, Reserve};
+use crate::threads::block_on::Patience;
+#[cfg(feature = "tokio")]
+use crate::threads::block_on::STALL;
+#[cfg(feature = "tokio")]
+use crate::threads::queue::{Holding, Run, Turn, Work};
 
 /// How much is produced in one go while others wait for the thread.
 const TURN: usize = 256 * 1024;

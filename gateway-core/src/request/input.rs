@@ -18,7 +18,7 @@ use bytes::{Buf, Bytes};
 use http::{HeaderMap, StatusCode};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 
-use crate::block_on::{Patience, block_on};
+use crate::threads::block_on::{Patience, block_on};
 use crate::{BoxError, Error};
 
 /// The body of a request, to read on a thread that may block: PEP 3333's `wsgi.input`.

@@ -11,9 +11,9 @@ use http::uri::{PathAndQuery, Uri};
 use http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Version};
 use percent_encoding::percent_decode_str;
 
-use crate::arrival::{self, Arrival, ErrorSink};
-use crate::script_name::{Prefix, ScriptName, Split};
-use crate::view::{Form, View, accessors};
+use crate::paths::script_name::{Prefix, ScriptName, Split};
+use crate::request::arrival::{self, Arrival, ErrorSink};
+use crate::request::view::{Form, View, accessors};
 use crate::{Body, ConnInfo, Error, Input};
 
 /// One request, as a blocking application sees it: PEP 3333's environ.
@@ -280,9 +280,9 @@ impl Environ {
         let mut parts = std::mem::replace(&mut self.parts, fresh);
         let split = position.as_ref().map(Position::split);
         let path_info = split.map_or("", |split| split.path_info);
-        if path_info != crate::script_name::path_of(&parts.uri) {
+        if path_info != crate::paths::script_name::path_of(&parts.uri) {
             arrival::record_path(&mut parts.extensions, &parts.uri);
-            parts.uri = crate::mount::below(&parts.uri, path_info);
+            parts.uri = crate::paths::mount::below(&parts.uri, path_info);
         }
         Request::from_parts(parts, input.into())
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use http::StatusCode;
 
-use crate::input::InputError;
+use crate::request::input::InputError;
 
 /// Any error, boxed: what tower and hyper speak.
 pub type BoxError = Box<dyn StdError + Send + Sync>;

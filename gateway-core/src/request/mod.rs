@@ -1,0 +1,15 @@
+//! A request as applications see it: how it arrived, its head, its body, and the CGI view.
+
+pub(crate) mod arrival;
+mod conn;
+mod environ;
+pub(crate) mod input;
+mod vars;
+pub(crate) mod view;
+
+pub use arrival::{Arrival, ErrorSink, GatewayFacts, GatewayVars};
+pub use conn::{Addr, ConnInfo};
+pub use environ::{Cancellation, Environ, EnvironBuilder, Errors, Segment};
+pub use input::Input;
+pub use vars::Vars;
+pub use view::{Form, Pairs, RequestExt};

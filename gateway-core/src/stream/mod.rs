@@ -1,0 +1,4 @@
+//! Bodies that are made piece by piece, and how the pieces get from a thread to a task.
+
+pub(crate) mod ahead;
+pub(crate) mod handoff;
