@@ -3,13 +3,16 @@
 pub(crate) mod arrival;
 mod conn;
 mod environ;
+mod ext;
+mod form;
 pub(crate) mod input;
 mod vars;
-pub(crate) mod view;
+mod view;
 
 pub use arrival::{Arrival, ErrorSink, GatewayFacts, GatewayVars};
 pub use conn::{Addr, ConnInfo};
 pub use environ::{Cancellation, Environ, EnvironBuilder, Errors, Segment};
+pub use ext::RequestExt;
+pub use form::{Form, Pairs};
 pub use input::Input;
 pub use vars::Vars;
-pub use view::{Form, Pairs, RequestExt};
