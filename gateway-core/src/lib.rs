@@ -130,7 +130,7 @@ mod threads;
 pub mod validator;
 
 pub use application::{AnyApplication, Application, application};
-pub use body::{Body, BodyWriter};
+pub use body::Body;
 pub use error::{BoxError, Error, Failure, FailureText, Reported};
 pub use escape::escape;
 pub use paths::{
@@ -142,3 +142,4 @@ pub use request::{
     Addr, Arrival, Cancellation, ConnInfo, Environ, EnvironBuilder, ErrorSink, Errors, Form,
     GatewayFacts, GatewayVars, Input, Pairs, RequestExt, Segment, Vars,
 };
+pub use stream::BodyWriter;

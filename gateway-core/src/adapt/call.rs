@@ -11,7 +11,9 @@ use panic_capture::{Caught, discard, guard};
 
 use super::blocking::Threads;
 use crate::body::Kind;
-use crate::stream::handoff::{Failed, Handed, Handoff, Opens, Source, Terms, Urgency};
+use crate::stream::ending::Failed;
+use crate::stream::handoff::{Handed, Handoff, Opens, Terms, Urgency};
+use crate::stream::source::Source;
 use crate::threads::block_on::Patience;
 use crate::threads::queue::{Holding, Run, Turn, Work};
 use crate::{Application, Arrival, Body, BoxError, Environ, Error, Input, Response};

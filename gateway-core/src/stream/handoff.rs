@@ -19,11 +19,12 @@ use std::thread;
 use std::time::Instant;
 
 use bytes::Bytes;
-use panic_capture::{Caught, discard, guard};
+use panic_capture::{discard, guard};
 
-use crate::BoxError;
-use crate::body::{BodyWriter, Chunks, Writing};
-use crate::stream::ahead::{Ahead, HIGH_WATER, Reserve};
+use super::ahead::{Ahead, HIGH_WATER, Reserve};
+use super::ending::Failed;
+use super::source::{Chunks, Source, Writing};
+use super::writer::BodyWriter;
 use crate::threads::block_on::Patience;
 #[cfg(feature = "tokio")]
 use crate::threads::block_on::STALL;
@@ -32,12 +33,6 @@ use crate::threads::queue::{Holding, Run, Turn, Work};
 
 /// How much is produced in one go while others wait for the thread.
 const TURN: usize = 256 * 1024;
-
-/// What makes the pieces.
-pub(crate) enum Source {
-    Chunks(Chunks),
-    Writing(Writing),
-}
 
 /// The body's half.
 pub(crate) struct Handed {
@@ -88,12 +83,6 @@ pub(crate) trait Opens: Send + Sync {
 
     /// The body failed before it began: there need be no such response.
     fn fail(&self, failed: Failed);
-}
-
-/// How a body ends that is not complete.
-pub(crate) enum Failed {
-    Error(BoxError),
-    Panic(Caught),
 }
 
 struct State {

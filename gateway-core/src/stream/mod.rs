@@ -1,4 +1,9 @@
 //! Bodies that are made piece by piece, and how the pieces get from a thread to a task.
 
 pub(crate) mod ahead;
+pub(crate) mod ending;
 pub(crate) mod handoff;
+pub(crate) mod source;
+pub(crate) mod writer;
+
+pub use writer::BodyWriter;
