@@ -24,7 +24,7 @@ use panic_capture::{discard, guard};
 use super::ahead::{Ahead, HIGH_WATER, Reserve};
 use super::ending::Failed;
 use super::source::{Chunks, Source, Writing};
-use super::writer::BodyWriter;
+use super::writer::{BodyWriter, Pieces};
 use crate::threads::block_on::Patience;
 #[cfg(feature = "tokio")]
 use crate::threads::block_on::STALL;
@@ -323,12 +323,6 @@ impl Handoff {
         chunk
     }
 
-    /// A piece like `written`.
-    pub(crate) fn copied(&self, written: &[u8]) -> Bytes {
-        let recycled = self.recycled(written);
-        recycled.unwrap_or_else(|| Bytes::copy_from_slice(written))
-    }
-
     fn recycled(&self, piece: &[u8]) -> Option<Bytes> {
         #[cfg(feature = "tokio")]
         if let Some(threads) = &self.terms.threads {
@@ -518,32 +512,6 @@ impl Handoff {
         }
     }
 
-    /// Releases the response's head before there is anything to follow it.
-    pub(crate) fn let_head_go(&self) {
-        let head = self.lock().head.take();
-        if let Some(head) = head {
-            head.open();
-        }
-    }
-
-    /// From the writer's thread: queues a piece when there is room for it.
-    pub(crate) fn push(&self, piece: Bytes) -> io::Result<()> {
-        if piece.is_empty() {
-            return Ok(());
-        }
-        let mut state = self.lock();
-        let queued = state.queued;
-        if state.ahead.is_full(queued, self.reserve()) {
-            state = self.wait_for_room(state)?;
-        }
-        if state.abandoned {
-            return Err(io::ErrorKind::BrokenPipe.into());
-        }
-        state.push(piece);
-        tell(state);
-        Ok(())
-    }
-
     fn wait_for_room<'a>(
         &'a self,
         mut state: MutexGuard<'a, State>,
@@ -566,6 +534,38 @@ impl Handoff {
                 queued = state.queued;
                 since = Instant::now();
             }
+        }
+    }
+}
+
+/// From the writer's thread.
+impl Pieces for Handoff {
+    fn copied(&self, written: &[u8]) -> Bytes {
+        let recycled = self.recycled(written);
+        recycled.unwrap_or_else(|| Bytes::copy_from_slice(written))
+    }
+
+    fn push(&self, piece: Bytes) -> io::Result<()> {
+        if piece.is_empty() {
+            return Ok(());
+        }
+        let mut state = self.lock();
+        let queued = state.queued;
+        if state.ahead.is_full(queued, self.reserve()) {
+            state = self.wait_for_room(state)?;
+        }
+        if state.abandoned {
+            return Err(io::ErrorKind::BrokenPipe.into());
+        }
+        state.push(piece);
+        tell(state);
+        Ok(())
+    }
+
+    fn let_head_go(&self) {
+        let head = self.lock().head.take();
+        if let Some(head) = head {
+            head.open();
         }
     }
 }

@@ -3,8 +3,6 @@ use std::io::{self, Write};
 
 use bytes::Bytes;
 
-use super::handoff::Handoff;
-
 /// Where [`Body::from_writer`] writes to.
 #[derive(Debug)]
 pub struct BodyWriter<'a> {
@@ -14,7 +12,19 @@ pub struct BodyWriter<'a> {
 
 enum Target<'a> {
     Direct(&'a mut dyn Write),
-    Handoff(&'a Handoff),
+    Handoff(&'a dyn Pieces),
+}
+
+/// What takes a writer's pieces on their way to another thread.
+pub(crate) trait Pieces {
+    /// A piece like `written`.
+    fn copied(&self, written: &[u8]) -> Bytes;
+
+    /// Takes a piece when there is room for it.
+    fn push(&self, piece: Bytes) -> io::Result<()>;
+
+    /// Releases the response's head before there is anything to follow it.
+    fn let_head_go(&self);
 }
 
 impl fmt::Debug for Target<'_> {
@@ -34,7 +44,7 @@ impl<'a> BodyWriter<'a> {
         }
     }
 
-    pub(crate) fn handoff(handoff: &'a Handoff) -> Self {
+    pub(crate) fn handoff(handoff: &'a dyn Pieces) -> Self {
         Self {
             target: Target::Handoff(handoff),
             written: 0,
