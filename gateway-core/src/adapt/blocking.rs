@@ -10,8 +10,9 @@ use tower_service::Service;
 
 use super::call::BlockingFuture;
 use super::{AnswerErrors, Lends};
-use crate::threads::block_on::{Patience, STALL};
-use crate::threads::queue::{Limits, Pool};
+use crate::stream::patience::{Patience, STALL};
+use crate::threads::queue::Pool;
+use crate::threads::work::Limits;
 use crate::{Application, BoxError, Input, Response};
 
 /// Half of tokio's blocking threads: the rest is for files, names and other services.

@@ -12,10 +12,11 @@ use panic_capture::{Caught, discard, guard};
 use super::blocking::Threads;
 use crate::body::Kind;
 use crate::stream::ending::Failed;
-use crate::stream::handoff::{Handed, Handoff, Opens, Terms, Urgency};
+use crate::stream::handoff::{Handed, Handoff, Opens, Terms};
+use crate::stream::patience::Patience;
 use crate::stream::source::Source;
-use crate::threads::block_on::Patience;
-use crate::threads::queue::{Holding, Run, Turn, Work};
+use crate::threads::queue::Turn;
+use crate::threads::work::{Holding, Run, Urgency, Work};
 use crate::{Application, Arrival, Body, BoxError, Environ, Error, Input, Response};
 
 /// The response of a [`BlockingService`](super::BlockingService). Dropping it before it is ready

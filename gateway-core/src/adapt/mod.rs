@@ -36,7 +36,8 @@ pub use call::BlockingFuture;
 pub use inline::{InlineFuture, InlineService};
 pub use served::{FromService, from_service};
 
-use crate::threads::queue::{Limits, Pool};
+use crate::threads::queue::Pool;
+use crate::threads::work::Limits;
 
 /// Whoever keeps a pool of threads open.
 pub(crate) trait Lends: Send + Sync {

@@ -18,7 +18,8 @@ use http_body::{Body as HttpBody, Frame, SizeHint};
 
 use crate::body::{Body, ErrorBoxed, Kind};
 use crate::error::input::InputError;
-use crate::threads::block_on::{Patience, block_on};
+use crate::stream::patience::Patience;
+use crate::threads::block_on::block_on;
 use crate::{BoxError, Error};
 
 /// The body of a request, to read on a thread that may block: PEP 3333's `wsgi.input`.

@@ -21,15 +21,19 @@ use std::time::Instant;
 use bytes::Bytes;
 use panic_capture::{discard, guard};
 
-use super::ahead::{Ahead, HIGH_WATER, Reserve};
+use super::ahead::{Ahead, HIGH_WATER};
 use super::ending::Failed;
+use super::patience::Patience;
+#[cfg(feature = "tokio")]
+use super::patience::STALL;
 use super::source::{Chunks, Source, Writing};
 use super::writer::{BodyWriter, Pieces};
-use crate::threads::block_on::Patience;
 #[cfg(feature = "tokio")]
-use crate::threads::block_on::STALL;
+use crate::threads::queue::Turn;
+use crate::threads::reserve::Reserve;
+use crate::threads::work::Urgency;
 #[cfg(feature = "tokio")]
-use crate::threads::queue::{Holding, Run, Turn, Work};
+use crate::threads::work::{Holding, Run, Work};
 
 /// How much is produced in one go while others wait for the thread.
 const TURN: usize = 256 * 1024;
@@ -122,15 +126,6 @@ impl State {
 enum End {
     Complete,
     Failed(Failed),
-}
-
-/// How soon a thread must come for it.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Urgency {
-    Now,
-    /// Whoever asks comes back within microseconds and hurries: until then a
-    /// thread that is awake anyway may have taken it.
-    Soon,
 }
 
 /// What became of a producer's turn.

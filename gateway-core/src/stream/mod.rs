@@ -3,6 +3,7 @@
 pub(crate) mod ahead;
 pub(crate) mod ending;
 pub(crate) mod handoff;
+pub(crate) mod patience;
 pub(crate) mod source;
 pub(crate) mod writer;
 

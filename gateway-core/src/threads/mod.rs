@@ -6,5 +6,7 @@ pub(crate) mod buffers;
 mod pace;
 #[cfg(feature = "tokio")]
 pub(crate) mod queue;
+pub(crate) mod reserve;
+pub(crate) mod work;
 #[cfg(feature = "tokio")]
 mod workers;

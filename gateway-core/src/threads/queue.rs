@@ -18,33 +18,11 @@ use std::thread;
 
 use tokio::runtime::Handle;
 
+use super::buffers::Buffers;
 use super::pace::{Pace, Running};
+use super::reserve::Reserve;
+use super::work::{Holding, Limits, Urgency, Work};
 use super::workers::{Parker, Worker};
-use crate::stream::ahead::Reserve;
-use crate::stream::handoff::Urgency;
-use crate::threads::buffers::Buffers;
-
-/// What is done on a thread that may block.
-pub(crate) trait Run: Send + Sync {
-    /// Does it. Does not panic.
-    fn run(self: Arc<Self>, turn: &mut Turn<'_>);
-}
-
-pub(crate) type Work = Arc<dyn Run>;
-
-/// Whether the work may wait for a client while it has a thread.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Holding {
-    Free,
-    /// So many at most at a time.
-    Held,
-}
-
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Limits {
-    pub(crate) threads: usize,
-    pub(crate) held: usize,
-}
 
 pub(crate) struct Pool {
     pub(super) limits: Limits,

@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 use panic_capture::{discard, guard};
 use tokio::runtime::Handle;
 
-use super::queue::{Holding, Job, Kick, Pool, State, Turn, wake};
+use super::queue::{Job, Kick, Pool, State, Turn, wake};
+use super::work::Holding;
 
 /// How long a thread without work waits for some before it goes back to the runtime.
 ///
