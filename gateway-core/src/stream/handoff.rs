@@ -4,11 +4,6 @@
 //! its thread goes away, and one comes back when there is room. A writer cannot be parked in the
 //! middle of a `write`: it waits, and so holds its thread.
 
-#![cfg_attr(
-    not(feature = "tokio"),
-    expect(dead_code, reason = "lent threads are the adapters'")
-)]
-
 use std::collections::VecDeque;
 use std::io;
 use std::mem;
@@ -23,17 +18,12 @@ use panic_capture::{discard, guard};
 
 use super::ahead::{Ahead, HIGH_WATER};
 use super::ending::Failed;
-use super::patience::Patience;
-#[cfg(feature = "tokio")]
-use super::patience::STALL;
+use super::patience::{Patience, STALL};
 use super::source::{Chunks, Source, Writing};
 use super::writer::{BodyWriter, Pieces};
-#[cfg(feature = "tokio")]
-use crate::threads::queue::Turn;
+use crate::threads::lend::Lender;
 use crate::threads::reserve::Reserve;
-use crate::threads::work::Urgency;
-#[cfg(feature = "tokio")]
-use crate::threads::work::{Holding, Run, Work};
+use crate::threads::work::{Holding, Run, Turn, Urgency, Work};
 
 /// How much is produced in one go while others wait for the thread.
 const TURN: usize = 256 * 1024;
@@ -54,8 +44,7 @@ pub(crate) struct Handoff {
 #[derive(Default)]
 pub(crate) struct Terms {
     /// Where the threads come from. `None`: threads of their own.
-    #[cfg(feature = "tokio")]
-    pub(crate) threads: Option<Arc<dyn crate::adapt::Lends>>,
+    pub(crate) threads: Option<Lender>,
     /// How much waits for the client at most. `None`: [`HIGH_WATER`], and what can be borrowed.
     pub(crate) high_water: Option<usize>,
     pub(crate) patience: Patience,
@@ -68,16 +57,14 @@ pub(crate) struct Terms {
 impl Terms {
     /// For a body that nobody adapted.
     pub(crate) fn wherever_polled() -> Self {
-        #[cfg(feature = "tokio")]
-        if tokio::runtime::Handle::try_current().is_ok() {
-            let threads = crate::adapt::shared_threads();
-            return Self {
-                patience: Patience::among(STALL, Arc::clone(threads.pool())),
+        match Lender::shared() {
+            Some(threads) => Self {
+                patience: Patience::among(STALL, threads.pool().contention()),
                 threads: Some(threads),
                 ..Self::default()
-            };
+            },
+            None => Self::default(),
         }
-        Self::default()
     }
 }
 
@@ -172,7 +159,6 @@ impl Handed {
     }
 
     /// Whether producing may wait for the client.
-    #[cfg(feature = "tokio")]
     pub(crate) fn holding(&self) -> Holding {
         let state = self.handoff.lock();
         let writes = matches!(state.source, Some(Source::Writing(_)));
@@ -181,7 +167,6 @@ impl Handed {
 
     /// The producer's half, for a thread that goes on with it at once. `head` is told when the
     /// body has begun.
-    #[cfg(feature = "tokio")]
     pub(crate) fn begin(&self, head: Arc<dyn Opens>) -> Arc<Handoff> {
         let mut state = self.handoff.lock();
         state.scheduled = true;
@@ -299,7 +284,6 @@ impl Handoff {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    #[cfg(feature = "tokio")]
     fn holding(&self, writes: bool) -> Holding {
         match writes || self.terms.reads_client {
             true => Holding::Held,
@@ -319,18 +303,11 @@ impl Handoff {
     }
 
     fn recycled(&self, piece: &[u8]) -> Option<Bytes> {
-        #[cfg(feature = "tokio")]
-        if let Some(threads) = &self.terms.threads {
-            return threads.pool().buffers().copy(piece);
-        }
-        #[cfg(not(feature = "tokio"))]
-        let _ = piece;
-        None
+        self.terms.threads.as_ref()?.pool().buffers().copy(piece)
     }
 
     /// What can be borrowed to be further ahead of the client.
     fn reserve(&self) -> Option<&Reserve> {
-        #[cfg(feature = "tokio")]
         if self.terms.high_water.is_none()
             && let Some(threads) = &self.terms.threads
         {
@@ -342,7 +319,6 @@ impl Handoff {
     /// Finds a thread for the source. `true` if that was this one, and something was produced.
     fn schedule(self: &Arc<Self>, urgency: Urgency) -> bool {
         let writes = matches!(self.lock().source, Some(Source::Writing(_)));
-        #[cfg(feature = "tokio")]
         if let Some(threads) = &self.terms.threads {
             let holding = self.holding(writes);
             let work = Arc::clone(self);
@@ -350,8 +326,6 @@ impl Handoff {
                 return false;
             }
         }
-        #[cfg(not(feature = "tokio"))]
-        let _ = urgency;
         if !writes {
             self.produce(|| false);
             return true;
@@ -369,7 +343,6 @@ impl Handoff {
 
     /// Calls a thread for what was scheduled as [`Urgency::Soon`].
     fn hurry(&self) {
-        #[cfg(feature = "tokio")]
         if let Some(threads) = &self.terms.threads {
             threads.pool().hurry();
         }
@@ -377,7 +350,6 @@ impl Handoff {
 
     /// Has a thread that may block drop the source, since nobody wants its pieces any more.
     fn let_go(self: &Arc<Self>, scheduled: bool) {
-        #[cfg(feature = "tokio")]
         if let Some(threads) = &self.terms.threads {
             let work: Work = Arc::clone(self) as Work;
             // To be dropped it need not wait for a place to write from.
@@ -565,9 +537,8 @@ impl Pieces for Handoff {
     }
 }
 
-#[cfg(feature = "tokio")]
 impl Run for Handoff {
-    fn run(self: Arc<Self>, turn: &mut Turn<'_>) {
+    fn run(self: Arc<Self>, turn: &mut dyn Turn) {
         let produced = self.produce(|| turn.others_wait());
         turn.did(produced.steps);
         if produced.gave_way {

@@ -1,3 +1,5 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 /// How long a thread waits for a client that does not move.
@@ -10,10 +12,10 @@ const GLANCE: Duration = Duration::from_secs(1);
 #[derive(Clone)]
 pub(crate) struct Patience {
     full: Duration,
-    /// Somebody else sees better whether the client moves.
+    /// The gateway sees better whether the client moves.
     watched: bool,
-    #[cfg(feature = "tokio")]
-    pool: Option<std::sync::Arc<crate::threads::queue::Pool>>,
+    /// Set while others wait for a place to wait in.
+    contended: Option<Arc<AtomicBool>>,
 }
 
 impl Patience {
@@ -21,22 +23,19 @@ impl Patience {
         Self {
             full,
             watched: false,
-            #[cfg(feature = "tokio")]
-            pool: None,
+            contended: None,
         }
     }
 
-    /// Less of it while others wait for a place to wait in.
-    #[cfg(feature = "tokio")]
-    pub(crate) fn among(full: Duration, pool: std::sync::Arc<crate::threads::queue::Pool>) -> Self {
+    /// Less of it while `contended` is set.
+    pub(crate) fn among(full: Duration, contended: &Arc<AtomicBool>) -> Self {
         Self {
-            pool: Some(pool),
+            contended: Some(Arc::clone(contended)),
             ..Self::new(full)
         }
     }
 
-    /// No end to it while nobody else waits for the place, if `watched`.
-    #[cfg(feature = "tokio")]
+    /// No end to it unless others wait for the place, if `watched`.
     pub(crate) fn watched(self, watched: bool) -> Self {
         Self { watched, ..self }
     }
@@ -53,14 +52,9 @@ impl Patience {
         Some(left.min(glance)).filter(|left| !left.is_zero())
     }
 
-    #[cfg(feature = "tokio")]
     fn is_contended(&self) -> bool {
-        self.pool.as_ref().is_some_and(|pool| pool.is_contended())
-    }
-
-    #[cfg(not(feature = "tokio"))]
-    fn is_contended(&self) -> bool {
-        false
+        let contended = self.contended.as_ref();
+        contended.is_some_and(|contended| contended.load(Ordering::Relaxed))
     }
 }
 

@@ -1,28 +1,17 @@
-//! Threads that may block: a queue of our own in front of the runtime's blocking pool.
-//!
-//! The runtime lends the threads (so its context is there, and its shutdown waits for what runs),
-//! but not once per request: a thread that has done one piece of work takes the next from our
-//! queue, and lingers a while when there is none. Under load most hand-overs then need no wake-up
-//! at all, and wake-ups are what a hop costs (some 30,000 kernel instructions).
-//!
-//! While work is quick, a thread for each processor is enough: the *crew*. As long as somebody
-//! watches that it gets on, no more are called for what is queued; see [`pace`](super::pace).
+//! What is queued, who is at work, and who is to be called: decided under one lock, done by others.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
-use std::mem;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 use std::thread;
 
-use tokio::runtime::Handle;
-
 use super::buffers::Buffers;
 use super::pace::{Pace, Running};
+use super::parker::Parker;
 use super::reserve::Reserve;
-use super::work::{Holding, Limits, Urgency, Work};
-use super::workers::{Parker, Worker};
+use super::work::{Holding, Limits, Work};
 
 pub(crate) struct Pool {
     pub(super) limits: Limits,
@@ -31,7 +20,7 @@ pub(crate) struct Pool {
     /// Copies of what `state` has, to be read without the lock: about right is enough.
     pub(super) load: AtomicUsize,
     pub(super) queued: AtomicUsize,
-    pub(super) contended: AtomicBool,
+    pub(super) contended: Arc<AtomicBool>,
     reserve: Reserve,
     pub(super) buffers: Arc<Buffers>,
     pub(super) state: Mutex<State>,
@@ -108,7 +97,7 @@ impl Pool {
             crew,
             load: AtomicUsize::new(0),
             queued: AtomicUsize::new(0),
-            contended: AtomicBool::new(false),
+            contended: Arc::default(),
             reserve: Reserve::default(),
             buffers: Arc::default(),
             state: Mutex::default(),
@@ -143,57 +132,9 @@ impl Pool {
         self.queued.load(Ordering::Relaxed) > 0
     }
 
-    /// Whether somebody waits for a place among those that hold a thread.
-    pub(crate) fn is_contended(&self) -> bool {
-        self.contended.load(Ordering::Relaxed)
-    }
-
-    /// Queues `work`. Gives it back when there is no thread and no runtime to lend one.
-    pub(crate) fn submit(
-        self: &Arc<Self>,
-        work: Work,
-        holding: Holding,
-        urgency: Urgency,
-    ) -> Result<(), Work> {
-        let mut state = self.lock();
-        if holding == Holding::Held {
-            if state.held >= self.limits.held {
-                state.unheld.push_back(work);
-                self.publish(&state);
-                return Ok(());
-            }
-            state.held += 1;
-        }
-        let job = Job {
-            work: Arc::clone(&work),
-            holding,
-        };
-        state.queue.push_back(job);
-        let kick = match urgency {
-            Urgency::Soon if state.at_work() > 0 => Kick::Enough,
-            _ => self.kick(&mut state, 0),
-        };
-        self.publish(&state);
-        drop(state);
-        if self.act(kick) {
-            return Ok(());
-        }
-        // No thread could be had. Whoever else has one may have taken the work all the same.
-        let mut state = self.lock();
-        if state.workers == 0 && Self::remove_from(&mut state, self.limits, &work) {
-            self.publish(&state);
-            return Err(work);
-        }
-        Ok(())
-    }
-
-    /// Calls a thread for what was submitted as [`Urgency::Soon`] and is still queued.
-    pub(crate) fn hurry(self: &Arc<Self>) {
-        let mut state = self.lock();
-        let kick = self.kick(&mut state, 0);
-        drop(state);
-        // Without another thread, those that are awake come to it in turn.
-        self.act(kick);
+    /// Set while work waits for a place among those that hold a thread.
+    pub(crate) fn contention(&self) -> &Arc<AtomicBool> {
+        &self.contended
     }
 
     /// Whom to call for what is queued, besides those who come anyway.
@@ -227,42 +168,7 @@ impl Pool {
         state.pace.is_quick() && state.at_work() >= self.crew
     }
 
-    /// Whether that went well.
-    pub(super) fn act(self: &Arc<Self>, kick: Kick) -> bool {
-        match kick {
-            Kick::Enough => true,
-            Kick::Call(parker) => {
-                parker.call();
-                true
-            }
-            Kick::Spawn => {
-                let worker = Worker::new(Arc::clone(self));
-                match Handle::try_current() {
-                    Ok(runtime) => worker.spawn_on(&runtime),
-                    Err(_) => {
-                        worker.give_up();
-                        false
-                    }
-                }
-            }
-        }
-    }
-
-    /// Takes `work` back out of the queues; `false` if a thread has it.
-    pub(crate) fn remove(self: &Arc<Self>, work: &Work) -> bool {
-        let mut state = self.lock();
-        let removed = Self::remove_from(&mut state, self.limits, work);
-        // One that may hold a thread now has not asked for it yet.
-        let kick = self.kick(&mut state, 0);
-        let woken = self.next_waiter(&mut state);
-        self.publish(&state);
-        drop(state);
-        self.act(kick);
-        wake(woken);
-        removed
-    }
-
-    fn remove_from(state: &mut State, limits: Limits, work: &Work) -> bool {
+    pub(super) fn remove_from(state: &mut State, limits: Limits, work: &Work) -> bool {
         let is_it = |other: &Work| Arc::ptr_eq(other, work);
         if let Some(at) = state.queue.iter().rposition(|job| is_it(&job.work)) {
             if let Some(job) = state.queue.remove(at)
@@ -318,18 +224,6 @@ impl Pool {
         }
         None
     }
-
-    /// Nobody will submit any more: idle threads go home at once.
-    pub(crate) fn close(&self) {
-        let mut state = self.lock();
-        state.closed = true;
-        let idle = mem::take(&mut state.idle);
-        state.called += idle.len();
-        drop(state);
-        for parker in idle {
-            parker.call();
-        }
-    }
 }
 
 pub(super) fn wake(waker: Option<Waker>) {
@@ -349,37 +243,5 @@ impl fmt::Debug for Pool {
             .field("waiting_to_hold", &state.unheld.len())
             .field("workers", &state.workers)
             .finish_non_exhaustive()
-    }
-}
-
-/// A thread's turn at one piece of work.
-pub(crate) struct Turn<'a> {
-    pub(super) pool: &'a Arc<Pool>,
-    pub(super) holding: Holding,
-    pub(super) steps: usize,
-}
-
-impl Turn<'_> {
-    /// Whether others wait for this thread.
-    pub(crate) fn others_wait(&self) -> bool {
-        self.pool.has_queue()
-    }
-
-    /// The work called the application so often.
-    pub(crate) fn did(&mut self, steps: usize) {
-        self.steps += steps;
-    }
-
-    /// From here on the work waits for a client: `false` if too many do already.
-    pub(crate) fn hold(&mut self) -> bool {
-        if self.holding == Holding::Free {
-            let mut state = self.pool.lock();
-            if state.held >= self.pool.limits.held {
-                return false;
-            }
-            state.held += 1;
-            self.holding = Holding::Held;
-        }
-        true
     }
 }
