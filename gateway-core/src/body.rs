@@ -125,14 +125,14 @@ impl Body {
         Self::try_chunks(ReadChunks::new(reader))
     }
 
-    /// What `write` writes: for code that wants an [`io::Write`] to push into, such as archive
+    /// What `write` writes: for code that wants an [`io::Write`](std::io::Write) to push into, such as archive
     /// and CSV writers.
     ///
     /// The writer is unbuffered, as a `File` is: every `write` can be on its way at once. Wrap it
-    /// in a [`BufWriter`](io::BufWriter) where pieces are small. Writing blocks while the client
+    /// in a [`BufWriter`](std::io::BufWriter) where pieces are small. Writing blocks while the client
     /// is slow (so it holds a thread; an iterator does not), and fails with
-    /// [`BrokenPipe`](io::ErrorKind::BrokenPipe) once the client is gone, or with
-    /// [`TimedOut`](io::ErrorKind::TimedOut) when it takes nothing for too long. An error that
+    /// [`BrokenPipe`](std::io::ErrorKind::BrokenPipe) once the client is gone, or with
+    /// [`TimedOut`](std::io::ErrorKind::TimedOut) when it takes nothing for too long. An error that
     /// `write` returns cuts the body short. The response's head goes out with what is written
     /// first, or at a `flush` before it.
     pub fn from_writer<F, E>(write: F) -> Self

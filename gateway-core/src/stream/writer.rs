@@ -3,7 +3,7 @@ use std::io::{self, Write};
 
 use bytes::Bytes;
 
-/// Where [`Body::from_writer`] writes to.
+/// Where [`Body::from_writer`](crate::Body::from_writer) writes to.
 #[derive(Debug)]
 pub struct BodyWriter<'a> {
     target: Target<'a>,

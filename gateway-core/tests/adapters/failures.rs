@@ -32,7 +32,7 @@ fn a_panic_reaches_the_caller_with_the_frames_of_its_own_thread() {
     let expected = |caught: panic_capture::Caught| {
         let capture = caught.capture.unwrap();
         let place = capture.place().unwrap();
-        assert!(place.file.ends_with("calls.rs"), "{place}");
+        assert!(place.file.ends_with("failures.rs"), "{place}");
         assert_eq!(place.line, LINE.load(Ordering::SeqCst));
     };
     fn fail(stage: &str) -> ! {
