@@ -116,6 +116,7 @@
 pub mod adapt;
 mod application;
 mod body;
+mod canonical;
 pub mod compat;
 mod error;
 mod escape;
@@ -131,6 +132,7 @@ pub mod validator;
 
 pub use application::{AnyApplication, Application, application};
 pub use body::Body;
+pub use canonical::{Spelling, relative_reference};
 pub use error::{BoxError, Error, Failure, FailureText, Reported};
 pub use escape::escape;
 pub use paths::{
