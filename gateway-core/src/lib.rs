@@ -116,7 +116,6 @@
 pub mod adapt;
 mod application;
 mod body;
-mod canonical;
 pub mod compat;
 mod error;
 mod escape;
@@ -132,12 +131,11 @@ pub mod validator;
 
 pub use application::{AnyApplication, Application, application};
 pub use body::Body;
-pub use canonical::{Spelling, relative_reference};
 pub use error::{BoxError, Error, Failure, FailureText, Reported};
 pub use escape::escape;
 pub use paths::{
     InvalidPrefix, InvalidScriptName, MountLayer, Prefix, RecordPath, RecordPathLayer, ScriptName,
-    Split, mount,
+    Spelling, Split, mount, relative_reference,
 };
 pub use reply::{IntoReply, Reply, Response};
 pub use request::{
