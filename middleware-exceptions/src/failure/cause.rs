@@ -8,7 +8,7 @@ use std::{
     sync::Arc,
 };
 
-use gateway_core::{BoxError, Failure};
+use gateway_core::{BoxError, Failure, Foreign};
 use http::StatusCode;
 use panic_capture::{Caught, Missing, discard, guard};
 
@@ -120,23 +120,36 @@ impl Cause {
                 column: place.column(),
             });
         }
+        if let Some(foreign) = as_foreign(error) {
+            self.type_name = Some(clean::cut_text(foreign.type_name(), 256).0);
+            // It is known where it was raised; where it came to Rust says nothing.
+            self.location = None;
+        }
         if matches!(held, AnyError::Boxed(_))
             && self.type_name.is_none()
             && let Ok(name) = guard(|| leading_name(error))
         {
             self.type_name = name;
         }
-        self.message = display(&error, MESSAGE);
+        self.message = match as_foreign(error) {
+            Some(foreign) => clean::cut_text(foreign.message(), MESSAGE).0,
+            None => display(&error, MESSAGE),
+        };
         let mut source = error.source();
         while let Some(cause) = source {
             if self.chain.len() == DEPTH {
                 self.chain_cut = true;
                 break;
             }
-            let type_name = guard(|| leading_name(cause)).unwrap_or_default();
-            self.chain.push(ChainLink {
-                type_name,
-                message: display(&cause, MESSAGE / 4),
+            self.chain.push(match as_foreign(cause) {
+                Some(foreign) => ChainLink {
+                    type_name: Some(clean::cut_text(foreign.type_name(), 256).0),
+                    message: clean::cut_text(foreign.message(), MESSAGE / 4).0,
+                },
+                None => ChainLink {
+                    type_name: guard(|| leading_name(cause)).unwrap_or_default(),
+                    message: display(&cause, MESSAGE / 4),
+                },
             });
             source = cause.source();
         }
@@ -151,6 +164,14 @@ impl Cause {
     /// Whether it is a failure of ours (5xx) and not an answer.
     pub(crate) fn is_failure(&self) -> bool {
         self.status.is_server_error()
+    }
+}
+
+/// The exception of another language that the error is.
+fn as_foreign<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a Foreign> {
+    match error.downcast_ref::<Failure>() {
+        Some(failure) => failure.cause().downcast_ref(),
+        None => error.downcast_ref(),
     }
 }
 

@@ -6,14 +6,21 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
+use gateway_core::{Foreign, ForeignFrame};
 use panic_capture::{Missing, discard, guard};
 
 use crate::{
     failure::{
         facts::Place,
-        trace::{AnyError, Trace},
+        trace::{AnyError, Trace, foreign},
     },
-    frames::{Frame, Note, Traceback, source::Sources, symbols},
+    frames::{
+        Frame, Note, Traceback,
+        names::Origin,
+        source::{Excerpt, Sources},
+        symbols,
+    },
+    text::clean,
 };
 
 impl Traceback {
@@ -38,6 +45,9 @@ impl Traceback {
                 Self::of(flat, *truncated, place)
             }
             Trace::Error(error) => {
+                if let Ok(Some(told)) = guard(|| error.get().and_then(told)) {
+                    return told;
+                }
                 let printed = symbols::backtraces_enabled()
                     .then(|| error.get().and_then(printed))
                     .flatten()
@@ -48,6 +58,16 @@ impl Traceback {
                 }
                 traceback
             }
+        }
+    }
+
+    /// The frames of another language, which were told with the exception.
+    fn foreign(foreign: &Foreign) -> Self {
+        let frames = foreign.frames().iter();
+        Self {
+            frames: frames.map(|frame| Arc::new(foreign_frame(frame))).collect(),
+            is_truncated: foreign.is_truncated(),
+            ..Self::default()
         }
     }
 
@@ -75,11 +95,43 @@ pub(crate) fn is_ready(trace: &Trace, place: Option<&Place>) -> bool {
     let known = match trace {
         Trace::Addresses { frames, .. } => symbols::are_known(frames),
         Trace::Missing(_) => true,
+        Trace::Error(error) if guard(|| has_told(error.get())).unwrap_or_default() => return true,
         // Printing a backtrace of std's symbolicates all of it.
         Trace::Error(_) => !symbols::backtraces_enabled(),
     };
     // The line of source at the place comes from a file.
     known && place.is_none_or(is_placed)
+}
+
+/// The frames of an exception of another language, if it has some.
+fn told(error: &AnyError) -> Option<Traceback> {
+    let foreign = foreign(error.as_dyn())?;
+    (!foreign.frames().is_empty()).then(|| Traceback::foreign(foreign))
+}
+
+fn has_told(error: Option<&AnyError>) -> bool {
+    let foreign = error.and_then(|error| foreign(error.as_dyn()));
+    foreign.is_some_and(|foreign| !foreign.frames().is_empty())
+}
+
+fn foreign_frame(frame: &ForeignFrame) -> Frame {
+    let (first, lines) = frame.source();
+    Frame {
+        raw: clean::cut_text(frame.function(), 512).0,
+        function: clean::cut_text(frame.function(), 512).0,
+        is_async: false,
+        is_closure: false,
+        is_of_the_layer: false,
+        origin: match frame.library() {
+            Some(library) => Origin::Other(clean::cut_text(library, 64).0.into()),
+            None => Origin::Yours,
+        },
+        path: Some(frame.file().into()),
+        file: Some(clean::cut_text(frame.file(), 512).0),
+        line: Some(frame.line()),
+        column: None,
+        source: Excerpt::told(first, frame.line(), lines).map(Arc::new),
+    }
 }
 
 /// Leaves out how a panic is raised and caught: what is within the end marker of std, and
