@@ -98,7 +98,7 @@ impl Case {
         let body = response.into_body().into_bytes();
         match &self.cut {
             Some(expected) => {
-                let text = format!("{:?}", body.expect_err(rule));
+                let text = body.expect_err(rule).to_string();
                 assert!(text.contains(expected), "{rule}: {text}");
             }
             None => {
