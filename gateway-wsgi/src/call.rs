@@ -14,13 +14,12 @@ use pyo3::prelude::*;
 use pyo3::types::{PyList, PyTuple};
 
 use crate::crew::Run;
-use crate::environ;
 use crate::file_body::FileBody;
 use crate::file_wrapper::{FileWrapper, RealFile};
 use crate::host::Host;
 use crate::input::WsgiInput;
 use crate::iterable::{Iterable, bytes_of};
-use crate::start_response::{Head, StartResponse};
+use crate::start_response::{Answering, Head, StartResponse};
 use crate::stream::{Stream, Streamed};
 
 pub(crate) struct Call {
@@ -138,18 +137,6 @@ impl Call {
         }
     }
 
-    pub(crate) fn has_head(&self) -> bool {
-        self.exchange().head.is_some()
-    }
-
-    pub(crate) fn head_is_sent(&self) -> bool {
-        self.exchange().sent
-    }
-
-    pub(crate) fn set_head(&self, head: Head) {
-        self.exchange().head = Some(head);
-    }
-
     /// Sends the head, before `body`.
     fn send_head(&self, body: Body) -> PyResult<()> {
         let mut exchange = self.exchange();
@@ -178,21 +165,6 @@ impl Call {
         Ok(stream)
     }
 
-    /// `write()`.
-    pub(crate) fn write(&self, py: Python<'_>, piece: Bytes) -> PyResult<()> {
-        if piece.is_empty() {
-            return match self.has_head() {
-                true => Ok(()),
-                false => Err(PyAssertionError::new_err("write() before start_response()")),
-            };
-        }
-        let stream = self.stream()?;
-        if self.bodiless {
-            return Ok(());
-        }
-        Ok(py.detach(|| stream.write(piece))?)
-    }
-
     /// Calls the application, and begins its response.
     fn respond(self: &Arc<Self>, py: Python<'_>, environ: &Environ, input: Input) {
         let mut reading = None;
@@ -219,14 +191,14 @@ impl Call {
         mut input: Input,
         reading: &mut Option<Bound<'py, WsgiInput>>,
     ) -> PyResult<()> {
-        let dict = environ::dict(py, &self.host, environ)?;
+        let dict = self.host.environs().dict(py, environ)?;
         if has_body(environ, &mut input) {
-            *reading = Some(environ::set_input(py, &self.host, &dict, input)?);
+            *reading = Some(self.host.set_input(py, &dict, input)?);
         }
         let start_response = Bound::new(
             py,
             StartResponse {
-                call: Arc::clone(self),
+                call: Arc::clone(self) as _,
             },
         )?;
         let returned = self
@@ -350,6 +322,34 @@ fn ready_pieces(returned: &Bound<'_, PyAny>) -> Option<PyResult<Vec<Bytes>>> {
     }
     let tuple = returned.cast_exact::<PyTuple>().ok()?;
     Some(tuple.iter().map(copied).filter(is_empty).collect())
+}
+
+impl Answering for Call {
+    fn has_head(&self) -> bool {
+        self.exchange().head.is_some()
+    }
+
+    fn head_is_sent(&self) -> bool {
+        self.exchange().sent
+    }
+
+    fn set_head(&self, head: Head) {
+        self.exchange().head = Some(head);
+    }
+
+    fn write(&self, py: Python<'_>, piece: Bytes) -> PyResult<()> {
+        if piece.is_empty() {
+            return match self.has_head() {
+                true => Ok(()),
+                false => Err(PyAssertionError::new_err("write() before start_response()")),
+            };
+        }
+        let stream = self.stream()?;
+        if self.bodiless {
+            return Ok(());
+        }
+        Ok(py.detach(|| stream.write(piece))?)
+    }
 }
 
 impl Run for Call {

@@ -1,25 +1,25 @@
 //! The environ of PEP 3333, as a Python dict.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use gateway_core::{Arrival, Environ, Input};
-use http::{HeaderName, Version, header};
+use http::{HeaderName, Method, Version, header};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
 
 use crate::crew::Crew;
 use crate::errors::WsgiErrors;
 use crate::file_wrapper::FileWrapper;
-use crate::host::Host;
 use crate::input::WsgiInput;
 
 macro_rules! keys {
     ($($field:ident = $name:literal),* $(,)?) => {
         /// The keys that requests set, made once: Python's strings keep their hash.
-        pub(crate) struct Keys { $($field: Py<PyString>),* }
+        struct Keys { $($field: Py<PyString>),* }
 
         impl Keys {
-            pub(crate) fn new(py: Python<'_>) -> Self {
+            fn new(py: Python<'_>) -> Self {
                 Self { $($field: PyString::intern(py, $name).unbind()),* }
             }
         }
@@ -47,8 +47,177 @@ keys! {
     errors = "wsgi.errors",
 }
 
+/// How many names of fields are remembered. Clients send what they like, so not all are.
+const FIELDS: usize = 256;
+
+/// What makes the environs of one application.
+pub(crate) struct Environs {
+    /// What each is a copy of.
+    template: Py<PyDict>,
+    keys: Keys,
+    fields: Mutex<HashMap<HeaderName, Py<PyString>>>,
+    methods: [(Method, Py<PyString>); 6],
+}
+
+impl Environs {
+    pub(crate) fn new(py: Python<'_>, crew: &Arc<Crew>, multithread: bool) -> PyResult<Self> {
+        let methods = [
+            Method::GET,
+            Method::HEAD,
+            Method::POST,
+            Method::PUT,
+            Method::DELETE,
+            Method::OPTIONS,
+        ];
+        let interned = |method: Method| {
+            let name = PyString::intern(py, method.as_str()).unbind();
+            (method, name)
+        };
+        Ok(Self {
+            template: template(py, crew, multithread)?.unbind(),
+            keys: Keys::new(py),
+            fields: Mutex::default(),
+            methods: methods.map(interned),
+        })
+    }
+
+    /// The variable of a field, such as HTTP_ACCEPT.
+    fn field<'py>(&self, py: Python<'py>, name: &HeaderName) -> Bound<'py, PyString> {
+        let mut fields = self.fields.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = fields.get(name) {
+            return known.bind(py).clone();
+        }
+        let spelt = variable(name);
+        if fields.len() >= FIELDS {
+            return PyString::new(py, &spelt);
+        }
+        let interned = PyString::intern(py, &spelt);
+        fields.insert(name.clone(), interned.clone().unbind());
+        interned
+    }
+
+    fn method<'py>(&self, py: Python<'py>, method: &Method) -> Bound<'py, PyString> {
+        let mut known = self.methods.iter();
+        match known.find(|(known, _)| known == method) {
+            Some((_, name)) => name.bind(py).clone(),
+            None => PyString::new(py, method.as_str()),
+        }
+    }
+
+    /// The environ of a request, but for its input.
+    pub(crate) fn dict<'py>(
+        &self,
+        py: Python<'py>,
+        environ: &Environ,
+    ) -> PyResult<Bound<'py, PyDict>> {
+        let dict = self.template.bind(py).copy()?;
+        let keys = &self.keys;
+        let arrival: Option<&Arrival> = environ.get();
+        if arrival.is_some_and(|arrival| arrival.gateway().is_some()) {
+            // A front end's variables: rare enough to ask for all of them by name.
+            for (name, value) in environ
+                .vars()
+                .filter(|(name, _)| !name.starts_with("wsgi."))
+            {
+                dict.set_item(&*name, latin1(py, &value))?;
+            }
+            let scheme = environ.scheme().as_str();
+            dict.set_item(&keys.url_scheme, scheme)?;
+            dict.set_item(&keys.errors, Bound::new(py, WsgiErrors::new(arrival))?)?;
+            return Ok(dict);
+        }
+        let set = |key: &Py<PyString>, value: &[u8]| dict.set_item(key, latin1(py, value));
+        let method = environ.method();
+        if method != Method::GET {
+            dict.set_item(&keys.method, self.method(py, method))?;
+        }
+        let script_name = environ.script_name();
+        if !script_name.is_empty() {
+            set(&keys.script_name, &script_name)?;
+        }
+        set(&keys.path_info, &environ.path_info())?;
+        let query = environ.query_string();
+        if !query.is_empty() {
+            set(&keys.query, query.as_bytes())?;
+        }
+        if let Some(uri) = environ.var("REQUEST_URI") {
+            set(&keys.uri, &uri)?;
+        }
+        if environ.version() != Version::HTTP_11
+            && let Some(protocol) = environ.var("SERVER_PROTOCOL")
+        {
+            set(&keys.protocol, &protocol)?;
+        }
+        let scheme = environ.scheme();
+        if scheme.as_str() != "http" {
+            set(&keys.url_scheme, scheme.as_str().as_bytes())?;
+            set(&keys.request_scheme, scheme.as_str().as_bytes())?;
+            if scheme.as_str() == "https" {
+                set(&keys.https, b"on")?;
+            }
+        }
+        for (key, name) in [
+            (&keys.server_name, "SERVER_NAME"),
+            (&keys.server_port, "SERVER_PORT"),
+            (&keys.server_addr, "SERVER_ADDR"),
+            (&keys.remote_addr, "REMOTE_ADDR"),
+            (&keys.remote_port, "REMOTE_PORT"),
+            (&keys.host, "HTTP_HOST"),
+        ] {
+            if let Some(value) = environ.var(name) {
+                set(key, &value)?;
+            }
+        }
+        self.fields(py, environ, &dict)?;
+        Ok(dict)
+    }
+
+    fn fields(&self, py: Python<'_>, environ: &Environ, dict: &Bound<'_, PyDict>) -> PyResult<()> {
+        let headers = environ.headers();
+        let several = headers.keys_len() != headers.len();
+        for name in headers.keys() {
+            let Some(value) = headers.get(name) else {
+                continue;
+            };
+            if *name == header::HOST {
+                continue;
+            }
+            if *name == header::CONTENT_TYPE {
+                dict.set_item(&self.keys.content_type, latin1(py, value.as_bytes()))?;
+                continue;
+            }
+            if *name == header::CONTENT_LENGTH {
+                dict.set_item(&self.keys.content_length, latin1(py, value.as_bytes()))?;
+                continue;
+            }
+            // httpoxy, and names that could pass for others: as the contract has it.
+            if name == "proxy" || name.as_str().contains('_') {
+                continue;
+            }
+            let key = self.field(py, name);
+            if several && headers.get_all(name).iter().nth(1).is_some() {
+                // Joined by the contract's rules.
+                let joined = environ.var(&variable(name)).unwrap_or_default();
+                dict.set_item(key, latin1(py, &joined))?;
+            } else {
+                dict.set_item(key, latin1(py, value.as_bytes()))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Sets the request's input.
+    pub(crate) fn set_input(
+        &self,
+        environ: &Bound<'_, PyDict>,
+        input: &Bound<'_, WsgiInput>,
+    ) -> PyResult<()> {
+        environ.set_item(&self.keys.input, input)
+    }
+}
+
 /// What the environs of all requests have in common.
-pub(crate) fn template<'py>(
+fn template<'py>(
     py: Python<'py>,
     crew: &Arc<Crew>,
     multithread: bool,
@@ -81,127 +250,8 @@ pub(crate) fn template<'py>(
     Ok(dict)
 }
 
-/// The environ of a request, but for its input.
-pub(crate) fn dict<'py>(
-    py: Python<'py>,
-    host: &Host,
-    environ: &Environ,
-) -> PyResult<Bound<'py, PyDict>> {
-    let dict = host.template.bind(py).copy()?;
-    let keys = &host.keys;
-    let arrival: Option<&Arrival> = environ.get();
-    if arrival.is_some_and(|arrival| arrival.gateway().is_some()) {
-        // A front end's variables: rare enough to ask for all of them by name.
-        for (name, value) in environ
-            .vars()
-            .filter(|(name, _)| !name.starts_with("wsgi."))
-        {
-            dict.set_item(&*name, latin1(py, &value))?;
-        }
-        let scheme = environ.scheme().as_str();
-        dict.set_item(&keys.url_scheme, scheme)?;
-        dict.set_item(&keys.errors, Bound::new(py, WsgiErrors::new(arrival))?)?;
-        return Ok(dict);
-    }
-    let set = |key: &Py<PyString>, value: &[u8]| dict.set_item(key, latin1(py, value));
-    let method = environ.method();
-    if method != http::Method::GET {
-        dict.set_item(&keys.method, host.method(py, method))?;
-    }
-    let script_name = environ.script_name();
-    if !script_name.is_empty() {
-        set(&keys.script_name, &script_name)?;
-    }
-    set(&keys.path_info, &environ.path_info())?;
-    let query = environ.query_string();
-    if !query.is_empty() {
-        set(&keys.query, query.as_bytes())?;
-    }
-    if let Some(uri) = environ.var("REQUEST_URI") {
-        set(&keys.uri, &uri)?;
-    }
-    if environ.version() != Version::HTTP_11
-        && let Some(protocol) = environ.var("SERVER_PROTOCOL")
-    {
-        set(&keys.protocol, &protocol)?;
-    }
-    let scheme = environ.scheme();
-    if scheme.as_str() != "http" {
-        set(&keys.url_scheme, scheme.as_str().as_bytes())?;
-        set(&keys.request_scheme, scheme.as_str().as_bytes())?;
-        if scheme.as_str() == "https" {
-            set(&keys.https, b"on")?;
-        }
-    }
-    for (key, name) in [
-        (&keys.server_name, "SERVER_NAME"),
-        (&keys.server_port, "SERVER_PORT"),
-        (&keys.server_addr, "SERVER_ADDR"),
-        (&keys.remote_addr, "REMOTE_ADDR"),
-        (&keys.remote_port, "REMOTE_PORT"),
-        (&keys.host, "HTTP_HOST"),
-    ] {
-        if let Some(value) = environ.var(name) {
-            set(key, &value)?;
-        }
-    }
-    fields(py, host, environ, &dict)?;
-    Ok(dict)
-}
-
-fn fields(
-    py: Python<'_>,
-    host: &Host,
-    environ: &Environ,
-    dict: &Bound<'_, PyDict>,
-) -> PyResult<()> {
-    let headers = environ.headers();
-    let several = headers.keys_len() != headers.len();
-    for name in headers.keys() {
-        let Some(value) = headers.get(name) else {
-            continue;
-        };
-        if *name == header::HOST {
-            continue;
-        }
-        if *name == header::CONTENT_TYPE {
-            dict.set_item(&host.keys.content_type, latin1(py, value.as_bytes()))?;
-            continue;
-        }
-        if *name == header::CONTENT_LENGTH {
-            dict.set_item(&host.keys.content_length, latin1(py, value.as_bytes()))?;
-            continue;
-        }
-        // httpoxy, and names that could pass for others: as the contract has it.
-        if name == "proxy" || name.as_str().contains('_') {
-            continue;
-        }
-        let key = host.field(py, name);
-        if several && headers.get_all(name).iter().nth(1).is_some() {
-            // Joined by the contract's rules.
-            let joined = environ.var(&variable(name)).unwrap_or_default();
-            dict.set_item(key, latin1(py, &joined))?;
-        } else {
-            dict.set_item(key, latin1(py, value.as_bytes()))?;
-        }
-    }
-    Ok(())
-}
-
-/// The request's input.
-pub(crate) fn set_input<'py>(
-    py: Python<'py>,
-    host: &Host,
-    dict: &Bound<'py, PyDict>,
-    input: Input,
-) -> PyResult<Bound<'py, WsgiInput>> {
-    let input = Bound::new(py, WsgiInput::new(input, Arc::clone(host.crew())))?;
-    dict.set_item(&host.keys.input, &input)?;
-    Ok(input)
-}
-
 /// The variable of a field.
-pub(crate) fn variable(name: &HeaderName) -> String {
+fn variable(name: &HeaderName) -> String {
     let spelt = name.as_str().bytes().map(|byte| match byte {
         b'-' => '_',
         byte => char::from(byte.to_ascii_uppercase()),

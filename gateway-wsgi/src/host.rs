@@ -1,28 +1,20 @@
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
-use gateway_core::Error;
-use http::{HeaderName, Method};
+use gateway_core::{Error, Input};
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyString};
+use pyo3::types::PyDict;
 
 use crate::crew::Crew;
-use crate::environ;
+use crate::environ::Environs;
 use crate::exception;
+use crate::input::WsgiInput;
 
 /// One Python application, the threads that run it, and what its requests have in common.
 pub(crate) struct Host {
     pub(crate) application: Py<PyAny>,
     crew: Arc<Crew>,
-    /// The environ that each request's is a copy of.
-    pub(crate) template: Py<PyDict>,
-    pub(crate) keys: environ::Keys,
-    fields: Mutex<HashMap<HeaderName, Py<PyString>>>,
-    methods: [(Method, Py<PyString>); 6],
+    environs: Environs,
 }
-
-/// How many names of fields are remembered. Clients send what they like, so not all are.
-const FIELDS: usize = 256;
 
 impl Host {
     pub(crate) fn new(
@@ -35,23 +27,8 @@ impl Host {
             false => std::thread::available_parallelism().map_or(1, |it| it.get()),
         };
         let crew = Crew::new(threads, batons);
-        let methods = [
-            Method::GET,
-            Method::HEAD,
-            Method::POST,
-            Method::PUT,
-            Method::DELETE,
-            Method::OPTIONS,
-        ];
-        let interned = |method: Method| {
-            let name = PyString::intern(py, method.as_str()).unbind();
-            (method, name)
-        };
         Ok(Arc::new(Self {
-            template: environ::template(py, &crew, threads > 1)?.unbind(),
-            keys: environ::Keys::new(py),
-            fields: Mutex::default(),
-            methods: methods.map(interned),
+            environs: Environs::new(py, &crew, threads > 1)?,
             application,
             crew,
         }))
@@ -61,27 +38,20 @@ impl Host {
         &self.crew
     }
 
-    /// The variable of a field, such as HTTP_ACCEPT.
-    pub(crate) fn field<'py>(&self, py: Python<'py>, name: &HeaderName) -> Bound<'py, PyString> {
-        let mut fields = self.fields.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = fields.get(name) {
-            return known.bind(py).clone();
-        }
-        let spelt = environ::variable(name);
-        if fields.len() >= FIELDS {
-            return PyString::new(py, &spelt);
-        }
-        let interned = PyString::intern(py, &spelt);
-        fields.insert(name.clone(), interned.clone().unbind());
-        interned
+    pub(crate) fn environs(&self) -> &Environs {
+        &self.environs
     }
 
-    pub(crate) fn method<'py>(&self, py: Python<'py>, method: &Method) -> Bound<'py, PyString> {
-        let mut known = self.methods.iter();
-        match known.find(|(known, _)| known == method) {
-            Some((_, name)) => name.bind(py).clone(),
-            None => PyString::new(py, method.as_str()),
-        }
+    /// Gives the environ an input of its own.
+    pub(crate) fn set_input<'py>(
+        &self,
+        py: Python<'py>,
+        environ: &Bound<'py, PyDict>,
+        input: Input,
+    ) -> PyResult<Bound<'py, WsgiInput>> {
+        let input = Bound::new(py, WsgiInput::new(input, Arc::clone(&self.crew)))?;
+        self.environs.set_input(environ, &input)?;
+        Ok(input)
     }
 
     /// What the application raised, as an error.

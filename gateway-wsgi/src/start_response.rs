@@ -9,7 +9,6 @@ use pyo3::exceptions::{PyAssertionError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyString, PyTuple};
 
-use crate::call::Call;
 use crate::iterable::bytes_of;
 
 /// Status and fields, as the application said last.
@@ -19,10 +18,24 @@ pub(crate) struct Head {
     pub(crate) headers: HeaderMap,
 }
 
+/// The call whose response begins.
+pub(crate) trait Answering: Send + Sync {
+    /// Whether `start_response` was called.
+    fn has_head(&self) -> bool;
+
+    /// Whether it is too late to call it again.
+    fn head_is_sent(&self) -> bool;
+
+    fn set_head(&self, head: Head);
+
+    /// Sends a piece, behind the head.
+    fn write(&self, py: Python<'_>, piece: Bytes) -> PyResult<()>;
+}
+
 /// Callable once, and again with `exc_info` as long as nothing was sent.
 #[pyclass(frozen, module = "gateway_wsgi", name = "start_response")]
 pub(crate) struct StartResponse {
-    pub(crate) call: Arc<Call>,
+    pub(crate) call: Arc<dyn Answering>,
 }
 
 #[pymethods]
@@ -56,7 +69,7 @@ impl StartResponse {
 /// What `start_response` returns: for applications that push.
 #[pyclass(frozen, module = "gateway_wsgi", name = "write")]
 pub(crate) struct Write {
-    call: Arc<Call>,
+    call: Arc<dyn Answering>,
 }
 
 #[pymethods]
@@ -191,7 +204,9 @@ fn name_of(name: &Bound<'_, PyString>, value: &Bound<'_, PyString>) -> PyResult<
 
 /// PEP 3333: every character stands for a byte.
 fn value_of(value: &Bound<'_, PyString>) -> PyResult<HeaderValue> {
-    let text = value.to_str()?;
+    // Around a value there may be white space that is not of it (RFC 9110 section 5.5); Django's
+    // cookies have it.
+    let text = value.to_str()?.trim_matches([' ', '\t']);
     let parsed = match text.is_ascii() {
         true => HeaderValue::from_str(text).ok(),
         false => {

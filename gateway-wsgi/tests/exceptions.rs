@@ -70,8 +70,7 @@ async fn report(path: &str) -> String {
         let body = response.into_body().collect().await.unwrap().to_bytes();
         assert!(!String::from_utf8_lossy(&body).contains("order"));
     }
-    let text = seen.lock().unwrap().clone();
-    text
+    std::mem::take(&mut *seen.lock().unwrap())
 }
 
 #[tokio::test]

@@ -38,8 +38,7 @@ async fn report(error: impl Fn() -> BoxError + Clone + Send + 'static) -> String
     });
     let answer: Result<_, Infallible> = layer.layer(service).oneshot(Request::new(())).await;
     assert_eq!(answer.unwrap().status(), StatusCode::INTERNAL_SERVER_ERROR);
-    let text = seen.lock().unwrap().clone();
-    text
+    std::mem::take(&mut *seen.lock().unwrap())
 }
 
 #[tokio::test]
