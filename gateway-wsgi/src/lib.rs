@@ -20,4 +20,5 @@ mod wsgi;
 
 pub use error::ImportError;
 pub use service::{WsgiFuture, WsgiService};
+pub use workers::{Role, Workers};
 pub use wsgi::{Import, Wsgi};

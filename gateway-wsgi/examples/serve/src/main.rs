@@ -4,7 +4,7 @@ use std::error::Error;
 use std::process::ExitCode;
 
 use gateway_server::http::Server;
-use gateway_wsgi::Wsgi;
+use gateway_wsgi::{Role, Workers, Wsgi};
 
 const USAGE: &str = "\
 serve-wsgi [OPTIONS] MODULE:APPLICATION
@@ -12,6 +12,8 @@ serve-wsgi [OPTIONS] MODULE:APPLICATION
   --venv PATH         the virtual environment with the application's packages
   --python-path PATH  a folder to import from; may be repeated; default: the present one
   --threads N         how many threads may be inside the application; default 64
+  --workers N         how many processes; default: this one alone
+  --reload            start anew when a file changes, as SIGHUP does with --workers
 ";
 
 fn main() -> ExitCode {
@@ -28,6 +30,7 @@ fn run() -> Result<ExitCode, Box<dyn Error>> {
     use lexopt::prelude::*;
     let mut bind = "127.0.0.1:8080".to_owned();
     let (mut target, mut venv, mut paths, mut threads) = (None, None, Vec::new(), None);
+    let (mut workers, mut reload): (Option<usize>, bool) = (None, false);
     let mut arguments = lexopt::Parser::from_env();
     while let Some(argument) = arguments.next()? {
         match argument {
@@ -35,6 +38,8 @@ fn run() -> Result<ExitCode, Box<dyn Error>> {
             Long("venv") => venv = Some(arguments.value()?),
             Long("python-path") => paths.push(arguments.value()?),
             Long("threads") => threads = Some(arguments.value()?.parse()?),
+            Long("workers") => workers = Some(arguments.value()?.parse()?),
+            Long("reload") => reload = true,
             Long("help") | Short('h') => {
                 print!("{USAGE}");
                 return Ok(ExitCode::SUCCESS);
@@ -43,10 +48,20 @@ fn run() -> Result<ExitCode, Box<dyn Error>> {
             other => return Err(format!("{}\n{USAGE}", other.unexpected()).into()),
         }
     }
-    let mut import = Wsgi::import(target.ok_or(USAGE)?);
+    let target = target.ok_or(USAGE)?;
     if paths.is_empty() {
         paths.push(".".into());
     }
+    if reload || workers.is_some() {
+        let mut workers = Workers::new(workers.unwrap_or(1));
+        for path in paths.iter().filter(|_| reload) {
+            workers = workers.reload(path);
+        }
+        if let Role::Supervisor(code) = workers.start(&*bind)? {
+            return Ok(code);
+        }
+    }
+    let mut import = Wsgi::import(target);
     for path in paths {
         import = import.python_path(path);
     }
@@ -61,8 +76,10 @@ fn run() -> Result<ExitCode, Box<dyn Error>> {
         .enable_all()
         .build()?;
     let outcome = runtime.block_on(async {
-        let server = Server::bind(&*bind)?;
-        println!("listening on http://{}", server.local_addr()?);
+        let server = Server::listenfd_or_bind(&*bind)?;
+        if !reload && workers.is_none() {
+            println!("listening on http://{}", server.local_addr()?);
+        }
         server.serve(app.into_service()).await
     })?;
     Ok(ExitCode::from(outcome.code()))
