@@ -133,7 +133,7 @@ impl Call {
         let caller = progress.caller.take();
         drop(progress);
         if let Some(caller) = caller {
-            caller.wake();
+            self.host.crew().wake(caller);
         }
     }
 

@@ -4,6 +4,7 @@ use gateway_core::{Error, Input};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
+use crate::ahead::Ahead;
 use crate::crew::Crew;
 use crate::environ::Environs;
 use crate::exception;
@@ -14,6 +15,7 @@ pub(crate) struct Host {
     pub(crate) application: Py<PyAny>,
     crew: Arc<Crew>,
     environs: Environs,
+    ahead: Ahead,
 }
 
 impl Host {
@@ -29,6 +31,7 @@ impl Host {
         let crew = Crew::new(threads, batons);
         Ok(Arc::new(Self {
             environs: Environs::new(py, &crew, threads > 1)?,
+            ahead: Ahead::default(),
             application,
             crew,
         }))
@@ -36,6 +39,10 @@ impl Host {
 
     pub(crate) fn crew(&self) -> &Arc<Crew> {
         &self.crew
+    }
+
+    pub(crate) fn ahead(&self) -> &Ahead {
+        &self.ahead
     }
 
     pub(crate) fn environs(&self) -> &Environs {

@@ -1,5 +1,6 @@
 //! Python's WSGI applications, as applications of `gateway-core`.
 
+mod ahead;
 mod call;
 mod crew;
 mod environ;

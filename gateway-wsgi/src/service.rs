@@ -11,11 +11,15 @@ use http::{HeaderMap, Request, Version, header};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use tower_service::Service;
 
+use crate::ahead::Reserved;
 use crate::call::Call;
 use crate::host::Host;
 
-/// How much of a request's body is awaited before a thread is taken.
+/// How much of a request's body is awaited before a thread is taken, at any rate.
 const INPUT_BUFFER: usize = 64 * 1024;
+
+/// How much of one that is announced to be no longer, as long as there is room for it.
+const LARGER_BUFFER: usize = 256 * 1024;
 
 /// A Python application as a tower service: made by [`Wsgi::into_service`](crate::Wsgi::into_service).
 ///
@@ -75,6 +79,8 @@ where
                 parts: Some(parts),
                 arrived: Bytes::new(),
                 gathered: BytesMut::new(),
+                larger: None,
+                length: body.size_hint().exact(),
                 body: Some(Box::pin(body)),
             }))
         };
@@ -112,6 +118,9 @@ struct Arriving<B> {
     arrived: Bytes,
     /// All of them, where there are several: each may be a byte that keeps a whole buffer alive.
     gathered: BytesMut,
+    /// How long the body is, if that is known.
+    length: Option<u64>,
+    larger: Option<Reserved>,
     body: Option<Pin<Box<B>>>,
 }
 
@@ -124,8 +133,15 @@ where
             return Poll::Ready(None);
         };
         let rest = loop {
-            if self.arrived.len().max(self.gathered.len()) > INPUT_BUFFER {
-                break Rest::More;
+            if self.larger.is_none() && self.arrived.len().max(self.gathered.len()) > INPUT_BUFFER {
+                let length = self.length.and_then(|length| usize::try_from(length).ok());
+                self.larger = length
+                    .filter(|length| *length <= LARGER_BUFFER)
+                    .and_then(|length| self.host.ahead().reserve(length));
+                let Some(larger) = &self.larger else {
+                    break Rest::More;
+                };
+                self.gathered.reserve(larger.length());
             }
             if body.is_end_stream() {
                 break Rest::None;
@@ -161,6 +177,7 @@ where
             true => std::mem::take(&mut self.arrived),
             false => self.gathered.split().freeze(),
         };
+        self.larger = None;
         let body = self.body.take();
         let Some(parts) = self.parts.take() else {
             return Poll::Ready(None);

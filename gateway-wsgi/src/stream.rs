@@ -81,7 +81,7 @@ impl Stream {
         let room = state.queued < HIGH_WATER;
         let reader = state.reader.take();
         drop(state);
-        wake(reader);
+        self.wake(reader);
         room
     }
 
@@ -96,7 +96,7 @@ impl Stream {
         state.end = Some(end);
         let reader = state.reader.take();
         drop(state);
-        wake(reader);
+        self.wake(reader);
     }
 
     /// Produces pieces of `iterable` until there are enough, or it ends.
@@ -186,6 +186,12 @@ impl Stream {
         }
     }
 
+    fn wake(&self, reader: Option<Waker>) {
+        if let Some(reader) = reader {
+            self.host.crew().wake(reader);
+        }
+    }
+
     /// Finds a thread for the iterable, to go on with it or to close it.
     fn schedule(self: &Arc<Self>) {
         self.host.crew().submit(Arc::clone(self) as _);
@@ -198,12 +204,6 @@ impl Run for Stream {
         if let Some(iterable) = iterable {
             self.produce(py, iterable);
         }
-    }
-}
-
-fn wake(waker: Option<Waker>) {
-    if let Some(waker) = waker {
-        waker.wake();
     }
 }
 

@@ -152,7 +152,7 @@ fn stalled_uploads_keep_no_other_request_waiting() {
     let mut stalled: Vec<_> = (0..64).map(|_| site.connect()).collect();
     for stream in &mut stalled {
         stream
-            .write_all(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 200000\r\n\r\n")
+            .write_all(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 400000\r\n\r\n")
             .unwrap();
         stream.write_all(&[b'x'; 100_000]).unwrap();
     }
@@ -163,7 +163,7 @@ fn stalled_uploads_keep_no_other_request_waiting() {
     }
     assert_eq!(count(&module, "read"), 0);
     for stream in &mut stalled {
-        stream.write_all(&[b'x'; 100_000]).unwrap();
+        stream.write_all(&[b'x'; 300_000]).unwrap();
     }
     for stream in stalled {
         let mut line = String::new();
@@ -240,7 +240,7 @@ fn a_body_that_is_cut_short_is_an_oserror() {
     let site = Site::of(of_module(&module));
     let mut stream = site.connect();
     stream
-        .write_all(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 200000\r\n\r\n")
+        .write_all(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 400000\r\n\r\n")
         .unwrap();
     stream.write_all(&[b'x'; 100_000]).unwrap();
     eventually("it is read", || count(&module, "begun") == 1);

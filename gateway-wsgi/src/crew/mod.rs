@@ -16,6 +16,7 @@ use std::cell::RefCell;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Waker;
 use std::thread::{self, Thread};
 use std::time::Duration;
 
@@ -25,6 +26,9 @@ use duty::{Duty, Kick, Limits, Next};
 
 /// How often the one that watches looks whether the others get on.
 const WATCH: Duration = Duration::from_millis(1);
+
+/// How many tasks are woken together at most.
+const GATHERED: usize = 8;
 
 /// How often a thread looks for work again, after every other thread's turn, before it sleeps.
 const LOOKS: usize = 16;
@@ -45,6 +49,8 @@ pub(crate) type Work = Arc<dyn Run>;
 /// The threads of one application.
 pub(crate) struct Crew {
     duty: Mutex<Duty<Work, Thread>>,
+    /// Tasks that have something to do, told together: what one costs is the first's.
+    gathered: Mutex<Vec<Waker>>,
 }
 
 thread_local! {
@@ -61,6 +67,7 @@ impl Crew {
         };
         Arc::new(Self {
             duty: Mutex::new(Duty::new(limits)),
+            gathered: Mutex::default(),
         })
     }
 
@@ -76,10 +83,38 @@ impl Crew {
         self.act(kick);
     }
 
+    /// Wakes a task, or does so in a moment, together with others: after this thread's next pieces of
+    /// work, before it waits, or when another thread looks after it.
+    pub(crate) fn wake(&self, waker: Waker) {
+        if !self.lock().may_gather() {
+            waker.wake();
+            return;
+        }
+        let mut gathered = self.gathered();
+        gathered.push(waker);
+        let enough = gathered.len() >= GATHERED;
+        drop(gathered);
+        if enough {
+            self.wake_gathered();
+        }
+    }
+
+    fn gathered(&self) -> MutexGuard<'_, Vec<Waker>> {
+        self.gathered.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wake_gathered(&self) {
+        let gathered = std::mem::take(&mut *self.gathered());
+        for waker in gathered {
+            waker.wake();
+        }
+    }
+
     /// Does `wait` on this thread, which is outside Python's lock meanwhile: another may run Python.
     pub(crate) fn away<R>(wait: impl FnOnce() -> R) -> R {
         let me = ON_DUTY.with_borrow(Clone::clone);
         if let Some((crew, number)) = &me {
+            crew.wake_gathered();
             let kick = crew.lock().leave(*number);
             crew.act(kick);
         }
@@ -149,6 +184,9 @@ fn live(crew: &Arc<Crew>, number: usize) {
         loop {
             let (next, kick) = crew.lock().next(number);
             crew.act(kick);
+            if !matches!(next, Next::Run(_)) {
+                crew.wake_gathered();
+            }
             match next {
                 Next::Run(work) => {
                     // It does not panic, and if it did the baton would be lost.
@@ -186,6 +224,7 @@ fn live(crew: &Arc<Crew>, number: usize) {
 fn watch(crew: &Crew) -> Next<Work> {
     loop {
         thread::park_timeout(WATCH);
+        crew.wake_gathered();
         match crew.lock().look() {
             Next::Watch => {}
             next => return next,

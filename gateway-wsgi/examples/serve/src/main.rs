@@ -72,7 +72,8 @@ fn run() -> Result<ExitCode, Box<dyn Error>> {
         import = import.threads(threads);
     }
     let app = import.load()?;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
+    // One thread for the network: Python has one, and more would wake each other.
+    let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
     let outcome = runtime.block_on(async {
