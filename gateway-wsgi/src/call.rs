@@ -13,12 +13,12 @@ use pyo3::exceptions::{PyAssertionError, PyOSError};
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyTuple};
 
-use crate::crew::Run;
+use crate::crew::{Crew, Run};
 use crate::file_body::FileBody;
 use crate::file_wrapper::{FileWrapper, RealFile};
 use crate::host::Host;
 use crate::input::WsgiInput;
-use crate::iterable::{Iterable, bytes_of};
+use crate::iterable::{Iterable, bytes_of, piece_of};
 use crate::start_response::{Answering, Head, StartResponse};
 use crate::stream::{Stream, Streamed};
 
@@ -208,7 +208,7 @@ impl Call {
             .call1((dict, start_response))?;
         let written = self.exchange().stream.clone();
         if written.is_none() {
-            if let Some(pieces) = ready_pieces(&returned) {
+            if let Some(pieces) = ready_pieces(&returned, self.host.crew()) {
                 return self.send_pieces(pieces?);
             }
             if let Ok(wrapper) = returned.cast_exact::<FileWrapper>()
@@ -223,7 +223,7 @@ impl Call {
             stream.produce(py, iterable);
             return Ok(());
         }
-        let first = match iterable.next(py) {
+        let first = match iterable.next(py, self.host.crew()) {
             Ok(first) => first,
             Err(error) => {
                 iterable.close(py);
@@ -311,11 +311,8 @@ fn has_body(environ: &Environ, input: &mut Input) -> bool {
 }
 
 /// The pieces of a list or a tuple: there is nothing to wait for, and nothing to close.
-fn ready_pieces(returned: &Bound<'_, PyAny>) -> Option<PyResult<Vec<Bytes>>> {
-    let copied = |piece: Bound<'_, PyAny>| {
-        let piece = bytes_of(&piece)?;
-        Ok(Bytes::copy_from_slice(piece.as_bytes()))
-    };
+fn ready_pieces(returned: &Bound<'_, PyAny>, crew: &Arc<Crew>) -> Option<PyResult<Vec<Bytes>>> {
+    let copied = |piece: Bound<'_, PyAny>| Ok(piece_of(bytes_of(&piece)?, crew));
     let is_empty = |piece: &PyResult<Bytes>| !matches!(piece, Ok(piece) if piece.is_empty());
     if let Ok(list) = returned.cast_exact::<PyList>() {
         return Some(list.iter().map(copied).filter(is_empty).collect());

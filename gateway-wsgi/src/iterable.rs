@@ -1,10 +1,15 @@
 //! What an application returns: any iterable of bytes, to be closed exactly once.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use pyo3::exceptions::PyAssertionError;
 use pyo3::intern;
 use pyo3::prelude::*;
+use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::{PyBytes, PyIterator};
+
+use crate::crew::Crew;
 
 pub(crate) type Piece = Bytes;
 
@@ -34,7 +39,7 @@ impl Iterable {
     }
 
     /// The next piece that is not empty.
-    pub(crate) fn next(&mut self, py: Python<'_>) -> PyResult<Option<Piece>> {
+    pub(crate) fn next(&mut self, py: Python<'_>, crew: &Arc<Crew>) -> PyResult<Option<Piece>> {
         let Some(iterator) = &self.iterator else {
             return Ok(None);
         };
@@ -45,7 +50,7 @@ impl Iterable {
                     let piece = piece?;
                     let piece = bytes_of(&piece)?;
                     if !piece.as_bytes().is_empty() {
-                        return Ok(Some(Bytes::copy_from_slice(piece.as_bytes())));
+                        return Ok(Some(piece_of(piece, crew)));
                     }
                 }
                 None => {
@@ -71,6 +76,17 @@ impl Iterable {
         if let Err(error) = self.try_close(py) {
             error.write_unraisable(py, None);
         }
+    }
+}
+
+/// How long a piece is that is worth being lent: shorter ones are copied.
+const LENT: usize = 4096;
+
+/// The bytes of `piece`, for the network.
+pub(crate) fn piece_of(piece: &Bound<'_, PyBytes>, crew: &Arc<Crew>) -> Bytes {
+    match piece.as_bytes() {
+        short if short.len() < LENT => Bytes::copy_from_slice(short),
+        _ => crew.lend(PyBackedBytes::from(piece.clone())),
     }
 }
 

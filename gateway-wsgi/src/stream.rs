@@ -107,7 +107,7 @@ impl Stream {
                 iterable.close(py);
                 return;
             }
-            match iterable.next(py) {
+            match iterable.next(py, self.host.crew()) {
                 Ok(Some(piece)) => {
                     produced += cost(&piece);
                     let room = self.push(piece);

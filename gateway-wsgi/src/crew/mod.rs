@@ -15,12 +15,15 @@ mod duty;
 use std::cell::RefCell;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 use std::thread::{self, Thread};
 use std::time::Duration;
 
+use bytes::Bytes;
 use pyo3::Python;
+use pyo3::pybacked::PyBackedBytes;
 
 use duty::{Duty, Kick, Limits, Next};
 
@@ -51,7 +54,19 @@ pub(crate) struct Crew {
     duty: Mutex<Duty<Work, Thread>>,
     /// Tasks that have something to do, told together: what one costs is the first's.
     gathered: Mutex<Vec<Waker>>,
+    lent: Lent,
 }
+
+/// Python's memory that was lent to the network, and has come back: to be let go by a thread that
+/// has Python's lock.
+#[derive(Default)]
+struct Lent {
+    returned: Mutex<Vec<PyBackedBytes>>,
+    size: AtomicUsize,
+}
+
+/// How much of it may wait for a thread that comes anyway.
+const RETURNED: usize = 1024 * 1024;
 
 thread_local! {
     /// Which crew's thread this is, and its number there.
@@ -68,6 +83,7 @@ impl Crew {
         Arc::new(Self {
             duty: Mutex::new(Duty::new(limits)),
             gathered: Mutex::default(),
+            lent: Lent::default(),
         })
     }
 
@@ -133,6 +149,26 @@ impl Crew {
         })
     }
 
+    /// A piece that is Python's memory, and not a copy of it.
+    pub(crate) fn lend(self: &Arc<Self>, piece: PyBackedBytes) -> Bytes {
+        Bytes::from_owner(Loan {
+            piece: Some(piece),
+            crew: Arc::clone(self),
+        })
+    }
+
+    fn give_back(self: &Arc<Self>, piece: PyBackedBytes) {
+        let length = piece.len();
+        let mut returned = self.lent.returned();
+        returned.push(piece);
+        let before = self.lent.size.fetch_add(length, Ordering::Relaxed);
+        drop(returned);
+        // Once, when it has become too much.
+        if before < RETURNED && before + length >= RETURNED {
+            self.submit(Arc::new(Nothing));
+        }
+    }
+
     /// No work comes any more: threads go home when they have done what is queued.
     pub(crate) fn close(&self) {
         for thread in self.lock().close() {
@@ -163,6 +199,50 @@ impl fmt::Debug for Crew {
     }
 }
 
+impl Lent {
+    fn returned(&self) -> MutexGuard<'_, Vec<PyBackedBytes>> {
+        self.returned.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// On a thread that has Python's lock.
+    fn let_go(&self) {
+        if self.size.load(Ordering::Relaxed) > 0 {
+            let mut returned = self.returned();
+            let let_go = std::mem::take(&mut *returned);
+            self.size.store(0, Ordering::Relaxed);
+            drop(returned);
+            drop(let_go);
+        }
+    }
+}
+
+/// A piece on its way.
+struct Loan {
+    piece: Option<PyBackedBytes>,
+    crew: Arc<Crew>,
+}
+
+impl AsRef<[u8]> for Loan {
+    fn as_ref(&self) -> &[u8] {
+        self.piece.as_deref().unwrap_or_default()
+    }
+}
+
+impl Drop for Loan {
+    fn drop(&mut self) {
+        if let Some(piece) = self.piece.take() {
+            self.crew.give_back(piece);
+        }
+    }
+}
+
+/// For a thread to come.
+struct Nothing;
+
+impl Run for Nothing {
+    fn run(self: Arc<Self>, _: Python<'_>) {}
+}
+
 /// A place among those that wait for clients.
 pub(crate) struct Held {
     crew: Arc<Crew>,
@@ -184,6 +264,7 @@ fn live(crew: &Arc<Crew>, number: usize) {
         loop {
             let (next, kick) = crew.lock().next(number);
             crew.act(kick);
+            crew.lent.let_go();
             if !matches!(next, Next::Run(_)) {
                 crew.wake_gathered();
             }
