@@ -10,6 +10,12 @@ use crate::error::ImportError;
 
 /// What a Python program finds done when it starts.
 pub(crate) fn prepare(py: Python<'_>) -> Result<(), ImportError> {
+    // glibc gives memory back to the kernel when some 128 KiB are free, and takes it again for the
+    // next body: page faults cost more than all else then. Once it has freed a larger block, it waits
+    // for twice its size. To other allocators this is nothing.
+    drop(std::hint::black_box(Vec::<u8>::with_capacity(
+        2 * 1024 * 1024,
+    )));
     // The thread that imports `threading` first is Python's main thread for good.
     py.import("threading")
         .map(drop)
