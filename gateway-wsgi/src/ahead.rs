@@ -32,12 +32,6 @@ pub(crate) struct Reserved {
     length: usize,
 }
 
-impl Reserved {
-    pub(crate) fn length(&self) -> usize {
-        self.length
-    }
-}
-
 impl Drop for Reserved {
     fn drop(&mut self) {
         self.taken.fetch_sub(self.length, Ordering::Relaxed);

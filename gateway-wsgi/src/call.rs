@@ -1,12 +1,11 @@
 //! One call of the application: asked for on the caller's side, made on a thread that runs Python.
 
-use std::io::BufRead;
 use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
-use gateway_core::{Body, Cancellation, Environ, Error, Input, Response};
+use gateway_core::{Body, Cancellation, Environ, Error, Response};
 use http::request::Parts;
 use http::{Method, StatusCode, header};
 use pyo3::exceptions::{PyAssertionError, PyOSError};
@@ -17,7 +16,7 @@ use crate::crew::{Crew, Run};
 use crate::file_body::FileBody;
 use crate::file_wrapper::{FileWrapper, RealFile};
 use crate::host::Host;
-use crate::input::WsgiInput;
+use crate::input::{Arrived, WsgiInput};
 use crate::iterable::{Iterable, bytes_of, piece_of};
 use crate::start_response::{Answering, Head, StartResponse};
 use crate::stream::{Stream, Streamed};
@@ -39,7 +38,7 @@ struct Progress {
 enum Stage {
     Asked {
         parts: Parts,
-        input: Input,
+        input: Arrived,
     },
     Running,
     Done(Result<Response, Error>),
@@ -60,12 +59,12 @@ impl Call {
     pub(crate) fn new(
         host: Arc<Host>,
         parts: Parts,
-        input: Input,
+        input: Arrived,
         cancellation: Cancellation,
     ) -> Arc<Self> {
         Arc::new(Self {
             host,
-            may_wait: !input.has_arrived(),
+            may_wait: !input.is_whole(),
             bodiless: parts.method == Method::HEAD,
             progress: Mutex::new(Progress {
                 stage: Stage::Asked { parts, input },
@@ -166,7 +165,7 @@ impl Call {
     }
 
     /// Calls the application, and begins its response.
-    fn respond(self: &Arc<Self>, py: Python<'_>, environ: &Environ, input: Input) {
+    fn respond(self: &Arc<Self>, py: Python<'_>, environ: &Environ, input: Arrived) {
         let mut reading = None;
         let answered = self.answer(py, environ, input, &mut reading);
         let status = reading.as_ref().and_then(|input| input.get().failed());
@@ -188,7 +187,7 @@ impl Call {
         self: &Arc<Self>,
         py: Python<'py>,
         environ: &Environ,
-        mut input: Input,
+        mut input: Arrived,
         reading: &mut Option<Bound<'py, WsgiInput>>,
     ) -> PyResult<()> {
         let dict = self.host.environs().dict(py, environ)?;
@@ -303,11 +302,11 @@ impl Call {
 }
 
 /// Whether there is, or may be, something to read. All others share one input, at its end.
-fn has_body(environ: &Environ, input: &mut Input) -> bool {
+fn has_body(environ: &Environ, input: &mut Arrived) -> bool {
     let headers = environ.headers();
     let declared = headers.contains_key(header::CONTENT_LENGTH)
         || headers.contains_key(header::TRANSFER_ENCODING);
-    declared || !input.has_arrived() || !matches!(input.fill_buf(), Ok([]))
+    declared || !input.is_empty()
 }
 
 /// The pieces of a list or a tuple: there is nothing to wait for, and nothing to close.

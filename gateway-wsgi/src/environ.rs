@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use gateway_core::{Arrival, Environ, Input};
+use gateway_core::{Arrival, Environ};
 use http::{HeaderName, Method, Version, header};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
@@ -11,7 +11,7 @@ use pyo3::types::{PyDict, PyString};
 use crate::crew::Crew;
 use crate::errors::WsgiErrors;
 use crate::file_wrapper::FileWrapper;
-use crate::input::WsgiInput;
+use crate::input::{Arrived, WsgiInput};
 
 macro_rules! keys {
     ($($field:ident = $name:literal),* $(,)?) => {
@@ -244,7 +244,7 @@ fn template<'py>(
     dict.set_item("wsgi.run_once", false)?;
     dict.set_item("wsgi.input_terminated", true)?;
     dict.set_item("wsgi.file_wrapper", py.get_type::<FileWrapper>())?;
-    let nothing = WsgiInput::new(Input::empty(), Arc::clone(crew));
+    let nothing = WsgiInput::new(Arrived::default(), Arc::clone(crew));
     dict.set_item("wsgi.input", Bound::new(py, nothing)?)?;
     dict.set_item("wsgi.errors", Bound::new(py, WsgiErrors::new(None))?)?;
     Ok(dict)

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use gateway_core::{Error, Input};
+use gateway_core::Error;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
@@ -8,7 +8,7 @@ use crate::ahead::Ahead;
 use crate::crew::Crew;
 use crate::environ::Environs;
 use crate::exception;
-use crate::input::WsgiInput;
+use crate::input::{Arrived, WsgiInput};
 
 /// One Python application, the threads that run it, and what its requests have in common.
 pub(crate) struct Host {
@@ -54,7 +54,7 @@ impl Host {
         &self,
         py: Python<'py>,
         environ: &Bound<'py, PyDict>,
-        input: Input,
+        input: Arrived,
     ) -> PyResult<Bound<'py, WsgiInput>> {
         let input = Bound::new(py, WsgiInput::new(input, Arc::clone(&self.crew)))?;
         self.environs.set_input(environ, &input)?;

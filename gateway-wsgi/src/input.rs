@@ -1,7 +1,9 @@
+use std::collections::VecDeque;
 use std::io::{self, BufRead};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use bytes::{Buf, Bytes};
 use gateway_core::{Error, Input};
 use http::StatusCode;
 use pyo3::prelude::*;
@@ -16,6 +18,34 @@ pub(crate) const STALL: Duration = Duration::from_secs(30);
 /// What a client that is waited for must come to after the grace, in bytes a second.
 const RATE: u64 = 500;
 
+/// A request's body: what has arrived of it, and the rest.
+#[derive(Default)]
+pub(crate) struct Arrived {
+    pub(crate) pieces: VecDeque<Bytes>,
+    pub(crate) rest: Input,
+}
+
+impl Arrived {
+    /// Whether reading will not wait.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.rest.has_arrived()
+    }
+
+    /// Whether there is nothing to read, and nothing will come.
+    pub(crate) fn is_empty(&mut self) -> bool {
+        self.pieces.is_empty() && self.is_whole() && matches!(self.rest.fill_buf(), Ok([]))
+    }
+}
+
+impl From<Input> for Arrived {
+    fn from(rest: Input) -> Self {
+        Self {
+            pieces: VecDeque::new(),
+            rest,
+        }
+    }
+}
+
 /// `wsgi.input`.
 #[pyclass(frozen, module = "gateway_wsgi", name = "Input")]
 pub(crate) struct WsgiInput {
@@ -24,6 +54,7 @@ pub(crate) struct WsgiInput {
 }
 
 struct Feed {
+    pieces: VecDeque<Bytes>,
     input: Input,
     /// What reading failed with: what the answer's status comes of.
     failed: Option<StatusCode>,
@@ -32,10 +63,11 @@ struct Feed {
 }
 
 impl WsgiInput {
-    pub(crate) fn new(input: Input, crew: Arc<Crew>) -> Self {
+    pub(crate) fn new(arrived: Arrived, crew: Arc<Crew>) -> Self {
         let feed = Feed {
+            pieces: arrived.pieces,
             // In thirds: after each it is asked whether others wait.
-            input: input.with_patience(STALL / 3),
+            input: arrived.rest.with_patience(STALL / 3),
             failed: None,
             waited: Duration::ZERO,
             received: 0,
@@ -82,6 +114,29 @@ impl WsgiInput {
     }
 }
 
+impl Feed {
+    /// Whether there is a piece; what has been read is dropped.
+    fn has_pieces(&mut self) -> bool {
+        while self.pieces.front().is_some_and(Bytes::is_empty) {
+            self.pieces.pop_front();
+        }
+        !self.pieces.is_empty()
+    }
+
+    /// Fills `into` with the first pieces, of which there are enough.
+    fn take(&mut self, mut into: &mut [u8]) {
+        while !into.is_empty() && self.has_pieces() {
+            let Some(piece) = self.pieces.front_mut() else {
+                return;
+            };
+            let length = piece.len().min(into.len());
+            let (part, rest) = into.split_at_mut(length);
+            piece.copy_to_slice(part);
+            into = rest;
+        }
+    }
+}
+
 /// One read's view of the body.
 struct Reading<'a> {
     feed: &'a mut Feed,
@@ -91,6 +146,9 @@ struct Reading<'a> {
 impl Reading<'_> {
     /// What is there of the body, waited for; empty at the end.
     fn fill(&mut self) -> io::Result<&[u8]> {
+        if self.feed.has_pieces() {
+            return Ok(self.feed.pieces.front().map_or(&[], |piece| piece));
+        }
         if !self.feed.input.has_arrived() {
             let since = Instant::now();
             let mut thirds = 0;
@@ -131,8 +189,13 @@ impl Reading<'_> {
     }
 
     fn consume(&mut self, length: usize) {
-        self.feed.input.consume(length);
-        self.feed.received += length as u64;
+        match self.feed.pieces.front_mut() {
+            Some(piece) => piece.advance(length.min(piece.len())),
+            None => {
+                self.feed.input.consume(length);
+                self.feed.received += length as u64;
+            }
+        }
     }
 
     fn read(&mut self, limit: Option<usize>) -> io::Result<Vec<u8>> {
@@ -183,22 +246,18 @@ impl WsgiInput {
     #[pyo3(signature = (size=None, /))]
     fn read<'py>(&self, py: Python<'py>, size: Option<isize>) -> PyResult<Bound<'py, PyBytes>> {
         let limit = limit(size);
-        // One piece that has arrived is copied once.
+        // What has arrived is copied once.
         if let Ok(mut feed) = self.feed.try_lock()
-            && feed.input.has_arrived()
-            && feed.failed.is_none()
-            && let Ok(there) = feed.input.fill_buf()
+            && feed.has_pieces()
         {
-            let taken = limit.and_then(|limit| there.get(..limit)).unwrap_or(there);
-            let read = PyBytes::new(py, taken);
-            let (taken, whole) = (taken.len(), taken.len() == there.len());
-            feed.input.consume(taken);
-            if !whole || limit.is_some_and(|limit| limit == taken) {
-                return Ok(read);
-            }
-            // All that has arrived is one piece.
-            if matches!(feed.input.fill_buf(), Ok([])) {
-                return Ok(read);
+            let there: usize = feed.pieces.iter().map(Bytes::len).sum();
+            let enough = limit.is_some_and(|limit| limit <= there);
+            let length = limit.map_or(there, |limit| limit.min(there));
+            if enough || (feed.input.has_arrived() && matches!(feed.input.fill_buf(), Ok([]))) {
+                return PyBytes::new_with(py, length, |into| {
+                    feed.take(into);
+                    Ok(())
+                });
             }
         }
         let read = self.with(py, |reading| reading.read(limit))?;

@@ -1,9 +1,10 @@
+use std::collections::VecDeque;
 use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use gateway_core::adapt::AnswerErrors;
 use gateway_core::{BoxError, Cancellation, Input, Response};
 use http::request::Parts;
@@ -14,9 +15,16 @@ use tower_service::Service;
 use crate::ahead::Reserved;
 use crate::call::Call;
 use crate::host::Host;
+use crate::input::Arrived;
 
 /// How much of a request's body is awaited before a thread is taken, at any rate.
 const INPUT_BUFFER: usize = 64 * 1024;
+
+/// How long a piece is that is kept as it came, while more is waited for.
+const KEPT: usize = 16 * 1024;
+
+/// In how many pieces a body is kept at most, while more is waited for.
+const PIECES: usize = 64;
 
 /// How much of one that is announced to be no longer, as long as there is room for it.
 const LARGER_BUFFER: usize = 256 * 1024;
@@ -69,16 +77,17 @@ where
     fn call(&mut self, request: Request<B>) -> WsgiFuture<B> {
         let (parts, body) = request.into_parts();
         let state = if body.is_end_stream() {
-            State::Called(called(&self.host, parts, Input::empty()))
+            State::Called(called(&self.host, parts, Arrived::default()))
         } else if expects_continue(parts.version, &parts.headers) {
             // RFC 9110 section 10.1.1: the client waits for the application to begin reading.
-            State::Called(called(&self.host, parts, Input::from_body(body)))
+            State::Called(called(&self.host, parts, Input::from_body(body).into()))
         } else {
             State::Arriving(Box::new(Arriving {
                 host: Arc::clone(&self.host),
                 parts: Some(parts),
-                arrived: Bytes::new(),
-                gathered: BytesMut::new(),
+                pieces: VecDeque::new(),
+                copied: 0,
+                arrived: 0,
                 larger: None,
                 length: body.size_hint().exact(),
                 body: Some(Box::pin(body)),
@@ -88,7 +97,7 @@ where
     }
 }
 
-fn called(host: &Arc<Host>, parts: Parts, input: Input) -> Arc<Call> {
+fn called(host: &Arc<Host>, parts: Parts, input: Arrived) -> Arc<Call> {
     let call = Call::new(Arc::clone(host), parts, input, Cancellation::default());
     call.submit();
     call
@@ -114,10 +123,11 @@ enum State<B> {
 struct Arriving<B> {
     host: Arc<Host>,
     parts: Option<Parts>,
-    /// The first piece, as it came.
-    arrived: Bytes,
-    /// All of them, where there are several: each may be a byte that keeps a whole buffer alive.
-    gathered: BytesMut,
+    pieces: VecDeque<Bytes>,
+    /// So many of them keep no more memory alive than they are.
+    copied: usize,
+    /// So many bytes they are.
+    arrived: usize,
     /// How long the body is, if that is known.
     length: Option<u64>,
     larger: Option<Reserved>,
@@ -133,26 +143,21 @@ where
             return Poll::Ready(None);
         };
         let rest = loop {
-            if self.larger.is_none() && self.arrived.len().max(self.gathered.len()) > INPUT_BUFFER {
+            if self.larger.is_none() && self.arrived > INPUT_BUFFER {
                 let length = self.length.and_then(|length| usize::try_from(length).ok());
                 self.larger = length
                     .filter(|length| *length <= LARGER_BUFFER)
                     .and_then(|length| self.host.ahead().reserve(length));
-                let Some(larger) = &self.larger else {
+                if self.larger.is_none() {
                     break Rest::More;
-                };
-                self.gathered.reserve(larger.length());
+                }
             }
             if body.is_end_stream() {
                 break Rest::None;
             }
             match body.as_mut().poll_frame(context) {
                 Poll::Pending => {
-                    if !self.arrived.is_empty() {
-                        // Not to keep a read buffer while the client is slow.
-                        self.gathered.extend_from_slice(&self.arrived);
-                        self.arrived = Bytes::new();
-                    }
+                    self.copy_small();
                     return Poll::Pending;
                 }
                 Poll::Ready(None) => break Rest::None,
@@ -161,41 +166,47 @@ where
                     let Ok(data) = frame.into_data() else {
                         continue;
                     };
-                    if self.arrived.is_empty() && self.gathered.is_empty() {
-                        self.arrived = data;
-                    } else {
-                        if self.gathered.is_empty() {
-                            self.gathered.extend_from_slice(&self.arrived);
-                            self.arrived = Bytes::new();
-                        }
-                        self.gathered.extend_from_slice(&data);
-                    }
+                    self.arrived += data.len();
+                    self.pieces.push_back(data);
                 }
             }
-        };
-        let arrived = match self.gathered.is_empty() {
-            true => std::mem::take(&mut self.arrived),
-            false => self.gathered.split().freeze(),
         };
         self.larger = None;
         let body = self.body.take();
         let Some(parts) = self.parts.take() else {
             return Poll::Ready(None);
         };
-        let input = match rest {
-            Rest::None => arrived.into(),
-            Rest::More => Input::from_body(Continued {
-                arrived: Some(arrived).filter(|it| !it.is_empty()),
-                body,
-                failed: None,
-            }),
+        let rest = match rest {
+            Rest::None => Input::empty(),
+            Rest::More => Input::from_body(Continued { body, failed: None }),
             Rest::Failed(error) => Input::from_body(Continued::<B> {
-                arrived: Some(arrived).filter(|it| !it.is_empty()),
                 body: None,
                 failed: Some(error),
             }),
         };
+        let input = Arrived {
+            pieces: std::mem::take(&mut self.pieces),
+            rest,
+        };
         Poll::Ready(Some(called(&self.host, parts, input)))
+    }
+
+    /// While the client is slow: a few bytes must not keep a whole read buffer alive.
+    fn copy_small(&mut self) {
+        for piece in self.pieces.iter_mut().skip(self.copied) {
+            if piece.len() < KEPT {
+                *piece = Bytes::copy_from_slice(piece);
+            }
+        }
+        // Nor must each of them be an allocation of its own for long.
+        if self.pieces.len() >= PIECES {
+            let mut whole = Vec::with_capacity(self.arrived);
+            for piece in self.pieces.drain(..) {
+                whole.extend_from_slice(&piece);
+            }
+            self.pieces.push_back(whole.into());
+        }
+        self.copied = self.pieces.len();
     }
 }
 
@@ -205,9 +216,8 @@ enum Rest {
     Failed(BoxError),
 }
 
-/// A body whose beginning has arrived.
+/// The rest of a body whose beginning has arrived.
 struct Continued<B> {
-    arrived: Option<Bytes>,
     body: Option<Pin<Box<B>>>,
     failed: Option<BoxError>,
 }
@@ -223,9 +233,6 @@ where
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        if let Some(arrived) = self.arrived.take() {
-            return Poll::Ready(Some(Ok(Frame::data(arrived))));
-        }
         if let Some(failed) = self.failed.take() {
             return Poll::Ready(Some(Err(failed)));
         }

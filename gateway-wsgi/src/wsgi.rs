@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 
-use gateway_core::{Application, Environ, Error, Response};
+use gateway_core::{Application, Environ, Error, Input, Response};
 use pyo3::prelude::*;
 
 use crate::call::Call;
@@ -99,7 +99,12 @@ impl Application for Wsgi {
     fn respond(&self, environ: &mut Environ) -> Result<Response, Error> {
         let cancellation = environ.cancellation();
         let (parts, body) = environ.take_request().into_parts();
-        let call = Call::new(Arc::clone(&self.host), parts, body.into(), cancellation);
+        let call = Call::new(
+            Arc::clone(&self.host),
+            parts,
+            Input::from(body).into(),
+            cancellation,
+        );
         call.submit();
         let waker = Waker::from(Arc::new(Unpark(thread::current())));
         let context = Context::from_waker(&waker);

@@ -323,3 +323,22 @@ def application(environ, start_response):
     assert!(answer.ends_with("000099998\n000099999\n"));
     assert_eq!(answer.split("\r\n\r\n").nth(1).unwrap().len(), 1_000_000);
 }
+
+#[test]
+fn a_body_that_comes_byte_by_byte_arrives_whole() {
+    let site = Site::of(app(READS));
+    let mut stream = site.connect();
+    stream.set_nodelay(true).unwrap();
+    stream
+        .write_all(
+            b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 500\r\nConnection: close\r\n\r\n",
+        )
+        .unwrap();
+    for _ in 0..500 {
+        stream.write_all(b"x").unwrap();
+        thread::yield_now();
+    }
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.ends_with("\r\n\r\n500"), "{answer}");
+}
