@@ -10,6 +10,8 @@ use tokio::time;
 use tracing::{debug, warn};
 
 use crate::Listener;
+#[cfg(feature = "_wire")]
+use crate::shutdown::Phase;
 use crate::shutdown::{Shutdown, Tracked, tell_supervisor};
 
 /// The pause after the first error of the listening socket.
@@ -26,6 +28,12 @@ pub(crate) struct Admission {
 }
 
 impl Admission {
+    /// Whether a shutdown has cut what was still open.
+    #[cfg(feature = "_wire")]
+    pub(crate) fn is_cut(&self) -> bool {
+        self.shutdown().phase() == Phase::Cut
+    }
+
     /// The shutdown that waits.
     pub(crate) fn shutdown(&self) -> &Shutdown {
         self.tracked.shutdown()

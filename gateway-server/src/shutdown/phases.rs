@@ -26,7 +26,8 @@ impl Default for Plan {
     fn default() -> Self {
         Self {
             grace: Duration::from_secs(1),
-            deadline: Duration::from_secs(30),
+            // A container has ten seconds from its SIGTERM to its SIGKILL.
+            deadline: Duration::from_secs(8),
         }
     }
 }
@@ -132,15 +133,20 @@ impl Shutdown {
     pub(crate) async fn run(&self, plan: Plan, hurry: impl Future<Output = Signal>) -> Outcome {
         tell_supervisor(sd_notify::NotifyState::Stopping);
         let waiting = self.open();
+        let now = time::Instant::now();
+        // Beyond what the clock can say is for ever.
+        let deadline = now.checked_add(plan.deadline);
         let steps = async {
             self.advance(Phase::Draining);
-            let started = time::Instant::now();
-            if time::timeout(plan.grace, self.emptied()).await.is_ok() {
+            let grace = plan.grace.min(plan.deadline);
+            if time::timeout(grace, self.emptied()).await.is_ok() {
                 return;
             }
             self.advance(Phase::Closing);
-            let deadline = started + plan.deadline;
-            let _ = time::timeout_at(deadline, self.emptied()).await;
+            match deadline {
+                Some(deadline) => drop(time::timeout_at(deadline, self.emptied()).await),
+                None => self.emptied().await,
+            }
         };
         let hurried = tokio::select! {
             biased;
@@ -153,10 +159,13 @@ impl Shutdown {
             // Dropping takes no time, but it happens in the connections' own tasks.
             let _ = time::timeout(Duration::from_secs(1), self.emptied()).await;
         }
+        let is_clean = cut == 0 && hurried.is_none();
+        let time_left = plan.deadline.saturating_sub(now.elapsed());
         Outcome {
             finished: waiting.saturating_sub(cut),
             cut,
             hurried,
+            time_left: if is_clean { time_left } else { Duration::ZERO },
         }
     }
 }

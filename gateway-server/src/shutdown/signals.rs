@@ -38,8 +38,8 @@ impl fmt::Display for Signal {
 /// SIGTERM and SIGINT from the moment this is made, one at a time.
 ///
 /// From then on they no longer end the process by themselves, and tokio never gives them back. So
-/// when the last of these is dropped, each signal ends the process at once with its exit code: a
-/// program that hangs on its way out (a runtime waits for blocking threads) can still be stopped.
+/// when the last of these is dropped, each signal has its default action again: a program that hangs
+/// on its way out (a runtime waits for blocking threads) can still be stopped.
 #[derive(Debug)]
 pub(crate) struct Signals {
     #[cfg(unix)]
@@ -67,14 +67,10 @@ impl Signals {
         HEARING.fetch_add(1, Ordering::AcqRel);
         let unheard = UNHEARD.get_or_init(|| {
             let unheard = Arc::new(AtomicBool::new(false));
-            for (kind, signal) in [
-                (SignalKind::interrupt(), Signal::Interrupt),
-                (SignalKind::terminate(), Signal::Terminate),
-            ] {
+            for kind in [SignalKind::interrupt(), SignalKind::terminate()] {
                 // What cannot be registered stays as it was: swallowed.
-                let _ = signal_hook::flag::register_conditional_shutdown(
+                let _ = signal_hook::flag::register_conditional_default(
                     kind.as_raw_value(),
-                    signal.exit_code().into(),
                     Arc::clone(&unheard),
                 );
             }
