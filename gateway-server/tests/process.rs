@@ -68,6 +68,18 @@ fn the_server_of_the_other_tests() {
                 };
                 server.serve_app(gateway_core::application(blocked)).await
             }
+            "starved" => {
+                // Nothing of the runtime runs any more, its timers and signals neither.
+                let starved = service_fn(|_: Request<Body>| async {
+                    loop {
+                        std::thread::park();
+                        if false {
+                            return Ok::<_, Infallible>(Response::new(String::new()));
+                        }
+                    }
+                });
+                server.serve(starved).await
+            }
             "silent" => {
                 let silent = |_: &mut Environ| -> Reply {
                     let chunks = (0..).map(|chunk| match chunk {
@@ -281,11 +293,14 @@ fn a_signal_ends_a_process_that_hangs_on_its_way_out() {
 
 #[test]
 fn a_call_that_never_ends_does_not_outlive_the_deadline() {
-    // In a call, and in an iterator that has given something.
-    for kind in ["blocked", "silent"] {
+    // In a call, in an iterator that has given something, and on every worker of the runtime.
+    for kind in ["blocked", "silent", "starved"] {
         let mut server = Process::start(kind);
-        let mut client = server.connect();
-        client.write_all(REQUEST).unwrap();
+        let mut clients: Vec<_> = (0..8).map(|_| server.connect()).collect();
+        for client in &mut clients {
+            client.write_all(REQUEST).unwrap();
+        }
+        let mut client = &clients[0];
         if kind == "silent" {
             let mut received = Vec::new();
             while !received.ends_with(b"one\r\n") {

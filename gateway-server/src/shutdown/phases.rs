@@ -3,12 +3,12 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 use std::task::{Context, Poll, Waker};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 use tokio::sync::futures::OwnedNotified;
-use tokio::time;
 
+use super::alarm::alarm;
 use super::outcome::Outcome;
 use super::signals::Signal;
 use super::supervisor::tell_supervisor;
@@ -129,24 +129,29 @@ impl Shutdown {
         }
     }
 
+    /// Whether no connection is left before `patience` is over.
+    async fn emptied_within(&self, patience: Duration) -> bool {
+        tokio::select! {
+            biased;
+            () = self.emptied() => true,
+            () = alarm(patience) => false,
+        }
+    }
+
     /// Runs a shutdown from its beginning to its end, after the accept loop has stopped.
     pub(crate) async fn run(&self, plan: Plan, hurry: impl Future<Output = Signal>) -> Outcome {
         tell_supervisor(sd_notify::NotifyState::Stopping);
         let waiting = self.open();
-        let now = time::Instant::now();
-        // Beyond what the clock can say is for ever.
-        let deadline = now.checked_add(plan.deadline);
+        let began = Instant::now();
         let steps = async {
             self.advance(Phase::Draining);
             let grace = plan.grace.min(plan.deadline);
-            if time::timeout(grace, self.emptied()).await.is_ok() {
+            if self.emptied_within(grace).await {
                 return;
             }
             self.advance(Phase::Closing);
-            match deadline {
-                Some(deadline) => drop(time::timeout_at(deadline, self.emptied()).await),
-                None => self.emptied().await,
-            }
+            self.emptied_within(plan.deadline.saturating_sub(began.elapsed()))
+                .await;
         };
         let hurried = tokio::select! {
             biased;
@@ -157,10 +162,10 @@ impl Shutdown {
         self.advance(Phase::Cut);
         if cut > 0 {
             // Dropping takes no time, but it happens in the connections' own tasks.
-            let _ = time::timeout(Duration::from_secs(1), self.emptied()).await;
+            self.emptied_within(Duration::from_secs(1)).await;
         }
         let is_clean = cut == 0 && hurried.is_none();
-        let time_left = plan.deadline.saturating_sub(now.elapsed());
+        let time_left = plan.deadline.saturating_sub(began.elapsed());
         Outcome {
             finished: waiting.saturating_sub(cut),
             cut,
