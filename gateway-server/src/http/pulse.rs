@@ -1,5 +1,7 @@
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicUsize};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::task::Waker;
 use std::time::Duration;
 
 use super::settings::Timeouts;
@@ -22,6 +24,9 @@ pub(crate) struct Pulse {
     unsent: AtomicU32,
     // Responses that are not finished.
     responses: AtomicU32,
+    // HTTP/2: tasks that run.
+    streams: AtomicU32,
+    connection: Mutex<Option<Waker>>,
     // Bytes in the kernel when it last took no more.
     queued: AtomicUsize,
     flags: Flags,
@@ -317,11 +322,40 @@ impl Pulse {
         }
     }
 
-    /// An HTTP/2 stream has become something else. Nobody tells us when that ends, so the
-    /// connection is never idle again.
-    pub(crate) fn stream_upgraded(&self) {
-        self.count_response(u32::MAX);
-        self.uploads.fetch_add(1, Relaxed);
+    /// The task of an HTTP/2 stream was spawned.
+    pub(crate) fn stream_began(&self) {
+        self.streams.fetch_add(1, Relaxed);
+    }
+
+    /// It has ended. The connection's task may have looked before, when the last bytes were handed to it.
+    pub(crate) fn stream_ended(&self) {
+        self.streams.fetch_sub(1, Relaxed);
+        if self.settle() {
+            let connection = self.lock_connection().take();
+            if let Some(connection) = connection {
+                connection.wake();
+            }
+        }
+    }
+
+    /// Who is to look when the last stream has ended.
+    pub(crate) fn look_with(&self, waker: &Waker) {
+        let mut connection = self.lock_connection();
+        if !connection
+            .as_ref()
+            .is_some_and(|known| known.will_wake(waker))
+        {
+            let before = connection.replace(waker.clone());
+            drop(connection);
+            drop(before);
+        }
+    }
+
+    fn lock_connection(&self) -> MutexGuard<'_, Option<Waker>> {
+        // Nothing panics while it is held.
+        self.connection
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn upload_began(&self) {
@@ -383,15 +417,18 @@ impl Pulse {
     }
 
     /// Goes from busy to idle when nothing is left to do. Two threads that end the last response
-    /// and the last body at the same moment may each miss the other, so the connection looks too.
-    pub(crate) fn settle(&self) {
-        if self.stage() == Stage::Busy
+    /// and the last body at the same moment may each miss the other, so the connection looks too. Says
+    /// whether it did.
+    pub(crate) fn settle(&self) -> bool {
+        let settles = self.stage() == Stage::Busy
             && self.responses.load(Relaxed) == 0
             && self.uploads.load(Relaxed) == 0
-        {
+            && self.streams.load(Relaxed) == 0;
+        if settles {
             let ahead = self.flags.ahead.load(Relaxed);
             self.enter(if ahead { Stage::Head } else { Stage::Idle });
         }
+        settles
     }
 
     /// The head of an HTTP/1 answer is handed over.
