@@ -1,10 +1,10 @@
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicUsize};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 use std::time::Duration;
 
 use super::settings::Timeouts;
+use crate::waker::WakerSlot;
 
 /// What one connection is doing, written down by whoever sees it (the stream, the service, the
 /// bodies) and read by the connection's task to tell which timeout runs.
@@ -26,7 +26,7 @@ pub(crate) struct Pulse {
     responses: AtomicU32,
     // HTTP/2: tasks that run.
     streams: AtomicU32,
-    connection: Mutex<Option<Waker>>,
+    connection: WakerSlot,
     // Bytes in the kernel when it last took no more.
     queued: AtomicUsize,
     flags: Flags,
@@ -331,31 +331,13 @@ impl Pulse {
     pub(crate) fn stream_ended(&self) {
         self.streams.fetch_sub(1, Relaxed);
         if self.settle() {
-            let connection = self.lock_connection().take();
-            if let Some(connection) = connection {
-                connection.wake();
-            }
+            self.connection.wake();
         }
     }
 
     /// Who is to look when the last stream has ended.
     pub(crate) fn look_with(&self, waker: &Waker) {
-        let mut connection = self.lock_connection();
-        if !connection
-            .as_ref()
-            .is_some_and(|known| known.will_wake(waker))
-        {
-            let before = connection.replace(waker.clone());
-            drop(connection);
-            drop(before);
-        }
-    }
-
-    fn lock_connection(&self) -> MutexGuard<'_, Option<Waker>> {
-        // Nothing panics while it is held.
-        self.connection
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        self.connection.register(waker);
     }
 
     pub(crate) fn upload_began(&self) {
