@@ -4,17 +4,19 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker, ready};
+use std::time::Duration;
 
 use http::request::Parts;
-use http::{Method, StatusCode};
+use http::{HeaderValue, Method, StatusCode, header};
 use panic_capture::{Caught, discard, guard};
 
-use super::settings::Threads;
+use super::settings::{Settings, Threads};
 use crate::body::Kind;
 use crate::stream::ending::Failed;
 use crate::stream::handoff::{Handed, Handoff, Opens, Terms};
 use crate::stream::patience::Patience;
 use crate::stream::source::Source;
+use crate::threads::timer::Delay;
 use crate::threads::work::{Holding, Run, Turn, Urgency, Work};
 use crate::{Application, Arrival, Body, BoxError, Environ, Error, Input, Response};
 
@@ -23,6 +25,9 @@ use crate::{Application, Arrival, Body, BoxError, Environ, Error, Input, Respons
 pub struct BlockingFuture<A: Application> {
     call: Arc<Call<A>>,
     step: Step,
+    /// How long it may still wait for a thread.
+    left: Option<Duration>,
+    delay: Option<Delay>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,23 +41,34 @@ enum Step {
 }
 
 impl<A: Application> BlockingFuture<A> {
-    pub(super) fn new(threads: Arc<Threads<A>>, parts: Parts, input: Input, ahead: bool) -> Self {
+    pub(super) fn new(
+        threads: Arc<Threads<A>>,
+        parts: Parts,
+        input: Input,
+        ahead: bool,
+        left: Option<Duration>,
+    ) -> Self {
         let stage = Stage::Asked {
             parts,
             input,
             ahead,
         };
-        let call = Call {
-            threads,
-            cancelled: Arc::default(),
-            progress: Mutex::new(Progress {
-                stage,
-                caller: None,
-            }),
-        };
         Self {
-            call: Arc::new(call),
+            call: Arc::new(Call::at(stage, threads)),
             step: Step::Arriving,
+            left,
+            delay: None,
+        }
+    }
+
+    /// The answer to a call that has waited for long enough.
+    pub(super) fn refused(threads: Arc<Threads<A>>) -> Self {
+        let stage = Stage::Done(Outcome::Response(unavailable(&threads.settings)));
+        Self {
+            call: Arc::new(Call::at(stage, threads)),
+            step: Step::Hurried,
+            left: None,
+            delay: None,
         }
     }
 }
@@ -64,6 +80,7 @@ impl<A: Application> Future for BlockingFuture<A> {
         if self.step == Step::Arriving {
             ready!(self.call.poll_arrival(context));
             self.step = Step::Submitted;
+            self.delay = self.left.and_then(Delay::of);
             self.call.submit();
         }
         let mut progress = self.call.lock();
@@ -95,9 +112,29 @@ impl<A: Application> Future for BlockingFuture<A> {
         drop(progress);
         if queued {
             self.call.threads.pool().hurry();
+            if let Some(delay) = &mut self.delay {
+                ready!(delay.poll(context));
+                if self.call.give_up() {
+                    return Poll::Ready(Ok(unavailable(&self.call.threads.settings)));
+                }
+            }
         }
         Poll::Pending
     }
+}
+
+fn unavailable(settings: &Settings) -> Response {
+    let mut response = Response::new(Body::from("Service Unavailable\n"));
+    *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+    let later = settings
+        .wait_timeout
+        .map_or(1, |limit| limit.as_secs().max(1));
+    let headers = response.headers_mut();
+    let plain = HeaderValue::from_static("text/plain; charset=utf-8");
+    headers.insert(header::CONTENT_TYPE, plain);
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(header::RETRY_AFTER, later.into());
+    response
 }
 
 impl<A: Application> Drop for BlockingFuture<A> {
@@ -173,6 +210,17 @@ enum Stage {
 }
 
 impl<A: Application> Call<A> {
+    fn at(stage: Stage, threads: Arc<Threads<A>>) -> Self {
+        Self {
+            threads,
+            cancelled: Arc::default(),
+            progress: Mutex::new(Progress {
+                stage,
+                caller: None,
+            }),
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, Progress> {
         // Nothing below panics while it holds the lock.
         self.progress.lock().unwrap_or_else(PoisonError::into_inner)
@@ -203,6 +251,20 @@ impl<A: Application> Call<A> {
             // No runtime runs here, so nobody minds if this thread blocks.
             self.respond(|_| false);
         }
+    }
+
+    /// Takes the call back out of the queue; `false` if a thread has it.
+    fn give_up(self: &Arc<Self>) -> bool {
+        let mut progress = self.lock();
+        if !matches!(progress.stage, Stage::Asked { .. }) {
+            return false;
+        }
+        let asked = mem::replace(&mut progress.stage, Stage::Over);
+        drop(progress);
+        let work: Work = Arc::clone(self) as Work;
+        self.threads.pool().remove(&work);
+        discard(asked);
+        true
     }
 
     /// Calls the application. Returns the body that can be gone on with on this thread, if the

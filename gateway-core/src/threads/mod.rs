@@ -21,5 +21,6 @@ mod parker;
 pub(crate) mod queue;
 pub(crate) mod reserve;
 mod runtime;
+pub(crate) mod timer;
 pub(crate) mod work;
 mod workers;
