@@ -25,6 +25,10 @@ use crate::{Application, Arrival, Body, BoxError, Environ, Error, Input, Respons
 pub struct BlockingFuture<A: Application> {
     call: Arc<Call<A>>,
     step: Step,
+    /// The request's body, until it is submitted.
+    input: Input,
+    /// Whether it is awaited before the application is called.
+    ahead: bool,
     /// How long it may still wait for a thread.
     left: Option<Duration>,
     delay: Option<Delay>,
@@ -50,12 +54,13 @@ impl<A: Application> BlockingFuture<A> {
     ) -> Self {
         let stage = Stage::Asked {
             parts,
-            input,
-            ahead,
+            input: Input::empty(),
         };
         Self {
             call: Arc::new(Call::at(stage, threads)),
             step: Step::Arriving,
+            input,
+            ahead,
             left,
             delay: None,
         }
@@ -67,6 +72,8 @@ impl<A: Application> BlockingFuture<A> {
         Self {
             call: Arc::new(Call::at(stage, threads)),
             step: Step::Hurried,
+            input: Input::empty(),
+            ahead: false,
             left: None,
             delay: None,
         }
@@ -77,45 +84,65 @@ impl<A: Application> Future for BlockingFuture<A> {
     type Output = Result<Response, BoxError>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        if self.step == Step::Arriving {
-            ready!(self.call.poll_arrival(context));
-            self.step = Step::Submitted;
-            self.delay = self.left.and_then(Delay::of);
-            self.call.submit();
-        }
-        let mut progress = self.call.lock();
-        match mem::replace(&mut progress.stage, Stage::Over) {
-            Stage::Done(outcome) => {
-                drop(progress);
-                return Poll::Ready(outcome.into_result());
+        let this = &mut *self;
+        if this.step == Step::Arriving {
+            if this.ahead {
+                ready!(
+                    this.input
+                        .poll_arrival(context, this.call.threads.input_buffer())
+                );
             }
-            Stage::Over => return Poll::Ready(Err("the future was polled after its end".into())),
-            stage => progress.stage = stage,
+            this.step = Step::Submitted;
+            this.delay = this.left.and_then(Delay::of);
+            this.call.submit(mem::take(&mut this.input));
         }
-        if self.step == Step::Submitted {
-            // Everybody else whose turn it is may go first: under load a thread that is awake
-            // takes this call meanwhile, and perhaps its answer is there without a wake-up.
+        // A waker is cloned and dropped without the lock: both run code of the task's.
+        let mut fresh = None;
+        let queued = loop {
+            let mut progress = this.call.lock();
+            match mem::replace(&mut progress.stage, Stage::Over) {
+                Stage::Done(outcome) => {
+                    drop(progress);
+                    return Poll::Ready(outcome.into_result());
+                }
+                Stage::Over => {
+                    return Poll::Ready(Err("the future was polled after its end".into()));
+                }
+                stage => progress.stage = stage,
+            }
+            if this.step == Step::Submitted {
+                // Everybody else whose turn it is may go first: under load a thread that is awake
+                // takes this call meanwhile, and perhaps its answer is there without a wake-up.
+                drop(progress);
+                this.step = Step::Hurried;
+                context.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            let waker = context.waker();
+            let mut before = None;
+            if !progress
+                .caller
+                .as_ref()
+                .is_some_and(|it| it.will_wake(waker))
+            {
+                let Some(fresh) = fresh.take() else {
+                    drop(progress);
+                    fresh = Some(waker.clone());
+                    continue;
+                };
+                before = progress.caller.replace(fresh);
+            }
+            let queued = matches!(progress.stage, Stage::Asked { .. });
             drop(progress);
-            self.step = Step::Hurried;
-            context.waker().wake_by_ref();
-            return Poll::Pending;
-        }
-        let waker = context.waker();
-        if !progress
-            .caller
-            .as_ref()
-            .is_some_and(|it| it.will_wake(waker))
-        {
-            progress.caller = Some(waker.clone());
-        }
-        let queued = matches!(progress.stage, Stage::Asked { .. });
-        drop(progress);
+            drop(before);
+            break queued;
+        };
         if queued {
-            self.call.threads.pool().hurry();
-            if let Some(delay) = &mut self.delay {
+            this.call.threads.pool().hurry();
+            if let Some(delay) = &mut this.delay {
                 ready!(delay.poll(context));
-                if self.call.give_up() {
-                    return Poll::Ready(Ok(unavailable(&self.call.threads.settings)));
+                if this.call.give_up() {
+                    return Poll::Ready(Ok(unavailable(&this.call.threads.settings)));
                 }
             }
         }
@@ -152,7 +179,7 @@ impl<A: Application> Drop for BlockingFuture<A> {
             self.call.threads.pool().remove(&work);
         }
         // A response nobody wants: its body has its iterator dropped where that may block.
-        discard(stage);
+        discard((stage, mem::take(&mut self.input)));
     }
 }
 
@@ -197,9 +224,8 @@ struct Progress {
 enum Stage {
     Asked {
         parts: Parts,
+        /// Nothing before it is submitted.
         input: Input,
-        /// Whether the body is awaited before the application is called.
-        ahead: bool,
     },
     Running,
     /// Answered, and held back until the body has begun.
@@ -226,21 +252,14 @@ impl<A: Application> Call<A> {
         self.progress.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Reads the body ahead, as far as it may. Nobody but the caller has the call as yet.
-    fn poll_arrival(&self, context: &mut Context<'_>) -> Poll<()> {
-        match &mut self.lock().stage {
-            Stage::Asked {
-                input, ahead: true, ..
-            } => input.poll_arrival(context, self.threads.input_buffer()),
-            _ => Poll::Ready(()),
-        }
-    }
-
-    fn submit(self: &Arc<Self>) {
-        let holding = match &self.lock().stage {
-            Stage::Asked { input, .. } if !input.has_arrived() => Holding::Held,
-            _ => Holding::Free,
+    fn submit(self: &Arc<Self>, arrived: Input) {
+        let holding = match arrived.has_arrived() {
+            true => Holding::Free,
+            false => Holding::Held,
         };
+        if let Stage::Asked { input, .. } = &mut self.lock().stage {
+            *input = arrived;
+        }
         let work: Work = Arc::clone(self) as Work;
         if self
             .threads
@@ -272,10 +291,7 @@ impl<A: Application> Call<A> {
     fn respond(self: &Arc<Self>, hold: impl FnOnce(Holding) -> bool) -> Option<Arc<Handoff>> {
         let mut progress = self.lock();
         let asked = mem::replace(&mut progress.stage, Stage::Running);
-        let Stage::Asked {
-            parts, mut input, ..
-        } = asked
-        else {
+        let Stage::Asked { parts, mut input } = asked else {
             progress.stage = Stage::Over;
             return None;
         };

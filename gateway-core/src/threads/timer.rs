@@ -53,6 +53,11 @@ impl Delay {
     }
 }
 
+/// Wakes `waker` at `until`, or at once where no thread can be had.
+pub(super) fn wake_at(until: Instant, waker: Waker) {
+    _ = TIMER.wait(until, None, waker);
+}
+
 impl Drop for Delay {
     fn drop(&mut self) {
         if let Some(number) = self.number {
