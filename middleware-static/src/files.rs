@@ -93,6 +93,14 @@ impl StaticFiles {
         self.set(|settings| settings.validate_by = validate_by)
     }
 
+    /// The largest file, in bytes, that is read for a tag made from its content. Default: 32 MiB.
+    ///
+    /// A larger one has a weak tag where its date does not do: a 304 is answered by it, and an `If-Range` with everything.
+    #[must_use]
+    pub fn content_limit(self, bytes: u64) -> Self {
+        self.set(|settings| settings.content_limit = bytes)
+    }
+
     /// Sends a sibling with `.br`, `.zst` or `.gz` at the end of its name to who accepts that coding. Default: off.
     ///
     /// The sibling is taken at its word: make it anew when you change the file.

@@ -18,7 +18,6 @@ use crate::lookup::find::{Chosen, Finder, Found};
 use crate::lookup::path::{Candidate, Refusal, encode_path, encode_segment, to_path};
 use crate::protocol::negotiate::Preference;
 use crate::settings::{Dotfiles, SendFile, Settings};
-use crate::source::digest::Digests;
 use crate::source::{Overlay, Source, Wait};
 
 /// How often a file that is being written is looked at again before we give up.
@@ -30,7 +29,6 @@ pub(crate) struct Site {
     source: Arc<dyn Source>,
     pub(crate) settings: Settings,
     cache: Option<Cache>,
-    digests: Digests,
 }
 
 /// What came of a request.
@@ -53,7 +51,6 @@ impl Site {
             source,
             settings,
             cache,
-            digests: Digests::default(),
         }
     }
 
@@ -193,10 +190,10 @@ impl Site {
         if let Some(send_file) = &self.settings.send_file
             && let Some(name) = self.sent_by_front_end(send_file, &chosen)
         {
-            let representation = Representation::new(chosen, &self.settings, &self.digests, wait)?;
+            let representation = Representation::new(chosen, &self.settings, ask.learned, wait)?;
             return Ok(handed_over(send_file, name, representation.head));
         }
-        let mut representation = Representation::new(chosen, &self.settings, &self.digests, wait)?;
+        let mut representation = Representation::new(chosen, &self.settings, ask.learned, wait)?;
         let head = std::mem::take(&mut representation.head);
         let head = Cow::Owned(head);
         Prepared {
@@ -231,7 +228,7 @@ impl Site {
         let Some(stamp) = stamp.filter(|_| self.settings.send_file.is_none()) else {
             return self.file(chosen, ask, wait).map(Outcome::Answer);
         };
-        let representation = Representation::new(chosen, &self.settings, &self.digests, wait)?;
+        let representation = Representation::new(chosen, &self.settings, ask.learned, wait)?;
         let bytes = match usize::try_from(length)
             .ok()
             .filter(|_| cache.takes_bytes(length))
@@ -310,7 +307,7 @@ impl Site {
             });
         }
         // RFC 9110 13.2.1: preconditions are about what would be a 2xx.
-        let mut representation = Representation::new(chosen, &self.settings, &self.digests, wait)?;
+        let mut representation = Representation::new(chosen, &self.settings, ask.learned, wait)?;
         let mut head = std::mem::take(&mut representation.head);
         for name in [
             header::ACCEPT_RANGES,

@@ -5,6 +5,7 @@ use std::io;
 use http::HeaderValue;
 
 use crate::assets::{Asset, AssetManifest};
+use crate::facts::Learned;
 use crate::lookup::ask::Ask;
 use crate::lookup::path::{Candidate, to_path};
 use crate::protocol::negotiate::{Coding, Preference};
@@ -98,7 +99,7 @@ impl Finder<'_> {
                     (Some(Named::File(file, coding)), _) => self.file(file, page, coding),
                     (Some(Named::NotAcceptable), _) => Found::NotAcceptable,
                     (_, Named::Directory) => Found::Redirect,
-                    _ => self.find_hashed(path)?,
+                    _ => self.find_hashed(path, ask.learned)?,
                 }
             }
         })
@@ -141,7 +142,7 @@ impl Finder<'_> {
     }
 
     /// `app.3f9c1a7b.css` for an `app.css` with that content, now or in a build before.
-    fn find_hashed(&self, path: &[u8]) -> io::Result<Found> {
+    fn find_hashed(&self, path: &[u8], learned: &Learned) -> io::Result<Found> {
         let Some(assets) = &self.settings.assets else {
             return Ok(Found::Nothing);
         };
@@ -152,7 +153,7 @@ impl Finder<'_> {
             // Hashing may read the file.
             return Err(io::ErrorKind::WouldBlock.into());
         }
-        let Some(asset) = assets.find(&name, hash) else {
+        let Some(asset) = assets.find(&name, hash, learned)? else {
             return Ok(Found::Nothing);
         };
         let hashed = match asset {

@@ -2,7 +2,6 @@
 
 mod content;
 mod contract;
-pub(crate) mod digest;
 mod directory;
 #[cfg(feature = "embed")]
 mod embedded;
@@ -31,5 +30,5 @@ pub(crate) use self::handle::Handle;
 pub use self::links::Symlinks;
 pub(crate) use self::overlay::Overlay;
 pub(crate) use self::single::Single;
-pub(crate) use self::stamp::{Stamp, from_epoch, is_past, since_epoch};
+pub(crate) use self::stamp::{Stamp, from_epoch, since_epoch};
 pub use self::wait::Wait;
