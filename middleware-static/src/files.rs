@@ -60,6 +60,9 @@ impl StaticFiles {
     }
 
     /// Below what there is so far, another root: what is not found is looked for there. Default: none.
+    ///
+    /// The first root that has the name asked for wins, and its siblings, its index or its clean page come from there.
+    /// A directory is in all roots that have it: what it holds is united.
     #[must_use]
     pub fn overlay(self, root: impl Into<PathBuf>) -> Self {
         self.overlay_source(Directory::new(root))

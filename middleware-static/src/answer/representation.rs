@@ -40,6 +40,7 @@ impl Representation {
     ) -> io::Result<Self> {
         let Chosen {
             file,
+            root: _,
             path,
             coding,
             vary,
