@@ -60,6 +60,9 @@ impl StaticFiles {
     }
 
     /// Below what there is so far, another root: what is not found is looked for there. Default: none.
+    ///
+    /// The first root that has the name asked for wins, and its siblings, its index or its clean page come from there.
+    /// A directory is in all roots that have it: what it holds is united.
     #[must_use]
     pub fn overlay(self, root: impl Into<PathBuf>) -> Self {
         self.overlay_source(Directory::new(root))
@@ -91,6 +94,14 @@ impl StaticFiles {
     #[must_use]
     pub fn validate_by(self, validate_by: ValidateBy) -> Self {
         self.set(|settings| settings.validate_by = validate_by)
+    }
+
+    /// The largest file, in bytes, that is read for a tag made from its content. Default: 32 MiB.
+    ///
+    /// A larger one has a weak tag where its date does not do: a 304 is answered by it, and an `If-Range` with everything.
+    #[must_use]
+    pub fn content_limit(self, bytes: u64) -> Self {
+        self.set(|settings| settings.content_limit = bytes)
     }
 
     /// Sends a sibling with `.br`, `.zst` or `.gz` at the end of its name to who accepts that coding. Default: off.

@@ -374,7 +374,8 @@ async fn replicas_agree_where_they_are_told_to() {
             ask(&one, ValidateBy::Modified, "").await,
             ask(&two, ValidateBy::Modified, "").await,
         );
-        assert_ne!(modified.0.0, modified.1.0);
+        // Dates set by hand prove nothing, so these tags come from the content too.
+        assert_eq!(modified.0.0, modified.1.0);
         for accept in ["", "gzip"] {
             let content = (
                 ask(&one, ValidateBy::Content, accept).await,

@@ -42,7 +42,10 @@ fn copy(from: &std::path::Path, site: &Site, below: &str) {
         if entry.path().is_dir() {
             copy(&entry.path(), site, &format!("{name}/"));
         } else {
-            site.write(&name, &std::fs::read(entry.path()).unwrap());
+            // With the date of this moment, which its change time vouches for.
+            let path = site.path(&name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, std::fs::read(entry.path()).unwrap()).unwrap();
         }
     }
 }
