@@ -5,12 +5,12 @@ use std::borrow::Cow;
 use std::net::IpAddr;
 
 use bytes::Bytes;
-use gateway_core::{Addr, ConnInfo, Prefix, escape};
+use gateway_core::{Addr, ConnInfo, escape};
 use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST, VARY};
 use http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode};
 
 use super::plain::text;
-use super::resolve::{RouteInfo, Shared};
+use super::resolve::{Mount, RouteInfo, Shared};
 use crate::error::Shown;
 use crate::reverse::distance;
 
@@ -151,10 +151,10 @@ impl<'s> Line<'s> {
         }
     }
 
-    fn of_mount(prefix: &Prefix) -> Self {
+    fn of_mount(mount: &Mount) -> Self {
         Self {
             methods: "mount".to_owned(),
-            pattern: Cow::Owned(format!("{prefix}/")),
+            pattern: Cow::Owned(format!("{}/", mount.prefix)),
             name: "",
         }
     }

@@ -22,7 +22,7 @@ pub(crate) struct Shared {
     pub(crate) sections: Box<[Section]>,
     /// From hosts to sections.
     pub(crate) hosts: UrlMap<usize>,
-    pub(crate) mounts: Box<[Prefix]>,
+    pub(crate) mounts: Box<[Mount]>,
     pub(crate) settings: Settings,
 }
 
@@ -31,6 +31,12 @@ pub(crate) struct RouteInfo {
     pub(crate) entry: Entry,
     /// In the order written; empty for all.
     pub(crate) methods: Box<[Method]>,
+    pub(crate) section: usize,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Mount {
+    pub(crate) prefix: Prefix,
     pub(crate) section: usize,
 }
 
@@ -46,6 +52,8 @@ pub(crate) struct Section {
     pub(crate) others: Option<usize>,
     /// The routes that list HEAD by name go before those that imply it.
     pub(crate) head: Option<usize>,
+    /// The place of its fallback among those of all sections.
+    pub(crate) fallback: Option<usize>,
 }
 
 #[derive(Debug)]
@@ -113,7 +121,8 @@ pub(crate) enum Outcome<'p> {
     Options(String),
     /// The decoded path is not UTF-8.
     BadPath,
-    Miss,
+    /// To the fallback of this number, if there is one.
+    Miss(Option<usize>),
 }
 
 #[derive(Debug)]
@@ -136,19 +145,18 @@ impl Shared {
         path: &'p str,
         query: Option<&str>,
     ) -> Outcome<'p> {
-        for (index, mount) in self.mounts.iter().enumerate() {
-            if let Some(rest) = mount.matched_in(path) {
-                return Outcome::Mount { index, rest };
-            }
+        let (own, host) = self.host_section(host);
+        if let Some((index, rest)) = self.mounted(own, path) {
+            return Outcome::Mount { index, rest };
         }
+        let host_section = own.and_then(|own| self.sections.get(own));
         // `*` and the authority form of CONNECT are no paths.
         if !path.starts_with('/') {
-            return Outcome::Miss;
+            return Outcome::Miss(self.fallback(host_section));
         }
         let Some((text, words)) = self.text_and_words(path) else {
             return Outcome::BadPath;
         };
-        let (host_section, host) = self.host_section(host);
         if let Some(section) = host_section
             && let Some(id) = section.find(method, &text, words)
         {
@@ -226,7 +234,7 @@ impl Shared {
                 Outcome::Redirect(redirect::ascii(&format!("{location}?{query}")))
             }
             (Some(location), None) => Outcome::Redirect(redirect::ascii(&location)),
-            (None, _) => Outcome::Miss,
+            (None, _) => Outcome::Miss(self.fallback(host_section)),
         }
     }
 
@@ -269,16 +277,31 @@ impl Shared {
         Some((text, words))
     }
 
-    fn host_section(&self, host: Option<&str>) -> (Option<&Section>, Option<String>) {
+    /// The section of a host, if one is limited to it.
+    fn host_section(&self, host: Option<&str>) -> (Option<usize>, Option<String>) {
         if self.hosts.is_empty() {
             return (None, None);
         }
         let host = normal_host(host.unwrap_or_default());
-        let section = self
-            .hosts
-            .find(&host)
-            .and_then(|found| self.sections.get(*found.value()));
+        let section = self.hosts.find(&host).map(|found| *found.value());
         (section, Some(host))
+    }
+
+    /// The mount that takes a path, and where the rest begins. Those of the host go first.
+    fn mounted(&self, host: Option<usize>, path: &str) -> Option<(usize, usize)> {
+        let of = |section: usize| {
+            let own = (0..)
+                .zip(&self.mounts)
+                .filter(move |(_, mount)| mount.section == section);
+            own.filter_map(|(index, mount)| Some((index, mount.prefix.matched_in(path)?)))
+                .next()
+        };
+        host.and_then(of).or_else(|| of(0))
+    }
+
+    fn fallback(&self, host_section: Option<&Section>) -> Option<usize> {
+        let mut sections = host_section.into_iter().chain(self.sections.first());
+        sections.find_map(|section| section.fallback)
     }
 }
 

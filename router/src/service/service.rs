@@ -56,18 +56,13 @@ use crate::reverse::IntoArgs;
 /// ```
 pub struct Router<S> {
     pub(crate) shared: Arc<Shared>,
-    /// Of the routes, then of the mounts, then the fallback.
+    /// Of the routes, then of the mounts, then the fallbacks.
     pub(crate) endpoints: Arc<[S]>,
-    fallback: bool,
 }
 
 impl<S> Router<S> {
-    pub(crate) fn new(shared: Arc<Shared>, endpoints: Arc<[S]>, fallback: bool) -> Self {
-        Self {
-            shared,
-            endpoints,
-            fallback,
-        }
+    pub(crate) fn new(shared: Arc<Shared>, endpoints: Arc<[S]>) -> Self {
+        Self { shared, endpoints }
     }
 
     pub(crate) fn route_endpoint(&self, id: u32) -> Option<&S> {
@@ -78,8 +73,9 @@ impl<S> Router<S> {
         self.endpoints.get(self.shared.routes.len() + index)
     }
 
-    pub(crate) fn fallback_endpoint(&self) -> Option<&S> {
-        self.endpoints.last().filter(|_| self.fallback)
+    pub(crate) fn fallback_endpoint(&self, index: usize) -> Option<&S> {
+        let before = self.shared.routes.len() + self.shared.mounts.len();
+        self.endpoints.get(before + index)
     }
 
     /// The path of a named route, were this router mounted nowhere. In a request
@@ -100,7 +96,7 @@ impl<S> Router<S> {
 
     /// The prefixes of all mounts in order.
     pub fn mounts(&self) -> impl ExactSizeIterator<Item = &str> {
-        self.shared.mounts.iter().map(|prefix| prefix.as_str())
+        self.shared.mounts.iter().map(|mount| mount.prefix.as_str())
     }
 
     /// The same routes, every service in a layer: those of mounts and the
@@ -120,7 +116,6 @@ impl<S> Router<S> {
         Router {
             shared: self.shared,
             endpoints,
-            fallback: self.fallback,
         }
     }
 }
@@ -130,7 +125,6 @@ impl<S> Clone for Router<S> {
         Self {
             shared: Arc::clone(&self.shared),
             endpoints: Arc::clone(&self.endpoints),
-            fallback: self.fallback,
         }
     }
 }
@@ -248,8 +242,9 @@ where
                 }
                 return ResponseFuture::own(not_found(), head);
             }
-            Outcome::Miss => {
-                if let Some(service) = self.fallback_endpoint().cloned() {
+            Outcome::Miss(fallback) => {
+                let fallback = fallback.and_then(|index| self.fallback_endpoint(index));
+                if let Some(service) = fallback.cloned() {
                     return ResponseFuture::call(service, request, head);
                 }
                 let response = unrouted(

@@ -183,7 +183,7 @@ impl UrlArgs {
         let prefix = shared
             .mounts
             .get(index)
-            .map_or("", |prefix| prefix.as_str());
+            .map_or("", |mount| mount.prefix.as_str());
         let before = outer.as_ref().map_or("", |outer| outer.pattern());
         Self {
             shared: Arc::clone(shared),
