@@ -78,6 +78,7 @@ proptest! {
             let Ok(url) = made else { continue };
             prop_assert!(url.is_ascii() && !url.contains(['?', '#', ' ', '\\']), "{url}");
             prop_assert!(!url.starts_with("//"), "{url}");
+            prop_assert!(!url.starts_with('/') || pattern.trim_start_matches('^').starts_with('/'), "{url} from {pattern}");
             prop_assert!(url.split('/').all(|segment| segment != "." && segment != ".."), "{url}");
             let path = percent_decode_str(&url).decode_utf8().unwrap();
             let found = map.find(&path);

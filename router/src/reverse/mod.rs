@@ -204,7 +204,9 @@ fn attempt(
             .decode_utf8_lossy()
             .into_owned()
     };
-    if is_unsafe(&encoded) {
+    // Behind a slash that is put in front, one that an argument brought names another host.
+    let foreign_slash = encoded.starts_with('/') && !entry.pattern.match_begins_with_slash();
+    if foreign_slash || is_unsafe(&encoded) {
         return Err(UrlForError::Unsafe { url: decoded() });
     }
     let won = routes.find(&text);

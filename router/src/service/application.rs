@@ -58,8 +58,14 @@ impl<A: Application> Router<A> {
                     None => Ok(not_found().map(Body::from)),
                 }
             }
-            Outcome::Mount { index, .. } => {
-                let args = UrlArgs::mounted(&self.shared, index, environ.raw_script_name(), outer);
+            Outcome::Mount { index, section, .. } => {
+                let args = UrlArgs::mounted(
+                    &self.shared,
+                    index,
+                    section,
+                    environ.raw_script_name(),
+                    outer,
+                );
                 let (Some(endpoint), Some(mount)) =
                     (self.mount_endpoint(index), self.shared.mounts.get(index))
                 else {

@@ -117,9 +117,7 @@ impl<S> RouterBuilder<S> {
     fn push(&mut self, pattern: Result<Pattern, BuildError>, methods: Box<[Method]>, service: S) {
         let name = self.name.take();
         let pattern = pattern.and_then(|pattern| {
-            if self.settings.leading != LeadingSlash::Keep
-                && begins_with_slash(&pattern.hir()) == Some(true)
-            {
+            if self.settings.leading != LeadingSlash::Keep && pattern.begins_with_slash() {
                 return Err(BuildError::Impossible {
                     pattern: pattern.source.into(),
                     reason: Some(
@@ -519,47 +517,6 @@ fn literal(prefix: &Hir) -> Option<String> {
         literal.push_str(std::str::from_utf8(&part.0).ok()?);
     }
     matches!(start.kind(), HirKind::Look(Look::Start)).then_some(literal)
-}
-
-/// Whether every match of a pattern begins at the start and with a slash.
-fn begins_with_slash(hir: &Hir) -> Option<bool> {
-    if !hir.properties().look_set_prefix().contains(Look::Start) {
-        return Some(false);
-    }
-    match hir.kind() {
-        HirKind::Look(_) | HirKind::Empty => None,
-        HirKind::Literal(literal) => Some(literal.0.starts_with(b"/")),
-        HirKind::Concat(parts) => {
-            let parts = parts
-                .iter()
-                .filter(|part| !matches!(part.kind(), HirKind::Look(_)));
-            parts.map(first_is_slash).next()?
-        }
-        HirKind::Capture(capture) => begins_with_slash(&capture.sub),
-        HirKind::Alternation(branches) => branches
-            .iter()
-            .map(begins_with_slash)
-            .find(|slash| *slash != Some(true))
-            .unwrap_or(Some(true)),
-        HirKind::Class(_) | HirKind::Repetition(_) => Some(false),
-    }
-}
-
-fn first_is_slash(hir: &Hir) -> Option<bool> {
-    match hir.kind() {
-        HirKind::Literal(literal) => Some(literal.0.starts_with(b"/")),
-        HirKind::Capture(capture) => first_is_slash(&capture.sub),
-        HirKind::Concat(parts) => parts.first().and_then(first_is_slash),
-        HirKind::Alternation(branches) => Some(
-            branches
-                .iter()
-                .all(|branch| first_is_slash(branch) == Some(true)),
-        ),
-        HirKind::Repetition(repetition) => {
-            Some(repetition.min > 0 && first_is_slash(&repetition.sub) == Some(true))
-        }
-        HirKind::Empty | HirKind::Class(_) | HirKind::Look(_) => Some(false),
-    }
 }
 
 impl<S> Default for RouterBuilder<S> {

@@ -112,6 +112,7 @@ pub(crate) enum Outcome<'p> {
     Mount {
         index: usize,
         rest: usize,
+        section: usize,
     },
     /// To this relative reference.
     Redirect(String),
@@ -131,6 +132,8 @@ pub(crate) struct Found<'p> {
     /// What the pattern was matched with.
     pub(crate) text: Cow<'p, str>,
     pub(crate) words: Words,
+    /// The section of the host that was asked.
+    pub(crate) section: usize,
     /// The host, if the route belongs to a host pattern.
     pub(crate) host: Option<String>,
 }
@@ -145,11 +148,27 @@ impl Shared {
         path: &'p str,
         query: Option<&str>,
     ) -> Outcome<'p> {
-        let (own, host) = self.host_section(host);
-        if let Some((index, rest)) = self.mounted(own, path) {
-            return Outcome::Mount { index, rest };
+        let (section, host) = self.host_section(host);
+        self.resolve_in(section, host, method, path, query)
+    }
+
+    /// The same for a host whose section is known.
+    pub(crate) fn resolve_in<'p>(
+        &self,
+        section: usize,
+        host: Option<String>,
+        method: &Method,
+        path: &'p str,
+        query: Option<&str>,
+    ) -> Outcome<'p> {
+        if let Some((index, rest)) = self.mounted(section, path) {
+            return Outcome::Mount {
+                index,
+                rest,
+                section,
+            };
         }
-        let host_section = own.and_then(|own| self.sections.get(own));
+        let host_section = self.limited(section);
         // `*` and the authority form of CONNECT are no paths.
         if !path.starts_with('/') {
             return Outcome::Miss(self.fallback(host_section));
@@ -157,23 +176,25 @@ impl Shared {
         let Some((text, words)) = self.text_and_words(path) else {
             return Outcome::BadPath;
         };
-        if let Some(section) = host_section
-            && let Some(id) = section.find(method, &text, words)
+        if let Some(limited) = host_section
+            && let Some(id) = limited.find(method, &text, words)
         {
             return Outcome::Route(Found {
                 id,
                 text,
                 words,
+                section,
                 host,
             });
         }
-        if let Some(section) = self.sections.first()
-            && let Some(id) = section.find(method, &text, words)
+        if let Some(open) = self.sections.first()
+            && let Some(id) = open.find(method, &text, words)
         {
             return Outcome::Route(Found {
                 id,
                 text,
                 words,
+                section,
                 host: None,
             });
         }
@@ -277,18 +298,23 @@ impl Shared {
         Some((text, words))
     }
 
-    /// The section of a host, if one is limited to it.
-    fn host_section(&self, host: Option<&str>) -> (Option<usize>, Option<String>) {
+    /// The section that is limited to a host; 0 if none is.
+    pub(crate) fn host_section(&self, host: Option<&str>) -> (usize, Option<String>) {
         if self.hosts.is_empty() {
-            return (None, None);
+            return (0, None);
         }
         let host = normal_host(host.unwrap_or_default());
-        let section = self.hosts.find(&host).map(|found| *found.value());
+        let section = self.hosts.find(&host).map_or(0, |found| *found.value());
         (section, Some(host))
     }
 
+    /// The section of this number, unless it is that of every host.
+    pub(crate) fn limited(&self, section: usize) -> Option<&Section> {
+        self.sections.get(section).filter(|_| section != 0)
+    }
+
     /// The mount that takes a path, and where the rest begins. Those of the host go first.
-    fn mounted(&self, host: Option<usize>, path: &str) -> Option<(usize, usize)> {
+    pub(crate) fn mounted(&self, section: usize, path: &str) -> Option<(usize, usize)> {
         let of = |section: usize| {
             let own = (0..)
                 .zip(&self.mounts)
@@ -296,7 +322,8 @@ impl Shared {
             own.filter_map(|(index, mount)| Some((index, mount.prefix.matched_in(path)?)))
                 .next()
         };
-        host.and_then(of).or_else(|| of(0))
+        let limited = if section == 0 { None } else { of(section) };
+        limited.or_else(|| of(0))
     }
 
     fn fallback(&self, host_section: Option<&Section>) -> Option<usize> {

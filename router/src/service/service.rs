@@ -19,7 +19,7 @@ use super::url_args::UrlArgs;
 use super::url_for;
 use super::{ResponseFuture, RouterBody};
 use crate::error::UrlForError;
-use crate::reverse::IntoArgs;
+use crate::reverse::{ArgList, IntoArgs};
 
 /// Routes requests to services by regular expressions over their paths.
 ///
@@ -83,10 +83,48 @@ impl<S> Router<S> {
     ///
     /// # Errors
     ///
-    /// As [`UrlMap::url_for`](crate::UrlMap::url_for).
+    /// As [`UrlMap::url_for`](crate::UrlMap::url_for); and if the URL would lead elsewhere, as a
+    /// mount takes its path, or if the route is limited to a host, see
+    /// [`url_for_host`](Self::url_for_host).
     pub fn url_for(&self, name: &str, args: impl IntoArgs) -> Result<String, UrlForError> {
-        let prefix = &self.shared.settings.external_prefix;
-        url_for::url_for(&self.shared, prefix, name, &args.into_args())
+        self.url_for_section(0, name, &args.into_args())
+    }
+
+    /// [`url_for`](Self::url_for) for those who ask this host.
+    ///
+    /// ```
+    /// # use gateway_core::{Environ, Reply};
+    /// # use router::Router;
+    /// # fn show(_: &mut Environ) -> Reply { Reply::text("") }
+    /// let urls = Router::builder()
+    ///     .host(r"^admin\.", |routes| routes.name("users").get("^users$", show))
+    ///     .build()?;
+    /// assert_eq!(urls.url_for_host("admin.example.com", "users", ())?, "/users");
+    /// assert!(urls.url_for("users", ()).is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`url_for`](Self::url_for), and if the route is limited to another host.
+    pub fn url_for_host(
+        &self,
+        host: &str,
+        name: &str,
+        args: impl IntoArgs,
+    ) -> Result<String, UrlForError> {
+        let (section, _) = self.shared.host_section(Some(host));
+        self.url_for_section(section, name, &args.into_args())
+    }
+
+    fn url_for_section(
+        &self,
+        section: usize,
+        name: &str,
+        args: &ArgList,
+    ) -> Result<String, UrlForError> {
+        let path = url_for::path_for(&self.shared, section, name, args)?;
+        url_for::behind(&self.shared.settings.external_prefix, &path)
     }
 
     /// All routes in order.
@@ -235,9 +273,13 @@ where
         // ready: the one in the table is everybody's.
         let found = match outcome {
             Outcome::Route(found) => found,
-            Outcome::Mount { index, rest } => {
+            Outcome::Mount {
+                index,
+                rest,
+                section,
+            } => {
                 if let Some(service) = self.mount_endpoint(index).cloned() {
-                    enter_mount(&self.shared, &mut request, index, rest);
+                    enter_mount(&self.shared, &mut request, index, rest, section);
                     return ResponseFuture::call(service, request, head);
                 }
                 return ResponseFuture::own(not_found(), head);
@@ -280,9 +322,15 @@ where
 }
 
 /// Takes the prefix of a mount off the path, and records the whole.
-fn enter_mount<B>(shared: &Arc<Shared>, request: &mut Request<B>, index: usize, rest: usize) {
+fn enter_mount<B>(
+    shared: &Arc<Shared>,
+    request: &mut Request<B>,
+    index: usize,
+    rest: usize,
+    section: usize,
+) {
     let outer = UrlArgs::of_mount(request.extensions());
-    let args = UrlArgs::mounted(shared, index, request.raw_script_name(), outer);
+    let args = UrlArgs::mounted(shared, index, section, request.raw_script_name(), outer);
     let uri = request.uri().clone();
     let recorded = ScriptName::join(request.raw_script_name(), request.raw_path_info());
     let recorded = recorded.unwrap_or_else(|_| ScriptName::record(&uri));
