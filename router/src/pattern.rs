@@ -93,8 +93,9 @@ impl Pattern {
     }
 
     /// Whether every match begins at the start and with a slash.
+    #[cfg(feature = "service")]
     pub(crate) fn begins_with_slash(&self) -> bool {
-        begins_with_slash(&self.hir()) == Some(true)
+        self.is_anchored() && self.match_begins_with_slash()
     }
 
     /// Whether what it matches always begins with a slash, wherever that is in the text.
@@ -256,24 +257,6 @@ pub(crate) fn group(hir: &Hir, index: u32) -> Option<&Hir> {
             parts.iter().find_map(|part| group(part, index))
         }
         HirKind::Empty | HirKind::Literal(_) | HirKind::Class(_) | HirKind::Look(_) => None,
-    }
-}
-
-fn begins_with_slash(hir: &Hir) -> Option<bool> {
-    if !hir.properties().look_set_prefix().contains(Look::Start) {
-        return Some(false);
-    }
-    match hir.kind() {
-        HirKind::Look(_) | HirKind::Empty => None,
-        HirKind::Literal(literal) => Some(literal.0.starts_with(b"/")),
-        HirKind::Concat(_) => first_is_slash(hir),
-        HirKind::Capture(capture) => begins_with_slash(&capture.sub),
-        HirKind::Alternation(branches) => branches
-            .iter()
-            .map(begins_with_slash)
-            .find(|slash| *slash != Some(true))
-            .unwrap_or(Some(true)),
-        HirKind::Class(_) | HirKind::Repetition(_) => Some(false),
     }
 }
 

@@ -9,7 +9,7 @@ use regex_syntax::hir::{Hir, HirKind, Look};
 
 use super::Router;
 use super::resolve::{MethodMap, Mount, RouteInfo, Section, Shared};
-use super::settings::{LeadingSlash, Settings, TrailingSlash};
+use super::settings::{EncodedSlashes, LeadingSlash, OtherSpellings, Settings, TrailingSlash};
 use crate::builder::UrlMapBuilder;
 use crate::engine::Limits;
 use crate::error::BuildError;
@@ -285,6 +285,21 @@ impl<S> RouterBuilder<S> {
     /// matches the second. By default such a path is not found.
     pub fn merge_slashes(mut self) -> Self {
         self.settings.merge_slashes = true;
+        self
+    }
+
+    /// What is done about a `%2F` in a path. By default no pattern is asked; where the paths are
+    /// [raw](Self::raw_paths), it is part of a segment and this is not asked.
+    pub fn encoded_slashes(mut self, slashes: EncodedSlashes) -> Self {
+        self.settings.encoded_slashes = slashes;
+        self
+    }
+
+    /// What is done about a path that a route matches in another spelling. By default it is
+    /// redirected to the canonical one; where the paths are [raw](Self::raw_paths), each spelling
+    /// is a path of its own and this is not asked.
+    pub fn other_spellings(mut self, spellings: OtherSpellings) -> Self {
+        self.settings.other_spellings = spellings;
         self
     }
 

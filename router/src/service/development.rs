@@ -167,9 +167,9 @@ impl<'s> Page<'s> {
         let text = shared.text(path);
         let first = |text: &str| text.chars().take(LONGEST).collect::<String>();
         let asked = match text.as_deref() {
-            None => "nothing: the decoded path is not UTF-8".to_owned(),
-            Some("") => "the empty path".to_owned(),
-            Some(text) => Shown(&first(text)).to_string(),
+            Err(reason) => format!("nothing: {reason}"),
+            Ok("") => "the empty path".to_owned(),
+            Ok(text) => Shown(&first(text)).to_string(),
         };
         let mounts = shared.mounts.iter().map(Line::of_mount);
         let routes = shared.routes.iter().take(SHOWN).map(Line::of_route);

@@ -2,13 +2,14 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::fmt;
 
-use gateway_core::Prefix;
+use gateway_core::{Prefix, Spelling, relative_reference};
 use http::{Method, Uri};
 use percent_encoding::percent_decode_str;
 
-use super::redirect;
-use super::settings::{LeadingSlash, Settings, TrailingSlash};
+use super::settings::{EncodedSlashes, LeadingSlash, OtherSpellings, Settings};
+use super::slashes;
 use crate::engine::{Matcher, Words};
 use crate::entry::Entry;
 use crate::map::UrlMap;
@@ -126,6 +127,25 @@ pub(crate) enum Outcome<'p> {
     Miss(Option<usize>),
 }
 
+/// Why patterns are not asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unread {
+    NotUtf8,
+    /// A service below would not know it for what the patterns took it for.
+    DotSegment,
+    EncodedSlash,
+}
+
+impl fmt::Display for Unread {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NotUtf8 => "the decoded path is not UTF-8",
+            Self::DotSegment => "a segment of the path is `.` or `..`",
+            Self::EncodedSlash => "the path has a `%2F` (see `encoded_slashes`)",
+        })
+    }
+}
+
 #[derive(Debug)]
 pub(crate) struct Found<'p> {
     pub(crate) id: u32,
@@ -168,54 +188,53 @@ impl Shared {
                 section,
             };
         }
-        let host_section = self.limited(section);
+        let limited = self.limited(section);
         // `*` and the authority form of CONNECT are no paths.
         if !path.starts_with('/') {
-            return Outcome::Miss(self.fallback(host_section));
+            return Outcome::Miss(self.fallback(limited));
         }
-        let Some((text, words)) = self.text_and_words(path) else {
-            return Outcome::BadPath;
+        let spelling = Spelling::of(path);
+        let (text, words) = match self.read(path, spelling) {
+            Ok(read) => read,
+            Err(Unread::NotUtf8) => return Outcome::BadPath,
+            Err(Unread::DotSegment | Unread::EncodedSlash) => {
+                return Outcome::Miss(self.fallback(limited));
+            }
         };
-        if let Some(limited) = host_section
-            && let Some(id) = limited.find(method, &text, words)
-        {
-            return Outcome::Route(Found {
+        let in_limited = limited.and_then(|limited| limited.find(method, &text, words));
+        let found = in_limited.or_else(|| self.sections.first()?.find(method, &text, words));
+        match found {
+            None => self.missed(method, limited, &text, path, query),
+            Some(_) if self.redirects(spelling) => self.to_canonical(limited, spelling, query),
+            Some(id) => Outcome::Route(Found {
                 id,
                 text,
                 words,
                 section,
-                host,
-            });
+                host: host.filter(|_| in_limited.is_some()),
+            }),
         }
-        if let Some(open) = self.sections.first()
-            && let Some(id) = open.find(method, &text, words)
-        {
-            return Outcome::Route(Found {
-                id,
-                text,
-                words,
-                section,
-                host: None,
-            });
-        }
-        self.missed(method, host_section, &text, path, query)
     }
 
     #[cold]
     fn missed<'p>(
         &self,
         method: &Method,
-        host_section: Option<&Section>,
+        limited: Option<&Section>,
         text: &str,
         path: &str,
         query: Option<&str>,
     ) -> Outcome<'p> {
-        let sections = || host_section.into_iter().chain(self.sections.first());
+        let sections = || limited.into_iter().chain(self.sections.first());
         let mut methods = Vec::new();
         for section in sections() {
             section.allowed(text, &mut methods);
         }
         if !methods.is_empty() {
+            let spelling = Spelling::of(path);
+            if self.redirects(spelling) {
+                return self.to_canonical(limited, spelling, query);
+            }
             if !methods.contains(&Method::OPTIONS) {
                 methods.push(Method::OPTIONS);
             }
@@ -227,75 +246,116 @@ impl Shared {
                 Outcome::MethodNotAllowed(allow)
             };
         }
-        let matches = |text: &str| {
-            let words = Words::new(text);
-            sections().any(|section| section.find(method, text, words).is_some())
+        let merged = || {
+            let merge = self.settings.merge_slashes;
+            merge.then(|| slashes::merged(path)).flatten()
         };
-        let location = self
-            .other_end(path, text)
-            .filter(|(_, text)| matches(text))
-            .and_then(|_| redirect::to_other_end(path));
-        let location = location.or_else(|| {
-            let merged = self
-                .settings
-                .merge_slashes
-                .then(|| redirect::merged(path))
-                .flatten()?;
-            let text = self.text(&merged)?;
-            if matches(&text) {
-                return redirect::to_merged(path, &merged);
-            }
-            let (merged, text) = self.other_end(&merged, &text)?;
-            matches(&text)
-                .then(|| redirect::to_merged(path, &merged))
-                .flatten()
-        });
-        match (location, query) {
-            (Some(location), Some(query)) => {
-                Outcome::Redirect(redirect::ascii(&format!("{location}?{query}")))
-            }
-            (Some(location), None) => Outcome::Redirect(redirect::ascii(&location)),
-            (None, _) => Outcome::Miss(self.fallback(host_section)),
+        // As it is asked for next, which is not the spelling of now.
+        let leads_to = |path: String| {
+            let path = Spelling::of(&path).canonical().into_owned();
+            let text = self.text(&path).ok()?;
+            let words = Words::new(&text);
+            sections()
+                .any(|section| section.find(method, &text, words).is_some())
+                .then_some(path)
+        };
+        let target = self
+            .other_end(path)
+            .and_then(leads_to)
+            .or_else(|| merged().and_then(leads_to))
+            .or_else(|| {
+                merged()
+                    .and_then(|path| self.other_end(&path))
+                    .and_then(leads_to)
+            });
+        target
+            .and_then(|target| relative_reference(path, &target, query))
+            .map_or_else(|| Outcome::Miss(self.fallback(limited)), Outcome::Redirect)
+    }
+
+    /// Whether a route that matches is asked for in another spelling than it should be.
+    fn redirects(&self, spelling: Spelling<'_>) -> bool {
+        let wanted =
+            !self.settings.raw && self.settings.other_spellings == OtherSpellings::Redirect;
+        wanted && spelling.has_other_escapes()
+    }
+
+    #[cold]
+    fn to_canonical<'p>(
+        &self,
+        limited: Option<&Section>,
+        spelling: Spelling<'_>,
+        query: Option<&str>,
+    ) -> Outcome<'p> {
+        spelling
+            .location(query)
+            .map_or_else(|| Outcome::Miss(self.fallback(limited)), Outcome::Redirect)
+    }
+
+    /// The path with its other end, if the policy would rather have that.
+    fn other_end(&self, path: &str) -> Option<String> {
+        let text = self.text(path).ok()?;
+        slashes::other_end(self.settings.trailing, path, &text)
+    }
+
+    /// What patterns are matched with.
+    pub(crate) fn text<'p>(&self, path: &'p str) -> Result<Cow<'p, str>, Unread> {
+        Ok(self.read(path, Spelling::of(path))?.0)
+    }
+
+    #[inline]
+    fn read<'p>(
+        &self,
+        path: &'p str,
+        spelling: Spelling<'p>,
+    ) -> Result<(Cow<'p, str>, Words), Unread> {
+        let text = self.without_slash(path);
+        let words = Words::new(text);
+        if spelling.is_plain() && words.find(text.as_bytes(), b'%').is_none() {
+            return Ok((Cow::Borrowed(text), words));
         }
+        self.read_closely(text, spelling)
     }
 
-    /// The path and what patterns are matched with, both with the slash at the
-    /// end that the policy would add or take off.
-    fn other_end(&self, path: &str, text: &str) -> Option<(String, String)> {
-        match self.settings.trailing {
-            TrailingSlash::Strict => None,
-            TrailingSlash::RedirectToSlash => (!text.is_empty() && !text.ends_with('/'))
-                .then(|| (format!("{path}/"), format!("{text}/"))),
-            TrailingSlash::RedirectToNoSlash => {
-                let text = text.strip_suffix('/').filter(|text| !text.is_empty())?;
-                Some((path.strip_suffix('/')?.into(), text.into()))
-            }
+    #[cold]
+    fn read_closely<'p>(
+        &self,
+        text: &'p str,
+        spelling: Spelling<'p>,
+    ) -> Result<(Cow<'p, str>, Words), Unread> {
+        if spelling.has_dot_segment() {
+            return Err(Unread::DotSegment);
         }
+        if self.settings.raw {
+            return Ok((Cow::Borrowed(text), Words::new(text)));
+        }
+        if spelling.has_encoded_slash() && self.settings.encoded_slashes == EncodedSlashes::Refuse {
+            return Err(Unread::EncodedSlash);
+        }
+        let decoded = percent_decode_str(text)
+            .decode_utf8()
+            .map_err(|_| Unread::NotUtf8)?;
+        let text = match self.settings.leading {
+            // `%2F` at the start is a slash to the patterns as well.
+            LeadingSlash::StripAll if decoded.starts_with('/') => {
+                Cow::Owned(decoded.trim_start_matches('/').to_owned())
+            }
+            _ => decoded,
+        };
+        // Behind a `%2F` that is a slash, a segment begins that the raw path has none of.
+        if spelling.has_encoded_slash() && text.split('/').any(|part| matches!(part, "." | "..")) {
+            return Err(Unread::DotSegment);
+        }
+        let words = Words::new(&text);
+        Ok((text, words))
     }
 
-    /// What patterns are matched with; `None` if it is no UTF-8.
-    pub(crate) fn text<'p>(&self, path: &'p str) -> Option<Cow<'p, str>> {
-        Some(self.text_and_words(path)?.0)
-    }
-
-    fn text_and_words<'p>(&self, path: &'p str) -> Option<(Cow<'p, str>, Words)> {
-        let path = match self.settings.leading {
+    fn without_slash<'p>(&self, path: &'p str) -> &'p str {
+        match self.settings.leading {
             LeadingSlash::Keep => path,
             LeadingSlash::StripOne => path.strip_prefix('/').unwrap_or(path),
             LeadingSlash::StripAll => path.trim_start_matches('/'),
-        };
-        let words = Words::new(path);
-        if self.settings.raw || words.find(path.as_bytes(), b'%').is_none() {
-            return Some((Cow::Borrowed(path), words));
         }
-        let decoded = percent_decode_str(path).decode_utf8().ok()?;
-        let text = match self.settings.leading {
-            // `%2F` at the start is a slash to the patterns as well.
-            LeadingSlash::StripAll => Cow::Owned(decoded.trim_start_matches('/').to_owned()),
-            LeadingSlash::StripOne | LeadingSlash::Keep => decoded,
-        };
-        let words = Words::new(&text);
-        Some((text, words))
     }
 
     /// The section that is limited to a host; 0 if none is.

@@ -1,9 +1,9 @@
 //! The paths of a router's named routes.
 
+use gateway_core::Spelling;
 use http::Method;
 use percent_encoding::percent_decode_str;
 
-use super::redirect;
 use super::resolve::Shared;
 use super::settings::LeadingSlash;
 use crate::engine::Words;
@@ -49,7 +49,7 @@ pub(crate) fn path_for(
         return Err(taken_by_mount(shared, mount, &path));
     }
     // What stands in front of patterns may be more than one slash.
-    if !path.starts_with('/') || shared.text(&path).as_deref() != Some(&text) {
+    if !path.starts_with('/') || shared.text(&path).as_deref() != Ok(&text) {
         return Err(unsafe_url(&path));
     }
     Ok(path)
@@ -57,8 +57,8 @@ pub(crate) fn path_for(
 
 /// A path behind what is in front of its router.
 pub(crate) fn behind(prefix: &str, path: &str) -> Result<String, UrlForError> {
-    // What clients and settings say in raw UTF-8 must not get into a header.
-    let url = format!("{}{path}", redirect::ascii(prefix));
+    // Clients and settings spell it as they like.
+    let url = format!("{}{path}", Spelling::of(prefix).canonical());
     if reverse::is_unsafe(&url) {
         return Err(unsafe_url(&url));
     }
