@@ -14,14 +14,14 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tower_service::Service;
 use tracing::{debug, warn};
 
-use super::codec::Codec;
-use super::connection::{Closing, Connection};
-use super::settings::Settings;
-use crate::accept::Admission;
+use super::wire::codec::Codec;
+use super::wire::connection::{Closing, Connection};
+use super::wire::settings::Settings;
 use crate::lifetime::{Lifetime, tcp_addr};
-use crate::listener::{Both, Listener};
+use crate::listen::accept::Admission;
+use crate::listen::listener::{Both, Listener};
+use crate::listen::sockets::Sockets;
 use crate::shutdown::{Outcome, Shutdown};
-use crate::sockets::Sockets;
 
 /// A protocol that a front end speaks.
 pub(crate) trait Protocol: Send + 'static {

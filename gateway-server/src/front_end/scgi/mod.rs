@@ -39,8 +39,8 @@ use tower_service::Service;
 
 pub use self::codec::Malformed;
 use self::codec::{NetstringCodec, Rules};
-use crate::cgi_wire::server::{self, Protocol};
-use crate::cgi_wire::settings::Settings;
+use crate::front_end::server::{self, Protocol};
+use crate::front_end::wire::settings::Settings;
 use crate::{Outcome, Sockets, ToSockets};
 
 /// The protocol of [`Server`].

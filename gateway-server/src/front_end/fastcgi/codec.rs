@@ -12,10 +12,10 @@ use super::record::{
 };
 use gateway_core::Prefix;
 
-use crate::cgi_environ::sent::SentVars;
-use crate::cgi_environ::{Head, Refused, Variables};
-use crate::cgi_wire::codec::{Codec, Event};
-use crate::cgi_wire::output::Output;
+use crate::cgi_vars::environ::{Head, Refused, Variables};
+use crate::cgi_vars::sent::SentVars;
+use crate::front_end::wire::codec::{Codec, Event};
+use crate::front_end::wire::output::Output;
 
 /// The most that one record of ours carries: the largest multiple of eight, so that no full
 /// record needs padding.

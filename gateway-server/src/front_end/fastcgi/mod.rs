@@ -54,8 +54,8 @@ use http::{Request, Response};
 use tower_service::Service;
 
 use self::codec::{RecordCodec, Rules};
-use crate::cgi_wire::server::{self, Protocol};
-use crate::cgi_wire::settings::Settings;
+use crate::front_end::server::{self, Protocol};
+use crate::front_end::wire::settings::Settings;
 use crate::{Outcome, Sockets, ToSockets};
 
 /// The protocol of [`Server`].

@@ -6,8 +6,8 @@ use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, StatusCode};
 
 use super::output::Output;
-use crate::cgi_environ::Head;
-use crate::cgi_environ::sent::SentVars;
+use crate::cgi_vars::environ::Head;
+use crate::cgi_vars::sent::SentVars;
 
 /// What came in from the front end.
 #[cfg_attr(

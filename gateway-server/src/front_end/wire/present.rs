@@ -8,9 +8,9 @@ use gateway_core::{Body, BoxError};
 use http::{Method, StatusCode};
 
 use super::input::{self, Feeder, Incoming};
-use crate::access::Record;
-use crate::cgi_environ::Head;
-use crate::cgi_environ::sent::SentVars;
+use crate::cgi_vars::environ::Head;
+use crate::cgi_vars::sent::SentVars;
+use crate::log::access::Record;
 
 /// The request that is running. Of one that was refused nothing is known, its method neither.
 #[derive(Default)]

@@ -6,7 +6,7 @@ use gateway_core::{Addr, Arrival, Body, ConnInfo, GatewayFacts, ScriptName};
 use http::Request;
 use http::uri::Scheme;
 
-use super::Head;
+use super::environ::Head;
 
 impl Head {
     /// The request, with what the front end said about its client and the application's place.

@@ -9,10 +9,10 @@ use http::{HeaderMap, StatusCode};
 
 use gateway_core::Prefix;
 
-use crate::cgi_environ::sent::SentVars;
-use crate::cgi_environ::{Head, Refused, Variables};
-use crate::cgi_wire::codec::{Codec, Event};
-use crate::cgi_wire::output::Output;
+use crate::cgi_vars::environ::{Head, Refused, Variables};
+use crate::cgi_vars::sent::SentVars;
+use crate::front_end::wire::codec::{Codec, Event};
+use crate::front_end::wire::output::Output;
 
 /// Bytes that are not SCGI.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -10,9 +10,9 @@ use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::Listener;
 #[cfg(unix)]
-use crate::unix::UnixSocket;
+use super::unix::UnixSocket;
+use crate::Listener;
 
 /// Connections that the kernel may hold before they are accepted. The kernel lowers it to its own
 /// `net.core.somaxconn`, which is 4096 where nobody changed it.
@@ -412,8 +412,8 @@ impl Stream {
     pub fn unacknowledged(&self) -> Option<usize> {
         #[cfg(target_os = "linux")]
         return match &self.kind {
-            Kind::Tcp(stream) => crate::outq::outq(stream),
-            Kind::Unix(stream) => crate::outq::outq(stream),
+            Kind::Tcp(stream) => super::outq::outq(stream),
+            Kind::Unix(stream) => super::outq::outq(stream),
         };
         #[cfg(not(target_os = "linux"))]
         None

@@ -41,11 +41,6 @@
 //! | `REMOTE_ADDR`, `REMOTE_PORT` | the peer; absent or not an address, an unknown peer, never the front end's own address |
 //! | any of these twice | the later one, as nginx's `fastcgi_param` lines override an included file |
 
-mod arrive;
-mod path;
-#[cfg(feature = "_wire")]
-pub(crate) mod sent;
-
 use std::error::Error;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -59,7 +54,7 @@ use http::header::{
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, Version};
 
-use self::path::{Said, SplitPath};
+use super::path::{self, Said, SplitPath};
 
 /// The variables of one request, collected one by one.
 #[derive(Debug, Default)]
@@ -111,7 +106,7 @@ pub struct Head {
     /// HTTPS is `on` or `1`, or REQUEST_SCHEME is `https`.
     pub secure: bool,
     path: Bytes,
-    split: usize,
+    pub(super) split: usize,
 }
 
 /// Why a set of variables is no request.

@@ -1,26 +1,35 @@
-//! Graceful shutdown, for every protocol: who is told, in which order, and what came of it.
-//!
-//! ```text
-//! Serving ──signal──▶ Draining ──grace──▶ Closing ──deadline──▶ Cut
-//!                     nothing new is      idle connections      what is left
-//!                     accepted; answers   close; running        is dropped
-//!                     say `close`         requests go on
-//! ```
-//! It is over as soon as no connection is left, whichever phase that happens in.
-
-use std::fmt;
 use std::future::Future;
-use std::io;
 use std::pin::{Pin, pin};
-use std::process::{ExitCode, Termination};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio::sync::futures::OwnedNotified;
 use tokio::time;
+
+use super::outcome::Outcome;
+use super::signals::Signal;
+use super::supervisor::tell_supervisor;
+
+/// How long a shutdown takes at most.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Plan {
+    /// How long idle connections stay open for requests that are on their way.
+    pub(crate) grace: Duration,
+    /// From the beginning to the cut.
+    pub(crate) deadline: Duration,
+}
+
+impl Default for Plan {
+    fn default() -> Self {
+        Self {
+            grace: Duration::from_secs(1),
+            deadline: Duration::from_secs(30),
+        }
+    }
+}
 
 /// How far a shutdown has come. The order is the order in time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -152,13 +161,6 @@ impl Shutdown {
     }
 }
 
-/// Tells systemd (`Type=notify`) how far we are; nobody where `NOTIFY_SOCKET` is not set.
-pub(crate) fn tell_supervisor(state: sd_notify::NotifyState<'_>) {
-    if let Err(error) = sd_notify::notify(&[state]) {
-        tracing::debug!(%error, "the supervisor could not be told");
-    }
-}
-
 /// One task's view of a [`Shutdown`].
 #[derive(Debug)]
 pub(crate) struct Watch {
@@ -238,204 +240,5 @@ impl Drop for Tracked {
         if self.shutdown.inner.open.fetch_sub(1, Ordering::AcqRel) == 1 {
             self.shutdown.inner.emptied.notify_waiters();
         }
-    }
-}
-
-/// How long a shutdown takes at most.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Plan {
-    /// How long idle connections stay open for requests that are on their way.
-    pub(crate) grace: Duration,
-    /// From the beginning to the cut.
-    pub(crate) deadline: Duration,
-}
-
-impl Default for Plan {
-    fn default() -> Self {
-        Self {
-            grace: Duration::from_secs(1),
-            deadline: Duration::from_secs(30),
-        }
-    }
-}
-
-/// A signal that ends a server.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Signal {
-    /// SIGINT, or Ctrl-C on a console.
-    Interrupt,
-    /// SIGTERM.
-    Terminate,
-}
-
-impl Signal {
-    /// 128 and the signal's number, as a shell reports it: 130 or 143.
-    #[must_use]
-    pub fn exit_code(self) -> u8 {
-        match self {
-            Self::Interrupt => 130,
-            Self::Terminate => 143,
-        }
-    }
-}
-
-impl fmt::Display for Signal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Interrupt => "SIGINT",
-            Self::Terminate => "SIGTERM",
-        })
-    }
-}
-
-/// SIGTERM and SIGINT from the moment this is made, one at a time.
-///
-/// From then on they no longer end the process by themselves, and tokio never gives them back. So
-/// when the last of these is dropped, each signal ends the process at once with its exit code: a
-/// program that hangs on its way out (a runtime waits for blocking threads) can still be stopped.
-#[derive(Debug)]
-pub(crate) struct Signals {
-    #[cfg(unix)]
-    interrupt: tokio::signal::unix::Signal,
-    #[cfg(unix)]
-    terminate: tokio::signal::unix::Signal,
-}
-
-/// How many hear signals at present.
-#[cfg(unix)]
-static HEARING: AtomicUsize = AtomicUsize::new(0);
-
-/// Whether nobody does any more.
-#[cfg(unix)]
-static UNHEARD: std::sync::OnceLock<Arc<AtomicBool>> = std::sync::OnceLock::new();
-
-impl Signals {
-    #[cfg(unix)]
-    pub(crate) fn listen() -> io::Result<Self> {
-        use tokio::signal::unix::{SignalKind, signal};
-        let signals = Self {
-            interrupt: signal(SignalKind::interrupt())?,
-            terminate: signal(SignalKind::terminate())?,
-        };
-        HEARING.fetch_add(1, Ordering::AcqRel);
-        let unheard = UNHEARD.get_or_init(|| {
-            let unheard = Arc::new(AtomicBool::new(false));
-            for (kind, signal) in [
-                (SignalKind::interrupt(), Signal::Interrupt),
-                (SignalKind::terminate(), Signal::Terminate),
-            ] {
-                // What cannot be registered stays as it was: swallowed.
-                let _ = signal_hook::flag::register_conditional_shutdown(
-                    kind.as_raw_value(),
-                    signal.exit_code().into(),
-                    Arc::clone(&unheard),
-                );
-            }
-            unheard
-        });
-        unheard.store(false, Ordering::Release);
-        Ok(signals)
-    }
-
-    #[cfg(not(unix))]
-    pub(crate) fn listen() -> io::Result<Self> {
-        Ok(Self {})
-    }
-
-    #[cfg(unix)]
-    pub(crate) async fn next(&mut self) -> Signal {
-        tokio::select! {
-            _ = self.interrupt.recv() => Signal::Interrupt,
-            _ = self.terminate.recv() => Signal::Terminate,
-        }
-    }
-
-    #[cfg(not(unix))]
-    pub(crate) async fn next(&mut self) -> Signal {
-        match tokio::signal::ctrl_c().await {
-            Ok(()) => Signal::Interrupt,
-            // There is no console to send one.
-            Err(_) => std::future::pending().await,
-        }
-    }
-}
-
-#[cfg(unix)]
-impl Drop for Signals {
-    fn drop(&mut self) {
-        if HEARING.fetch_sub(1, Ordering::AcqRel) == 1
-            && let Some(unheard) = UNHEARD.get()
-        {
-            unheard.store(true, Ordering::Release);
-        }
-    }
-}
-
-/// What came of a shutdown.
-///
-/// Returned from `main`, it becomes the exit code: 0 where every connection was finished, 1 where
-/// the deadline cut some, 130 or 143 where a second signal did.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Outcome {
-    finished: usize,
-    cut: usize,
-    hurried: Option<Signal>,
-}
-
-impl Outcome {
-    /// How many of the connections that were open when the shutdown began came to their end.
-    #[must_use]
-    pub fn finished(&self) -> usize {
-        self.finished
-    }
-
-    /// How many were dropped with a request unanswered or half answered.
-    #[must_use]
-    pub fn cut(&self) -> usize {
-        self.cut
-    }
-
-    /// The second signal, if one ended the shutdown early.
-    #[must_use]
-    pub fn hurried(&self) -> Option<Signal> {
-        self.hurried
-    }
-
-    /// Whether nothing was cut.
-    #[must_use]
-    pub fn is_clean(&self) -> bool {
-        self.cut == 0 && self.hurried.is_none()
-    }
-
-    /// The exit code: 0, 1, 130 or 143; see [above](Self).
-    #[must_use]
-    pub fn code(&self) -> u8 {
-        match self.hurried {
-            Some(signal) => signal.exit_code(),
-            None if self.cut > 0 => 1,
-            None => 0,
-        }
-    }
-}
-
-impl fmt::Display for Outcome {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{} connections finished, {} cut",
-            self.finished, self.cut
-        )?;
-        match self.hurried {
-            Some(signal) => write!(f, " by a second signal ({signal})"),
-            None if self.cut > 0 => f.write_str(" at the deadline"),
-            None => Ok(()),
-        }
-    }
-}
-
-impl Termination for Outcome {
-    fn report(self) -> ExitCode {
-        ExitCode::from(self.code())
     }
 }

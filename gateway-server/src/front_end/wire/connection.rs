@@ -22,8 +22,8 @@ use super::output::Output;
 use super::present::Present;
 use super::settings::Settings;
 use super::timer::{Timer, Wait};
-use crate::access::Record;
-use crate::cgi_response::{BodyPlan, encode_head};
+use crate::cgi_vars::response::{BodyPlan, encode_head};
+use crate::log::access::Record;
 use crate::shutdown::{Phase, Watch};
 
 /// A response is gathered up to here before the socket must take some of it.
