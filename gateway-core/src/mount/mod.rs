@@ -11,6 +11,7 @@ use http::uri::PathAndQuery;
 pub use body::MountBody;
 pub use future::ResponseFuture;
 pub use layer::MountLayer;
+pub(crate) use service::not_found;
 pub use service::{Mount, NotFound, mount};
 
 /// `uri` with `path` in place of its path; the query and an absolute form stay.
