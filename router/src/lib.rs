@@ -116,8 +116,8 @@ be set: [`LeadingSlash`], [`raw_paths`](RouterBuilder::raw_paths).
 //! # Ok::<(), router::BuildError>(())
 //! ```
 //!
-//! What else differs from Django and Werkzeug, and what does not, is
-//! [listed case by case](https://github.com/gateway-rs/gateway/blob/main/docs/router-beside-django-and-werkzeug.md).
+//! What else differs from Django and Werkzeug, and what does not, is listed case by case in
+//! `docs/router-beside-django-and-werkzeug.md`, in the repository.
 //!
 //! # What is found at build
 //!
