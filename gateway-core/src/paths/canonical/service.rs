@@ -5,7 +5,8 @@ use http::{HeaderValue, Request, Response, StatusCode, header};
 use tower_service::Service;
 
 use super::policy::{Policy, Verdict};
-use crate::mount::{MountBody, ResponseFuture, below, not_found};
+use crate::paths::mount::{MountBody, ResponseFuture, not_found};
+use crate::paths::script_name::below;
 use crate::{Arrival, Body, RequestExt, ScriptName};
 
 /// The service of [`CanonicalPathLayer`](super::CanonicalPathLayer).
