@@ -126,8 +126,8 @@ whatever no route took. A service in either place that reads paths in another wa
 //! # Ok::<(), router::BuildError>(())
 //! ```
 //!
-//! What else differs from Django and Werkzeug, and what does not, is
-//! [listed case by case](https://github.com/gateway-rs/gateway/blob/main/docs/router-beside-django-and-werkzeug.md).
+//! What else differs from Django and Werkzeug, and what does not, is listed case by case in
+//! `docs/router-beside-django-and-werkzeug.md`, in the repository.
 //!
 //! # What is found at build
 //!
