@@ -36,8 +36,8 @@ use gateway_core::{Application, Body, BoxError, Environ, Failure, GatewayFacts, 
 use http::{HeaderMap, Method, Request, Response, StatusCode};
 use tower_service::Service;
 
-use crate::cgi_environ::{Head, Refused, Variables};
-use crate::cgi_response::{BodyPlan, encode_head};
+use crate::cgi_vars::environ::{Head, Refused, Variables};
+use crate::cgi_vars::response::{BodyPlan, encode_head};
 
 /// Answers the request that this process was started for.
 ///

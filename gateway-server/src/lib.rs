@@ -56,10 +56,6 @@
 //! `http` (default), `fastcgi`, `scgi` and `cgi`: each is the module of its name. With all four there is `auto`,
 //! which finds out how the program was started, so that one binary deploys anywhere.
 
-#[cfg(feature = "listen")]
-mod accept;
-#[cfg(feature = "listen")]
-mod access;
 #[cfg(all(
     feature = "http",
     feature = "fastcgi",
@@ -70,31 +66,19 @@ mod auto;
 #[cfg(feature = "cgi")]
 pub mod cgi;
 #[cfg(feature = "_environ")]
-pub mod cgi_environ;
-#[cfg(feature = "_environ")]
-mod cgi_response;
+mod cgi_vars;
 #[cfg(feature = "_wire")]
-mod cgi_wire;
-#[cfg(feature = "http")]
-pub mod common_log;
-#[cfg(feature = "fastcgi")]
-pub mod fastcgi;
+mod front_end;
 #[cfg(feature = "http")]
 pub mod http;
 #[cfg(feature = "listen")]
 mod lifetime;
 #[cfg(feature = "listen")]
-mod listener;
-#[cfg(all(feature = "listen", target_os = "linux"))]
-mod outq;
-#[cfg(feature = "scgi")]
-pub mod scgi;
+mod listen;
+#[cfg(feature = "listen")]
+mod log;
 #[cfg(feature = "listen")]
 mod shutdown;
-#[cfg(feature = "listen")]
-mod sockets;
-#[cfg(all(feature = "listen", unix))]
-mod unix;
 
 #[cfg(all(
     feature = "http",
@@ -103,11 +87,19 @@ mod unix;
     feature = "cgi"
 ))]
 pub use auto::{auto, auto_service};
+#[cfg(feature = "_environ")]
+pub use cgi_vars::environ as cgi_environ;
+#[cfg(feature = "fastcgi")]
+pub use front_end::fastcgi;
+#[cfg(feature = "scgi")]
+pub use front_end::scgi;
 #[cfg(feature = "_wire")]
-pub use cgi_wire::{ToSockets, server::FrontEndServer};
+pub use front_end::{server::FrontEndServer, to_sockets::ToSockets};
 #[cfg(feature = "listen")]
-pub use listener::{Both, Either, EitherHandshake, Listener};
+pub use listen::listener::{Both, Either, EitherHandshake, Listener};
+#[cfg(feature = "listen")]
+pub use listen::sockets::{Sockets, Stream};
+#[cfg(feature = "http")]
+pub use log::common as common_log;
 #[cfg(feature = "listen")]
 pub use shutdown::{Outcome, Signal};
-#[cfg(feature = "listen")]
-pub use sockets::{Sockets, Stream};

@@ -12,7 +12,7 @@ use tokio::sync::Semaphore;
 use tracing::{info, warn};
 
 use crate::Listener;
-use crate::accept::{self, Admission};
+use crate::listen::accept::{self, Admission};
 use crate::shutdown::{Outcome, Plan, Shutdown, Signal, Signals};
 
 /// How many connections a server takes, and when and how it stops.

@@ -18,13 +18,11 @@ use pin_project_lite::pin_project;
 
 use crate::{
     ResponseBody,
-    body::{Started, start},
-    cause::Cause,
-    finish::{self, Finishing},
-    gate::Verdict,
-    report::Stage,
-    summary::{Account, Brief, Witness},
-    watch::Watch,
+    body::watched::{Started, Watch, start},
+    context::{Account, Brief, Witness},
+    failure::{cause::Cause, facts::Stage},
+    pending::finish::{self, Finishing},
+    request::gate::Verdict,
 };
 
 pin_project! {
@@ -181,7 +179,7 @@ impl<F> ResponseFutureProjection<'_, F> {
             return Poll::Pending;
         };
         ready!(finishing.poll_told(cx));
-        Poll::Ready(Box::new(finishing.response()))
+        Poll::Ready(Box::new(finishing.response().map(ResponseBody::whole)))
     }
 
     /// The body goes on with it.
@@ -233,8 +231,8 @@ impl<F> ResponseFutureProjection<'_, F> {
             return;
         };
         let cause = match failed {
-            Failed::Handler(error) => Cause::of_error(error, witness.config()),
-            Failed::Body(error) => Cause::of_error(error, witness.config()),
+            Failed::Handler(error) => Cause::of_error(error, &witness.config().statuses),
+            Failed::Body(error) => Cause::of_error(error, &witness.config().statuses),
             Failed::Panic(caught) => Cause::of_panic(caught),
         };
         *self.state = State::Failed(Box::new(Finishing::new(cause, stage, &witness)));

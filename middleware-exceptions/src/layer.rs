@@ -8,8 +8,9 @@ use tower_layer::Layer;
 
 use crate::{
     Exceptions, Report,
-    gate::Details,
-    render::{Page, Rendered},
+    config::Config,
+    render::page::{Page, Rendered, Renderer},
+    request::gate::{Details, Gate},
 };
 
 /// Turns panics and errors of the services below it into responses and log records.
@@ -29,24 +30,6 @@ pub struct ExceptionsLayer {
     config: Arc<Config>,
 }
 
-#[derive(Clone)]
-pub(crate) struct Config {
-    pub(crate) details: Details,
-    pub(crate) trusted: Vec<IpNet>,
-    pub(crate) peer: Option<Arc<PeerFn>>,
-    pub(crate) observers: Vec<Arc<ObserverFn>>,
-    pub(crate) statuses: Vec<Arc<StatusFn>>,
-    pub(crate) renderer: Option<Arc<RenderFn>>,
-    pub(crate) append: bool,
-    pub(crate) flush: Duration,
-    pub(crate) editor: Option<Arc<str>>,
-}
-
-type PeerFn = dyn Fn(&Parts) -> Option<IpAddr> + Send + Sync;
-type ObserverFn = dyn Fn(&Report) + Send + Sync;
-pub(crate) type StatusFn = dyn Fn(&(dyn Error + 'static)) -> Option<StatusCode> + Send + Sync;
-type RenderFn = dyn Fn(&Page<'_>) -> Option<Rendered> + Send + Sync;
-
 impl ExceptionsLayer {
     /// The form for production: every failure is answered with a fixed text and an error id; the
     /// log has everything under that id.
@@ -56,19 +39,16 @@ impl ExceptionsLayer {
     #[must_use]
     pub fn new() -> Self {
         panic_capture::install();
-        crate::spans::install();
+        crate::failure::spans::install();
         warn_of_abort();
         Self {
             config: Arc::new(Config {
-                details: Details::Off,
-                trusted: Vec::new(),
-                peer: None,
+                gate: Gate::default(),
                 observers: Vec::new(),
                 statuses: Vec::new(),
-                renderer: None,
+                renderer: Renderer::default(),
                 append: false,
                 flush: Duration::from_secs(1),
-                editor: None,
             }),
         }
     }
@@ -80,8 +60,8 @@ impl ExceptionsLayer {
     /// body, the reason and the line that mends it. Off by default.
     #[must_use]
     pub fn development(self) -> Self {
-        crate::symbols::warm();
-        self.with(|config| match &mut config.details {
+        crate::pending::ready::warm();
+        self.with(|config| match &mut config.gate.details {
             details @ Details::Off => *details = Details::Gated { in_release: false },
             Details::Gated { .. } | Details::If(_) => {}
         })
@@ -90,8 +70,8 @@ impl ExceptionsLayer {
     /// As [`development`](Self::development), in release builds as well.
     #[must_use]
     pub fn development_in_release(self) -> Self {
-        crate::symbols::warm();
-        self.with(|config| match &mut config.details {
+        crate::pending::ready::warm();
+        self.with(|config| match &mut config.gate.details {
             details @ (Details::Off | Details::Gated { .. }) => {
                 *details = Details::Gated { in_release: true };
             }
@@ -104,7 +84,7 @@ impl ExceptionsLayer {
     /// called more than once.
     #[must_use]
     pub fn trust_peers(self, cidr: IpNet) -> Self {
-        self.with(|config| config.trusted.push(cidr))
+        self.with(|config| config.gate.trusted.push(cidr))
     }
 
     /// Shows details to whomever the closure says, in every build, in place of all the gates of
@@ -114,7 +94,7 @@ impl ExceptionsLayer {
     /// that clients cannot.
     #[must_use]
     pub fn show_details_if(self, allowed: impl Fn(&Parts) -> bool + Send + Sync + 'static) -> Self {
-        self.with(|config| config.details = Details::If(Arc::new(allowed)))
+        self.with(|config| config.gate.details = Details::If(Arc::new(allowed)))
     }
 
     /// Where [`development`](Self::development) finds the peer. Default: `gateway_core::ConnInfo` and, with the feature
@@ -124,7 +104,7 @@ impl ExceptionsLayer {
         self,
         peer: impl Fn(&Parts) -> Option<IpAddr> + Send + Sync + 'static,
     ) -> Self {
-        self.with(|config| config.peer = Some(Arc::new(peer)))
+        self.with(|config| config.gate.peer = Some(Arc::new(peer)))
     }
 
     /// Calls this with every failure, before it is logged and answered. May be called more than once.
@@ -159,7 +139,7 @@ impl ExceptionsLayer {
         self,
         render: impl Fn(&Page<'_>) -> Option<Rendered> + Send + Sync + 'static,
     ) -> Self {
-        self.with(|config| config.renderer = Some(Arc::new(render)))
+        self.with(|config| config.renderer.own = Some(Arc::new(render)))
     }
 
     /// Where details are shown and a `text/*` body fails half way: appends the traceback to it.
@@ -181,14 +161,14 @@ impl ExceptionsLayer {
     #[must_use]
     pub fn editor(self, url: impl Into<Arc<str>>) -> Self {
         let url = url.into();
-        self.with(|config| config.editor = Some(url))
+        self.with(|config| config.renderer.editor = Some(url))
     }
 
     /// Files below this folder are yours: their lines are shown, their paths relative to it.
     /// Default: the workspace a file is in (the folder with a `Cargo.lock`). For the whole process.
     #[must_use]
     pub fn project_root(self, root: impl Into<PathBuf>) -> Self {
-        crate::source::set_root(root.into());
+        crate::frames::source::set_root(root.into());
         self
     }
 
@@ -240,8 +220,8 @@ impl<S> Layer<S> for ExceptionsLayer {
 impl fmt::Debug for ExceptionsLayer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ExceptionsLayer")
-            .field("details", &self.config.details)
-            .field("trusted", &self.config.trusted)
+            .field("details", &self.config.gate.details)
+            .field("trusted", &self.config.gate.trusted)
             .field("observers", &self.config.observers.len())
             .finish_non_exhaustive()
     }

@@ -132,37 +132,29 @@
 //! addresses and named after the failure, off the async workers, once per address; a storm of failures that need
 //! new names gets [the place only](Note::TooMany). Line tables are enough: `debug = "line-tables-only"` in the profile.
 
-mod accept;
 mod body;
-mod cause;
-mod clean;
-mod finish;
+mod config;
+mod context;
+mod failure;
 mod frames;
 mod future;
-mod gate;
-mod id;
 mod layer;
-mod names;
+mod pending;
 mod render;
 mod report;
-mod secrets;
+mod request;
 mod service;
-mod source;
-mod spans;
-mod summary;
-mod symbols;
-mod watch;
-mod worker;
+mod text;
 
-pub use accept::Format;
-pub use body::{BodyError, ResponseBody};
-pub use frames::{Folded, Frame, Note, Traceback};
+pub use body::ResponseBody;
+pub use failure::body_error::BodyError;
+pub use failure::facts::{ChainLink, Kind, Place, SpanSummary, Stage};
+pub use failure::id::ErrorId;
+pub use frames::{Folded, Frame, Note, Traceback, names::Origin, source::Excerpt};
 pub use future::ResponseFuture;
-pub use id::ErrorId;
 pub use layer::ExceptionsLayer;
-pub use names::Origin;
-pub use render::{Page, Rendered};
-pub use report::{ChainLink, Kind, Place, Report, SpanSummary, Stage};
+pub use render::page::{Page, Rendered};
+pub use report::Report;
+pub use request::accept::Format;
+pub use request::summary::RequestSummary;
 pub use service::Exceptions;
-pub use source::Excerpt;
-pub use summary::RequestSummary;

@@ -5,10 +5,13 @@ use std::{fmt, sync::OnceLock};
 use http::StatusCode;
 
 use crate::{
-    cause::{Cause, Trace},
-    frames::Traceback,
-    id::ErrorId,
-    summary::RequestSummary,
+    failure::{
+        cause::Cause,
+        facts::{ChainLink, Kind, Place, SpanSummary, Stage},
+        id::ErrorId,
+    },
+    frames::{Traceback, resolve::is_ready},
+    request::summary::RequestSummary,
 };
 
 /// One failure: what went wrong, where, and during which request.
@@ -21,71 +24,6 @@ pub struct Report {
     request: RequestSummary,
     cause: Cause,
     traceback: OnceLock<Traceback>,
-}
-
-/// How it failed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Kind {
-    /// Something panicked.
-    Panic,
-    /// The service, or its response body, returned an error.
-    Error,
-}
-
-/// How far the request had come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Stage {
-    /// `Service::poll_ready`.
-    Ready,
-    /// `Service::call`, before there was a future.
-    Call,
-    /// The handler's future.
-    Future,
-    /// The drop of the handler's future.
-    FutureDrop,
-    /// The response body, polled for the first time before the head was sent.
-    BodyStart,
-    /// The response body, after the head was sent.
-    Body,
-    /// `is_end_stream` or `size_hint` of the response body, after the head was sent.
-    BodyHint,
-    /// The drop of the response body.
-    BodyDrop,
-}
-
-/// One error in a chain of causes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct ChainLink {
-    /// The name of its type, where it is known.
-    pub type_name: Option<String>,
-    /// What its `Display` says.
-    pub message: String,
-}
-
-/// A place in the source.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Place {
-    /// As the compiler has it: often relative to the workspace root.
-    pub file: String,
-    /// Counted from 1.
-    pub line: u32,
-    /// Counted from 1.
-    pub column: u32,
-}
-
-/// A tracing span that was open.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct SpanSummary {
-    /// The name of the span.
-    pub name: String,
-    /// Its fields as the subscriber formatted them, those with secret names redacted; empty without
-    /// the feature `tracing-error`.
-    pub fields: String,
 }
 
 impl Report {
@@ -147,16 +85,17 @@ impl Report {
             .get_or_init(|| Traceback::resolve(&self.cause.trace, self.location()))
     }
 
-    pub(crate) fn trace(&self) -> &Trace {
-        &self.cause.trace
-    }
-
     pub(crate) fn set_traceback(&self, traceback: Traceback) {
         _ = self.traceback.set(traceback);
     }
 
     pub(crate) fn has_traceback(&self) -> bool {
         self.traceback.get().is_some()
+    }
+
+    /// Whether [`frames`](Self::frames) costs little.
+    pub(crate) fn is_ready(&self) -> bool {
+        self.has_traceback() || is_ready(&self.cause.trace, self.location())
     }
 
     /// Where it was raised, or where `?` met it.
@@ -194,12 +133,6 @@ impl Report {
     pub fn status(&self) -> StatusCode {
         self.cause.status
     }
-
-    /// The traceback and all that is known, as plain text: what the log has.
-    #[must_use]
-    pub fn to_text(&self) -> String {
-        crate::render::text::page(self)
-    }
 }
 
 impl fmt::Debug for Report {
@@ -211,37 +144,5 @@ impl fmt::Debug for Report {
             .field("location", &self.location())
             .field("stage", &self.stage)
             .finish_non_exhaustive()
-    }
-}
-
-impl fmt::Display for Kind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Panic => "panic",
-            Self::Error => "error",
-        })
-    }
-}
-
-impl fmt::Display for Stage {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Ready => "poll_ready (no response head sent)",
-            Self::Call => "call (no response head sent)",
-            Self::Future => "handler future (no response head sent)",
-            Self::FutureDrop => "drop of the handler future",
-            Self::BodyStart => "response body, first poll (no response head sent)",
-            Self::Body => "response body (after the response head)",
-            Self::BodyHint => {
-                "size_hint or is_end_stream of the response body (after the response head)"
-            }
-            Self::BodyDrop => "drop of the response body",
-        })
-    }
-}
-
-impl fmt::Display for Place {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}:{}", self.file, self.line, self.column)
     }
 }

@@ -16,11 +16,10 @@ use tower_service::Service;
 
 use crate::{
     ResponseBody, ResponseFuture,
-    cause::Cause,
-    finish::Finishing,
-    layer::Config,
-    report::Stage,
-    summary::{Account, Brief, Known, Witness, path_of},
+    config::Config,
+    context::{Account, Brief, Known, Witness, path_of},
+    failure::{cause::Cause, facts::Stage},
+    pending::finish::Finishing,
 };
 
 /// A service whose failures are answered, logged and reported: made by
@@ -71,7 +70,7 @@ where
         let failed = match guard.catch(|| self.inner.poll_ready(cx)) {
             Ok(Poll::Pending) => return Poll::Pending,
             Ok(Poll::Ready(Ok(()))) => return Poll::Ready(Ok(())),
-            Ok(Poll::Ready(Err(error))) => Cause::of_error(error, &self.account.config),
+            Ok(Poll::Ready(Err(error))) => Cause::of_error(error, &self.account.config.statuses),
             Err(payload) => Cause::of_panic(guard.caught(payload)),
         };
         self.failed = Some(Box::new(failed));
@@ -85,7 +84,7 @@ where
             Some(method)
                 if Brief::has_room_for(path)
                     && self.failed.is_none()
-                    && self.account.config.details.is_off() =>
+                    && self.account.config.gate.is_off() =>
             {
                 method
             }

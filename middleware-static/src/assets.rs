@@ -6,8 +6,8 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use crate::digest::Digests;
-use crate::path::{encode_path, to_path};
+use crate::lookup::path::{encode_path, to_path};
+use crate::source::digest::Digests;
 use crate::source::{Directory, File, Node, Source, Stamp, Wait};
 
 /// As many digits as a name gets: enough that no two versions of one file have the same.

@@ -9,8 +9,8 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use tokio::task::JoinHandle;
 
-use crate::pool::LARGE;
-use crate::range::ByteRange;
+use crate::protocol::range::ByteRange;
+use crate::source::pool::LARGE;
 use crate::source::{Content, Wait};
 
 /// The body of a response: nothing, bytes in memory, or pieces of a file read as the client takes them.

@@ -8,11 +8,11 @@ use std::task::{Context, Poll};
 use http::{HeaderName, HeaderValue, Request, Response};
 use tower_service::Service;
 
-use crate::ask::Ask;
 use crate::body::ResponseBody;
 use crate::files::StaticFiles;
 use crate::future::ResponseFuture;
-use crate::path::{encode_segment, name_bytes};
+use crate::lookup::ask::Ask;
+use crate::lookup::path::{encode_segment, name_bytes};
 use crate::settings::{Dotfiles, ValidateBy};
 use crate::site::Site;
 use crate::source::Single;

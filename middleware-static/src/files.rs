@@ -9,11 +9,11 @@ use std::task::{Context, Poll};
 use http::{HeaderName, HeaderValue, Request, Response, StatusCode};
 use tower_service::Service;
 
-use crate::ask::{Ask, bare_mount};
 use crate::assets::AssetManifest;
 use crate::body::ResponseBody;
 use crate::future::ResponseFuture;
-use crate::settings::{Dotfiles, Glob, SendFile, Settings, ValidateBy};
+use crate::lookup::ask::{Ask, bare_mount};
+use crate::settings::{Dotfiles, Glob, Limits, SendFile, Settings, ValidateBy};
 use crate::site::Site;
 use crate::source::{Directory, Source};
 
@@ -188,9 +188,7 @@ impl StaticFiles {
     #[must_use]
     pub fn cache_bytes(self, bytes: usize) -> Self {
         self.set(|settings| {
-            let limits = settings
-                .cache
-                .get_or_insert_with(crate::cache::Limits::of_this_process);
+            let limits = settings.cache.get_or_insert_with(Limits::of_this_process);
             limits.bytes = bytes;
         })
     }
@@ -199,9 +197,7 @@ impl StaticFiles {
     #[must_use]
     pub fn cache_descriptors(self, descriptors: usize) -> Self {
         self.set(|settings| {
-            let limits = settings
-                .cache
-                .get_or_insert_with(crate::cache::Limits::of_this_process);
+            let limits = settings.cache.get_or_insert_with(Limits::of_this_process);
             limits.descriptors = descriptors;
         })
     }

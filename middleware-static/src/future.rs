@@ -10,9 +10,9 @@ use std::task::{Context, Poll, ready};
 use http::{HeaderMap, Response, StatusCode, Uri};
 use tokio::task::JoinHandle;
 
-use crate::answer::response;
-use crate::ask::{Ask, OwnedAsk};
+use crate::answer::response::response;
 use crate::body::ResponseBody;
+use crate::lookup::ask::{Ask, OwnedAsk};
 use crate::site::Site;
 use crate::source::Wait;
 

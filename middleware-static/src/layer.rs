@@ -14,11 +14,11 @@ use pin_project_lite::pin_project;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use crate::ask::Ask;
 use crate::body::ResponseBody;
 use crate::files::StaticFiles;
 use crate::future::{Lookup, bare};
-use crate::mount::{Below, Mount};
+use crate::lookup::ask::Ask;
+use crate::lookup::mount::{Below, Mount};
 use crate::site::{Outcome, Site};
 
 /// Serves what is below a prefix and hands every other request to the inner service, untouched.

@@ -103,38 +103,29 @@
 //! None is on by default. `embed`: files in the binary, by rust-embed. `axum` and `gateway-core`: the bare prefix of a nest or mount
 //! (`/assets`) redirects to `./assets/`; everything below it is right without them.
 
-pub mod conditional;
-pub mod negotiate;
-pub mod path;
-pub mod range;
 pub mod source;
 
 mod answer;
-mod ask;
 mod assets;
 mod body;
-mod cache;
-mod digest;
-mod etag;
 mod file;
 mod files;
-mod find;
 mod future;
 mod layer;
 mod listing;
-mod mime;
-mod mount;
-mod pool;
-mod representation;
+mod lookup;
+mod protocol;
 mod settings;
 mod site;
 
 pub use assets::AssetManifest;
 pub use body::ResponseBody;
-pub use etag::EntityTag;
 pub use file::StaticFile;
 pub use files::StaticFiles;
 pub use future::ResponseFuture;
 pub use layer::{BodyError, LayerBody, LayerFuture, Static, StaticLayer};
-pub use mime::content_type;
+pub use lookup::path;
+pub use protocol::etag::EntityTag;
+pub use protocol::mime::content_type;
+pub use protocol::{conditional, negotiate, range};
 pub use settings::{Dotfiles, SendFile, ValidateBy};

@@ -5,8 +5,7 @@ use std::time::SystemTime;
 use http::{HeaderName, HeaderValue, StatusCode};
 
 use crate::assets::AssetManifest;
-use crate::cache::Limits;
-use crate::mime;
+use crate::protocol::mime;
 
 /// Whether names that begin with a dot are served. Default: [`Dotfiles::Hide`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -71,6 +70,32 @@ impl Glob {
     pub(crate) fn matches(&self, path: &[u8]) -> bool {
         let name = path.rsplit(|&byte| byte == b'/').next().unwrap_or_default();
         fast_glob::glob_match(&self.pattern, if self.whole { path } else { name })
+    }
+}
+
+/// How much a cache may hold.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limits {
+    /// Bytes of file contents, all files together.
+    pub(crate) bytes: usize,
+    /// Open descriptors.
+    pub(crate) descriptors: usize,
+}
+
+impl Limits {
+    /// 32 MiB, and a quarter of the descriptors that this process may have.
+    pub(crate) fn of_this_process() -> Self {
+        #[cfg(unix)]
+        let most = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+        #[cfg(not(unix))]
+        let most = Some(1024);
+        let descriptors = usize::try_from(most.unwrap_or(65_536) / 4)
+            .unwrap_or(16_384)
+            .clamp(1, 16_384);
+        Self {
+            bytes: 32 << 20,
+            descriptors,
+        }
     }
 }
 

@@ -7,17 +7,18 @@ use std::sync::Arc;
 
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 
-use crate::answer::{Prepared, plain, response, text_response};
-use crate::ask::Ask;
+use crate::answer::cache::{Cache, Hit, Kept, Key};
+use crate::answer::prepared::Prepared;
+use crate::answer::representation::Representation;
+use crate::answer::response::{plain, response, text_response};
 use crate::body::ResponseBody;
-use crate::cache::{Cache, Hit, Kept, Key};
-use crate::digest::Digests;
-use crate::find::{Finder, Found};
 use crate::listing;
-use crate::negotiate::Preference;
-use crate::path::{Candidate, Refusal, encode_path, encode_segment, to_path};
-use crate::representation::{Chosen, Representation};
+use crate::lookup::ask::Ask;
+use crate::lookup::find::{Chosen, Finder, Found};
+use crate::lookup::path::{Candidate, Refusal, encode_path, encode_segment, to_path};
+use crate::protocol::negotiate::Preference;
 use crate::settings::{Dotfiles, SendFile, Settings};
+use crate::source::digest::Digests;
 use crate::source::{Overlay, Source, Wait};
 
 /// How often a file that is being written is looked at again before we give up.
@@ -345,7 +346,7 @@ impl Site {
         if self.settings.dotfiles == Dotfiles::Hide {
             let root = path.is_empty();
             entries.retain(|entry| {
-                let name = crate::path::name_bytes(&entry.name);
+                let name = crate::lookup::path::name_bytes(&entry.name);
                 !name.starts_with(b".") || (root && *name == *b".well-known")
             });
         }
@@ -380,7 +381,7 @@ impl Site {
         let text = match send_file {
             SendFile::XSendfile => {
                 let path = self.source.file_path(to_path(&chosen.path)?)?;
-                encode_path(&crate::path::name_bytes(path.as_os_str()))
+                encode_path(&crate::lookup::path::name_bytes(path.as_os_str()))
             }
             SendFile::XAccelRedirect { prefix } => {
                 // Only what is in a file system can be found by the front end.

@@ -2,7 +2,6 @@
 
 use std::{
     any::Any,
-    cell::Cell,
     fmt,
     marker::PhantomData,
     mem::MaybeUninit,
@@ -10,34 +9,12 @@ use std::{
     thread,
 };
 
-use crate::{Capture, Missing, identity::Identity, kept};
-
-/// Of this thread. `const` and without a destructor, so that an access is one instruction.
-pub(crate) struct Local {
-    /// A stack address inside the innermost guard; 0 outside of all of them.
-    pub(crate) guard: Cell<usize>,
-    /// How many captures there have been: what a guard may claim is what came since it was entered.
-    pub(crate) captures: Cell<usize>,
-}
-
-thread_local! {
-    pub(crate) static LOCAL: Local =
-        const { Local { guard: Cell::new(0), captures: Cell::new(0) } };
-}
-
-impl Local {
-    /// The number of a new capture.
-    pub(crate) fn number(&self) -> usize {
-        let number = self.captures.get();
-        self.captures.set(number.wrapping_add(1));
-        number
-    }
-}
+use crate::{Capture, Missing, identity::Identity, kept, local::LOCAL};
 
 /// A panic that [`guard`] has caught.
 #[must_use = "a caught panic is reported or resumed"]
 pub struct Caught {
-    /// What `catch_unwind` gave. Its `Drop` may panic, too: see [`discard`].
+    /// What `catch_unwind` gave. Its `Drop` may panic, too: see [`discard`](crate::discard).
     pub payload: Box<dyn Any + Send>,
     /// Where it happened, or why that is not known.
     pub capture: Result<Capture, Missing>,
@@ -115,7 +92,7 @@ impl<'a> Guard<'a> {
     ///
     /// # Errors
     ///
-    /// The payload of the panic: it belongs to [`caught`](Self::caught) or [`discard`].
+    /// The payload of the panic: it belongs to [`caught`](Self::caught) or [`discard`](crate::discard).
     #[inline(always)]
     pub fn catch<R>(&self, run: impl FnOnce() -> R) -> thread::Result<R> {
         catch_unwind(AssertUnwindSafe(run))
@@ -141,14 +118,6 @@ impl Drop for Guard<'_> {
 #[must_use]
 pub fn is_guarded() -> bool {
     LOCAL.with(|local| local.guard.get() != 0)
-}
-
-/// Drops a payload, or anything else, whose `Drop` may panic.
-pub fn discard<T>(value: T) {
-    if let Err(second) = catch_unwind(AssertUnwindSafe(|| drop(value))) {
-        // Who knows what the drop of this one does: leak it.
-        std::mem::forget(second);
-    }
 }
 
 impl Caught {

@@ -53,9 +53,9 @@ mod taking {
     use crate::{
         Capture, MAX_FRAMES, Place,
         capture::Seen,
-        guard::{LOCAL, Local},
         identity::Identity,
         kept,
+        local::{LOCAL, Local},
     };
 
     pub(super) fn install() {

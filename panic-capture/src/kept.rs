@@ -11,8 +11,8 @@ use std::{
 
 use crate::{
     Capture, Missing,
-    guard::{LOCAL, Local},
     identity::Identity,
+    local::{LOCAL, Local, discard},
 };
 
 /// At most so many unclaimed panics are kept for a thread that is below a guard.
@@ -145,7 +145,7 @@ fn claim_from_ring(identity: &Identity) -> Result<Capture, Missing> {
     };
     drop(ring);
     // Contexts are foreign code: not under the lock, and contained.
-    crate::discard(stale);
+    discard(stale);
     claimed
 }
 
@@ -190,7 +190,7 @@ pub(crate) fn adopt(mut capture: Capture, guarded: bool) {
     } else {
         displaced = wait_in(&mut ring(), capture);
     }
-    crate::discard(displaced);
+    discard(displaced);
 }
 
 fn release(older: Vec<Capture>) {
@@ -203,7 +203,7 @@ fn release(older: Vec<Capture>) {
         .filter_map(|capture| wait_in(&mut ring, capture))
         .collect();
     drop(ring);
-    crate::discard(displaced);
+    discard(displaced);
 }
 
 fn wait_in(ring: &mut Ring, capture: Capture) -> Option<Capture> {

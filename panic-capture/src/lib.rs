@@ -76,11 +76,13 @@ mod guard;
 mod hook;
 mod identity;
 mod kept;
+mod local;
 
 pub use capture::{Capture, MAX_FRAMES, Missing, Place};
-pub use guard::{Caught, Guard, Here, discard, guard, is_guarded};
+pub use guard::{Caught, Guard, Here, guard, is_guarded};
 pub use hook::{Context, install, set_context, silence_guarded};
 pub use kept::{MAX_KEPT, RING};
+pub use local::discard;
 
 /// The folder of this crate's source files, as the compiler saw it: whoever
 /// prints frames recognises ours by it.

@@ -7,8 +7,9 @@ use std::sync::Arc;
 use regex_syntax::hir::Hir;
 
 use crate::engine::{self, Limits, Matcher, Shadow};
+use crate::entry::{Entry, Room};
 use crate::error::BuildError;
-use crate::map::{Entry, Room, Table, UrlMap};
+use crate::map::{Table, UrlMap};
 use crate::pattern::Pattern;
 use crate::template::Converters;
 
@@ -31,6 +32,13 @@ pub(crate) struct Checked<T> {
     pub(crate) entries: Vec<Entry>,
     pub(crate) values: Vec<T>,
     pub(crate) names: HashMap<Box<str>, u32>,
+}
+
+impl<T> UrlMap<T> {
+    /// An empty list.
+    pub fn builder() -> UrlMapBuilder<T> {
+        UrlMapBuilder::new()
+    }
 }
 
 impl<T> UrlMapBuilder<T> {

@@ -195,10 +195,10 @@ be set: [`LeadingSlash`], [`raw_paths`](RouterBuilder::raw_paths).
 //!
 //! Without features the map remains, on `regex-automata` and `regex-syntax`.
 
-mod args;
 mod builder;
 mod capture;
 mod engine;
+mod entry;
 mod error;
 mod map;
 mod pattern;
@@ -207,8 +207,8 @@ mod reverse;
 mod service;
 mod template;
 
-pub use args::Args;
 pub use builder::UrlMapBuilder;
+pub use capture::Args;
 pub use error::{BuildError, Place, UrlForError};
 pub use map::{Match, Route, Shadowed, Stats, UrlMap, Warning};
 pub use reverse::{Arg, ArgList, ArgValue, IntoArgs};

@@ -1,13 +1,10 @@
 //! One pattern of the list: what was written, and what it means.
 
 use std::borrow::Cow;
-use std::ops::Range;
 
-use regex_syntax::ast::Ast;
 use regex_syntax::hir::{Capture, Hir, HirKind, Look, Repetition};
 
 use crate::error::{BuildError, Place};
-use crate::template::CONVERTERS;
 
 /// The names of the groups of a pattern, the first group first.
 pub(crate) type GroupNames = Box<[Option<Box<str>>]>;
@@ -249,40 +246,5 @@ pub(crate) fn group(hir: &Hir, index: u32) -> Option<&Hir> {
             parts.iter().find_map(|part| group(part, index))
         }
         HirKind::Empty | HirKind::Literal(_) | HirKind::Class(_) | HirKind::Look(_) => None,
-    }
-}
-
-/// A group as its author wrote it; where that cannot be told, as the parser prints it.
-pub(crate) fn group_text(source: &str, hir: &Hir, index: u32) -> String {
-    let bare = without_groups(hir);
-    let means_it =
-        |text: &&str| regex_syntax::parse(text).is_ok_and(|parsed| without_groups(&parsed) == bare);
-    let written = regex_syntax::ast::parse::Parser::new()
-        .parse(source)
-        .ok()
-        .and_then(|ast| group_span(&ast, index))
-        .and_then(|span| source.get(span));
-    let converters = CONVERTERS.iter().map(|&(_, text)| text);
-    written
-        .into_iter()
-        .chain(converters)
-        .find(means_it)
-        .map_or_else(|| bare.to_string(), Into::into)
-}
-
-fn group_span(ast: &Ast, index: u32) -> Option<Range<usize>> {
-    match ast {
-        Ast::Group(group) if group.capture_index() == Some(index) => {
-            let span = group.ast.span();
-            Some(span.start.offset..span.end.offset)
-        }
-        Ast::Group(group) => group_span(&group.ast, index),
-        Ast::Repetition(repetition) => group_span(&repetition.ast, index),
-        Ast::Concat(concat) => concat.asts.iter().find_map(|ast| group_span(ast, index)),
-        Ast::Alternation(alternation) => alternation
-            .asts
-            .iter()
-            .find_map(|ast| group_span(ast, index)),
-        _ => None,
     }
 }

@@ -24,7 +24,7 @@ use super::io::{Io, Kernel, Version};
 use super::pulse::{Pulse, Timeout};
 use super::service::sealed::Serve;
 use super::settings::Settings;
-use crate::accept::Admission;
+use crate::listen::accept::Admission;
 use crate::shutdown::{Phase, Watch};
 
 /// What an HTTP/2 connection begins with (RFC 9113 section 3.4).

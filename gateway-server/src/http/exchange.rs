@@ -1,6 +1,5 @@
 //! One request and its answer: what happens around the service.
 
-use std::any::Any;
 use std::convert::Infallible;
 use std::future::Future;
 use std::panic::{self, AssertUnwindSafe};
@@ -17,12 +16,13 @@ use pin_project_lite::pin_project;
 use tracing::error;
 
 use super::check;
+use super::guard::{ResponseGuard, report_panic};
 use super::pulse::Pulse;
 use super::request_body::{Framing, RequestBody, Upload};
 use super::response_body::ResponseBody;
 use super::service::sealed::Serve;
 use super::settings::Settings;
-use crate::access::Record;
+use crate::log::access::Record;
 
 /// An empty [`Arrival`], with room beside it for what routers add. A map that is copied comes as large
 /// as it is; one that starts with ours has to grow under the third entry after it, which costs as much
@@ -88,10 +88,7 @@ impl<S> Exchange<S> {
             is_connect: request.method() == Method::CONNECT,
             is_head: request.method() == Method::HEAD,
             upload: None,
-            guard: ResponseGuard {
-                pulse: Arc::clone(&self.pulse),
-                ended: false,
-            },
+            guard: ResponseGuard::new(Arc::clone(&self.pulse)),
         };
         if let Some(status) = self.refusal(&request) {
             if !request.body().is_end_stream() {
@@ -188,29 +185,6 @@ struct Around {
     is_head: bool,
     upload: Option<Arc<Upload>>,
     guard: ResponseGuard,
-}
-
-/// A response that is not finished.
-#[derive(Debug)]
-pub(crate) struct ResponseGuard {
-    pub(crate) pulse: Arc<Pulse>,
-    ended: bool,
-}
-
-impl ResponseGuard {
-    /// The HTTP/2 stream is no longer HTTP.
-    fn upgraded(&mut self) {
-        self.pulse.stream_upgraded();
-        self.ended = true;
-    }
-}
-
-impl Drop for ResponseGuard {
-    fn drop(&mut self) {
-        if !self.ended {
-            self.pulse.response_ended();
-        }
-    }
 }
 
 pin_project! {
@@ -385,14 +359,4 @@ fn failed(error: &BoxError) -> StatusCode {
         error!(error = &**error as &dyn std::error::Error, "service failed");
     }
     status
-}
-
-/// The panic hook has said where; this says what became of it.
-pub(crate) fn report_panic(panic: &(dyn Any + Send)) {
-    let message = panic
-        .downcast_ref::<&str>()
-        .copied()
-        .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
-        .unwrap_or("(not text)");
-    error!(message, "service panicked");
 }

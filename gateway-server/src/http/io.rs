@@ -9,7 +9,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::pulse::Pulse;
 use crate::Listener;
-use crate::accept::Admission;
+use crate::listen::accept::Admission;
 use crate::shutdown::{Phase, Watch};
 
 /// What a client that was answered early may still send before the connection is closed for good.

@@ -91,6 +91,7 @@
 mod check;
 mod connection;
 mod exchange;
+mod guard;
 mod io;
 mod pulse;
 mod replay;

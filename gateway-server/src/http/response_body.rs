@@ -9,8 +9,8 @@ use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 use tracing::{debug, error};
 
-use super::exchange::{ResponseGuard, report_panic};
-use crate::access::Record;
+use super::guard::{ResponseGuard, report_panic};
+use crate::log::access::Record;
 
 pin_project! {
     /// The body of a response on its way out. What it holds is dropped, and the request over, when

@@ -13,11 +13,11 @@ use super::connection::{Connection, Protocols};
 use super::io::Kernel;
 use super::service::HttpService;
 use super::settings::Settings;
-use crate::accept::Admission;
 use crate::lifetime::{Lifetime, tcp_addr};
-use crate::listener::{Both, Listener};
+use crate::listen::accept::Admission;
+use crate::listen::listener::{Both, Listener};
+use crate::listen::sockets::Sockets;
 use crate::shutdown::{Outcome, Phase};
-use crate::sockets::Sockets;
 
 /// An HTTP/1.1 and HTTP/2 server.
 ///

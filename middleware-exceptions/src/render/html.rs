@@ -6,11 +6,9 @@ use gateway_core::escape;
 
 use super::text;
 use crate::{
-    frames::{Folded, Frame},
-    id::ErrorId,
-    names::Origin,
+    failure::id::ErrorId,
+    frames::{Folded, Frame, names::Origin, source::Excerpt},
     report::Report,
-    source::Excerpt,
 };
 
 const STYLE: &str = include_str!("page.css");

@@ -1,6 +1,7 @@
 //! From a report to bytes.
 
 mod html;
+pub(crate) mod page;
 mod problem;
 pub(crate) mod text;
 
@@ -8,87 +9,35 @@ use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
 use panic_capture::{discard, guard};
 
-use crate::{accept::Format, gate::Verdict, id::ErrorId, layer::Config, report::Report};
-
-/// What [`render_with`](crate::ExceptionsLayer::render_with) is asked to write.
-#[derive(Debug)]
-pub struct Page<'a> {
-    report: &'a Report,
-    verdict: Verdict,
-    format: Format,
-}
-
-impl Page<'_> {
-    /// The id in the log.
-    #[must_use]
-    pub fn id(&self) -> ErrorId {
-        self.report.id()
-    }
-
-    /// The status of the response.
-    #[must_use]
-    pub fn status(&self) -> StatusCode {
-        self.report.status()
-    }
-
-    /// What the client would rather have. Always text in production, where `Accept` is not looked at.
-    #[must_use]
-    pub fn format(&self) -> Format {
-        self.format
-    }
-
-    /// Everything; `None` for whom it is not meant.
-    #[must_use]
-    pub fn report(&self) -> Option<&Report> {
-        (self.verdict == Verdict::Shown).then_some(self.report)
-    }
-}
-
-/// A body written by [`render_with`](crate::ExceptionsLayer::render_with).
-#[derive(Debug, Clone)]
-pub struct Rendered {
-    content_type: HeaderValue,
-    body: Bytes,
-    policy: Option<HeaderValue>,
-}
-
-impl Rendered {
-    /// A body of this type, such as `text/html; charset=utf-8`.
-    pub fn new(content_type: &'static str, body: impl Into<Bytes>) -> Self {
-        // Not a valid header value: octets, which no browser runs.
-        let content_type = HeaderValue::try_from(content_type)
-            .unwrap_or(HeaderValue::from_static("application/octet-stream"));
-        Self {
-            content_type,
-            body: body.into(),
-            policy: None,
-        }
-    }
-}
+use crate::{
+    render::page::{Page, Rendered, Renderer},
+    report::Report,
+    request::{accept::Format, gate::Verdict},
+};
 
 /// The response to a failure. Nothing of the response that failed is in it.
 pub(crate) fn response(
     report: &Report,
     verdict: Verdict,
     format: Format,
-    config: &Config,
+    renderer: &Renderer,
 ) -> Response<Bytes> {
     let page = Page {
         report,
         verdict,
         format,
     };
-    let own = config.renderer.as_ref().and_then(|render| {
+    let own = renderer.own.as_ref().and_then(|render| {
         guard(|| render(&page)).unwrap_or_else(|caught| {
             discard(caught.payload);
             None
         })
     });
-    let rendered = own.unwrap_or_else(|| ours(&page, config));
+    let rendered = own.unwrap_or_else(|| ours(&page, renderer));
     build(report.status(), rendered)
 }
 
-fn ours(page: &Page<'_>, config: &Config) -> Rendered {
+fn ours(page: &Page<'_>, renderer: &Renderer) -> Rendered {
     let Page {
         report,
         verdict,
@@ -112,7 +61,7 @@ fn ours(page: &Page<'_>, config: &Config) -> Rendered {
             Rendered::new(format.content_type(), problem::page(report))
         }
         (Verdict::Shown, Format::Html) => {
-            let html = html::page(report, config.editor.as_deref());
+            let html = html::page(report, renderer.editor.as_deref());
             let mut rendered = Rendered::new(format.content_type(), html.page);
             rendered.policy = HeaderValue::try_from(html.policy).ok();
             rendered

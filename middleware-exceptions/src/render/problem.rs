@@ -6,8 +6,8 @@ use http::StatusCode;
 
 use super::text;
 use crate::{
+    failure::id::ErrorId,
     frames::{Folded, Frame},
-    id::ErrorId,
     report::Report,
 };
 

@@ -3,11 +3,10 @@
 use std::fmt::{self, Display, Write as _};
 
 use crate::{
-    clean::Indented,
-    frames::{Folded, Frame},
-    id::ErrorId,
-    names::Origin,
-    report::{Kind, Report},
+    failure::{facts::Kind, id::ErrorId},
+    frames::{Folded, Frame, names::Origin},
+    report::Report,
+    text::clean::Indented,
 };
 
 /// What production says, whatever has failed: always of one length.
@@ -15,6 +14,14 @@ pub(crate) fn fixed(id: ErrorId) -> String {
     format!(
         "The server failed to answer this request. The failure has been logged.\n\nError ID: {id}\n"
     )
+}
+
+impl Report {
+    /// The traceback and all that is known, as plain text: what the log has.
+    #[must_use]
+    pub fn to_text(&self) -> String {
+        page(self)
+    }
 }
 
 /// All that is known.

@@ -6,7 +6,9 @@ use std::fmt::{self, Display, Write as _};
 use bytes::Bytes;
 use percent_encoding::percent_encode;
 
-use super::{MOST, Question, Row, Sort, Utc};
+use super::calendar::Utc;
+use super::question::{Question, Sort};
+use super::row::{MOST, Row};
 
 const STYLE: &str = include_str!("page.css");
 

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
+use super::links::{Found, Symlinks};
 #[cfg(target_os = "linux")]
 use super::linux::{self, Kernel};
 use super::{Entry, File, Handle, Node, Source, Wait, links, portable};
@@ -12,16 +13,6 @@ use super::{Entry, File, Handle, Node, Source, Wait, links, portable};
 /// A root is opened again after this long, so that one that was renamed or is a link now elsewhere
 /// (`current -> releases/42`) is noticed within a second.
 const ROOT_TTL: Duration = Duration::from_millis(400);
-
-/// What to do about symbolic links. Default: [`Symlinks::Inside`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Symlinks {
-    /// Follow those that stay below the root, absolute ones too. The root itself may be a link.
-    #[default]
-    Inside,
-    /// Follow none: what is a link, or below one, is not found.
-    Refuse,
-}
 
 /// How to reach the file system. Default: [`Io::Fastest`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -221,12 +212,6 @@ impl Source for Directory {
     fn file_path(&self, path: &Path) -> Option<PathBuf> {
         Some(self.root.join(path))
     }
-}
-
-/// Something in a directory.
-pub(super) enum Found {
-    Entry(Entry),
-    Link(std::ffi::OsString),
 }
 
 /// The kernel says EXDEV; `cap-std` says so in an error of its own, which has no number.

@@ -9,6 +9,24 @@ use std::ffi::OsString;
 use std::io;
 use std::path::{Component, Path, PathBuf};
 
+use super::Entry;
+
+/// What to do about symbolic links. Default: [`Symlinks::Inside`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Symlinks {
+    /// Follow those that stay below the root, absolute ones too. The root itself may be a link.
+    #[default]
+    Inside,
+    /// Follow none: what is a link, or below one, is not found.
+    Refuse,
+}
+
+/// Something in a directory.
+pub(super) enum Found {
+    Entry(Entry),
+    Link(OsString),
+}
+
 /// As many links as Linux follows.
 const MOST_LINKS: usize = 40;
 

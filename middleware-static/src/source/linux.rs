@@ -11,8 +11,8 @@ use std::sync::{OnceLock, RwLock};
 use rustix::fs::{self, CWD, FileType, Mode, OFlags, ResolveFlags};
 use rustix::io::{Errno, ReadWriteFlags};
 
-use super::directory::Found;
-use super::{Entry, Stamp, Symlinks, Wait, from_epoch};
+use super::links::{Found, Symlinks};
+use super::{Entry, Stamp, Wait, from_epoch};
 
 /// What this kernel can do, asked once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

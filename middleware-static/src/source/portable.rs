@@ -8,8 +8,8 @@ use cap_fs_ext::{DirExt, FollowSymlinks, OpenOptionsFollowExt};
 use cap_std::ambient_authority;
 use cap_std::fs::{Dir, OpenOptions};
 
-use super::directory::Found;
-use super::{Entry, Stamp, Symlinks, Wait};
+use super::links::{Found, Symlinks};
+use super::{Entry, Stamp, Wait};
 
 /// What was opened.
 pub(super) enum Opened {

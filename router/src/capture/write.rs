@@ -2,8 +2,8 @@
 
 use regex_syntax::hir::{Class, Hir, HirKind, Look, Repetition};
 
-use super::Op;
 use super::first::{Bytes, Follow, first_of};
+use super::op::Op;
 
 /// The steps for a pattern; `None` where one of them has several ways to go on.
 pub(super) fn ops(hir: &Hir) -> Option<Vec<Op>> {

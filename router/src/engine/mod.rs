@@ -7,14 +7,14 @@ mod hash;
 mod nfa;
 mod program;
 mod scratch;
+mod shadow;
 mod simulate;
 mod size;
 mod tiers;
 mod words;
 
 pub(crate) use nfa::class_ranges;
+pub(crate) use shadow::{Shadow, explain, explain_alone};
 pub(crate) use size::bytes;
-pub(crate) use tiers::{
-    Limits, Matcher, Shadow, explain, explain_alone, general, steps_of_general,
-};
+pub(crate) use tiers::{Limits, Matcher, general, steps_of_general};
 pub(crate) use words::Words;

@@ -9,6 +9,9 @@ use super::alphabet::{Beside, Needs, SetId, Sets};
 
 pub(crate) type StateId = u32;
 
+/// The steps that a state takes to be made.
+pub(super) const STATE_STEPS: usize = 4;
+
 #[derive(Clone, Debug)]
 pub(crate) enum State {
     /// Takes one character of the set.

@@ -4,9 +4,10 @@ use gateway_core::{Application, Body, Environ, Error, Response};
 use http::Method;
 
 use super::Router;
+use super::answer::{own_response, unrouted};
 use super::future::without_body;
+use super::plain::not_found;
 use super::resolve::Outcome;
-use super::service::{not_found, own_response, unrouted};
 use super::url_args::UrlArgs;
 
 /// Functions as endpoints, without a runtime and without a thread in between:

@@ -51,6 +51,13 @@ macro_rules! by_method {
     )*};
 }
 
+impl<S> Router<S> {
+    /// An empty list of routes.
+    pub fn builder() -> RouterBuilder<S> {
+        RouterBuilder::new()
+    }
+}
+
 impl<S> RouterBuilder<S> {
     pub(crate) fn new() -> Self {
         Self {

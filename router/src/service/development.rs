@@ -9,8 +9,8 @@ use gateway_core::{Addr, ConnInfo, Prefix, escape};
 use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST, VARY};
 use http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode};
 
+use super::plain::text;
 use super::resolve::{RouteInfo, Shared};
-use super::service::text;
 use crate::error::Shown;
 use crate::reverse::distance;
 

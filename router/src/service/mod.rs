@@ -1,14 +1,16 @@
 //! The router: the map on top of methods, hosts and mounts, as a tower service
 //! and as a blocking application.
 
+mod answer;
 mod application;
 mod body;
 mod boxed;
 mod builder;
 mod call;
-mod de;
 mod development;
 mod future;
+mod parse;
+mod plain;
 mod redirect;
 mod resolve;
 #[expect(
@@ -18,6 +20,7 @@ mod resolve;
 mod service;
 mod settings;
 mod url_args;
+mod url_for;
 
 pub use body::RouterBody;
 #[cfg(feature = "tokio")]
@@ -25,6 +28,7 @@ pub use boxed::AsApplication;
 pub use boxed::{AsService, BoxEndpoint, BoxRouter, BoxRouterBuilder, IntoEndpoint};
 pub use builder::RouterBuilder;
 pub use future::ResponseFuture;
+pub use parse::ParseError;
 pub use service::{Router, RouterRoute};
 pub use settings::{LeadingSlash, TrailingSlash};
-pub use url_args::{MatchedRoute, ParseError, RequestUrlArgs, UrlArgs, UrlFor};
+pub use url_args::{MatchedRoute, RequestUrlArgs, UrlArgs, UrlFor};

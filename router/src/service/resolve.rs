@@ -10,8 +10,8 @@ use percent_encoding::percent_decode_str;
 use super::redirect;
 use super::settings::{LeadingSlash, Settings, TrailingSlash};
 use crate::engine::{Matcher, Words};
-use crate::map::{Entry, UrlMap};
-use crate::reverse::Routes;
+use crate::entry::Entry;
+use crate::map::UrlMap;
 
 /// All of a router but its services.
 #[derive(Debug)]
@@ -64,7 +64,7 @@ impl MethodMap {
 
 impl Section {
     #[inline]
-    fn find(&self, method: &Method, text: &str, words: Words) -> Option<u32> {
+    pub(crate) fn find(&self, method: &Method, text: &str, words: Words) -> Option<u32> {
         if *method == Method::HEAD
             && let Some(found) = self
                 .head
@@ -279,33 +279,6 @@ impl Shared {
             .find(&host)
             .and_then(|found| self.sections.get(*found.value()));
         (section, Some(host))
-    }
-}
-
-/// One route of a router among the others, for its URL to find it again.
-pub(crate) struct Among<'s> {
-    pub(crate) shared: &'s Shared,
-    pub(crate) route: u32,
-}
-
-impl Routes for Among<'_> {
-    fn entry(&self, id: u32) -> Option<&Entry> {
-        self.shared
-            .routes
-            .get(id as usize)
-            .map(|route| &route.entry)
-    }
-
-    fn find(&self, text: &str) -> Option<u32> {
-        let info = self.shared.routes.get(self.route as usize)?;
-        // A URL is mostly followed by GET, where the route takes that.
-        let method = info
-            .methods
-            .iter()
-            .find(|method| **method == Method::GET)
-            .or(info.methods.first());
-        let section = self.shared.sections.get(info.section)?;
-        section.find(method.unwrap_or(&Method::GET), text, Words::new(text))
     }
 }
 

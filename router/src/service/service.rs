@@ -5,17 +5,19 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use gateway_core::{Arrival, ConnInfo, RequestExt, ScriptName};
-use http::header::{ALLOW, CONTENT_TYPE, LOCATION};
+use gateway_core::{Arrival, RequestExt, ScriptName};
 use http::uri::PathAndQuery;
-use http::{Extensions, HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri};
+use http::{Method, Request, Response, Uri};
 use http_body::Body;
 use tower_layer::Layer;
 use tower_service::Service;
 
+use super::answer::{own_response, unrouted};
+use super::plain::not_found;
 use super::resolve::{self, Outcome, Shared};
-use super::url_args::{self, UrlArgs};
-use super::{ResponseFuture, RouterBody, RouterBuilder, development};
+use super::url_args::UrlArgs;
+use super::url_for;
+use super::{ResponseFuture, RouterBody};
 use crate::error::UrlForError;
 use crate::reverse::IntoArgs;
 
@@ -60,11 +62,6 @@ pub struct Router<S> {
 }
 
 impl<S> Router<S> {
-    /// An empty list of routes.
-    pub fn builder() -> RouterBuilder<S> {
-        RouterBuilder::new()
-    }
-
     pub(crate) fn new(shared: Arc<Shared>, endpoints: Arc<[S]>, fallback: bool) -> Self {
         Self {
             shared,
@@ -93,7 +90,7 @@ impl<S> Router<S> {
     /// As [`UrlMap::url_for`](crate::UrlMap::url_for).
     pub fn url_for(&self, name: &str, args: impl IntoArgs) -> Result<String, UrlForError> {
         let prefix = &self.shared.settings.external_prefix;
-        url_args::url_for(&self.shared, prefix, name, &args.into_args())
+        url_for::url_for(&self.shared, prefix, name, &args.into_args())
     }
 
     /// All routes in order.
@@ -322,72 +319,4 @@ fn below(uri: &Uri, path: &str) -> Uri {
     // A part of a valid path that begins with a slash is a valid path.
     parts.path_and_query = Some(target.unwrap_or_else(|_| PathAndQuery::from_static("/")));
     Uri::from_parts(parts).unwrap_or_else(|_| uri.clone())
-}
-
-pub(crate) fn text(status: StatusCode, text: &'static str) -> Response<Bytes> {
-    let mut response = Response::new(Bytes::from_static(text.as_bytes()));
-    *response.status_mut() = status;
-    response.headers_mut().insert(
-        CONTENT_TYPE,
-        HeaderValue::from_static("text/plain; charset=utf-8"),
-    );
-    response
-}
-
-pub(crate) fn not_found() -> Response<Bytes> {
-    text(StatusCode::NOT_FOUND, "Not Found\n")
-}
-
-/// Where nothing matches and there is no fallback.
-pub(crate) fn unrouted(
-    shared: &Shared,
-    method: &Method,
-    path: &str,
-    headers: &HeaderMap,
-    extensions: &Extensions,
-    conn: Option<&ConnInfo>,
-) -> Response<Bytes> {
-    // RFC 9110, section 9.3.7: `*` asks about the server as a whole. That it is
-    // there is all that is true of every route; `Allow` is about one resource.
-    if *method == Method::OPTIONS && !path.starts_with('/') {
-        return no_content();
-    }
-    development::page(shared, method, path, headers, extensions, conn).unwrap_or_else(not_found)
-}
-
-fn no_content() -> Response<Bytes> {
-    let mut response = Response::new(Bytes::new());
-    *response.status_mut() = StatusCode::NO_CONTENT;
-    response
-}
-
-/// What the router answers by itself.
-pub(crate) fn own_response(outcome: &Outcome<'_>) -> Response<Bytes> {
-    let with = |mut response: Response<Bytes>, name, value: &str| {
-        // Relative references and methods are visible ASCII; a path that is not
-        // gets no redirect.
-        match HeaderValue::try_from(value) {
-            Ok(value) => {
-                response.headers_mut().insert(name, value);
-                response
-            }
-            Err(_) => not_found(),
-        }
-    };
-    match outcome {
-        Outcome::Redirect(location) => {
-            with(text(StatusCode::PERMANENT_REDIRECT, ""), LOCATION, location)
-        }
-        Outcome::MethodNotAllowed(allow) => with(
-            text(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed\n"),
-            ALLOW,
-            allow,
-        ),
-        Outcome::Options(allow) => with(no_content(), ALLOW, allow),
-        Outcome::BadPath => text(
-            StatusCode::BAD_REQUEST,
-            "Bad Request: the path is not UTF-8\n",
-        ),
-        Outcome::Miss | Outcome::Route(_) | Outcome::Mount { .. } => not_found(),
-    }
 }

@@ -4,18 +4,16 @@ use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
-use gateway_core::{Environ, Error};
+use gateway_core::Environ;
 use http::uri::PathAndQuery;
-use http::{Extensions, Request, StatusCode};
+use http::{Extensions, Request};
 use percent_encoding::percent_decode_str;
-use serde::Deserialize;
 
-use super::resolve::{Among, Found, Shared};
-use super::{de, redirect};
-use crate::args::Slots;
-use crate::capture::Position;
-use crate::error::{Shown, UrlForError};
-use crate::reverse::{self, ArgList, IntoArgs, Mode};
+use super::resolve::{Found, Shared};
+use super::url_for::url_for;
+use crate::capture::{Position, Slots};
+use crate::error::UrlForError;
+use crate::reverse::{ArgList, IntoArgs};
 
 /// What the router found out about a request: the arguments of the URL (the
 /// article's `environ['myapp.url_args']`), the route, and the way back to URLs.
@@ -288,55 +286,6 @@ impl UrlArgs {
         }
     }
 
-    /// The groups as a type of yours: a struct by the names of the groups, a
-    /// tuple or a number by their order. Optional groups are `Option`s.
-    ///
-    /// ```
-    /// # use gateway_core::{Environ, Error, Reply, Application};
-    /// # use router::{Router, RequestUrlArgs};
-    /// fn article(environ: &mut Environ) -> Result<Reply, Error> {
-    ///     let (year, slug): (u16, String) = environ.url_args().unwrap().parse()?;
-    ///     Ok(Reply::text(format!("{slug} of {year}")))
-    /// }
-    /// let urls = Router::builder().get(r"^articles/([0-9]+)/(.+)$", article).build()?;
-    /// let error = urls.respond(&mut Environ::builder().uri("/articles/70000/x").build()).unwrap_err();
-    /// assert_eq!(error.status(), 404);
-    /// assert_eq!(error.to_string(), "`70000`, the argument 0, is not a number from 0 to 65535");
-    /// # Ok::<(), router::BuildError>(())
-    /// ```
-    ///
-    /// # Errors
-    ///
-    /// An [`Error`] that is answered with 404 and names the argument. Its cause is
-    /// a [`ParseError`]. For another status see [`parse_or`](Self::parse_or).
-    #[track_caller]
-    pub fn parse<'de, T: Deserialize<'de>>(&'de self) -> Result<T, Error> {
-        self.parse_or(StatusCode::NOT_FOUND)
-    }
-
-    /// [`parse`](Self::parse) with another status for arguments that do not fit,
-    /// such as 400.
-    ///
-    /// # Errors
-    ///
-    /// As [`parse`](Self::parse).
-    #[track_caller]
-    pub fn parse_or<'de, T: Deserialize<'de>>(&'de self, status: StatusCode) -> Result<T, Error> {
-        match self.try_parse() {
-            Ok(value) => Ok(value),
-            Err(error) => Err(Error::new(status, error)),
-        }
-    }
-
-    /// [`parse`](Self::parse) for code that answers by itself.
-    ///
-    /// # Errors
-    ///
-    /// What does not fit, and where.
-    pub fn try_parse<'de, T: Deserialize<'de>>(&'de self) -> Result<T, ParseError> {
-        T::deserialize(de::Groups::new(self))
-    }
-
     /// The way back from names to URLs, for templates.
     pub fn urls(&self) -> UrlFor {
         UrlFor { args: self.clone() }
@@ -401,38 +350,6 @@ fn decoded_groups<'g>(
         spans.extend([start, text.len()]);
     }
     Some((text, Slots::Many(spans.into())))
-}
-
-/// The path of a named route behind `prefix`.
-pub(crate) fn url_for(
-    shared: &Shared,
-    prefix: &str,
-    name: &str,
-    args: &ArgList,
-) -> Result<String, UrlForError> {
-    let &id = shared
-        .names
-        .get(name)
-        .ok_or_else(|| UrlForError::UnknownName { name: name.into() })?;
-    let mode = if shared.settings.raw {
-        Mode::Raw
-    } else {
-        Mode::Decoded
-    };
-    let path = reverse::reverse(&Among { shared, route: id }, id, args, mode)?;
-    let slash = if shared.settings.leading == super::LeadingSlash::Keep {
-        ""
-    } else {
-        "/"
-    };
-    // What clients and settings say in raw UTF-8 must not get into a header.
-    let url = format!("{}{slash}{path}", redirect::ascii(prefix));
-    if reverse::is_unsafe(&url) || !url.starts_with('/') {
-        return Err(UrlForError::Unsafe {
-            url: percent_decode_str(&url).decode_utf8_lossy().into_owned(),
-        });
-    }
-    Ok(url)
 }
 
 impl fmt::Debug for UrlArgs {
@@ -524,43 +441,3 @@ impl RequestUrlArgs for Environ {
         self.get()
     }
 }
-
-/// Arguments of a URL that do not fit the type they were asked for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ParseError {
-    pub(crate) field: Option<String>,
-    pub(crate) value: Option<String>,
-    pub(crate) reason: String,
-}
-
-impl ParseError {
-    /// The name of the group, or its number from 0.
-    pub fn field(&self) -> Option<&str> {
-        self.field.as_deref()
-    }
-
-    /// What the group matched.
-    pub fn value(&self) -> Option<&str> {
-        self.value.as_deref()
-    }
-}
-
-impl fmt::Display for ParseError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (&self.value, &self.field) {
-            (Some(value), Some(field)) => {
-                let value = Shown(value);
-                let number = field.bytes().all(|b| b.is_ascii_digit());
-                if number {
-                    write!(f, "`{value}`, the argument {field}, {}", self.reason)
-                } else {
-                    write!(f, "`{value}`, the argument `{field}`, {}", self.reason)
-                }
-            }
-            (None, Some(field)) => write!(f, "the argument `{field}` {}", self.reason),
-            _ => f.write_str(&self.reason),
-        }
-    }
-}
-
-impl std::error::Error for ParseError {}

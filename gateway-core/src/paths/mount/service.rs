@@ -1,0 +1,120 @@
+use std::future::{self, Ready};
+use std::task::{Context, Poll, ready};
+
+use http::{HeaderValue, Request, Response, StatusCode, header};
+use tower_service::Service;
+
+use super::{MountBody, ResponseFuture};
+use crate::paths::script_name::below;
+use crate::{Body, InvalidPrefix, Prefix, RecordPathLayer};
+
+/// Serves `mounted` below `prefix`; every other request is answered with 404 unless
+/// [`otherwise`](Mount::otherwise) names a service for it.
+///
+/// The mounted service sees in `uri.path()` what is below the prefix, as tower services expect,
+/// and the client's path is recorded, so that SCRIPT_NAME and PATH_INFO are right at any depth.
+/// `/wiki` and `/wiki/` are both `/` to `uri.path()` but differ in PATH_INFO (empty and `/`).
+/// `/wikipedia` is not below `/wiki`; `/w%69ki` is.
+///
+/// # Errors
+///
+/// `prefix` does not begin with `/` or has an empty segment; see [`Prefix::new`].
+pub fn mount<M>(prefix: &str, mounted: M) -> Result<Mount<M, NotFound>, InvalidPrefix> {
+    let prefix = Prefix::new(prefix)?;
+    Ok(Mount::between(prefix, mounted, NotFound))
+}
+
+/// One service below a prefix and another for the rest: made by [`mount`] or
+/// [`MountLayer`](super::MountLayer).
+#[derive(Clone, Debug)]
+pub struct Mount<M, S> {
+    prefix: Prefix,
+    mounted: M,
+    otherwise: S,
+}
+
+impl<M, S> Mount<M, S> {
+    pub(super) fn between(prefix: Prefix, mounted: M, otherwise: S) -> Self {
+        Self {
+            prefix,
+            mounted,
+            otherwise,
+        }
+    }
+
+    /// With `service` for all that is not below the prefix.
+    pub fn otherwise<T>(self, service: T) -> Mount<M, T> {
+        Mount::between(self.prefix, self.mounted, service)
+    }
+}
+
+impl<M, S> Mount<M, S> {
+    /// Moves the prefix out of the request's path; says whether it was there.
+    fn enter<B>(&self, request: &mut Request<B>) -> bool {
+        let path = request.uri().path();
+        let rest = self.prefix.matched_in(path).and_then(|end| path.get(end..));
+        let Some(rest) = rest else { return false };
+        let uri = below(request.uri(), rest);
+        RecordPathLayer::record(request);
+        *request.uri_mut() = uri;
+        true
+    }
+}
+
+impl<M, S, B, MB, SB> Service<Request<B>> for Mount<M, S>
+where
+    M: Service<Request<B>, Response = Response<MB>, Error: Into<S::Error>>,
+    S: Service<Request<B>, Response = Response<SB>>,
+{
+    type Response = Response<MountBody<MB, SB>>;
+    type Error = S::Error;
+    type Future = ResponseFuture<M::Future, S::Future>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        // The request is not known yet, so both have to be ready for it.
+        ready!(self.mounted.poll_ready(context)).map_err(Into::into)?;
+        self.otherwise.poll_ready(context)
+    }
+
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        if self.enter(&mut request) {
+            ResponseFuture::mounted(self.mounted.call(request))
+        } else {
+            ResponseFuture::otherwise(self.otherwise.call(request))
+        }
+    }
+}
+
+/// In place of a second service: 404. (No service itself, so that the error type of a [`Mount`]
+/// without one is the mounted service's.)
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NotFound;
+
+impl<M, B, MB> Service<Request<B>> for Mount<M, NotFound>
+where
+    M: Service<Request<B>, Response = Response<MB>>,
+{
+    type Response = Response<MountBody<MB, Body>>;
+    type Error = M::Error;
+    type Future = ResponseFuture<M::Future, Ready<Result<Response<Body>, M::Error>>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), M::Error>> {
+        self.mounted.poll_ready(context)
+    }
+
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        if self.enter(&mut request) {
+            ResponseFuture::mounted(self.mounted.call(request))
+        } else {
+            ResponseFuture::otherwise(future::ready(Ok(not_found())))
+        }
+    }
+}
+
+fn not_found() -> Response<Body> {
+    let mut response = Response::new(Body::from("Not Found\n"));
+    *response.status_mut() = StatusCode::NOT_FOUND;
+    let text = HeaderValue::from_static("text/plain; charset=utf-8");
+    response.headers_mut().insert(header::CONTENT_TYPE, text);
+    response
+}

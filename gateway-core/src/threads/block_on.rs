@@ -1,0 +1,68 @@
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::{self, Thread};
+use std::time::Duration;
+
+/// Wakes a thread that waits in [`block_on`].
+struct Unpark {
+    thread: Thread,
+    woken: AtomicBool,
+}
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.woken.store(true, Ordering::Release);
+        self.thread.unpark();
+    }
+}
+
+/// Polls `poll` until it is ready, on this thread; `None` when the wait was given up.
+///
+/// Needs no runtime: a waker is a waker. So it serves under tokio's blocking pool, on a plain
+/// thread and in a CGI program alike. `left` says before each wait how long it may last, and
+/// `None` to give up.
+pub(crate) fn block_on<T>(
+    mut left: impl FnMut() -> Option<Duration>,
+    mut poll: impl FnMut(&mut Context<'_>) -> Poll<T>,
+) -> Option<T> {
+    // What is ready at once pays for no waker.
+    if let Poll::Ready(value) = poll(&mut Context::from_waker(Waker::noop())) {
+        return Some(value);
+    }
+    let unpark = Arc::new(Unpark {
+        thread: thread::current(),
+        woken: AtomicBool::new(false),
+    });
+    let waker = Waker::from(Arc::clone(&unpark));
+    let mut context = Context::from_waker(&waker);
+    loop {
+        if let Poll::Ready(value) = poll(&mut context) {
+            return Some(value);
+        }
+        // `park` may return without a wake, and an `unpark` may be somebody else's.
+        while !unpark.woken.swap(false, Ordering::Acquire) {
+            thread::park_timeout(left()?);
+        }
+    }
+}
+
+/// As [`block_on`], for as long as it takes.
+pub(crate) fn block_on_forever<T>(mut poll: impl FnMut(&mut Context<'_>) -> Poll<T>) -> T {
+    loop {
+        if let Some(value) = block_on(|| Some(Duration::MAX), &mut poll) {
+            return value;
+        }
+    }
+}
+
+/// Runs `future` to its end on this thread.
+pub(crate) fn block_on_future<F: Future>(future: F) -> F::Output {
+    let mut future = pin!(future);
+    block_on_forever(|context| future.as_mut().poll(context))
+}

@@ -1,0 +1,84 @@
+//! SCGI: one request over one connection, in as few rules as possible.
+//!
+//! ```no_run
+//! # async fn example() -> std::io::Result<()> {
+//! use std::convert::Infallible;
+//!
+//! use gateway_core::Body;
+//! use gateway_server::scgi;
+//! use http::{Request, Response};
+//!
+//! let service = tower::service_fn(|request: Request<Body>| async move {
+//!     Ok::<_, Infallible>(Response::new(format!("you asked for {}\n", request.uri())))
+//! });
+//! scgi::run("127.0.0.1:4000", service).await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! ```text
+//! location / {                        # nginx
+//!     scgi_pass 127.0.0.1:4000;
+//!     include scgi_params;
+//! }
+//! ```
+//!
+//! Headers that are no netstring, or no pairs of strings, close the connection without an answer;
+//! variables that make no request are answered with 400, 414 or 431. The protocol has no errors
+//! stream, so the application's is this process's standard error. It has no end of a response
+//! either: where a body fails half way, the connection is reset, which is all there is to tell the
+//! front end, and over a Unix socket there is not even that (a Content-Length is).
+
+mod codec;
+
+use std::io;
+
+use gateway_core::{Body, BoxError};
+use http::{Request, Response};
+use tower_service::Service;
+
+pub use self::codec::Malformed;
+use self::codec::{NetstringCodec, Rules};
+use crate::front_end::server::{self, Protocol};
+use crate::front_end::wire::settings::Settings;
+use crate::{Outcome, Sockets, ToSockets};
+
+/// The protocol of [`Server`].
+#[derive(Debug)]
+pub enum Scgi {}
+
+/// An SCGI server.
+pub type Server<L = Sockets> = server::FrontEndServer<Scgi, L>;
+
+impl Protocol for Scgi {
+    type Codec = NetstringCodec;
+    const NAME: &'static str = "SCGI";
+
+    fn codec(settings: &Settings, _: usize) -> NetstringCodec {
+        NetstringCodec::new(Rules {
+            mount: settings.mount.clone(),
+            max_headers: settings.head_bytes,
+        })
+    }
+}
+
+/// Serves `service` to front ends that connect to `sockets` (`"127.0.0.1:4000"`,
+/// `"/run/app.sock"`), with the defaults of [`Server`], until SIGTERM or SIGINT.
+///
+/// # Errors
+///
+/// The socket cannot be made, or signals cannot be listened for.
+pub async fn run<S, B>(sockets: impl ToSockets, service: S) -> io::Result<Outcome>
+where
+    S: Service<
+            Request<Body>,
+            Response = Response<B>,
+            Error: Into<BoxError>,
+            Future: Send + 'static,
+        > + Clone
+        + Send
+        + 'static,
+    B: http_body::Body<Error: Into<BoxError>> + Send + 'static,
+{
+    Server::on(sockets.to_sockets()?).serve(service).await
+}

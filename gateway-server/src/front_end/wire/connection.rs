@@ -1,0 +1,526 @@
+//! One connection from a front end: reads requests, runs the service, writes responses.
+
+use std::future::Future;
+use std::io;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::BytesMut;
+use gateway_core::{Body, BoxError, GatewayFacts, RequestExt};
+use http::{HeaderMap, Request, Response, StatusCode};
+use pin_project_lite::pin_project;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
+use tower_service::Service;
+use tracing::{debug, error, warn};
+
+use super::codec::{Codec, Event};
+use super::errors::ErrorText;
+use super::exchange::{Exchange, Failed};
+use super::output::Output;
+use super::present::Present;
+use super::settings::Settings;
+use super::timer::{Timer, Wait};
+use crate::cgi_vars::response::{BodyPlan, encode_head};
+use crate::log::access::Record;
+use crate::shutdown::{Phase, Watch};
+
+/// A response is gathered up to here before the socket must take some of it.
+const HIGH_WATER: usize = 128 * 1024;
+
+/// What one read asks for: the variables of most requests, or a good piece of an upload.
+const READ: usize = 16 * 1024;
+const READ_BODY: usize = 64 * 1024;
+
+/// How long the front end may take to close its side after we have closed ours.
+const LINGER: Duration = Duration::from_secs(2);
+
+pin_project! {
+    /// A connection, to be polled until it is done.
+    ///
+    /// One task and no others: input, service and output are polled in turn, so that nothing is
+    /// locked or woken between them, and a small response is one read and one write.
+    pub(crate) struct Connection<C, I, S, F, B> {
+        io: I,
+        codec: C,
+        input: BytesMut,
+        output: Output,
+        service: S,
+        #[pin]
+        exchange: Exchange<F, B>,
+        request: Present,
+        errors: ErrorText,
+        settings: Arc<Settings>,
+        closing: Closing<I>,
+        shutdown: Watch,
+        timer: Timer,
+        phase: Phase,
+        // The front end has closed its side.
+        eof: bool,
+        end: End,
+    }
+}
+
+/// What a listener can do about the closing of its connections.
+pub(crate) struct Closing<I> {
+    /// As `Listener::reset_on_close`.
+    pub(crate) reset: fn(&I),
+    /// As `Listener::end_with_last_write`.
+    pub(crate) with_last_write: fn(&I),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    /// Not yet.
+    Open,
+    /// Once everything is written.
+    Flush,
+    /// Our side is to be shut.
+    Shut,
+    /// The front end is given time to read what was sent: closing a socket with unread input
+    /// resets it, and takes the response along.
+    Linger,
+    /// Once everything is written, in a way that nobody can take for the end of a response.
+    Reset,
+}
+
+/// What stands between the bytes and the next thing to do.
+enum Step {
+    /// Something was done; look again.
+    Again,
+    /// Nothing can be done now.
+    Wait,
+    /// The connection is over.
+    Done,
+}
+
+impl<C, I, S, B> Connection<C, I, S, S::Future, B>
+where
+    C: Codec,
+    I: AsyncRead + AsyncWrite + Unpin,
+    S: Service<Request<Body>, Response = Response<B>, Error: Into<BoxError>>,
+    B: http_body::Body<Error: Into<BoxError>>,
+{
+    pub(crate) fn new(
+        io: I,
+        codec: C,
+        service: S,
+        settings: Arc<Settings>,
+        closing: Closing<I>,
+        shutdown: Watch,
+    ) -> Self {
+        Self {
+            io,
+            codec,
+            input: BytesMut::new(),
+            output: Output::default(),
+            service,
+            exchange: Exchange::Idle,
+            request: Present::default(),
+            errors: ErrorText::default(),
+            settings,
+            closing,
+            shutdown,
+            timer: Timer::default(),
+            phase: Phase::Serving,
+            eof: false,
+            end: End::Open,
+        }
+    }
+
+    fn step(mut self: Pin<&mut Self>, cx: &mut Context<'_>, moved: &mut Moved) -> Step {
+        if self.as_mut().drive(cx) {
+            return Step::Again;
+        }
+        let this = self.as_mut().project();
+        this.codec.seal(this.output);
+        if this.output.len() > 0 {
+            let before = this.output.len();
+            let flushed = this.output.poll_flush(cx, Pin::new(this.io));
+            moved.output |= this.output.len() < before;
+            match flushed {
+                Poll::Ready(Ok(())) => return Step::Again,
+                Poll::Ready(Err(error)) => {
+                    debug!(%error, "the front end is gone");
+                    return Step::Done;
+                }
+                Poll::Pending => {}
+            }
+        } else if let Some(step) = self.as_mut().close(cx) {
+            return step;
+        }
+        self.read(cx, moved)
+    }
+
+    /// Drives the service and its response; says whether something came of it.
+    fn drive(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> bool {
+        let mut progress = false;
+        while self.end == End::Open {
+            let this = self.as_mut().project();
+            if this.exchange.is_streaming() {
+                if this.output.len() >= HIGH_WATER {
+                    break;
+                }
+                match this.exchange.poll_piece(cx) {
+                    Poll::Pending => break,
+                    Poll::Ready(Some(Ok(bytes))) => {
+                        let this = self.as_mut().project();
+                        if let Some(record) = &mut this.request.record {
+                            record.sent(bytes.len());
+                        }
+                        this.codec.stdout(this.output, bytes);
+                        if this.exchange.is_at_end() {
+                            self.as_mut().complete();
+                        }
+                    }
+                    Poll::Ready(None) => self.as_mut().complete(),
+                    Poll::Ready(Some(Err(failed))) => self.as_mut().cut_short(&failed),
+                }
+            } else {
+                match this.exchange.poll_response(this.service, cx) {
+                    Poll::Pending => break,
+                    Poll::Ready(Ok(response)) => self.as_mut().respond(response),
+                    Poll::Ready(Err(failed)) => self.as_mut().fail(&failed),
+                }
+            }
+            progress = true;
+        }
+        if !self.exchange.is_idle() && C::ERRORS {
+            let this = self.project();
+            let text = this.errors.take(cx);
+            if !text.is_empty() {
+                this.codec.stderr(this.output, &text);
+                progress = true;
+            }
+        }
+        progress
+    }
+
+    fn respond(mut self: Pin<&mut Self>, response: Response<B>) {
+        let (mut parts, body) = response.into_parts();
+        let exact = body.size_hint().exact();
+        let mut this = self.as_mut().project();
+        let method = &this.request.method;
+        let plan = this.codec.stdout_with(this.output, |out| {
+            encode_head(method, parts.status, &parts.headers, exact, out)
+        });
+        if plan.is_ok() {
+            parts.headers.clear();
+            this.codec.recycle(parts.headers);
+        }
+        if let Some(record) = this.request.record.take() {
+            this.request.record =
+                Some(record.answered(parts.status, plan != Ok(BodyPlan::Nothing)));
+        }
+        match plan {
+            Ok(BodyPlan::Nothing) => self.finish(),
+            Ok(BodyPlan::Exactly(left)) => this.exchange.set(Exchange::Streaming {
+                body,
+                left: Some(left),
+            }),
+            Ok(BodyPlan::ToTheEnd) => this.exchange.set(Exchange::Streaming { body, left: None }),
+            Err(unsendable) => {
+                error!(
+                    status = parts.status.as_u16(),
+                    "a response that cannot be sent: {unsendable}"
+                );
+                self.bare(StatusCode::INTERNAL_SERVER_ERROR);
+            }
+        }
+    }
+
+    /// The service failed before its response began.
+    fn fail(mut self: Pin<&mut Self>, failed: &Failed) {
+        error!("{failed}");
+        if C::ERRORS {
+            let this = self.as_mut().project();
+            this.codec
+                .stderr(this.output, format!("{failed}\n").as_bytes());
+        }
+        self.bare(failed.status());
+    }
+
+    /// A status and nothing else.
+    fn bare(mut self: Pin<&mut Self>, status: StatusCode) {
+        let this = self.as_mut().project();
+        let method = &this.request.method;
+        let headers = HeaderMap::new();
+        // A status of somebody's error may be one that has no response, such as 101.
+        let status = if status.is_informational() {
+            StatusCode::INTERNAL_SERVER_ERROR
+        } else {
+            status
+        };
+        let plan = this.codec.stdout_with(this.output, |out| {
+            encode_head(method, status, &headers, Some(0), out)
+        });
+        debug_assert!(plan.is_ok());
+        if let Some(record) = this.request.record.take() {
+            drop(record.answered(status, false));
+        }
+        self.finish();
+    }
+
+    /// The response's body is at its end.
+    fn complete(mut self: Pin<&mut Self>) {
+        if let Some(record) = &mut self.as_mut().project().request.record {
+            record.completed();
+        }
+        self.finish();
+    }
+
+    /// The body failed after its head went out: the front end must see that something is missing,
+    /// so the request is not ended, and the connection is.
+    fn cut_short(mut self: Pin<&mut Self>, failed: &Failed) {
+        if failed.is_reported() {
+            debug!("the response is cut short: {failed}");
+        } else {
+            error!("the response is cut short: {failed}");
+        }
+        let mut this = self.as_mut().project();
+        if C::ERRORS {
+            let mut text = this.errors.end();
+            text.extend(format!("the response is cut short: {failed}\n").bytes());
+            this.codec.stderr(this.output, &text);
+        }
+        this.exchange.as_mut().clear();
+        *this.request = Present::over(this.request.input_ended);
+        *this.end = End::Reset;
+    }
+
+    /// Ends the request; with it the connection, unless the front end wants to keep it.
+    fn finish(self: Pin<&mut Self>) {
+        let mut this = self.project();
+        this.exchange.as_mut().clear();
+        if C::ERRORS {
+            let text = this.errors.end();
+            if !text.is_empty() {
+                this.codec.stderr(this.output, &text);
+            }
+        }
+        let keep = this.codec.finish(this.output);
+        let input_ended = this.request.input_ended;
+        *this.request = Present::default();
+        // Closing in the same breath as the end of the response is what races least with a front
+        // end that would put the connection back into its pool.
+        if !keep || *this.eof || *this.phase > Phase::Serving {
+            if keep {
+                (this.closing.with_last_write)(this.io);
+            }
+            *this.request = Present::over(input_ended);
+            *this.end = End::Flush;
+        }
+    }
+
+    /// Everything is written: goes on with closing, if that is what comes next.
+    fn close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Option<Step> {
+        let this = self.project();
+        let idle = this.exchange.is_idle() && !this.request.is_new();
+        if *this.end == End::Open && idle {
+            let unwanted = *this.phase >= Phase::Closing && !this.codec.within_head();
+            if unwanted || *this.eof {
+                return Some(Step::Done);
+            }
+        }
+        match *this.end {
+            End::Open | End::Linger => None,
+            End::Flush => {
+                *this.end = End::Shut;
+                Some(Step::Again)
+            }
+            End::Shut => match Pin::new(this.io).poll_shutdown(cx) {
+                Poll::Pending => Some(Step::Wait),
+                Poll::Ready(Ok(())) if !*this.eof && !this.request.input_ended => {
+                    *this.end = End::Linger;
+                    Some(Step::Again)
+                }
+                Poll::Ready(_) => Some(Step::Done),
+            },
+            End::Reset => {
+                (this.closing.reset)(this.io);
+                Some(Step::Done)
+            }
+        }
+    }
+
+    fn read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, moved: &mut Moved) -> Step {
+        let this = self.as_mut().project();
+        let lingering = *this.end == End::Linger;
+        // Whoever asks and does not read the answers is not asked for more.
+        let room = this.output.len() < HIGH_WATER && this.request.poll_room(cx).is_ready();
+        if *this.eof || !(lingering || *this.end == End::Open && room) {
+            return Step::Wait;
+        }
+        this.input.reserve(if this.request.is_fed() {
+            READ_BODY
+        } else {
+            READ
+        });
+        // The future has no state of its own: it may be dropped and made again.
+        let read = pin!(this.io.read_buf(this.input)).poll(cx);
+        match read {
+            Poll::Pending => Step::Wait,
+            Poll::Ready(Err(error)) => {
+                debug!(%error, "the front end is gone");
+                Step::Done
+            }
+            Poll::Ready(Ok(_)) if lingering && this.input.is_empty() => Step::Done,
+            Poll::Ready(Ok(_)) if lingering => {
+                this.input.clear();
+                Step::Again
+            }
+            Poll::Ready(Ok(0)) => {
+                *this.eof = true;
+                this.request.end_input(None);
+                self.begin();
+                Step::Again
+            }
+            Poll::Ready(Ok(_)) => {
+                moved.input = true;
+                self.decode()
+            }
+        }
+    }
+
+    /// Takes all events that the input holds.
+    fn decode(mut self: Pin<&mut Self>) -> Step {
+        loop {
+            let this = self.as_mut().project();
+            let event = match this.codec.decode(this.input, this.output) {
+                Ok(Some(event)) => event,
+                Ok(None) => break,
+                Err(malformed) => {
+                    warn!("connection closed: {malformed}");
+                    return Step::Done;
+                }
+            };
+            match event {
+                Event::Request(request) => *this.request = Present::new(request),
+                Event::Refused(status) => {
+                    *this.request = Present::default();
+                    debug!(status = status.as_u16(), "request refused");
+                    self.as_mut().bare(status);
+                }
+                Event::Data(bytes) => this.request.take_data(bytes, this.settings.body_bytes),
+                Event::DataEnd => this.request.take_end(),
+                Event::Abort => {
+                    debug!("request aborted by the front end");
+                    self.as_mut().finish();
+                }
+                Event::Close => *this.end = End::Flush,
+            }
+            if self.end != End::Open {
+                break;
+            }
+        }
+        self.begin();
+        Step::Again
+    }
+
+    /// Hands the request to the service.
+    fn begin(mut self: Pin<&mut Self>) {
+        let mut this = self.as_mut().project();
+        let Some(request) = this.request.take_head() else {
+            return;
+        };
+        let (head, vars) = *request;
+        if let (Some(limit), Some(length)) = (this.settings.body_bytes, head.content_length)
+            && length > limit
+        {
+            return self.bare(StatusCode::PAYLOAD_TOO_LARGE);
+        }
+        if head.headers.len() > this.settings.head_fields {
+            return self.bare(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
+        }
+        let body = this.request.body(*this.eof);
+        let mut facts = GatewayFacts::new(vars);
+        if C::ERRORS {
+            facts = facts.with_errors(this.errors.begin());
+        }
+        let request = head.into_request(body, facts);
+        this.request.record = request
+            .conn()
+            .and_then(|conn| Record::begin(request.method(), request.uri(), conn));
+        let request = Some(request);
+        this.exchange.set(Exchange::Ready { request });
+    }
+
+    /// What is waited for, if not for ever.
+    fn waits_for(&self) -> Option<(Wait, Duration)> {
+        let settings = &self.settings;
+        let (wait, patience) = match self.end {
+            End::Shut | End::Linger => (Wait::Linger, Some(LINGER)),
+            _ if self.output.len() > 0 => (Wait::Write, settings.write),
+            _ if self.exchange.is_idle()
+                && (self.codec.within_head() || !self.input.is_empty()) =>
+            {
+                (Wait::Head, settings.head)
+            }
+            _ if self.exchange.is_idle() => (Wait::Idle, settings.idle),
+            _ if self.request.is_wanted() => (Wait::Body, settings.body),
+            _ if self.eof && self.exchange.is_silent() => (Wait::HalfClosed, settings.half_close),
+            _ => return None,
+        };
+        patience.map(|patience| (wait, patience))
+    }
+}
+
+/// What a poll moved: waiting starts over for whoever made progress.
+#[derive(Debug, Default)]
+struct Moved {
+    input: bool,
+    output: bool,
+}
+
+impl<C, I, S, B> Future for Connection<C, I, S, S::Future, B>
+where
+    C: Codec,
+    I: AsyncRead + AsyncWrite + Unpin,
+    S: Service<Request<Body>, Response = Response<B>, Error: Into<BoxError>>,
+    B: http_body::Body<Error: Into<BoxError>>,
+{
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let mut moved = Moved::default();
+        {
+            let this = self.as_mut().project();
+            while let Poll::Ready(phase) = this.shutdown.poll_advanced(cx) {
+                *this.phase = phase;
+            }
+        }
+        loop {
+            if self.phase == Phase::Cut {
+                return Poll::Ready(());
+            }
+            loop {
+                match self.as_mut().step(cx, &mut moved) {
+                    Step::Again => {}
+                    Step::Wait => break,
+                    Step::Done => return Poll::Ready(()),
+                }
+            }
+            let waits_for = self.waits_for();
+            let anew = match waits_for {
+                Some((Wait::Write, _)) => moved.output,
+                Some((Wait::Body | Wait::Idle, _)) => moved.input,
+                _ => false,
+            };
+            let this = self.as_mut().project();
+            this.timer.wait(waits_for, anew);
+            match this.timer.poll(cx) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Wait::Body) => {
+                    debug!("a request's body stalled");
+                    this.request
+                        .end_input(Some(io::Error::from(io::ErrorKind::TimedOut).into()));
+                }
+                Poll::Ready(wait) => {
+                    debug!(?wait, "connection closed after waiting");
+                    return Poll::Ready(());
+                }
+            }
+        }
+    }
+}

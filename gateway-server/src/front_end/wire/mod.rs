@@ -1,0 +1,11 @@
+//! One request at a time over a stream from a front end; how it is written is a codec's.
+
+pub(crate) mod codec;
+pub(crate) mod connection;
+mod errors;
+mod exchange;
+mod input;
+pub(crate) mod output;
+mod present;
+pub(crate) mod settings;
+mod timer;

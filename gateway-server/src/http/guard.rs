@@ -1,0 +1,49 @@
+//! What stands around a service's answer until it is over: its place in the count of responses, and
+//! what is said of a panic.
+
+use std::any::Any;
+use std::sync::Arc;
+
+use tracing::error;
+
+use super::pulse::Pulse;
+
+/// A response that is not finished.
+#[derive(Debug)]
+pub(crate) struct ResponseGuard {
+    pub(crate) pulse: Arc<Pulse>,
+    ended: bool,
+}
+
+impl ResponseGuard {
+    pub(super) fn new(pulse: Arc<Pulse>) -> Self {
+        Self {
+            pulse,
+            ended: false,
+        }
+    }
+
+    /// The HTTP/2 stream is no longer HTTP.
+    pub(super) fn upgraded(&mut self) {
+        self.pulse.stream_upgraded();
+        self.ended = true;
+    }
+}
+
+impl Drop for ResponseGuard {
+    fn drop(&mut self) {
+        if !self.ended {
+            self.pulse.response_ended();
+        }
+    }
+}
+
+/// The panic hook has said where; this says what became of it.
+pub(crate) fn report_panic(panic: &(dyn Any + Send)) {
+    let message = panic
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("(not text)");
+    error!(message, "service panicked");
+}

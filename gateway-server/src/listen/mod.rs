@@ -1,0 +1,9 @@
+//! Where connections come from: sockets, the trait over them, and the loop that accepts.
+
+pub(crate) mod accept;
+pub(crate) mod listener;
+#[cfg(target_os = "linux")]
+mod outq;
+pub(crate) mod sockets;
+#[cfg(unix)]
+mod unix;

@@ -1,0 +1,472 @@
+use std::fmt;
+use std::future::{self, Ready};
+use std::io::{self, IoSlice};
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use gateway_core::{Addr, ConnInfo};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpListener, TcpStream};
+
+#[cfg(unix)]
+use super::unix::UnixSocket;
+use crate::Listener;
+
+/// Connections that the kernel may hold before they are accepted. The kernel lowers it to its own
+/// `net.core.somaxconn`, which is 4096 where nobody changed it.
+const BACKLOG: i32 = 4096;
+
+/// Listening sockets: any number of TCP and Unix sockets, bound here or handed over by systemd.
+///
+/// Nothing is accepted before a server runs, but what is bound holds connections from the start.
+/// Making them needs no runtime.
+///
+/// ```
+/// use gateway_server::Sockets;
+///
+/// let sockets = Sockets::bind("127.0.0.1:0")?;
+/// assert!(sockets.local_addrs()[0].is_loopback());
+/// # std::io::Result::Ok(())
+/// ```
+#[derive(Default)]
+pub struct Sockets {
+    bound: Vec<Bound>,
+    live: Vec<Live>,
+    // Where the next look begins, so that a busy socket does not starve those behind it.
+    next: usize,
+    // As `Listener::last_call`.
+    last_call: bool,
+}
+
+/// The error with what was being done: "Address already in use" alone leaves one asking which.
+fn said(error: &io::Error, what: &str) -> io::Error {
+    io::Error::new(error.kind(), format!("{what}: {error}"))
+}
+
+/// Listening, and not yet known to a runtime.
+enum Bound {
+    Tcp(std::net::TcpListener),
+    #[cfg(unix)]
+    Unix(UnixSocket),
+}
+
+enum Live {
+    Tcp(TcpListener),
+    #[cfg(unix)]
+    Unix(tokio::net::UnixListener, UnixSocket),
+}
+
+impl Sockets {
+    /// No socket yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// A TCP socket that listens on `addr`.
+    ///
+    /// # Errors
+    ///
+    /// See [`and_bind`](Self::and_bind).
+    pub fn bind(addr: impl ToSocketAddrs) -> io::Result<Self> {
+        Self::new().and_bind(addr)
+    }
+
+    /// Listens on the TCP address `addr` too: the first of its addresses that can be bound. Port 0
+    /// lets the kernel choose; [`local_addrs`](Self::local_addrs) tells.
+    ///
+    /// # Errors
+    ///
+    /// The name has no address, or none that can be bound; the text says which.
+    pub fn and_bind(mut self, addr: impl ToSocketAddrs) -> io::Result<Self> {
+        let addrs = addr
+            .to_socket_addrs()
+            .map_err(|error| said(&error, "no address to listen on"))?;
+        let mut failure = None;
+        for addr in addrs {
+            match listen(addr) {
+                Ok(listener) => {
+                    self.bound.push(Bound::Tcp(listener));
+                    return Ok(self);
+                }
+                Err(error) => failure = Some(said(&error, &format!("cannot listen on {addr}"))),
+            }
+        }
+        Err(failure.unwrap_or_else(|| {
+            io::Error::new(io::ErrorKind::InvalidInput, "the name has no address")
+        }))
+    }
+
+    /// Listens on a Unix socket at `path` too, with exactly the permissions `mode` (connecting
+    /// needs the write bit: `0o660` lets owner and group in).
+    ///
+    /// A socket that a server left behind is replaced; one that still answers is not. The file is
+    /// removed when the server ends, unless somebody else has taken its place.
+    ///
+    /// # Errors
+    ///
+    /// The path is in use by a live server or is not a socket, or it cannot be made.
+    #[cfg(unix)]
+    pub fn and_unix(mut self, path: impl AsRef<std::path::Path>, mode: u32) -> io::Result<Self> {
+        let path = path.as_ref();
+        let socket = UnixSocket::bind(path, mode, BACKLOG)
+            .map_err(|error| said(&error, &format!("cannot listen on {}", path.display())))?;
+        self.bound.push(Bound::Unix(socket));
+        Ok(self)
+    }
+
+    /// Listens on the sockets that this process was started with too (`LISTEN_FDS`: systemd's
+    /// socket activation, systemfd). They can be taken once per process.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound` where none were handed over; `InvalidInput` for one that is neither a TCP nor a
+    /// Unix stream socket.
+    pub fn and_listenfd(mut self) -> io::Result<Self> {
+        let mut passed = listenfd::ListenFd::from_env();
+        if passed.len() == 0 {
+            return Err(io::Error::new(
+                io::ErrorKind::NotFound,
+                "no sockets were handed over (LISTEN_FDS)",
+            ));
+        }
+        for index in 0..passed.len() {
+            self.bound.push(adopt(&mut passed, index)?);
+        }
+        Ok(self)
+    }
+
+    /// Listens on the socket that is this process's standard input too: how spawn-fcgi, Apache's
+    /// mod_fcgid and lighttpd start a FastCGI program, and systemd one with `StandardInput=socket`.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidInput` where descriptor 0 is no listening TCP or Unix stream socket.
+    #[cfg(unix)]
+    pub fn and_stdin(mut self) -> io::Result<Self> {
+        use std::os::fd::AsFd;
+        let refused = || {
+            let text = "standard input is no listening socket";
+            io::Error::new(io::ErrorKind::InvalidInput, text)
+        };
+        let socket = Socket::from(io::stdin().as_fd().try_clone_to_owned()?);
+        if !socket.is_listener().unwrap_or(false) {
+            return Err(refused());
+        }
+        let domain = socket.local_addr()?.domain();
+        self.bound.push(if domain == Domain::UNIX {
+            Bound::Unix(UnixSocket::adopt(socket.into())?)
+        } else if domain == Domain::IPV4 || domain == Domain::IPV6 {
+            Bound::Tcp(socket.into())
+        } else {
+            return Err(refused());
+        });
+        Ok(self)
+    }
+
+    /// Listens on a TCP socket that somebody else has made.
+    #[must_use]
+    pub fn and_tcp(mut self, listener: std::net::TcpListener) -> Self {
+        self.bound.push(Bound::Tcp(listener));
+        self
+    }
+
+    /// The addresses listened on, in the order they were added.
+    #[must_use]
+    pub fn local_addrs(&self) -> Vec<Addr> {
+        let live = self.live.iter().map(|live| match live {
+            Live::Tcp(listener) => ip(listener.local_addr()),
+            #[cfg(unix)]
+            Live::Unix(_, socket) => socket.addr(),
+        });
+        let bound = self.bound.iter().map(|bound| match bound {
+            Bound::Tcp(listener) => ip(listener.local_addr()),
+            #[cfg(unix)]
+            Bound::Unix(socket) => socket.addr(),
+        });
+        live.chain(bound).collect()
+    }
+
+    /// Whether there is no socket at all.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.live.is_empty() && self.bound.is_empty()
+    }
+
+    /// Makes what was bound known to the runtime we are polled on.
+    fn go_live(&mut self) -> io::Result<()> {
+        for bound in self.bound.drain(..) {
+            self.live.push(match bound {
+                Bound::Tcp(listener) => {
+                    listener.set_nonblocking(true)?;
+                    Live::Tcp(TcpListener::from_std(listener)?)
+                }
+                #[cfg(unix)]
+                Bound::Unix(socket) => Live::Unix(socket.listener()?, socket),
+            });
+        }
+        Ok(())
+    }
+
+    fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<(Stream, ConnInfo)>> {
+        self.go_live()?;
+        let count = self.live.len();
+        for turn in 0..count {
+            let index = (self.next + turn) % count;
+            let Some(live) = self.live.get(index) else {
+                continue;
+            };
+            let mut accepted = live.poll_accept(cx);
+            #[cfg(unix)]
+            if self.last_call && accepted.is_pending() {
+                accepted = live.accept_now();
+            }
+            if let Poll::Ready(accepted) = accepted {
+                self.next = index + 1;
+                return Poll::Ready(accepted);
+            }
+        }
+        Poll::Pending
+    }
+}
+
+impl Listener for Sockets {
+    type Io = Stream;
+    type Handshake = Ready<io::Result<(Stream, ConnInfo)>>;
+
+    async fn accept(&mut self) -> io::Result<Self::Handshake> {
+        let accepted = future::poll_fn(|cx| self.poll_accept(cx)).await?;
+        Ok(future::ready(Ok(accepted)))
+    }
+
+    fn last_call(&mut self) {
+        self.last_call = true;
+    }
+
+    fn local_addr(&self) -> io::Result<Addr> {
+        let first = self.local_addrs().into_iter().next();
+        first.ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "no socket is listened on"))
+    }
+
+    fn unacknowledged(io: &Stream) -> Option<usize> {
+        io.unacknowledged()
+    }
+
+    fn reset_on_close(io: &Stream) {
+        io.reset_on_close();
+    }
+
+    fn end_with_last_write(io: &Stream) {
+        io.end_with_last_write();
+    }
+}
+
+impl fmt::Debug for Sockets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Sockets").field(&self.local_addrs()).finish()
+    }
+}
+
+impl Live {
+    fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<(Stream, ConnInfo)>> {
+        match self {
+            Self::Tcp(listener) => listener
+                .poll_accept(cx)
+                .map_ok(|(stream, peer)| accepted_tcp(stream, peer)),
+            #[cfg(unix)]
+            Self::Unix(listener, socket) => listener
+                .poll_accept(cx)
+                .map_ok(|(stream, peer)| accepted_unix(stream, peer.as_pathname(), socket)),
+        }
+    }
+
+    /// Asks the kernel, whether or not the runtime has heard of anything.
+    #[cfg(unix)]
+    fn accept_now(&self) -> Poll<io::Result<(Stream, ConnInfo)>> {
+        let accepted = match self {
+            Self::Tcp(listener) => SockRef::from(listener).accept(),
+            Self::Unix(listener, _) => SockRef::from(listener).accept(),
+        };
+        let (stream, peer) = match accepted {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Poll::Pending,
+            accepted => accepted?,
+        };
+        stream.set_nonblocking(true)?;
+        Poll::Ready(Ok(match self {
+            Self::Tcp(_) => {
+                let peer = peer.as_socket().ok_or(io::ErrorKind::ConnectionAborted)?;
+                accepted_tcp(TcpStream::from_std(stream.into())?, peer)
+            }
+            Self::Unix(_, socket) => {
+                let stream = tokio::net::UnixStream::from_std(stream.into())?;
+                accepted_unix(stream, peer.as_pathname(), socket)
+            }
+        }))
+    }
+}
+
+fn accepted_tcp(stream: TcpStream, peer: SocketAddr) -> (Stream, ConnInfo) {
+    // Responses are written whole, so waiting for more (Nagle) gains nothing and costs up to 40 ms
+    // against a client's delayed acknowledgement. A socket that refuses is gone, which the first
+    // read will tell.
+    let _ = stream.set_nodelay(true);
+    let conn = ConnInfo::new(peer, ip(stream.local_addr()));
+    (Stream::tcp(stream), conn)
+}
+
+#[cfg(unix)]
+fn accepted_unix(
+    stream: tokio::net::UnixStream,
+    peer: Option<&std::path::Path>,
+    socket: &UnixSocket,
+) -> (Stream, ConnInfo) {
+    let peer = Addr::Unix(peer.map(Into::into));
+    (Stream::unix(stream), ConnInfo::new(peer, socket.addr()))
+}
+
+fn ip(addr: io::Result<SocketAddr>) -> Addr {
+    addr.map_or(Addr::Unknown, Addr::Ip)
+}
+
+fn listen(addr: SocketAddr) -> io::Result<std::net::TcpListener> {
+    let socket = Socket::new(Domain::for_address(addr), Type::STREAM, Some(Protocol::TCP))?;
+    // A server that is started again must not wait for connections of the one before to die out.
+    #[cfg(unix)]
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&addr.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
+}
+
+fn adopt(passed: &mut listenfd::ListenFd, index: usize) -> io::Result<Bound> {
+    #[cfg(unix)]
+    if let Ok(Some(listener)) = passed.take_unix_listener(index) {
+        return Ok(Bound::Unix(UnixSocket::adopt(listener)?));
+    }
+    let listener = passed.take_tcp_listener(index)?;
+    let listener = listener.ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))?;
+    // A connected socket (`Accept=yes`) would fail every accept for ever.
+    #[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
+    if !SockRef::from(&listener).is_listener()? {
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "a socket that was handed over does not listen",
+        ));
+    }
+    Ok(Bound::Tcp(listener))
+}
+
+/// A connection accepted by [`Sockets`].
+#[derive(Debug)]
+pub struct Stream {
+    kind: Kind,
+}
+
+#[derive(Debug)]
+enum Kind {
+    Tcp(TcpStream),
+    #[cfg(unix)]
+    Unix(tokio::net::UnixStream),
+}
+
+impl Stream {
+    /// A TCP connection that somebody else has accepted.
+    #[must_use]
+    pub fn tcp(stream: TcpStream) -> Self {
+        Self {
+            kind: Kind::Tcp(stream),
+        }
+    }
+
+    /// A Unix socket connection that somebody else has accepted.
+    #[cfg(unix)]
+    #[must_use]
+    pub fn unix(stream: tokio::net::UnixStream) -> Self {
+        Self {
+            kind: Kind::Unix(stream),
+        }
+    }
+
+    /// As [`Listener::reset_on_close`]: of effect for TCP; Unix sockets have no such thing.
+    pub fn reset_on_close(&self) {
+        if let Kind::Tcp(stream) = &self.kind {
+            // One that refuses is gone already.
+            let _ = SockRef::from(stream).set_linger(Some(std::time::Duration::ZERO));
+        }
+    }
+
+    /// As [`Listener::end_with_last_write`]: of effect for TCP on Linux.
+    pub fn end_with_last_write(&self) {
+        // What is not a whole segment waits (tcp(7), TCP_CORK), and leaves with the FIN.
+        #[cfg(target_os = "linux")]
+        if let Kind::Tcp(stream) = &self.kind {
+            let _ = SockRef::from(stream).set_tcp_cork(true);
+        }
+    }
+
+    /// As [`Listener::unacknowledged`]: known on Linux.
+    #[must_use]
+    pub fn unacknowledged(&self) -> Option<usize> {
+        #[cfg(target_os = "linux")]
+        return match &self.kind {
+            Kind::Tcp(stream) => super::outq::outq(stream),
+            Kind::Unix(stream) => super::outq::outq(stream),
+        };
+        #[cfg(not(target_os = "linux"))]
+        None
+    }
+}
+
+/// Calls the method of whichever stream it is.
+macro_rules! either {
+    ($stream:expr, $method:ident, $($argument:expr),*) => {
+        match &mut $stream.get_mut().kind {
+            Kind::Tcp(stream) => Pin::new(stream).$method($($argument),*),
+            #[cfg(unix)]
+            Kind::Unix(stream) => Pin::new(stream).$method($($argument),*),
+        }
+    };
+}
+
+impl AsyncRead for Stream {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        either!(self, poll_read, cx, buf)
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        either!(self, poll_write, cx, buf)
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        either!(self, poll_write_vectored, cx, bufs)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        either!(self, poll_flush, cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        either!(self, poll_shutdown, cx)
+    }
+}

@@ -1,0 +1,6 @@
+//! What is told of each request: an event to `tracing`, or a line in the Common Log Format.
+
+#[cfg(feature = "listen")]
+pub(crate) mod access;
+#[cfg(feature = "http")]
+pub mod common;

@@ -1,0 +1,20 @@
+//! Graceful shutdown, for every protocol: who is told, in which order, and what came of it.
+//!
+//! ```text
+//! Serving ──signal──▶ Draining ──grace──▶ Closing ──deadline──▶ Cut
+//!                     nothing new is      idle connections      what is left
+//!                     accepted; answers   close; running        is dropped
+//!                     say `close`         requests go on
+//! ```
+//! It is over as soon as no connection is left, whichever phase that happens in.
+
+mod outcome;
+mod phases;
+mod signals;
+mod supervisor;
+
+pub use outcome::Outcome;
+pub(crate) use phases::{Phase, Plan, Shutdown, Tracked, Watch};
+pub use signals::Signal;
+pub(crate) use signals::Signals;
+pub(crate) use supervisor::tell_supervisor;

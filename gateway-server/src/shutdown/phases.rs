@@ -1,0 +1,244 @@
+use std::future::Future;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::sync::futures::OwnedNotified;
+use tokio::time;
+
+use super::outcome::Outcome;
+use super::signals::Signal;
+use super::supervisor::tell_supervisor;
+
+/// How long a shutdown takes at most.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Plan {
+    /// How long idle connections stay open for requests that are on their way.
+    pub(crate) grace: Duration,
+    /// From the beginning to the cut.
+    pub(crate) deadline: Duration,
+}
+
+impl Default for Plan {
+    fn default() -> Self {
+        Self {
+            grace: Duration::from_secs(1),
+            deadline: Duration::from_secs(30),
+        }
+    }
+}
+
+/// How far a shutdown has come. The order is the order in time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub(crate) enum Phase {
+    /// Business as usual.
+    Serving,
+    /// Answer what comes in, and say that the connection closes.
+    Draining,
+    /// Close what is idle, finish what is running.
+    Closing,
+    /// Drop everything.
+    Cut,
+}
+
+/// The state of a shutdown, shared by the accept loop and all connections.
+#[derive(Clone, Debug)]
+pub(crate) struct Shutdown {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    phase: AtomicU8,
+    // Told at every change of phase.
+    advanced: Arc<Notify>,
+    // Connections that are waited for.
+    open: AtomicUsize,
+    // Connections dropped by the cut.
+    cut: AtomicUsize,
+    // Told when `open` falls to zero.
+    emptied: Notify,
+}
+
+impl Shutdown {
+    pub(crate) fn new() -> Self {
+        Self {
+            inner: Arc::new(Inner {
+                phase: AtomicU8::new(Phase::Serving as u8),
+                advanced: Arc::new(Notify::new()),
+                open: AtomicUsize::new(0),
+                cut: AtomicUsize::new(0),
+                emptied: Notify::new(),
+            }),
+        }
+    }
+
+    pub(crate) fn phase(&self) -> Phase {
+        match self.inner.phase.load(Ordering::Acquire) {
+            0 => Phase::Serving,
+            1 => Phase::Draining,
+            2 => Phase::Closing,
+            _ => Phase::Cut,
+        }
+    }
+
+    /// Moves on to `phase`; never back.
+    pub(crate) fn advance(&self, phase: Phase) {
+        self.inner.phase.fetch_max(phase as u8, Ordering::AcqRel);
+        self.inner.advanced.notify_waiters();
+    }
+
+    /// A view for one task, which is woken at every change of phase.
+    pub(crate) fn watch(&self) -> Watch {
+        Watch {
+            seen: Phase::Serving,
+            notified: Box::pin(Arc::clone(&self.inner.advanced).notified_owned()),
+            registered: None,
+            shutdown: self.clone(),
+        }
+    }
+
+    /// Counts a connection that a shutdown waits for, until the guard is dropped.
+    pub(crate) fn track(&self) -> Tracked {
+        self.inner.open.fetch_add(1, Ordering::AcqRel);
+        Tracked {
+            shutdown: self.clone(),
+        }
+    }
+
+    /// The number of connections that a shutdown would wait for.
+    pub(crate) fn open(&self) -> usize {
+        self.inner.open.load(Ordering::Acquire)
+    }
+
+    /// Ready when no connection is left.
+    async fn emptied(&self) {
+        loop {
+            let mut emptied = pin!(self.inner.emptied.notified());
+            // Listen first, then look: what falls to zero in between is not missed.
+            emptied.as_mut().enable();
+            if self.open() == 0 {
+                return;
+            }
+            emptied.await;
+        }
+    }
+
+    /// Runs a shutdown from its beginning to its end, after the accept loop has stopped.
+    pub(crate) async fn run(&self, plan: Plan, hurry: impl Future<Output = Signal>) -> Outcome {
+        tell_supervisor(sd_notify::NotifyState::Stopping);
+        let waiting = self.open();
+        let steps = async {
+            self.advance(Phase::Draining);
+            let started = time::Instant::now();
+            if time::timeout(plan.grace, self.emptied()).await.is_ok() {
+                return;
+            }
+            self.advance(Phase::Closing);
+            let deadline = started + plan.deadline;
+            let _ = time::timeout_at(deadline, self.emptied()).await;
+        };
+        let hurried = tokio::select! {
+            biased;
+            () = steps => None,
+            signal = hurry => Some(signal),
+        };
+        let cut = self.open();
+        self.advance(Phase::Cut);
+        if cut > 0 {
+            // Dropping takes no time, but it happens in the connections' own tasks.
+            let _ = time::timeout(Duration::from_secs(1), self.emptied()).await;
+        }
+        Outcome {
+            finished: waiting.saturating_sub(cut),
+            cut,
+            hurried,
+        }
+    }
+}
+
+/// One task's view of a [`Shutdown`].
+#[derive(Debug)]
+pub(crate) struct Watch {
+    shutdown: Shutdown,
+    seen: Phase,
+    notified: Pin<Box<OwnedNotified>>,
+    // Whom `notified` will wake.
+    registered: Option<Waker>,
+}
+
+impl Watch {
+    /// The phase that was seen last.
+    #[cfg(feature = "http")]
+    pub(crate) fn phase(&self) -> Phase {
+        self.seen
+    }
+
+    /// Ready at each change of phase with the new one.
+    pub(crate) fn poll_advanced(&mut self, cx: &mut Context<'_>) -> Poll<Phase> {
+        loop {
+            let phase = self.shutdown.phase();
+            if phase > self.seen {
+                self.seen = phase;
+                self.registered = None;
+                let advanced = Arc::clone(&self.shutdown.inner.advanced);
+                self.notified.set(advanced.notified_owned());
+                return Poll::Ready(phase);
+            }
+            // Registering takes a lock that all connections share, so it is done once, and not
+            // at every request.
+            let waker = self.registered.as_ref();
+            if waker.is_some_and(|waker| waker.will_wake(cx.waker())) {
+                return Poll::Pending;
+            }
+            // Look again at the phase after registering: it may have changed in between.
+            if self.notified.as_mut().poll(cx).is_pending() {
+                self.registered = Some(cx.waker().clone());
+                // Not left to the test above: a waker need not know its own clone (`will_wake` is
+                // best effort, and a vtable may exist twice in one program).
+                if self.shutdown.phase() == phase {
+                    return Poll::Pending;
+                }
+            } else {
+                let advanced = Arc::clone(&self.shutdown.inner.advanced);
+                self.notified.set(advanced.notified_owned());
+            }
+        }
+    }
+
+    /// Waits until the phase is `phase` or later.
+    #[cfg(feature = "http")]
+    pub(crate) async fn reached(&mut self, phase: Phase) {
+        while self.seen < phase {
+            std::future::poll_fn(|cx| self.poll_advanced(cx)).await;
+        }
+    }
+}
+
+/// A connection that a shutdown waits for.
+#[derive(Debug)]
+pub(crate) struct Tracked {
+    shutdown: Shutdown,
+}
+
+impl Tracked {
+    /// The shutdown that waits.
+    pub(crate) fn shutdown(&self) -> &Shutdown {
+        &self.shutdown
+    }
+}
+
+impl Drop for Tracked {
+    fn drop(&mut self) {
+        if self.shutdown.phase() == Phase::Cut {
+            self.shutdown.inner.cut.fetch_add(1, Ordering::Relaxed);
+        }
+        if self.shutdown.inner.open.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.shutdown.inner.emptied.notify_waiters();
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! What travels with a response body that is not whole: one pointer.
+//!
+//! Responses are moved a dozen times on their way through a server, and every byte of
+//! them costs. So this is boxed, and the boxes are used again: a thread that has served a
+//! body allocates nothing for the next.
+
+use std::{
+    cell::Cell,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use http::HeaderMap;
+use http_body::{Body, Frame, SizeHint};
+
+use crate::{body::failing::Failing, context::Witness};
+
+/// So many boxes wait on a thread. More bodies than that at once allocate.
+const KEPT: u32 = 256;
+
+thread_local! {
+    static FREE: Cell<Option<Box<Watch>>> = const { Cell::new(None) };
+}
+
+pub(crate) struct Watch {
+    /// `None` only of a body that no request is known of.
+    pub(crate) witness: Option<Witness>,
+    /// What the body's first poll gave, before the head went out.
+    pub(crate) first: First,
+    /// The size while `first` waits: that of before the poll, and so what it still is. Asked
+    /// again, an inner body may know more than before (a chunked response would turn into one with
+    /// a length), or have forgotten to subtract.
+    pub(crate) whole: SizeHint,
+    /// Whether it is text that a traceback may be appended to.
+    pub(crate) may_append: bool,
+    /// A panic in `size_hint` or `is_end_stream`, which return no errors: the next poll does.
+    pub(crate) hint_failed: Cell<bool>,
+    /// The failure of the body.
+    pub(crate) failing: Option<Box<Failing>>,
+    next: Option<Box<Self>>,
+    waiting: u32,
+}
+
+pub(crate) enum First {
+    Nothing,
+    Data(Bytes),
+    /// Boxed: rare, and three times the size of `Bytes`.
+    Trailers(Box<HeaderMap>),
+    End,
+}
+
+/// What the first poll gave, before the head went out.
+pub(crate) enum Started {
+    /// Everything, and the size of it was known.
+    Whole(Bytes),
+    /// The rest is to come.
+    Watched(Box<Watch>),
+}
+
+/// Polls once, before the head is released: what fails now can still be a clean response.
+///
+/// Does not wait. Called below a guard.
+#[inline(always)]
+pub(crate) fn start<B>(body: &mut B, cx: &mut Context<'_>) -> Result<Started, B::Error>
+where
+    B: Body<Data = Bytes> + Unpin,
+{
+    if body.is_end_stream() {
+        return Ok(Started::Watched(Watch::of(First::Nothing, SizeHint::new())));
+    }
+    let size = body.size_hint();
+    let first = match Pin::new(&mut *body).poll_frame(cx) {
+        Poll::Pending => First::Nothing,
+        Poll::Ready(None) => First::End,
+        Poll::Ready(Some(Err(error))) => return Err(error),
+        Poll::Ready(Some(Ok(frame))) => match frame.into_data() {
+            Ok(data) if size.exact() == Some(data.len() as u64) && body.is_end_stream() => {
+                return Ok(Started::Whole(data));
+            }
+            Ok(data) => First::Data(data),
+            Err(frame) => First::of_other(frame),
+        },
+    };
+    Ok(Started::Watched(Watch::of(first, size)))
+}
+
+impl First {
+    /// Of a frame that is no data.
+    #[cold]
+    pub(crate) fn of_other(frame: Frame<Bytes>) -> Self {
+        match frame.into_trailers() {
+            Ok(trailers) => Self::Trailers(Box::new(trailers)),
+            // There is no third kind.
+            Err(_) => Self::Nothing,
+        }
+    }
+}
+
+impl Watch {
+    /// Of a body that no request is known of, as yet.
+    #[inline(never)]
+    pub(crate) fn of(first: First, whole: SizeHint) -> Box<Self> {
+        let watch = Self {
+            witness: None,
+            first,
+            whole,
+            may_append: false,
+            hint_failed: Cell::new(false),
+            failing: None,
+            next: None,
+            waiting: 0,
+        };
+        // An error: the thread is ending.
+        match FREE.try_with(Cell::take).ok().flatten() {
+            Some(mut free) => {
+                let next = free.next.take();
+                _ = FREE.try_with(|list| list.set(next));
+                *free = watch;
+                free
+            }
+            None => Box::new(watch),
+        }
+    }
+
+    /// Puts the box back; what is in it is dropped.
+    pub(crate) fn put_back(mut self: Box<Self>) {
+        self.witness = None;
+        self.first = First::Nothing;
+        self.failing = None;
+        let Ok(next) = FREE.try_with(Cell::take) else {
+            return;
+        };
+        self.waiting = next.as_ref().map_or(0, |next| next.waiting) + 1;
+        if self.waiting > KEPT {
+            _ = FREE.try_with(|list| list.set(next));
+        } else {
+            self.next = next;
+            _ = FREE.try_with(|list| list.set(Some(self)));
+        }
+    }
+}

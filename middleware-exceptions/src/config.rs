@@ -1,0 +1,19 @@
+//! What the user has configured, summed up: every part of the crate takes its own of it.
+
+use std::{sync::Arc, time::Duration};
+
+use crate::{
+    failure::cause::StatusFn, render::page::Renderer, report::Report, request::gate::Gate,
+};
+
+#[derive(Clone)]
+pub(crate) struct Config {
+    pub(crate) gate: Gate,
+    pub(crate) observers: Vec<Arc<ObserverFn>>,
+    pub(crate) statuses: Vec<Arc<StatusFn>>,
+    pub(crate) renderer: Renderer,
+    pub(crate) append: bool,
+    pub(crate) flush: Duration,
+}
+
+pub(crate) type ObserverFn = dyn Fn(&Report) + Send + Sync;

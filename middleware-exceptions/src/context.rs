@@ -1,0 +1,290 @@
+//! What is remembered of a request while it is handled: little in production, where it must cost nothing.
+
+use std::sync::Arc;
+
+use http::{HeaderMap, Method, Request, Version, uri::PathAndQuery};
+
+use crate::{
+    config::Config,
+    request::{
+        accept::Format,
+        gate::Verdict,
+        summary::{RequestSummary, shown},
+    },
+    text::{clean, secrets::redacted},
+};
+
+/// Of one request: what has to be known should it fail.
+#[derive(Clone)]
+pub(crate) struct Witness {
+    pub(crate) brief: Brief,
+    pub(crate) account: Arc<Account>,
+}
+
+/// On the happy path of every request: no allocation, few instructions, nothing to drop.
+#[derive(Clone, Copy)]
+pub(crate) struct Brief {
+    method: Known,
+    /// Of the path, in bytes.
+    len: u8,
+    /// Copied and not cloned: the first clone of a `Uri` may allocate.
+    path: [u8; SHORT],
+}
+
+/// Longer paths are remembered in detail, which allocates. With it, a `Brief` takes 64 bytes.
+const SHORT: usize = 62;
+
+/// What all requests of a service have in common; and, of those that need more than a [`Brief`], what they have not.
+/// Together, because each thing with a drop that a future holds costs some 35 instructions.
+pub(crate) struct Account {
+    pub(crate) config: Arc<Config>,
+    details: Option<Details>,
+}
+
+/// The methods that have a constant (RFC 9110 section 9.3, RFC 5789), in one byte. In the order of `http`, which
+/// makes the conversion a comparison.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Known {
+    Options,
+    Get,
+    Post,
+    Put,
+    Delete,
+    Head,
+    Trace,
+    Connect,
+    Patch,
+}
+
+struct Details {
+    method: Method,
+    path: Option<PathAndQuery>,
+    development: Option<Development>,
+}
+
+struct Development {
+    version: Version,
+    headers: HeaderMap,
+    verdict: Verdict,
+    format: Format,
+}
+
+impl Account {
+    pub(crate) fn of_service(config: Arc<Config>) -> Self {
+        Self {
+            config,
+            details: None,
+        }
+    }
+
+    /// Of a request of which more is remembered than the happy path can afford.
+    pub(crate) fn in_detail<B>(request: &Request<B>, config: &Arc<Config>) -> Self {
+        Self {
+            config: Arc::clone(config),
+            details: Some(Details::of(request, config)),
+        }
+    }
+}
+
+impl Brief {
+    pub(crate) const fn nothing() -> Self {
+        Self {
+            method: Known::Get,
+            len: 0,
+            path: [0; SHORT],
+        }
+    }
+
+    #[inline(always)]
+    pub(crate) fn has_room_for(path: &str) -> bool {
+        path.len() <= SHORT
+    }
+
+    /// A path that there is no room for is left out.
+    #[inline(always)]
+    pub(crate) fn new(method: Known, path: &str) -> Self {
+        let mut brief = Self {
+            method,
+            len: 0,
+            path: [0; SHORT],
+        };
+        if let Some(room) = brief.path.get_mut(..path.len()) {
+            room.copy_from_slice(path.as_bytes());
+            brief.len = path.len() as u8;
+        }
+        brief
+    }
+
+    fn path(&self) -> &str {
+        let path = self.path.get(..usize::from(self.len));
+        path.and_then(|path| str::from_utf8(path).ok())
+            .unwrap_or_default()
+    }
+}
+
+impl Witness {
+    /// Of no request.
+    pub(crate) fn of_nothing(account: &Arc<Account>) -> Self {
+        Self {
+            brief: Brief::nothing(),
+            account: Arc::clone(account),
+        }
+    }
+
+    pub(crate) fn config(&self) -> &Arc<Config> {
+        &self.account.config
+    }
+
+    pub(crate) fn is_head(&self) -> bool {
+        match &self.account.details {
+            Some(details) => details.method == Method::HEAD,
+            None => self.brief.method == Known::Head,
+        }
+    }
+
+    fn development(&self) -> Option<&Development> {
+        self.account.details.as_ref()?.development.as_ref()
+    }
+
+    pub(crate) fn verdict(&self) -> Verdict {
+        self.development()
+            .map_or(Verdict::Production, |development| development.verdict)
+    }
+
+    pub(crate) fn format(&self) -> Format {
+        self.development()
+            .map_or(Format::Text, |development| development.format)
+    }
+
+    pub(crate) fn summary(&self) -> RequestSummary {
+        let development = self.development();
+        let (method, path) = match &self.account.details {
+            Some(Details { method, path, .. }) => (
+                method.clone(),
+                path.as_ref().map_or("", PathAndQuery::as_str),
+            ),
+            None => (self.brief.method.method(), self.brief.path()),
+        };
+        RequestSummary {
+            method,
+            path: clean::cut_text(&redacted(path), 2048).0,
+            version: development.map(|development| development.version),
+            headers: development
+                .map(|development| shown(&development.headers))
+                .unwrap_or_default(),
+        }
+    }
+}
+
+/// With the query.
+#[inline(always)]
+pub(crate) fn path_of<B>(request: &Request<B>) -> &str {
+    request
+        .uri()
+        .path_and_query()
+        .map_or("", PathAndQuery::as_str)
+}
+
+impl Details {
+    fn of<B>(request: &Request<B>, config: &Config) -> Self {
+        let development = (!config.gate.is_off()).then(|| {
+            // What the program judges by is what it judges by everywhere: `Parts`.
+            let (mut parts, ()) = Request::new(()).into_parts();
+            parts.method.clone_from(request.method());
+            parts.uri.clone_from(request.uri());
+            parts.version = request.version();
+            parts.headers.clone_from(request.headers());
+            parts.extensions.clone_from(request.extensions());
+            Development {
+                version: parts.version,
+                verdict: config.gate.judge(&parts),
+                format: Format::accepted(&parts.headers),
+                headers: parts.headers,
+            }
+        });
+        Self {
+            method: request.method().clone(),
+            path: request.uri().path_and_query().cloned(),
+            development,
+        }
+    }
+}
+
+impl Known {
+    #[inline(always)]
+    pub(crate) fn of(method: &Method) -> Option<Self> {
+        Some(match *method {
+            Method::GET => Self::Get,
+            Method::HEAD => Self::Head,
+            Method::POST => Self::Post,
+            Method::PUT => Self::Put,
+            Method::DELETE => Self::Delete,
+            Method::CONNECT => Self::Connect,
+            Method::OPTIONS => Self::Options,
+            Method::TRACE => Self::Trace,
+            Method::PATCH => Self::Patch,
+            _ => return None,
+        })
+    }
+
+    fn method(self) -> Method {
+        match self {
+            Self::Get => Method::GET,
+            Self::Head => Method::HEAD,
+            Self::Post => Method::POST,
+            Self::Put => Method::PUT,
+            Self::Delete => Method::DELETE,
+            Self::Connect => Method::CONNECT,
+            Self::Options => Method::OPTIONS,
+            Self::Trace => Method::TRACE,
+            Self::Patch => Method::PATCH,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn methods_and_paths_of_any_length_are_remembered_in_full() {
+        let layer = crate::ExceptionsLayer::new();
+        for len in [0, 1, 2, 40, 62, 63, 300] {
+            for method in [
+                "GET",
+                "HEAD",
+                "PATCH",
+                "PROPFIND",
+                "EXTENSION-METHOD-OF-SOME-LENGTH",
+            ] {
+                let path: String = "/a".chars().cycle().take(len).collect();
+                let uri = if len == 0 {
+                    "host:80".into()
+                } else {
+                    path.clone()
+                };
+                let request = Request::builder().method(method).uri(uri).body(()).unwrap();
+                let (brief, account) = match Known::of(request.method()) {
+                    Some(method) if Brief::has_room_for(path_of(&request)) => (
+                        Brief::new(method, path_of(&request)),
+                        Account::of_service(Arc::clone(layer.config())),
+                    ),
+                    _ => (
+                        Brief::nothing(),
+                        Account::in_detail(&request, layer.config()),
+                    ),
+                };
+                let witness = Witness {
+                    brief,
+                    account: Arc::new(account),
+                };
+                let summary = witness.summary();
+                assert_eq!(
+                    (summary.method().as_str(), summary.path()),
+                    (method, path.as_str())
+                );
+                assert_eq!(witness.is_head(), method == "HEAD");
+            }
+        }
+    }
+}

@@ -1,0 +1,8 @@
+//! What is known of a failure, before anything is said about it.
+
+pub(crate) mod body_error;
+pub(crate) mod cause;
+pub(crate) mod facts;
+pub(crate) mod id;
+pub(crate) mod spans;
+pub(crate) mod trace;

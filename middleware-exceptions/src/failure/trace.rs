@@ -1,0 +1,161 @@
+//! An error or a panic as it came, with what its frames can be had from.
+
+use std::{
+    error::Error,
+    fmt::{Debug, Write as _},
+};
+
+use gateway_core::BoxError;
+use panic_capture::{Missing, discard, guard};
+
+use crate::text::clean;
+
+/// So many causes are followed: enough for any honest chain, few enough for one without end.
+pub(crate) const DEPTH: usize = 32;
+
+/// From what the frames can be had, later.
+pub(crate) enum Trace {
+    /// A panic whose stack the hook walked.
+    Addresses {
+        frames: Box<[usize]>,
+        truncated: bool,
+    },
+    /// A panic without.
+    Missing(Missing),
+    /// An error, which may carry a backtrace.
+    Error(Contained<AnyError>),
+}
+
+/// An error as it came: boxed, `anyhow` and `eyre` lose their backtrace.
+pub(crate) enum AnyError {
+    Boxed(BoxError),
+    #[cfg(feature = "anyhow")]
+    Anyhow(anyhow::Error),
+    #[cfg(feature = "eyre")]
+    Eyre(eyre::Report),
+}
+
+/// Somebody's value, whose drop may panic.
+pub(crate) struct Contained<T>(pub(crate) Option<T>);
+
+impl<T> Contained<T> {
+    pub(crate) fn get(&self) -> Option<&T> {
+        self.0.as_ref()
+    }
+}
+
+impl<T> Drop for Contained<T> {
+    fn drop(&mut self) {
+        discard(self.0.take());
+    }
+}
+
+impl AnyError {
+    pub(crate) fn from<E: Into<BoxError> + 'static>(error: E) -> Self {
+        #[cfg_attr(
+            not(any(feature = "anyhow", feature = "eyre")),
+            expect(unused_mut, reason = "taken from where a feature knows its type")
+        )]
+        let mut slot = Some(error);
+        #[cfg(feature = "anyhow")]
+        if let Some(error) = as_type::<anyhow::Error>(&mut slot) {
+            return Self::Anyhow(error);
+        }
+        #[cfg(feature = "eyre")]
+        if let Some(error) = as_type::<eyre::Report>(&mut slot) {
+            return Self::Eyre(error);
+        }
+        match guard(|| slot.map(Into::into)) {
+            Ok(Some(error)) => Self::Boxed(error),
+            Ok(None) => Self::Boxed("the error is gone".into()),
+            Err(caught) => {
+                discard(caught.payload);
+                Self::Boxed("an error whose conversion into a boxed error panicked".into())
+            }
+        }
+    }
+
+    pub(crate) fn as_dyn(&self) -> &(dyn Error + 'static) {
+        match self {
+            Self::Boxed(error) => &**error,
+            #[cfg(feature = "anyhow")]
+            Self::Anyhow(error) => {
+                let error: &(dyn Error + Send + Sync + 'static) = error.as_ref();
+                error
+            }
+            #[cfg(feature = "eyre")]
+            Self::Eyre(error) => {
+                let error: &(dyn Error + Send + Sync + 'static) = error.as_ref();
+                error
+            }
+        }
+    }
+
+    /// The backtrace as std prints it, if the error has one. Slow: it may symbolicate.
+    pub(crate) fn printed_backtrace(&self) -> Option<String> {
+        match self {
+            // A boxed anyhow::Error prints its backtrace in `{:?}` and has no other way to it.
+            // It begins with the message: of others, a derived `Debug` of a deep chain would
+            // overflow the stack.
+            Self::Boxed(error) => {
+                let message = error.to_string();
+                if !debug(&error, 128).starts_with(clean::truncated(&message, 64)) {
+                    return None;
+                }
+                let debug = debug(&error, 1024 * 1024);
+                let (_, backtrace) = debug.rsplit_once("Stack backtrace:\n")?;
+                Some(backtrace.to_owned())
+            }
+            #[cfg(feature = "anyhow")]
+            Self::Anyhow(error) => {
+                let backtrace = error.backtrace();
+                (backtrace.status() == std::backtrace::BacktraceStatus::Captured)
+                    .then(|| backtrace.to_string())
+            }
+            // Of eyre only the handler knows, and its `{:?}`.
+            #[cfg(feature = "eyre")]
+            Self::Eyre(error) => {
+                let debug = debug(&error, 1024 * 1024);
+                let (_, backtrace) = debug.rsplit_once("Stack backtrace:\n")?;
+                Some(backtrace.to_owned())
+            }
+        }
+    }
+}
+
+#[cfg(any(feature = "anyhow", feature = "eyre"))]
+fn as_type<T: 'static>(slot: &mut dyn std::any::Any) -> Option<T> {
+    slot.downcast_mut::<Option<T>>().and_then(Option::take)
+}
+
+/// The error and its sources, as deep as they are followed.
+pub(crate) fn links<'a>(
+    error: &'a (dyn Error + 'static),
+) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    let mut next = Some(error);
+    let links = std::iter::from_fn(move || {
+        let error = next?;
+        next = error.source();
+        Some(error)
+    });
+    links.take(DEPTH)
+}
+
+/// `Debug`, as much as fits. Raw.
+pub(crate) fn debug(error: &dyn Debug, limit: usize) -> String {
+    struct Bounded(String, usize);
+    impl std::fmt::Write for Bounded {
+        fn write_str(&mut self, text: &str) -> std::fmt::Result {
+            let fits = clean::truncated(text, self.1.saturating_sub(self.0.len()));
+            self.0.push_str(fits);
+            if fits.len() < text.len() {
+                Err(std::fmt::Error)
+            } else {
+                Ok(())
+            }
+        }
+    }
+    let mut text = Bounded(String::new(), limit);
+    _ = write!(text, "{error:?}");
+    text.0
+}

@@ -1,0 +1,249 @@
+//! From a trace to the traceback that people read.
+
+use std::{
+    collections::HashMap,
+    path::Path,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use panic_capture::{Missing, discard, guard};
+
+use crate::{
+    failure::{
+        facts::Place,
+        trace::{AnyError, Trace},
+    },
+    frames::{Frame, Note, Traceback, source::Sources, symbols},
+};
+
+impl Traceback {
+    pub(crate) fn without(place: Option<&Place>, note: Note) -> Self {
+        Self {
+            frames: placed(place).into_iter().collect(),
+            note: Some(note),
+            ..Self::default()
+        }
+    }
+
+    pub(crate) fn resolve(trace: &Trace, place: Option<&Place>) -> Self {
+        match trace {
+            Trace::Missing(Missing::Ambiguous) => Self::without(place, Note::Ambiguous),
+            Trace::Missing(_) => Self::without(place, Note::Unseen),
+            Trace::Addresses { frames, truncated } => {
+                let inlined = symbols::resolved(frames);
+                let flat = inlined
+                    .iter()
+                    .flat_map(|frames| frames.iter().cloned())
+                    .collect();
+                Self::of(flat, *truncated, place)
+            }
+            Trace::Error(error) => {
+                let printed = symbols::backtraces_enabled()
+                    .then(|| error.get().and_then(printed))
+                    .flatten()
+                    .unwrap_or_default();
+                let mut traceback = Self::of(printed, false, place);
+                if traceback.frames.is_empty() {
+                    traceback.note = Some(Note::NoBacktrace);
+                }
+                traceback
+            }
+        }
+    }
+
+    /// From all frames, the innermost first.
+    fn of(mut frames: Vec<Arc<Frame>>, is_truncated: bool, place: Option<&Place>) -> Self {
+        cut(&mut frames);
+        if let Some(place) = place {
+            put_right(&mut frames, place);
+        }
+        frames.reverse();
+        let lacks_lines = frames
+            .iter()
+            .any(|frame| frame.is_yours() && frame.line.is_none());
+        Self {
+            frames,
+            is_truncated,
+            lacks_lines,
+            note: None,
+        }
+    }
+}
+
+/// Whether nothing slow is needed for a traceback.
+pub(crate) fn is_ready(trace: &Trace, place: Option<&Place>) -> bool {
+    let known = match trace {
+        Trace::Addresses { frames, .. } => symbols::are_known(frames),
+        Trace::Missing(_) => true,
+        // Printing a backtrace of std's symbolicates all of it.
+        Trace::Error(_) => !symbols::backtraces_enabled(),
+    };
+    // The line of source at the place comes from a file.
+    known && place.is_none_or(is_placed)
+}
+
+/// Leaves out how a panic is raised and caught: what is within the end marker of std, and
+/// what is around this layer (or the start of a thread).
+fn cut(frames: &mut Vec<Arc<Frame>>) {
+    let end = frames
+        .iter()
+        .rposition(|frame| frame.is_marker("__rust_end_short_backtrace"));
+    if let Some(end) = end {
+        frames.drain(..=end);
+    }
+    // What is left of raising: says nothing that the line does not.
+    let raising = [
+        "rust_begin_unwind",
+        "core::panicking::panic_fmt",
+        "std::panicking::begin_panic",
+    ];
+    while frames
+        .first()
+        .is_some_and(|frame| raising.iter().any(|name| frame.is_marker(name)))
+    {
+        frames.remove(0);
+    }
+    let start = frames
+        .iter()
+        .position(|frame| frame.is_of_the_layer || frame.is_marker("__rust_begin_short_backtrace"));
+    if let Some(start) = start {
+        frames.truncate(start);
+    }
+    // `catch_unwind` and what it calls us through.
+    let is_catching = |frame: &Arc<Frame>| {
+        [
+            "__rust_try",
+            "catch_unwind",
+            "std::panicking::",
+            "do_call",
+            "AssertUnwindSafe",
+            "call_once",
+        ]
+        .iter()
+        .any(|part| frame.raw.contains(part))
+            && !frame.is_yours()
+    };
+    while frames.last().is_some_and(is_catching) {
+        frames.pop();
+    }
+}
+
+/// The place of a panic is known for certain, by `#[track_caller]`: the innermost frame in its
+/// file is there, whatever the line tables say.
+fn put_right(frames: &mut Vec<Arc<Frame>>, place: &Place) {
+    let known = placed(Some(place));
+    let Some(known) = known else { return };
+    let innermost = frames.iter_mut().find(|frame| frame.is_yours());
+    let Some(frame) = innermost else {
+        // A panic of somebody else's, with nothing of yours below the layer. Or no frames at all.
+        if frames.is_empty() {
+            frames.push(known);
+        }
+        return;
+    };
+    let same_file = frame
+        .path
+        .as_deref()
+        .is_some_and(|path| is_same(path, &place.file));
+    if same_file && frame.line == Some(place.line) {
+        if frame.column != Some(place.column) {
+            Arc::make_mut(frame).column = Some(place.column);
+        }
+    } else if frame.path.is_none() || same_file {
+        let frame = Arc::make_mut(frame);
+        frame.path.clone_from(&known.path);
+        frame.file.clone_from(&known.file);
+        frame.line = known.line;
+        frame.column = known.column;
+        frame.source.clone_from(&known.source);
+    }
+}
+
+/// Whether a path of the debug information is the file of a `Location`, which may be relative.
+fn is_same(path: &Path, file: &str) -> bool {
+    path.ends_with(Path::new(file))
+}
+
+type Placed = HashMap<(String, u32), Option<Arc<Frame>>>;
+
+static PLACED: Mutex<Option<Placed>> = Mutex::new(None);
+
+/// Whether the source at the place has been looked for.
+fn is_placed(place: &Place) -> bool {
+    let placed = PLACED.lock().unwrap_or_else(PoisonError::into_inner);
+    let key = (place.file.clone(), place.line);
+    placed.as_ref().is_some_and(|map| map.contains_key(&key))
+}
+
+/// A frame for a place of which nothing else is known: the function by its source.
+fn placed(place: Option<&Place>) -> Option<Arc<Frame>> {
+    let place = place?;
+    let key = (place.file.clone(), place.line);
+    let mut placed = PLACED.lock().unwrap_or_else(PoisonError::into_inner);
+    let map = placed.get_or_insert_default();
+    if map.len() >= 1024 {
+        map.clear();
+    }
+    map.entry(key)
+        .or_insert_with(|| Some(Arc::new(looked_up(place))))
+        .clone()
+}
+
+fn looked_up(place: &Place) -> Frame {
+    let mut sources = Sources::default();
+    // Relative to the root of the workspace, which is above where we run, or above what runs.
+    let file = Path::new(&place.file);
+    let starts = [std::env::current_dir(), std::env::current_exe()].map(Result::unwrap_or_default);
+    let path = starts
+        .iter()
+        .flat_map(|start| start.ancestors())
+        .map(|folder| folder.join(file))
+        .find(|path| path.is_file());
+    let path = path.unwrap_or_else(|| file.to_owned());
+    let mut frame = symbols::described(None, Some((&path, place.line, place.column)), &mut sources);
+    if frame.path.as_deref().is_some_and(Path::is_relative) {
+        frame.file = Some(place.file.clone());
+    }
+    // Whoever `?` or `panic!` is, the place is not folded away.
+    frame
+}
+
+/// The frames in a backtrace as std prints it, the innermost first.
+fn printed(error: &AnyError) -> Option<Vec<Arc<Frame>>> {
+    let text = guard(|| error.printed_backtrace()).unwrap_or_else(|caught| {
+        discard(caught.payload);
+        None
+    })?;
+    let here = std::env::current_dir().unwrap_or_default();
+    let mut sources = Sources::default();
+    let mut frames = Vec::new();
+    let mut lines = text.lines().take(4096).peekable();
+    while let Some(line) = lines.next() {
+        let Some((number, name)) = line.trim_start().split_once(": ") else {
+            continue;
+        };
+        if !number.bytes().all(|byte| byte.is_ascii_digit()) || number.is_empty() {
+            continue;
+        }
+        let at = lines
+            .peek()
+            .and_then(|next| next.trim_start().strip_prefix("at "));
+        let place = at.and_then(|at| {
+            let (rest, column) = at.rsplit_once(':')?;
+            let (file, line) = rest.rsplit_once(':')?;
+            Some((here.join(file), line.parse().ok()?, column.parse().ok()?))
+        });
+        if at.is_some() {
+            lines.next();
+        }
+        let place = place
+            .as_ref()
+            .map(|(file, line, column)| (file.as_path(), *line, *column));
+        frames.push(Arc::new(symbols::described(
+            Some(name),
+            place,
+            &mut sources,
+        )));
+    }
+    Some(frames)
+}

@@ -1,0 +1,231 @@
+//! What is done with every failure, once: frames, observers, log, response.
+
+use std::{
+    fmt,
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
+
+use bytes::Bytes;
+use gateway_core::FailureText;
+use http::Response;
+use panic_capture::{Caught, discard, guard};
+use tracing::Level;
+
+use crate::{
+    config::Config,
+    context::Witness,
+    failure::{cause::Cause, facts::Stage, id::ErrorId},
+    frames::{Note, Traceback},
+    pending::{
+        ready::{Ready, prepare},
+        worker::{self, Signal},
+    },
+    render,
+    report::Report,
+    request::{accept::Format, gate::Verdict},
+    text::clean::OneLine,
+};
+
+/// A failure that is being reported. Dropped before it is through, it goes on elsewhere.
+pub(crate) struct Finishing {
+    report: Option<Arc<Report>>,
+    id: ErrorId,
+    config: Arc<Config>,
+    verdict: Verdict,
+    format: Format,
+    is_head: bool,
+    waiting: Option<Arc<Signal>>,
+    told: bool,
+}
+
+impl Finishing {
+    pub(crate) fn new(cause: Cause, stage: Stage, witness: &Witness) -> Self {
+        // What is not a failure (a 404 by way of an error) is answered and not reported.
+        let told = !cause.is_failure();
+        let report = Report::new(cause, stage, witness.summary());
+        Self {
+            id: report.id(),
+            report: Some(Arc::new(report)),
+            config: Arc::clone(witness.config()),
+            verdict: witness.verdict(),
+            format: witness.format(),
+            is_head: witness.is_head(),
+            waiting: None,
+            told,
+        }
+    }
+
+    pub(crate) fn id(&self) -> ErrorId {
+        self.id
+    }
+
+    /// Ready when the observers and the log have it.
+    pub(crate) fn poll_told(&mut self, cx: &Context<'_>) -> Poll<()> {
+        if self.told {
+            return Poll::Ready(());
+        }
+        let Some(report) = &self.report else {
+            return Poll::Ready(());
+        };
+        if !report.has_traceback() && self.wants_frames() {
+            if self.waiting.is_none() {
+                match prepare(report) {
+                    Ready::Now => {}
+                    Ready::When(signal) => self.waiting = Some(signal),
+                    Ready::Never(note) => {
+                        report.set_traceback(Traceback::without(report.location(), note));
+                    }
+                }
+            }
+            if let Some(signal) = &self.waiting {
+                ready!(signal.poll(cx));
+            }
+        }
+        tell(report, &self.config);
+        self.told = true;
+        Poll::Ready(())
+    }
+
+    fn wants_frames(&self) -> bool {
+        self.verdict == Verdict::Shown || is_heard(&self.config)
+    }
+
+    /// The clean response, where one is still possible. `None` is the content of one to HEAD.
+    pub(crate) fn response(&self) -> Response<Option<Bytes>> {
+        let response = match &self.report {
+            Some(report) if !report.status().is_server_error() => render::plain(report.status()),
+            Some(report) => {
+                render::response(report, self.verdict, self.format, &self.config.renderer)
+            }
+            None => render::plain(http::StatusCode::INTERNAL_SERVER_ERROR),
+        };
+        let is_head = self.is_head;
+        let mut response = response;
+        if let Some(report) = self
+            .report
+            .as_ref()
+            .filter(|report| report.status().is_server_error())
+        {
+            // For `gateway_core::testing::Client`, and nobody on the wire.
+            response
+                .extensions_mut()
+                .insert(FailureText::new(AsText(Arc::clone(report))));
+        }
+        // RFC 9110 section 9.3.2: the header fields of a GET, without its content.
+        response.map(|text| (!is_head).then_some(text))
+    }
+
+    /// The traceback as text, for a body that asked for it.
+    pub(crate) fn text(&self) -> String {
+        self.report
+            .as_ref()
+            .map(|report| report.to_text())
+            .unwrap_or_default()
+    }
+}
+
+/// The report as text, written when somebody asks for it.
+struct AsText(Arc<Report>);
+
+impl fmt::Display for AsText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.to_text())
+    }
+}
+
+impl Drop for Finishing {
+    fn drop(&mut self) {
+        if !self.told
+            && let Some(report) = self.report.take()
+        {
+            tell_later(&report, &self.config);
+        }
+    }
+}
+
+/// Reports a panic for which nobody waits: something was dropped.
+#[cold]
+#[inline(never)]
+pub(crate) fn later(caught: Caught, stage: Stage, witness: Option<Witness>) {
+    let cause = Cause::of_panic(caught);
+    let Some(witness) = witness else { return };
+    let report = Report::new(cause, stage, witness.summary());
+    tell_later(&Arc::new(report), witness.config());
+}
+
+fn tell_later(report: &Arc<Report>, config: &Arc<Config>) {
+    if !is_heard(config) {
+        return;
+    }
+    if report.is_ready() {
+        tell(report, config);
+        return;
+    }
+    // Symbols take their time, and this may be an async worker. What is logged elsewhere is logged
+    // by the subscriber of here.
+    let dispatch = tracing::dispatcher::get_default(Clone::clone);
+    let (elsewhere, its_config) = (Arc::clone(report), Arc::clone(config));
+    let sent = worker::run(move || {
+        _ = elsewhere.frames();
+        tracing::dispatcher::with_default(&dispatch, || tell(&elsewhere, &its_config));
+    });
+    if !sent {
+        report.set_traceback(Traceback::without(report.location(), Note::TooMany));
+        tell(report, config);
+    }
+}
+
+fn is_heard(config: &Config) -> bool {
+    !config.observers.is_empty()
+        || guard(|| tracing::enabled!(target: "middleware_exceptions", Level::ERROR))
+            .unwrap_or_else(|caught| {
+                discard(caught.payload);
+                false
+            })
+}
+
+/// Observers first, so that the log can tell of one that failed. All of it is somebody's code.
+fn tell(report: &Report, config: &Config) {
+    for observe in &config.observers {
+        if let Err(caught) = guard(|| observe(report)) {
+            let second = Cause::of_panic(caught);
+            contained(|| {
+                tracing::warn!(
+                    target: "middleware_exceptions",
+                    id = %report.id(),
+                    message = %format_args!("an observer panicked: {}", OneLine(&second.message)),
+                );
+            });
+        }
+    }
+    contained(|| log(report));
+}
+
+fn contained(run: impl FnOnce()) {
+    if let Err(caught) = guard(run) {
+        discard(caught.payload);
+    }
+}
+
+/// One event per failure. What is looked for by line is on the first one; the traceback follows,
+/// indented, so that no line of it can pass for another record.
+fn log(report: &Report) {
+    if !tracing::enabled!(target: "middleware_exceptions", Level::ERROR) {
+        return;
+    }
+    let request = report.request();
+    tracing::error!(
+        target: "middleware_exceptions",
+        id = %report.id(),
+        kind = %report.kind(),
+        r#type = report.type_name(),
+        stage = %report.stage(),
+        location = report.location().map(tracing::field::display),
+        thread = report.thread(),
+        request = %format_args!("{} {}", request.method(), request.path()),
+        status = report.status().as_u16(),
+        traceback = %render::text::Log(report),
+        "{}: {}", report.kind(), OneLine(report.message()),
+    );
+}

@@ -1,0 +1,5 @@
+//! A failure on its way to the log, the observers and the client.
+
+pub(crate) mod finish;
+pub(crate) mod ready;
+pub(crate) mod worker;

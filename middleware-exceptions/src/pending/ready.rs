@@ -1,0 +1,62 @@
+//! Whether the frames of a report are at hand, and who makes them where not.
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Instant,
+};
+
+use crate::{
+    frames::{Note, symbols::resolved},
+    pending::worker::{self, Signal},
+    report::Report,
+};
+
+/// Failures that need the debug information and may ask for it at once, and per second.
+const BURST: f64 = 512.0;
+const PER_SECOND: f64 = 64.0;
+
+pub(crate) enum Ready {
+    /// Everything is in the cache.
+    Now,
+    /// It will be.
+    When(Arc<Signal>),
+    /// Not for this one.
+    Never(Note),
+}
+
+/// Sees to it that `report.frames()` costs little.
+pub(crate) fn prepare(report: &Arc<Report>) -> Ready {
+    if report.is_ready() {
+        return Ready::Now;
+    }
+    if !allowed() {
+        return Ready::Never(Note::TooMany);
+    }
+    let shared = Arc::clone(report);
+    match worker::run_and_signal(move || _ = shared.frames()) {
+        Some(signal) => Ready::When(signal),
+        None => Ready::Never(Note::TooMany),
+    }
+}
+
+/// Loads the debug information before the first failure needs it.
+pub(crate) fn warm() {
+    static ONCE: std::sync::Once = std::sync::Once::new();
+    ONCE.call_once(|| {
+        worker::run(|| drop(resolved(&[warm as fn() as usize])));
+    });
+}
+
+/// A token bucket. What an attacker can make us do is bounded: the rest of a storm
+/// gets the place only.
+fn allowed() -> bool {
+    static BUCKET: Mutex<Option<(f64, Instant)>> = Mutex::new(None);
+    let mut bucket = BUCKET.lock().unwrap_or_else(PoisonError::into_inner);
+    let now = Instant::now();
+    let (tokens, at) = bucket.unwrap_or((BURST, now));
+    let refill = now.saturating_duration_since(at).as_secs_f64() * PER_SECOND;
+    let tokens = (tokens + refill).min(BURST);
+    let allowed = tokens >= 1.0;
+    *bucket = Some((if allowed { tokens - 1.0 } else { tokens }, now));
+    allowed
+}

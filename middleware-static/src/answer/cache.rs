@@ -1,0 +1,292 @@
+//! Files kept open, small ones with their bytes, and believed only as long as the descriptor says the same.
+//!
+//! A hit asks the kernel about the kept descriptor (once a millisecond is enough), which sees what changed in place, was renamed over or
+//! unlinked. What it cannot see, a parent directory or a link that leads elsewhere now, is seen within [`TTL`]:
+//! then the name is looked up again.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, PoisonError, RwLock, RwLockWriteGuard};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http::HeaderMap;
+
+use crate::answer::representation::Representation;
+use crate::protocol::negotiate::Preference;
+use crate::settings::Limits;
+use crate::source::Stamp;
+
+/// For how long a name is believed to lead where it led. With as long again for the root it is less than the second
+/// within which every change is promised to be seen.
+const TTL: Duration = Duration::from_millis(500);
+
+/// For how long the descriptor's word is good. Clocks of file systems tick no faster than this, so asking more often
+/// would not see more; under load it is one `fstat` for many requests.
+const ASKED_TTL: u64 = 1;
+
+/// What nobody asked for in this long gives its descriptor back, should anybody ask for anything.
+const IDLE: Duration = Duration::from_secs(10);
+
+/// Threads rarely want the same one of so many at the same moment.
+const SHARDS: usize = 16;
+
+/// How many candidates a newcomer may look at for one that nobody wants.
+const LOOKS: usize = 4;
+
+/// Files by the path of the request and, where siblings are negotiated, the codings it accepts.
+pub(crate) struct Cache {
+    limits: Limits,
+    shards: Box<[RwLock<Shard>]>,
+    bytes: AtomicUsize,
+    descriptors: AtomicUsize,
+    start: Instant,
+    swept: AtomicU64,
+}
+
+#[derive(Default)]
+struct Shard {
+    entries: HashMap<Arc<[u8]>, Arc<Kept>>,
+    /// In the order of arrival: where to look for one that nobody wants any more.
+    order: VecDeque<Arc<[u8]>>,
+}
+
+/// A file that is kept.
+pub(crate) struct Kept {
+    pub(crate) representation: Representation,
+    /// The fields of a 304, made once.
+    pub(crate) unchanged: HeaderMap,
+    pub(crate) bytes: Option<Bytes>,
+    pub(crate) stamp: Stamp,
+    looked_up: AtomicU64,
+    asked: AtomicU64,
+    used: AtomicU64,
+}
+
+/// A path with what else decides the answer. On the stack: looking something up allocates nothing.
+pub(crate) struct Key {
+    bytes: [u8; Self::LONGEST],
+    length: usize,
+}
+
+impl Key {
+    const LONGEST: usize = 256;
+
+    /// `None` for a path too long to be worth keeping.
+    pub(crate) fn new(path: &[u8], preference: Preference) -> Option<Self> {
+        let length = path.len() + 3;
+        let mut bytes = [0; Self::LONGEST];
+        let (place, rest) = bytes.get_mut(..length)?.split_at_mut_checked(path.len())?;
+        place.copy_from_slice(path);
+        // No path has a NUL, so no path with a code is another path.
+        let [high, low] = preference.code().to_be_bytes();
+        rest.copy_from_slice(&[0, high, low]);
+        Some(Self { bytes, length })
+    }
+
+    fn as_bytes(&self) -> &[u8] {
+        self.bytes.get(..self.length).unwrap_or_default()
+    }
+}
+
+/// What a cache says.
+pub(crate) enum Hit {
+    /// As it was a moment ago, and the descriptor says the same now.
+    Fresh(Arc<Kept>),
+    /// To be looked up again; if the name leads to the same file in the same state, [`Cache::renew`] it.
+    Stale(Arc<Kept>),
+}
+
+impl Cache {
+    pub(crate) fn new(limits: Limits) -> Self {
+        Self {
+            limits,
+            shards: (0..SHARDS).map(|_| RwLock::default()).collect(),
+            bytes: AtomicUsize::new(0),
+            descriptors: AtomicUsize::new(0),
+            start: Instant::now(),
+            swept: AtomicU64::new(0),
+        }
+    }
+
+    fn now(&self) -> u64 {
+        u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    fn shard(&self, key: &[u8]) -> Option<&RwLock<Shard>> {
+        // Only to spread: whoever makes all keys fall into one shard gains nothing, since the limits are the whole
+        // cache's and the map inside hashes with a secret.
+        let sum = key.iter().fold(0_usize, |sum, &byte| {
+            sum.wrapping_mul(31).wrapping_add(usize::from(byte))
+        });
+        self.shards.get(sum % SHARDS)
+    }
+
+    pub(crate) fn get(&self, key: &Key) -> Option<Hit> {
+        let now = self.now();
+        self.sweep(now);
+        let key = key.as_bytes();
+        let shard = self
+            .shard(key)?
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
+        let kept = shard.entries.get(key).cloned()?;
+        drop(shard);
+        // Both threads want the same few files: a store that changes nothing would still take the line away from the other.
+        if kept.used.load(Ordering::Relaxed) != now {
+            kept.used.store(now, Ordering::Relaxed);
+        }
+        let known = now.saturating_sub(kept.looked_up.load(Ordering::Relaxed)) < millis(TTL);
+        if known && now.saturating_sub(kept.asked.load(Ordering::Relaxed)) < ASKED_TTL {
+            return Some(Hit::Fresh(kept));
+        }
+        if known
+            && matches!(kept.representation.content.stamp(), Some(Ok(stamp)) if stamp == kept.stamp)
+        {
+            kept.asked.store(now, Ordering::Relaxed);
+            Some(Hit::Fresh(kept))
+        } else {
+            Some(Hit::Stale(kept))
+        }
+    }
+
+    /// The name still leads to the same file in the same state.
+    pub(crate) fn renew(&self, kept: &Kept) {
+        kept.looked_up.store(self.now(), Ordering::Relaxed);
+    }
+
+    /// Whether a file of this length may be kept with its bytes.
+    pub(crate) fn takes_bytes(&self, length: u64) -> bool {
+        length <= crate::source::pool::CHUNK as u64 && length <= self.limits.bytes as u64
+    }
+
+    pub(crate) fn insert(
+        &self,
+        key: &Key,
+        representation: Representation,
+        stamp: Stamp,
+        bytes: Option<Bytes>,
+    ) {
+        let key = key.as_bytes();
+        let Some(shard) = self.shard(key) else { return };
+        let now = self.now();
+        let mut shard = shard.write().unwrap_or_else(PoisonError::into_inner);
+        self.remove_from(&mut shard, key);
+        let size = bytes.as_ref().map_or(0, Bytes::len);
+        if !self.make_room(&mut shard, size, now) {
+            return;
+        }
+        self.bytes.fetch_add(size, Ordering::Relaxed);
+        self.descriptors.fetch_add(1, Ordering::Relaxed);
+        let unchanged = crate::answer::prepared::unchanged(representation.head.clone());
+        let [looked_up, asked, used] = [now; 3].map(AtomicU64::new);
+        let kept = Kept {
+            representation,
+            unchanged,
+            bytes,
+            stamp,
+            looked_up,
+            asked,
+            used,
+        };
+        let key: Arc<[u8]> = key.into();
+        shard.order.push_back(Arc::clone(&key));
+        shard.entries.insert(key, Arc::new(kept));
+    }
+
+    /// A full cache takes a newcomer only in place of a file that nobody wanted for a second. More files than
+    /// fit, all wanted alike, would otherwise push each other out and be opened, kept and closed for nothing.
+    fn make_room(&self, shard: &mut RwLockWriteGuard<'_, Shard>, size: usize, now: u64) -> bool {
+        let full = |size| {
+            self.bytes.load(Ordering::Relaxed) + size > self.limits.bytes
+                || self.descriptors.load(Ordering::Relaxed) + 1 > self.limits.descriptors
+        };
+        for _ in 0..LOOKS {
+            if !full(size) {
+                return true;
+            }
+            let Some(key) = shard.order.pop_front() else {
+                return false;
+            };
+            let wanted = shard.entries.get(&key).is_some_and(|kept| {
+                now.saturating_sub(kept.used.load(Ordering::Relaxed))
+                    < millis(Duration::from_secs(1))
+            });
+            if wanted {
+                shard.order.push_back(key);
+            } else {
+                self.remove_from(shard, &key);
+            }
+        }
+        !full(size)
+    }
+
+    pub(crate) fn remove(&self, key: &Key) {
+        let key = key.as_bytes();
+        if let Some(shard) = self.shard(key) {
+            self.remove_from(
+                &mut shard.write().unwrap_or_else(PoisonError::into_inner),
+                key,
+            );
+        }
+    }
+
+    fn remove_from(&self, shard: &mut RwLockWriteGuard<'_, Shard>, key: &[u8]) {
+        if let Some(kept) = shard.entries.remove(key) {
+            self.bytes
+                .fetch_sub(kept.bytes.as_ref().map_or(0, Bytes::len), Ordering::Relaxed);
+            self.descriptors.fetch_sub(1, Ordering::Relaxed);
+            // A name may come and go many times before its turn in the order comes.
+            shard.order.retain(|other| **other != *key);
+        }
+    }
+
+    /// Closes everything: somebody needs descriptors more.
+    pub(crate) fn clear(&self) {
+        for shard in &self.shards {
+            self.keep_if(
+                &mut shard.write().unwrap_or_else(PoisonError::into_inner),
+                |_| false,
+            );
+        }
+    }
+
+    /// One shard in its turn, four times a second at most.
+    fn sweep(&self, now: u64) {
+        let swept = self.swept.load(Ordering::Relaxed);
+        if now.saturating_sub(swept) < 250
+            || self
+                .swept
+                .compare_exchange(swept, now, Ordering::Relaxed, Ordering::Relaxed)
+                .is_err()
+        {
+            return;
+        }
+        let turn = usize::try_from(now / 250 % SHARDS as u64).unwrap_or(0);
+        if let Some(shard) = self.shards.get(turn)
+            && let Ok(mut shard) = shard.try_write()
+        {
+            self.keep_if(&mut shard, |kept| {
+                now.saturating_sub(kept.used.load(Ordering::Relaxed)) < millis(IDLE)
+            });
+        }
+    }
+
+    fn keep_if(&self, shard: &mut RwLockWriteGuard<'_, Shard>, keep: impl Fn(&Kept) -> bool) {
+        let shard = &mut **shard;
+        shard.entries.retain(|_, kept| {
+            let stays = keep(kept);
+            if !stays {
+                self.bytes
+                    .fetch_sub(kept.bytes.as_ref().map_or(0, Bytes::len), Ordering::Relaxed);
+                self.descriptors.fetch_sub(1, Ordering::Relaxed);
+            }
+            stays
+        });
+        shard.order.retain(|key| shard.entries.contains_key(key));
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,6 @@
+//! From a file to the answer: its validators and fields, what is kept of it, and the response.
+
+pub(crate) mod cache;
+pub(crate) mod prepared;
+pub(crate) mod representation;
+pub(crate) mod response;

@@ -1,0 +1,54 @@
+//! Responses from their parts.
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
+
+use crate::body::ResponseBody;
+use crate::lookup::ask::Ask;
+
+pub(crate) fn response(
+    status: StatusCode,
+    head: HeaderMap,
+    body: ResponseBody,
+) -> Response<ResponseBody> {
+    let mut response = Response::new(body);
+    *response.status_mut() = status;
+    *response.headers_mut() = head;
+    response
+}
+
+/// An answer that is its status: the reason phrase as text.
+pub(crate) fn plain(ask: &Ask<'_>, status: StatusCode) -> Response<ResponseBody> {
+    let text = match status.canonical_reason() {
+        Some(reason) => Bytes::from(format!("{} {reason}\n", status.as_u16())),
+        None => Bytes::from(format!("{}\n", status.as_u16())),
+    };
+    text_response(
+        ask,
+        status,
+        HeaderValue::from_static("text/plain; charset=utf-8"),
+        text,
+    )
+}
+
+/// An answer with a text made for it.
+pub(crate) fn text_response(
+    ask: &Ask<'_>,
+    status: StatusCode,
+    kind: HeaderValue,
+    text: Bytes,
+) -> Response<ResponseBody> {
+    let mut head = HeaderMap::with_capacity(8);
+    head.insert(header::CONTENT_TYPE, kind);
+    head.insert(header::CONTENT_LENGTH, text.len().into());
+    head.insert(
+        header::X_CONTENT_TYPE_OPTIONS,
+        HeaderValue::from_static("nosniff"),
+    );
+    let body = if ask.is_head() {
+        ResponseBody::empty()
+    } else {
+        ResponseBody::full(text)
+    };
+    response(status, head, body)
+}

@@ -1,0 +1,34 @@
+//! A descriptor, opened by whichever way this machine has.
+
+use std::io;
+
+#[cfg(target_os = "linux")]
+use super::linux;
+use super::stamp::Stamp;
+use super::{Wait, portable};
+
+/// An open file of the file system.
+#[derive(Debug)]
+pub(crate) enum Handle {
+    #[cfg(target_os = "linux")]
+    Linux(linux::Handle),
+    Portable(portable::Handle),
+}
+
+impl Handle {
+    pub(super) fn read_at(&self, buffer: &mut [u8], offset: u64, wait: Wait) -> io::Result<usize> {
+        match self {
+            #[cfg(target_os = "linux")]
+            Self::Linux(handle) => handle.read_at(buffer, offset, wait),
+            Self::Portable(handle) => handle.read_at(buffer, offset, wait),
+        }
+    }
+
+    pub(crate) fn stamp(&self) -> io::Result<Stamp> {
+        match self {
+            #[cfg(target_os = "linux")]
+            Self::Linux(handle) => handle.stamp(),
+            Self::Portable(handle) => handle.stamp(),
+        }
+    }
+}

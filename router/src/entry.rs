@@ -1,0 +1,146 @@
+//! One route of a list: its pattern, and what finds the groups and writes the paths of that pattern.
+
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
+
+use regex_automata::meta;
+
+use crate::capture::{self, Args, Fill, Position, Program};
+use crate::engine::{self, Words};
+use crate::pattern::Pattern;
+use crate::reverse::Shape;
+
+#[derive(Debug)]
+pub(crate) struct Entry {
+    pub(crate) pattern: Pattern,
+    pub(crate) name: Option<Box<str>>,
+    pub(crate) program: Option<Program>,
+    /// Made when it is first asked: of a thousand routes few ever are.
+    general: OnceLock<meta::Regex>,
+    room: Arc<Room>,
+    shapes: OnceLock<Box<[Shape]>>,
+}
+
+impl Entry {
+    /// Entries of one map share `room`.
+    pub(crate) fn new(pattern: Pattern, name: Option<Box<str>>, room: &Arc<Room>) -> Self {
+        let program = Program::new(&pattern.hir(), pattern.groups.len());
+        Self {
+            pattern,
+            name,
+            program,
+            general: OnceLock::new(),
+            room: Arc::clone(room),
+            shapes: OnceLock::new(),
+        }
+    }
+
+    /// Lets go of the tree, which only the construction needed.
+    pub(crate) fn settle(&mut self) {
+        self.pattern.compact();
+    }
+
+    /// Asks the general engine, which is kept as long as there is room for it.
+    fn ask_general<R>(&self, ask: impl FnOnce(&meta::Regex) -> R) -> Option<R> {
+        if let Some(engine) = self.general.get() {
+            return Some(ask(engine));
+        }
+        // `build` has made sure that it is within its limit.
+        let engine = engine::general(&self.pattern.hir(), usize::MAX).ok()?;
+        let bytes = engine.memory_usage();
+        if !self.room.take(bytes) {
+            return Some(ask(&engine));
+        }
+        if self.general.set(engine).is_err() {
+            // Another thread was faster.
+            self.room.give_back(bytes);
+        }
+        self.general.get().map(ask)
+    }
+
+    /// The groups of this pattern, which is known to match `text`.
+    #[inline]
+    pub(crate) fn args<'a>(&'a self, text: &'a str, words: Words) -> Args<'a> {
+        let names = &self.pattern.groups;
+        match self.program.as_ref().and_then(Program::only_segments) {
+            Some(segments) if Args::fit(text, names) => {
+                Args::in_segments(text, names, segments, words)
+            }
+            _ => Args::fill(
+                text,
+                names,
+                Groups {
+                    entry: self,
+                    text,
+                    words,
+                },
+            ),
+        }
+    }
+
+    /// What this pattern, which is known to match, matches of `text`.
+    pub(crate) fn span(&self, text: &str) -> (usize, usize) {
+        match &self.program {
+            Some(program) => (0, program.end(text)),
+            None => self.run_general::<usize>(text, &mut []),
+        }
+    }
+
+    #[cold]
+    fn run_general<P: Position>(&self, text: &str, slots: &mut [P]) -> (usize, usize) {
+        self.ask_general(|regex| capture::run_general(regex, text, slots))
+            .flatten()
+            .unwrap_or((0, text.len()))
+    }
+
+    /// Whether this pattern alone matches.
+    pub(crate) fn is_match(&self, text: &str) -> bool {
+        self.ask_general(|regex| regex.is_match(text))
+            .unwrap_or(false)
+    }
+
+    pub(crate) fn shapes(&self) -> &[Shape] {
+        self.shapes.get_or_init(|| Shape::all(&self.pattern))
+    }
+}
+
+/// Bytes that the engines for groups may still take, in all routes of a map.
+#[derive(Debug)]
+pub(crate) struct Room(AtomicUsize);
+
+impl Room {
+    pub(crate) fn new(bytes: usize) -> Self {
+        Self(AtomicUsize::new(bytes))
+    }
+
+    fn take(&self, bytes: usize) -> bool {
+        // A count, and nothing that it would have to be in order with.
+        self.0
+            .fetch_update(Relaxed, Relaxed, |left| left.checked_sub(bytes))
+            .is_ok()
+    }
+
+    fn give_back(&self, bytes: usize) {
+        self.0.fetch_add(bytes, Relaxed);
+    }
+}
+
+/// The groups of an entry in a text that it matches.
+struct Groups<'a> {
+    entry: &'a Entry,
+    text: &'a str,
+    words: Words,
+}
+
+impl Fill for Groups<'_> {
+    #[inline]
+    fn fill<P: Position>(self, slots: &mut [P]) {
+        match &self.entry.program {
+            Some(program) => program.groups(self.text, self.words, slots),
+            None if slots.is_empty() => {}
+            None => {
+                self.entry.run_general(self.text, slots);
+            }
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! How a path is written, and which paths a client would change.
+
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+
+/// What a segment may not hold as it is: all but `pchar` of RFC 3986, section 3.3.
+const SEGMENT: &AsciiSet = &CONTROLS
+    .add(b' ')
+    .add(b'"')
+    .add(b'#')
+    .add(b'%')
+    .add(b'<')
+    .add(b'>')
+    .add(b'?')
+    .add(b'[')
+    .add(b'\\')
+    .add(b']')
+    .add(b'^')
+    .add(b'`')
+    .add(b'{')
+    .add(b'|')
+    .add(b'}');
+
+/// In the first segment of a path without a leading slash a colon would end a
+/// scheme (RFC 3986, section 4.2).
+const FIRST_SEGMENT: &AsciiSet = &SEGMENT.add(b':');
+
+/// A decoded path as it is sent.
+pub(crate) fn encode(text: &str) -> String {
+    if text.starts_with('/') {
+        return utf8_percent_encode(text, SEGMENT).to_string();
+    }
+    let (first, rest) = text
+        .find('/')
+        .and_then(|at| text.split_at_checked(at))
+        .unwrap_or((text, ""));
+    format!(
+        "{}{}",
+        utf8_percent_encode(first, FIRST_SEGMENT),
+        utf8_percent_encode(rest, SEGMENT)
+    )
+}
+
+/// A value for a path that is matched as it was sent: a slash in it is no
+/// separator.
+pub(super) fn encode_raw(value: &str) -> String {
+    const VALUE: &AsciiSet = &FIRST_SEGMENT.add(b'/');
+    // `.` alone would be a dot segment in any spelling, see `is_unsafe`.
+    utf8_percent_encode(value, VALUE).to_string()
+}
+
+/// Whether a client would change the URL before it sends it, or take its
+/// beginning for a host (RFC 3986, sections 5.2.4 and 4.2).
+pub(crate) fn is_unsafe(encoded: &str) -> bool {
+    let dots = |segment: &str| {
+        let plain = segment.replace("%2e", ".").replace("%2E", ".");
+        plain == "." || plain == ".."
+    };
+    encoded.starts_with("//") || encoded.split('/').any(dots)
+}

@@ -1,0 +1,111 @@
+//! Services below a prefix, ours and axum's, and ours below axum.
+
+use gateway_core::testing::Client;
+use gateway_core::{Environ, Reply};
+use http::Request;
+use router::{BoxRouter, BuildError, RequestUrlArgs, Router};
+use tower::ServiceExt;
+
+use crate::{Echo, build, echo, get};
+
+#[test]
+fn mounts_end_at_the_edge_of_a_segment_and_see_the_rest() {
+    let router = build(
+        echo()
+            .get("^app/x$", Echo("route"))
+            .mount("/app", Echo("app"))
+            .mount("/app2/sub", Echo("sub"))
+            .fallback(Echo("no")),
+    );
+    for (path, text) in [
+        ("/app/x", "app GET /x"),
+        ("/app", "app GET /"),
+        ("/app/", "app GET /"),
+        ("/%61pp/%78", "app GET /%78"),
+        ("/apple", "no GET /apple"),
+        ("/app2/sub/deep?q", "sub GET /deep"),
+        ("/app2/subway", "no GET /app2/subway"),
+        ("//app/x", "no GET //app/x"),
+    ] {
+        assert_eq!(get(&router, path).text, text, "{path}");
+    }
+    assert!(matches!(
+        echo().mount("app", Echo("x")).build(),
+        Err(BuildError::Setting { .. })
+    ));
+}
+
+#[test]
+fn applications_are_mounted_and_know_where_they_are() {
+    type View = fn(&mut Environ) -> Reply;
+    fn told(environ: &mut Environ) -> Reply {
+        let url = environ
+            .url_args()
+            .and_then(|args| args.url_for("told", [1]).ok())
+            .unwrap_or_default();
+        Reply::text(format!(
+            "{} {} {url}",
+            environ.raw_script_name(),
+            environ.raw_path_info()
+        ))
+    }
+    let inner = Router::<View>::builder()
+        .name("told")
+        .get("^told/([0-9]+)$", told)
+        .build()
+        .unwrap();
+    let outer = Router::builder().mount("/in", inner).build().unwrap();
+    Client::new(outer)
+        .get("/in/told/3")
+        .send()
+        .assert_text("/in /told/3 /in/told/1");
+}
+
+#[tokio::test]
+async fn axum_takes_a_router_as_fallback_and_in_a_nest() {
+    let ours: BoxRouter<axum::body::Body> = BoxRouter::builder()
+        .get("^hello/(?<name>[^/]+)$", Echo("ours"))
+        .get(
+            "^axum$",
+            axum::handler::Handler::with_state(async || "an axum handler", ()),
+        )
+        .build()
+        .unwrap();
+    let unboxed = build(echo().get("^(.*)$", Echo("nested")));
+    let app: axum::Router = axum::Router::new()
+        .route("/own", axum::routing::get(async || "axum"))
+        .nest_service("/nest", unboxed)
+        .fallback_service(ours);
+    for (path, text) in [
+        ("/own", "axum"),
+        ("/hello/John", "ours GET /hello/John John"),
+        ("/axum", "an axum handler"),
+        ("/nest/x", "nested GET /x x"),
+        ("/none", "Not Found\n"),
+    ] {
+        let request = Request::get(path).body(axum::body::Body::empty()).unwrap();
+        let response = app.clone().oneshot(request).await.unwrap();
+        let bytes = axum::body::to_bytes(response.into_body(), 1000)
+            .await
+            .unwrap();
+        assert_eq!(std::str::from_utf8(&bytes).unwrap(), text, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn an_axum_router_works_below_a_mount() {
+    let inner: axum::Router = axum::Router::new().route(
+        "/x/{id}",
+        axum::routing::get(async |axum::extract::Path(id): axum::extract::Path<u32>| {
+            id.to_string()
+        }),
+    );
+    let router: BoxRouter<axum::body::Body> =
+        BoxRouter::builder().mount("/axum", inner).build().unwrap();
+    let request = Request::get("/axum/x/7")
+        .body(axum::body::Body::empty())
+        .unwrap();
+    let response = router.oneshot(request).await.unwrap();
+    let body = axum::body::Body::new(response.into_body());
+    assert_eq!(axum::body::to_bytes(body, 1000).await.unwrap(), "7");
+}

@@ -1,0 +1,210 @@
+//! URLs of named routes, wherever the router is mounted.
+
+use std::convert::Infallible;
+
+use gateway_core::testing::Client;
+use gateway_core::{Arrival, Body, RequestExt};
+use http::{Method, Request, Response};
+use router::{BoxRouter, RequestUrlArgs};
+use tower::{Service, ServiceExt, service_fn};
+
+use crate::{Echo, build, echo, futures_executor};
+
+/// Tells where it is, and makes a URL.
+fn tell(request: &Request<Body>) -> String {
+    let args = request.url_args().unwrap();
+    format!(
+        "pattern={} name={} script={} url={}",
+        args.pattern(),
+        args.route_name().unwrap_or("-"),
+        request.raw_script_name(),
+        args.urls()
+            .url_for("page", [("id", 7)])
+            .unwrap_or_else(|error| error.to_string()),
+    )
+}
+
+fn telling()
+-> impl Service<Request<Body>, Response = Response<Body>, Error = Infallible, Future: Send>
++ Clone
++ Send
++ Sync {
+    service_fn(async |request: Request<Body>| {
+        Ok::<_, Infallible>(Response::new(Body::from(tell(&request))))
+    })
+}
+
+#[test]
+fn nested_routers_report_the_whole_pattern_and_make_whole_urls() {
+    let inner: BoxRouter = BoxRouter::builder()
+        .name("page")
+        .get("^page/(?<id>[0-9]+)$", telling())
+        .template([Method::GET], "t/{x}", telling())
+        .build()
+        .unwrap();
+    let middle: BoxRouter = BoxRouter::builder()
+        .mount("/wiki", inner.clone())
+        .name("top")
+        .get("^top$", telling())
+        .build()
+        .unwrap();
+    let outer: BoxRouter = BoxRouter::builder()
+        .mount("/site", middle)
+        .mount("/wiki", inner.clone())
+        .build()
+        .unwrap();
+    let client = Client::of_service(outer);
+    client
+        .get("/wiki/page/3")
+        .send()
+        .assert_text("pattern=/wiki/page/(?<id>[0-9]+)$ name=page script=/wiki url=/wiki/page/7");
+    client
+        .get("/site/w%69ki/page/3")
+        .send()
+        .assert_text("pattern=/site/wiki/page/(?<id>[0-9]+)$ name=page script=/site/w%69ki url=/site/w%69ki/page/7");
+    client
+        .get("/site/wiki/t/1")
+        .send()
+        .assert_text("pattern=/site/wiki/t/{x} name=- script=/site/wiki url=/site/wiki/page/7");
+    client
+        .get("/site/top")
+        .send()
+        .assert_text("pattern=/site/top$ name=top script=/site url=no route is named `page`");
+    Client::of_service(inner)
+        .get("/page/3")
+        .send()
+        .assert_text("pattern=^page/(?<id>[0-9]+)$ name=page script= url=/page/7");
+}
+
+#[test]
+fn names_of_outer_routers_are_found_from_inner_ones() {
+    let url = service_fn(async |request: Request<Body>| {
+        Ok::<_, Infallible>(Response::new(Body::from(
+            request.url_args().unwrap().url_for("home", ()).unwrap(),
+        )))
+    });
+    let inner: BoxRouter = BoxRouter::builder().get("^x$", url).build().unwrap();
+    let outer: BoxRouter = BoxRouter::builder()
+        .mount("/in", inner)
+        .name("home")
+        .get("^home$", Echo("x"))
+        .build()
+        .unwrap();
+    let all: BoxRouter = BoxRouter::builder().mount("/all", outer).build().unwrap();
+    Client::of_service(all)
+        .get("/all/in/x")
+        .send()
+        .assert_text("/all/home");
+}
+
+#[test]
+fn urls_are_whole_below_a_recorded_prefix_and_behind_a_stripping_proxy() {
+    let router: BoxRouter = BoxRouter::builder()
+        .name("page")
+        .get("^page/(?<id>[0-9]+)$", telling())
+        .build()
+        .unwrap();
+    let mut request = Request::get("/page/1").body(Body::empty()).unwrap();
+    let recorded = gateway_core::ScriptName::below("/shop", request.uri()).unwrap();
+    request
+        .extensions_mut()
+        .insert(Arrival::default().with_script_name(recorded));
+    let response = futures_executor(router.oneshot(request)).unwrap();
+    let text = response
+        .into_body()
+        .into_inner()
+        .unwrap()
+        .into_bytes()
+        .unwrap();
+    assert_eq!(
+        text,
+        "pattern=^page/(?<id>[0-9]+)$ name=page script=/shop url=/shop/page/7"
+    );
+    let router = build(
+        echo()
+            .external_prefix("/behind/")
+            .name("page")
+            .get("^page/(?<id>[0-9]+)$", Echo("x")),
+    );
+    assert_eq!(router.url_for("page", [1]).unwrap(), "/behind/page/1");
+    assert!(echo().external_prefix("//evil").build().is_err());
+}
+
+#[test]
+fn the_prefix_of_a_stripping_proxy_is_in_front_of_the_urls_of_nested_routers_too() {
+    let url = service_fn(async |request: Request<Body>| {
+        let args = request.url_args().unwrap();
+        let urls = ["page", "home"].map(|name| args.url_for(name, ()).unwrap());
+        Ok::<_, Infallible>(Response::new(Body::from(urls.join(" "))))
+    });
+    let inner: BoxRouter = BoxRouter::builder()
+        .external_prefix("/never")
+        .name("page")
+        .get("^page$", url)
+        .build()
+        .unwrap();
+    let middle: BoxRouter = BoxRouter::builder().mount("/b", inner).build().unwrap();
+    let outer: BoxRouter = BoxRouter::builder()
+        .external_prefix("/behind")
+        .mount("/a", middle)
+        .name("home")
+        .get("^$", Echo("x"))
+        .build()
+        .unwrap();
+    Client::of_service(outer)
+        .get("/a/b/page")
+        .send()
+        .assert_text("/behind/a/b/page /behind/");
+}
+
+#[test]
+fn url_for_is_ascii_whatever_the_client_called_the_mount() {
+    let url = service_fn(async |request: Request<Body>| {
+        let url = request.url_args().unwrap().url_for("x", ()).unwrap();
+        Ok::<_, Infallible>(Response::new(Body::from(url)))
+    });
+    let inner: BoxRouter = BoxRouter::builder()
+        .name("x")
+        .get("^x$", url)
+        .build()
+        .unwrap();
+    let outer: BoxRouter = BoxRouter::builder()
+        .external_prefix("/ä")
+        .mount("/é", inner)
+        .build()
+        .unwrap();
+    let client = Client::of_service(outer);
+    for path in ["/é/x", "/%C3%A9/x"] {
+        client.get(path).send().assert_text("/%C3%A4/%C3%A9/x");
+    }
+    let router = build(echo().external_prefix("/ä").name("x").get("^x$", Echo("x")));
+    assert_eq!(router.url_for("x", ()).unwrap(), "/%C3%A4/x");
+}
+
+#[test]
+fn url_for_never_names_another_host() {
+    let router = build(echo().name("any").get("^(.*)$", Echo("x")));
+    assert!(router.url_for("any", ["/evil.example"]).is_err());
+    assert_eq!(router.url_for("any", ["a//b"]).unwrap(), "/a//b");
+    assert_eq!(router.url_for("any", [""]).unwrap(), "/");
+}
+
+#[test]
+fn url_for_goes_by_the_methods_of_the_route() {
+    let router = build(
+        echo()
+            .get("^a/.*$", Echo("get"))
+            .name("post")
+            .post("^a/b$", Echo("post"))
+            .name("lost")
+            .get("^a/c$", Echo("x")),
+    );
+    assert_eq!(router.url_for("post", ()).unwrap(), "/a/b");
+    assert!(
+        router
+            .url_for("lost", ())
+            .unwrap_err()
+            .to_string()
+            .contains("would be taken by `^a/.*$`")
+    );
+}
