@@ -8,7 +8,7 @@ use crate::{
     config::Config,
     request::{
         accept::Format,
-        gate::Verdict,
+        gate::{Judged, Verdict},
         summary::{RequestSummary, shown},
     },
     text::{clean, secrets::redacted},
@@ -65,7 +65,7 @@ struct Details {
 struct Development {
     version: Version,
     headers: HeaderMap,
-    verdict: Verdict,
+    judged: Judged,
     format: Format,
 }
 
@@ -146,9 +146,16 @@ impl Witness {
         self.account.details.as_ref()?.development.as_ref()
     }
 
-    pub(crate) fn verdict(&self) -> Verdict {
+    pub(crate) fn judged(&self) -> Judged {
+        match self.development() {
+            Some(development) => development.judged.clone(),
+            None => Judged::Finally(Verdict::Production),
+        }
+    }
+
+    pub(crate) fn may_be_shown(&self) -> bool {
         self.development()
-            .map_or(Verdict::Production, |development| development.verdict)
+            .is_some_and(|development| development.judged.may_be_shown())
     }
 
     pub(crate) fn format(&self) -> Format {
@@ -197,7 +204,7 @@ impl Details {
             parts.extensions.clone_from(request.extensions());
             Development {
                 version: parts.version,
-                verdict: config.gate.judge(&parts),
+                judged: config.gate.judge(&parts),
                 format: Format::accepted(&parts.headers),
                 headers: parts.headers,
             }
