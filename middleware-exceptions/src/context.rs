@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use gateway_core::developer::head_of;
 use http::{HeaderMap, Method, Request, Version, uri::PathAndQuery};
 
 use crate::{
@@ -195,13 +196,7 @@ pub(crate) fn path_of<B>(request: &Request<B>) -> &str {
 impl Details {
     fn of<B>(request: &Request<B>, config: &Config) -> Self {
         let development = (!config.gate.is_off()).then(|| {
-            // What the program judges by is what it judges by everywhere: `Parts`.
-            let (mut parts, ()) = Request::new(()).into_parts();
-            parts.method.clone_from(request.method());
-            parts.uri.clone_from(request.uri());
-            parts.version = request.version();
-            parts.headers.clone_from(request.headers());
-            parts.extensions.clone_from(request.extensions());
+            let parts = head_of(request);
             Development {
                 version: parts.version,
                 judged: config.gate.judge(&parts),

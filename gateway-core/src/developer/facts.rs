@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use http::{Extensions, HeaderMap, Version, header, request::Parts};
+use http::{Extensions, HeaderMap, Request, Version, header, request::Parts};
 
 use super::{
     host::Host,
@@ -147,6 +147,18 @@ impl Facts {
     fn looked_up(&self) -> (Option<u32>, Owner) {
         (None, Owner::Untold)
     }
+}
+
+/// A copy of the head of a request: what closures of programs judge by is [`Parts`].
+#[must_use]
+pub fn head_of<B>(request: &Request<B>) -> Parts {
+    let (mut parts, ()) = Request::new(()).into_parts();
+    parts.method.clone_from(request.method());
+    parts.uri.clone_from(request.uri());
+    parts.version = request.version();
+    parts.headers.clone_from(request.headers());
+    parts.extensions.clone_from(request.extensions());
+    parts
 }
 
 fn connection(parts: &Parts) -> (Peer, Ends) {

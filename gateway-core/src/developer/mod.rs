@@ -54,7 +54,7 @@ mod reason;
 #[cfg(target_os = "linux")]
 mod sockets;
 
-pub use facts::Facts;
+pub use facts::{Facts, head_of};
 pub use judge::judge;
 pub use owner::Owner;
 pub use reason::Reason;
