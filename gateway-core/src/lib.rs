@@ -113,7 +113,7 @@
 //! |---|---|
 //! | `tokio` (default) | `into_service`, which runs an application on tokio's blocking pool |
 //! | `proxy` | the layer that trusts named proxies |
-//! | `axum` | reads axum's `OriginalUri` where nothing recorded the path |
+//! | `axum` | reads axum's `OriginalUri` where nothing recorded the path, and its `ConnectInfo` for [`developer`] |
 //!
 //! Without features the types alone remain, on `http`, `http-body` and `bytes`.
 
@@ -122,6 +122,7 @@ pub mod adapt;
 mod application;
 mod body;
 pub mod compat;
+pub mod developer;
 mod error;
 mod escape;
 mod paths;
