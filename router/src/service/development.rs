@@ -5,12 +5,12 @@ use std::borrow::Cow;
 use std::net::IpAddr;
 
 use bytes::Bytes;
-use gateway_core::{Addr, ConnInfo, Prefix, escape};
+use gateway_core::{Addr, ConnInfo, escape};
 use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST, VARY};
 use http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode};
 
 use super::plain::text;
-use super::resolve::{RouteInfo, Shared};
+use super::resolve::{Mount, RouteInfo, Shared};
 use crate::error::Shown;
 use crate::reverse::distance;
 
@@ -151,10 +151,10 @@ impl<'s> Line<'s> {
         }
     }
 
-    fn of_mount(prefix: &Prefix) -> Self {
+    fn of_mount(mount: &Mount) -> Self {
         Self {
             methods: "mount".to_owned(),
-            pattern: Cow::Owned(format!("{prefix}/")),
+            pattern: Cow::Owned(format!("{}/", mount.prefix)),
             name: "",
         }
     }
@@ -167,9 +167,9 @@ impl<'s> Page<'s> {
         let text = shared.text(path);
         let first = |text: &str| text.chars().take(LONGEST).collect::<String>();
         let asked = match text.as_deref() {
-            None => "nothing: the decoded path is not UTF-8".to_owned(),
-            Some("") => "the empty path".to_owned(),
-            Some(text) => Shown(&first(text)).to_string(),
+            Err(reason) => format!("nothing: {reason}"),
+            Ok("") => "the empty path".to_owned(),
+            Ok(text) => Shown(&first(text)).to_string(),
         };
         let mounts = shared.mounts.iter().map(Line::of_mount);
         let routes = shared.routes.iter().take(SHOWN).map(Line::of_route);

@@ -11,7 +11,6 @@ mod development;
 mod future;
 mod parse;
 mod plain;
-mod redirect;
 mod resolve;
 #[expect(
     clippy::module_inception,
@@ -19,6 +18,7 @@ mod resolve;
 )]
 mod service;
 mod settings;
+mod slashes;
 mod url_args;
 mod url_for;
 
@@ -30,5 +30,5 @@ pub use builder::RouterBuilder;
 pub use future::ResponseFuture;
 pub use parse::ParseError;
 pub use service::{Router, RouterRoute};
-pub use settings::{LeadingSlash, TrailingSlash};
+pub use settings::{EncodedSlashes, LeadingSlash, OtherSpellings, TrailingSlash};
 pub use url_args::{MatchedRoute, RequestUrlArgs, UrlArgs, UrlFor};
