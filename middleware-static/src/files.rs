@@ -106,7 +106,9 @@ impl StaticFiles {
 
     /// Sends a sibling with `.br`, `.zst` or `.gz` at the end of its name to who accepts that coding. Default: off.
     ///
-    /// The sibling is taken at its word: make it anew when you change the file.
+    /// A sibling counts only beside its file. Where its date or its change time is older than the file's, it is decoded to
+    /// see whether it is a copy, once for each state of both; so it is under a [hashed name](Self::assets), which is kept
+    /// for good. Otherwise it is taken at its word: make it anew when you change the file.
     #[must_use]
     pub fn precompressed(self) -> Self {
         self.set(|settings| settings.precompressed = true)

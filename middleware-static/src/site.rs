@@ -132,7 +132,7 @@ impl Site {
             Some(Hit::Stale(kept)) => stale = Some(kept),
             None => {}
         }
-        match self.finder(preference, wait).find(&candidate, ask)? {
+        match self.finder(preference, ask, wait).find(&candidate, ask)? {
             Found::File(chosen) => match &key {
                 Some((cache, key)) => self.keep(cache, key, stale, chosen, ask, wait),
                 None => self.file(chosen, ask, wait).map(Outcome::Answer),
@@ -160,11 +160,12 @@ impl Site {
         }
     }
 
-    fn finder(&self, preference: Preference, wait: Wait) -> Finder<'_> {
+    fn finder<'a>(&'a self, preference: Preference, ask: &Ask<'a>, wait: Wait) -> Finder<'a> {
         Finder {
             sources: &self.sources,
             settings: &self.settings,
             preference,
+            learned: ask.learned,
             wait,
         }
     }
@@ -284,7 +285,10 @@ impl Site {
         ask: &Ask<'_>,
         wait: Wait,
     ) -> io::Result<Option<Response<ResponseBody>>> {
-        let Found::File(chosen) = self.finder(self.preference(ask), wait).find_page(page)? else {
+        let Found::File(chosen) = self
+            .finder(self.preference(ask), ask, wait)
+            .find_page(page)?
+        else {
             return Ok(None);
         };
         if status.is_success() {
@@ -326,7 +330,7 @@ impl Site {
             return Err(io::ErrorKind::WouldBlock.into());
         }
         let path = candidate.as_bytes();
-        let mut entries = self.finder(Preference::IDENTITY, wait).entries(path)?;
+        let mut entries = self.finder(Preference::IDENTITY, ask, wait).entries(path)?;
         if self.settings.dotfiles == Dotfiles::Hide {
             let root = path.is_empty();
             entries.retain(|entry| {

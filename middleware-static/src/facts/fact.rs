@@ -1,5 +1,6 @@
 //! Facts by the state of the files that they are about.
 
+use crate::protocol::negotiate::Coding;
 use crate::source::Stamp;
 
 /// Something to be known of files in one state.
@@ -7,6 +8,12 @@ use crate::source::Stamp;
 pub(crate) enum Fact {
     /// The digest of a file's content.
     Digest(Stamp),
+    /// Whether a compressed sibling decodes to its file.
+    Copy {
+        sibling: Stamp,
+        coding: Coding,
+        original: Stamp,
+    },
 }
 
 impl Fact {
@@ -15,6 +22,9 @@ impl Fact {
         let now = std::time::SystemTime::now();
         match self {
             Self::Digest(stamp) => stamp.is_settled(now),
+            Self::Copy {
+                sibling, original, ..
+            } => sibling.is_settled(now) && original.is_settled(now),
         }
     }
 }
@@ -23,6 +33,7 @@ impl Fact {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Finding {
     Digest(u128),
+    Copy(bool),
     /// The file could not be read, or changed meanwhile.
     Unknown,
 }

@@ -1,5 +1,6 @@
 //! What is known of whole files: found out by reading them once for each state that they are in.
 
+mod copy;
 mod fact;
 mod ledger;
 mod readings;
@@ -10,4 +11,4 @@ mod work;
 pub(crate) const CONTENT_LIMIT: u64 = 32 << 20;
 
 pub(crate) use self::fact::{Learned, NOTHING};
-pub(crate) use self::readings::{Reading, Ticket, digest, digest_now};
+pub(crate) use self::readings::{Reading, Ticket, digest, digest_now, is_copy};

@@ -18,8 +18,9 @@ use twox_hash::XxHash3_128;
 use super::fact::{Fact, Finding, Learned};
 use super::ledger::{Id, Ledger};
 use super::work::{self, Work};
+use crate::protocol::negotiate::Coding;
 use crate::source::pool::CHUNK;
-use crate::source::{Content, Stamp, Wait};
+use crate::source::{Content, File, Stamp, Wait};
 
 /// How many facts are remembered: 5 MiB at most; then it begins anew.
 const MOST_KNOWN: usize = 32 * 1024;
@@ -114,7 +115,42 @@ pub(crate) fn digest(
     Ok(Some(digest))
 }
 
-/// The same, whatever it takes: for the program's own threads. A thread that waits for the reading of another one waits
+/// Whether a compressed sibling is a copy of its file; `None` where that is not found out: one of them is in no known
+/// state, is too large, or is never still.
+///
+/// # Errors
+/// [`io::ErrorKind::WouldBlock`], with the [`Reading`] that is needed.
+pub(crate) fn is_copy(
+    sibling: &File,
+    coding: Coding,
+    original: &File,
+    limit: u64,
+    learned: &Learned,
+) -> io::Result<Option<bool>> {
+    let (Some(sibling_stamp), Some(original_stamp)) = (sibling.stamp, original.stamp) else {
+        return Ok(None);
+    };
+    // What is longer than the file saves nothing, and would have to be read to its end.
+    if sibling_stamp.length > original_stamp.length.saturating_add(CHUNK as u64) {
+        return Ok(Some(false));
+    }
+    if original_stamp.length > limit {
+        return Ok(None);
+    }
+    let work = Work::Copy {
+        sibling: (sibling.content.clone(), sibling_stamp),
+        coding,
+        original: (original.content.clone(), original_stamp),
+    };
+    let fact = work.fact();
+    match learned.finding(&fact).or_else(|| known(&fact)) {
+        Some(Finding::Copy(copy)) => Ok(Some(copy)),
+        Some(_) => Ok(None),
+        None => Err(Reading(work).into()),
+    }
+}
+
+/// The digest of a file, whatever it takes: for the program's own threads. A thread that waits for the reading of another one waits
 /// for one that has begun; what has not begun it does itself.
 ///
 /// # Errors

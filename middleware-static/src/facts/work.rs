@@ -4,7 +4,9 @@ use std::io;
 
 use twox_hash::xxhash3_128::Hasher;
 
+use super::copy::{Part, is_copy};
 use super::fact::{Fact, Finding};
+use crate::protocol::negotiate::Coding;
 use crate::source::pool::CHUNK;
 use crate::source::{Content, Stamp, Wait};
 
@@ -15,6 +17,11 @@ pub(super) enum Work {
         content: Content,
         stamp: Stamp,
         length: u64,
+    },
+    Copy {
+        sibling: (Content, Stamp),
+        coding: Coding,
+        original: (Content, Stamp),
     },
 }
 
@@ -30,6 +37,15 @@ impl Work {
     pub(super) fn fact(&self) -> Fact {
         match *self {
             Self::Digest { stamp, .. } => Fact::Digest(stamp),
+            Self::Copy {
+                sibling: (_, sibling),
+                coding,
+                original: (_, original),
+            } => Fact::Copy {
+                sibling,
+                coding,
+                original,
+            },
         }
     }
 
@@ -44,6 +60,26 @@ impl Work {
                 Ok(digest) if is_still(content, stamp) => Finding::Digest(digest),
                 _ => Finding::Unknown,
             },
+            Self::Copy {
+                sibling,
+                coding,
+                original,
+            } => {
+                let [one, other] = [sibling, original].map(|(content, stamp)| Part {
+                    content,
+                    length: stamp.length,
+                });
+                let copy = is_copy(&one, *coding, &other, wanted);
+                let still = [sibling, original]
+                    .iter()
+                    .all(|(content, stamp)| is_still(content, stamp));
+                match copy {
+                    Ok(copy) if still => Finding::Copy(copy),
+                    // What is no coding at all stays none.
+                    Err(_) if still && wanted() => Finding::Copy(false),
+                    _ => Finding::Unknown,
+                }
+            }
         }
     }
 }

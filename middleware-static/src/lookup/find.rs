@@ -10,7 +10,7 @@ use crate::assets::{Asset, AssetManifest};
 use crate::facts::Learned;
 use crate::lookup::ask::Ask;
 use crate::lookup::path::{Candidate, to_path};
-use crate::lookup::root::{Named, Root};
+use crate::lookup::root::{Named, Root, Siblings};
 use crate::protocol::negotiate::{Coding, Preference};
 use crate::settings::Settings;
 use crate::source::{Entry, File, Source, Wait};
@@ -58,6 +58,7 @@ pub(crate) struct Finder<'a> {
     pub(crate) sources: &'a [Arc<dyn Source>],
     pub(crate) settings: &'a Settings,
     pub(crate) preference: Preference,
+    pub(crate) learned: &'a Learned,
     pub(crate) wait: Wait,
 }
 
@@ -99,7 +100,7 @@ impl<'a> Finder<'a> {
                 return Ok(found);
             }
         }
-        self.find_hashed(path, ask.learned)
+        self.find_hashed(path)
     }
 
     /// A file that stands in for what is not there.
@@ -134,7 +135,8 @@ impl<'a> Finder<'a> {
     }
 
     fn roots(&self) -> impl Iterator<Item = Root<'a>> {
-        let (preference, wait) = (self.preference, self.wait);
+        let (preference, limit) = (self.preference, self.settings.content_limit);
+        let (learned, wait) = (self.learned, self.wait);
         self.sources
             .iter()
             .enumerate()
@@ -142,6 +144,8 @@ impl<'a> Finder<'a> {
                 number,
                 source: &**source,
                 preference,
+                limit,
+                learned,
                 wait,
             })
     }
@@ -201,7 +205,7 @@ impl<'a> Finder<'a> {
     }
 
     /// `app.3f9c1a7b.css` for an `app.css` with that content, now or in a build before.
-    fn find_hashed(&self, path: &[u8], learned: &Learned) -> io::Result<Found> {
+    fn find_hashed(&self, path: &[u8]) -> io::Result<Found> {
         let Some(assets) = &self.settings.assets else {
             return Ok(Found::Nothing);
         };
@@ -212,7 +216,7 @@ impl<'a> Finder<'a> {
             // Hashing may read the file.
             return Err(io::ErrorKind::WouldBlock.into());
         }
-        let Some(asset) = assets.find(&name, hash, learned)? else {
+        let Some(asset) = assets.find(&name, hash, self.learned)? else {
             return Ok(Found::Nothing);
         };
         let hashed = match asset {
@@ -223,24 +227,23 @@ impl<'a> Finder<'a> {
             Asset::Gone => None,
         };
         for root in self.roots() {
-            let (file, coding) = match root.named(&name)? {
-                Named::File(file, coding) => (file, coding),
-                Named::NotAcceptable => return Ok(Found::NotAcceptable),
-                Named::Directory | Named::Nothing => continue,
+            // Today's content under yesterday's name must not be kept under it, also where it became yesterday's
+            // since it was hashed.
+            let Some(file) = root.open_file(&name)? else {
+                continue;
             };
-            // Today's content under yesterday's name must not be kept under it, also where it became
-            // yesterday's since it was hashed. A sibling is taken at its word, unless it was made before
-            // the file had this content.
-            let same = hashed.is_some_and(|hashed| match coding {
-                Coding::Identity => file.stamp == hashed,
-                _ => file.stamp.map(|made| made.modified) >= hashed.map(|file| file.modified),
-            });
-            let caching = if same {
-                IMMUTABLE
+            let current = hashed.is_some_and(|hashed| file.stamp == hashed);
+            let (siblings, caching) = if current {
+                (Siblings::Proven, IMMUTABLE)
             } else {
-                HeaderValue::from_static("no-cache")
+                (Siblings::Current, HeaderValue::from_static("no-cache"))
             };
-            return Ok(self.kept_under(caching, Some(root.number), file, name, coding));
+            return Ok(match root.in_best_coding(file, &name, siblings)? {
+                Named::File(file, coding) => {
+                    self.kept_under(caching, Some(root.number), file, name, coding)
+                }
+                _ => Found::NotAcceptable,
+            });
         }
         Ok(Found::Nothing)
     }

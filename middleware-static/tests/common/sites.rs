@@ -36,8 +36,11 @@ pub(crate) async fn sites() -> (&'static Site, Vec<(&'static str, StaticFiles)>)
 }
 
 fn copy(from: &std::path::Path, site: &Site, below: &str) {
-    for entry in std::fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
+    let entries = std::fs::read_dir(from).unwrap().map(Result::unwrap);
+    let mut entries: Vec<_> = entries.collect();
+    // A file before its siblings, which are no real ones and would not be copies if anyone looked.
+    entries.sort_by_key(std::fs::DirEntry::file_name);
+    for entry in entries {
         let name = format!("{below}{}", entry.file_name().to_str().unwrap());
         if entry.path().is_dir() {
             copy(&entry.path(), site, &format!("{name}/"));
