@@ -13,7 +13,7 @@ use crate::assets::AssetManifest;
 use crate::body::ResponseBody;
 use crate::future::ResponseFuture;
 use crate::lookup::ask::{Ask, bare_mount};
-use crate::settings::{Dotfiles, Glob, Limits, SendFile, Settings, ValidateBy};
+use crate::settings::{Dotfiles, Glob, Limits, OtherSpellings, SendFile, Settings, ValidateBy};
 use crate::site::Site;
 use crate::source::{Directory, Source};
 
@@ -88,6 +88,12 @@ impl StaticFiles {
     #[must_use]
     pub fn dotfiles(self, dotfiles: Dotfiles) -> Self {
         self.set(|settings| settings.dotfiles = dotfiles)
+    }
+
+    /// What is done about another spelling of a path. Default: [`OtherSpellings::Redirect`].
+    #[must_use]
+    pub fn other_spellings(self, spellings: OtherSpellings) -> Self {
+        self.set(|settings| settings.other_spellings = spellings)
     }
 
     /// What a client's copy is compared by. Default: [`ValidateBy::Modified`].
@@ -246,9 +252,6 @@ impl<B> Service<Request<B>> for StaticFiles {
             request.headers(),
             bare_mount(&request),
         );
-        if !ask.reads() {
-            return ResponseFuture::done(Site::not_allowed(&ask));
-        }
         ResponseFuture::new(&self.site, &ask, uri)
     }
 }

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::io;
 use std::sync::Arc;
 
+use gateway_core::Spelling;
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 
 use crate::answer::cache::{Cache, Hit, Kept, Key};
@@ -16,7 +17,7 @@ use crate::lookup::ask::Ask;
 use crate::lookup::find::{Chosen, Finder, Found};
 use crate::lookup::path::{Candidate, Refusal, encode_path, encode_segment, to_path};
 use crate::protocol::negotiate::Preference;
-use crate::settings::{Dotfiles, SendFile, Settings};
+use crate::settings::{Dotfiles, OtherSpellings, SendFile, Settings};
 use crate::source::{Source, Wait};
 
 /// How often a file that is being written is looked at again before we give up.
@@ -63,13 +64,39 @@ impl Site {
     /// # Errors
     /// As for [`answer`](Self::answer).
     pub(crate) fn respond(&self, ask: &Ask<'_>, wait: Wait) -> io::Result<Outcome> {
-        if !ask.reads() {
-            return self.other_method(ask, wait);
+        let candidate = Candidate::parse(ask.path);
+        if !ask.falls_through {
+            if let Ok(candidate) = &candidate
+                && self.is_other_spelling(candidate)
+            {
+                return Ok(respelled(ask));
+            }
+            if !ask.reads() {
+                return Ok(Outcome::Answer(Self::not_allowed(ask)));
+            }
+        }
+        let candidate = match candidate {
+            Ok(candidate) => candidate,
+            Err(Refusal::Malformed) => return Ok(Outcome::Missing(StatusCode::BAD_REQUEST)),
+            Err(Refusal::NoSuchName) => return Ok(Outcome::Missing(StatusCode::NOT_FOUND)),
+        };
+        if ask.falls_through {
+            // Whether a service behind may answer depends on whether there is a file.
+            if self.is_other_spelling(&candidate) {
+                let found = self.has(&candidate, ask, wait)?;
+                return Ok(found.map_or_else(Outcome::Missing, |()| respelled(ask)));
+            }
+            if !ask.reads() {
+                let found = self.has(&candidate, ask, wait)?;
+                return Ok(found.map_or_else(Outcome::Missing, |()| {
+                    Outcome::Answer(Self::not_allowed(ask))
+                }));
+            }
         }
         let mut tries = 0;
         loop {
             tries += 1;
-            match self.read(ask, wait) {
+            match self.read(&candidate, ask, wait) {
                 // Became shorter between `fstat` and `read`: nothing is promised yet, so look again.
                 Err(error) if error.kind() == io::ErrorKind::UnexpectedEof && tries < TRIES => {}
                 Err(error) => return self.or_failure(ask, Err(error)).map(Outcome::Answer),
@@ -96,27 +123,38 @@ impl Site {
         answer
     }
 
-    /// Whether somebody else may answer depends on whether there is a file.
-    fn other_method(&self, ask: &Ask<'_>, wait: Wait) -> io::Result<Outcome> {
-        let get = Ask {
-            method: &Method::HEAD,
-            conditional: false,
-            ranged: false,
-            ..*ask
-        };
-        Ok(match self.respond(&get, wait)? {
-            Outcome::Answer(_) => Outcome::Answer(Self::not_allowed(ask)),
-            missing @ Outcome::Missing(_) => missing,
-        })
+    fn is_other_spelling(&self, candidate: &Candidate<'_>) -> bool {
+        !candidate.is_canonical() && self.settings.other_spellings == OtherSpellings::Redirect
     }
 
-    fn read(&self, ask: &Ask<'_>, wait: Wait) -> io::Result<Outcome> {
-        let candidate = match Candidate::parse(ask.path) {
-            Ok(candidate) => candidate,
-            Err(Refusal::Malformed) => return Ok(Outcome::Missing(StatusCode::BAD_REQUEST)),
-            Err(Refusal::NoSuchName) => return Ok(Outcome::Missing(StatusCode::NOT_FOUND)),
-        };
-        if self.settings.dotfiles == Dotfiles::Hide && candidate.is_hidden() {
+    /// Whether there is anything to be had at a path, by a GET. Where the file system does not say, there is nothing: the
+    /// service behind may know.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::WouldBlock`], with [`Wait::Never`].
+    fn has(
+        &self,
+        candidate: &Candidate<'_>,
+        ask: &Ask<'_>,
+        wait: Wait,
+    ) -> io::Result<Result<(), StatusCode>> {
+        if self.is_hidden(candidate) {
+            return Ok(Err(StatusCode::NOT_FOUND));
+        }
+        let finder = self.finder(self.preference(ask), ask, wait);
+        match finder.find(candidate, ask) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Err(error),
+            Err(_) | Ok(Found::Nothing) => Ok(Err(StatusCode::NOT_FOUND)),
+            Ok(_) => Ok(Ok(())),
+        }
+    }
+
+    fn is_hidden(&self, candidate: &Candidate<'_>) -> bool {
+        self.settings.dotfiles == Dotfiles::Hide && candidate.is_hidden()
+    }
+
+    fn read(&self, candidate: &Candidate<'_>, ask: &Ask<'_>, wait: Wait) -> io::Result<Outcome> {
+        if self.is_hidden(candidate) {
             return Ok(Outcome::Missing(StatusCode::NOT_FOUND));
         }
         let preference = self.preference(ask);
@@ -132,7 +170,7 @@ impl Site {
             Some(Hit::Stale(kept)) => stale = Some(kept),
             None => {}
         }
-        match self.finder(preference, ask, wait).find(&candidate, ask)? {
+        match self.finder(preference, ask, wait).find(candidate, ask)? {
             Found::File(chosen) => match &key {
                 Some((cache, key)) => self.keep(cache, key, stale, chosen, ask, wait),
                 None => self.file(chosen, ask, wait).map(Outcome::Answer),
@@ -142,8 +180,8 @@ impl Site {
                     cache.remove(key);
                 }
                 match other {
-                    Found::Redirect => Ok(Outcome::Answer(redirect(&candidate, ask))),
-                    Found::Listing => self.list(&candidate, ask, wait).map(Outcome::Answer),
+                    Found::Redirect => Ok(Outcome::Answer(redirect(candidate, ask))),
+                    Found::Listing => self.list(candidate, ask, wait).map(Outcome::Answer),
                     Found::NotAcceptable => Ok(Outcome::Answer(self.not_acceptable(ask))),
                     Found::Nothing | Found::File(_) => Ok(Outcome::Missing(StatusCode::NOT_FOUND)),
                 }
@@ -422,6 +460,19 @@ fn kept_answer(kept: &Kept, ask: &Ask<'_>, wait: Wait) -> io::Result<Outcome> {
         bytes: kept.bytes.as_ref(),
     };
     prepared.answer(ask, wait).map(Outcome::Answer)
+}
+
+/// To the canonical spelling of the path; 404 where no client would follow.
+fn respelled(ask: &Ask<'_>) -> Outcome {
+    let location = Spelling::of(ask.path)
+        .location(ask.query)
+        .and_then(|location| HeaderValue::try_from(location).ok());
+    let Some(location) = location else {
+        return Outcome::Missing(StatusCode::NOT_FOUND);
+    };
+    let mut answer = plain(ask, StatusCode::PERMANENT_REDIRECT);
+    answer.headers_mut().insert(header::LOCATION, location);
+    Outcome::Answer(answer)
 }
 
 /// To the same name with a slash at its end: a relative reference, right below any prefix, and never `//host`.

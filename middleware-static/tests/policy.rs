@@ -27,11 +27,7 @@ async fn a_directory_is_its_index_and_has_a_slash_at_its_end() {
         for (path, location) in [
             ("/docs", "./docs/"),
             ("/docs?a=b&c", "./docs/?a=b&c"),
-            // ServeDir: `Location: //docs/`, another host.
-            ("//docs", "./docs/"),
-            ("//docs/deep", "./deep/"),
             ("/docs/deep", "./deep/"),
-            ("/%64ocs", "./docs/"),
         ] {
             let answer = get(&files, path).await;
             assert_eq!(
@@ -40,6 +36,8 @@ async fn a_directory_is_its_index_and_has_a_slash_at_its_end() {
                 "{way} {path}"
             );
         }
+        // ServeDir: `Location: //docs/`, another host.
+        assert_eq!(get(&files, "//docs").await.status, 404, "{way}");
         assert_eq!(
             get(&files, "/docs/deep/").await.status,
             404,
@@ -87,7 +85,6 @@ async fn dotfiles_are_not_there_except_the_well_known() {
             "/.git/config",
             "/.git",
             "/docs/.secret",
-            "/%2egit/config",
             "/.well-known/.x",
             "/./.env",
         ] {
