@@ -74,7 +74,7 @@ impl StaticFile {
         self.set(|files| files.attachment("*"))
     }
 
-    /// A field for every answer that is the file. Default: none.
+    /// A field for every answer, as [`StaticFiles::header`]. Default: none.
     #[must_use]
     pub fn header(self, name: HeaderName, value: HeaderValue) -> Self {
         self.set(|files| files.header(name, value))

@@ -157,6 +157,9 @@ impl StaticFiles {
 
     /// `Cache-Control` for the files that `pattern` matches. The first rule that matches counts. Default: no field.
     ///
+    /// It goes on redirects, 404, 406, 412 and 416 for such names too, but for `immutable`: what is not so now may be so
+    /// tomorrow, and `no-cache` is sent.
+    ///
     /// A pattern with a slash (`assets/**`) is matched against the path below the root, one without (`*.css`) against
     /// the name. `*` stays within a segment, `**` crosses them, `{a,b}` is either.
     #[must_use]
@@ -177,7 +180,9 @@ impl StaticFiles {
         self.set(|settings| settings.types.insert(0, (extension, value)))
     }
 
-    /// A field for every answer that is a file, in place of one of that name that would be there. Default: none.
+    /// A field for every answer, in place of one of that name that a file would have: refusals and redirects too, so that
+    /// a page of another origin sees them. What describes a file (`Content-Type`) stays off answers that are none, and names
+    /// in `Vary` are added to ours. Default: none.
     #[must_use]
     pub fn header(self, name: HeaderName, value: HeaderValue) -> Self {
         self.set(|settings| settings.headers.push((name, value)))

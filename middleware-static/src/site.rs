@@ -8,6 +8,7 @@ use gateway_core::Spelling;
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 
 use crate::answer::cache::{Cache, Hit, Kept, Key};
+use crate::answer::fields;
 use crate::answer::prepared::Prepared;
 use crate::answer::representation::Representation;
 use crate::answer::response::{plain, response, text_response};
@@ -69,10 +70,10 @@ impl Site {
             if let Ok(candidate) = &candidate
                 && self.is_other_spelling(candidate)
             {
-                return Ok(respelled(ask));
+                return Ok(self.respelled(ask));
             }
             if !ask.reads() {
-                return Ok(Outcome::Answer(Self::not_allowed(ask)));
+                return Ok(Outcome::Answer(self.not_allowed(ask)));
             }
         }
         let candidate = match candidate {
@@ -84,12 +85,12 @@ impl Site {
             // Whether a service behind may answer depends on whether there is a file.
             if self.is_other_spelling(&candidate) {
                 let found = self.has(&candidate, ask, wait)?;
-                return Ok(found.map_or_else(Outcome::Missing, |()| respelled(ask)));
+                return Ok(found.map_or_else(Outcome::Missing, |()| self.respelled(ask)));
             }
             if !ask.reads() {
                 let found = self.has(&candidate, ask, wait)?;
                 return Ok(found.map_or_else(Outcome::Missing, |()| {
-                    Outcome::Answer(Self::not_allowed(ask))
+                    Outcome::Answer(self.not_allowed(ask))
                 }));
             }
         }
@@ -106,7 +107,7 @@ impl Site {
     }
 
     /// A method other than GET and HEAD: 405, or 204 for OPTIONS, with `Allow` (RFC 9110 15.5.6, 9.3.7).
-    pub(crate) fn not_allowed(ask: &Ask<'_>) -> Response<ResponseBody> {
+    fn not_allowed(&self, ask: &Ask<'_>) -> Response<ResponseBody> {
         let mut answer = if ask.method == Method::OPTIONS {
             response(
                 StatusCode::NO_CONTENT,
@@ -120,7 +121,36 @@ impl Site {
             header::ALLOW,
             HeaderValue::from_static("GET, HEAD, OPTIONS"),
         );
+        self.dressed(ask, answer)
+    }
+
+    /// An answer that is no file, with the fields that the user set for all, and the caching of what was asked for.
+    fn dressed(&self, ask: &Ask<'_>, mut answer: Response<ResponseBody>) -> Response<ResponseBody> {
+        let cacheable = matches!(
+            answer.status(),
+            StatusCode::NOT_FOUND
+                | StatusCode::NOT_ACCEPTABLE
+                | StatusCode::MOVED_PERMANENTLY
+                | StatusCode::PERMANENT_REDIRECT
+        );
+        if cacheable && let Ok(candidate) = Candidate::parse(ask.path) {
+            fields::caching(&self.settings, candidate.as_bytes(), answer.headers_mut());
+        }
+        fields::on_other(&self.settings, answer.headers_mut());
         answer
+    }
+
+    /// To the canonical spelling of the path; 404 where no client would follow.
+    fn respelled(&self, ask: &Ask<'_>) -> Outcome {
+        let location = Spelling::of(ask.path)
+            .location(ask.query)
+            .and_then(|location| HeaderValue::try_from(location).ok());
+        let Some(location) = location else {
+            return Outcome::Missing(StatusCode::NOT_FOUND);
+        };
+        let mut answer = plain(ask, StatusCode::PERMANENT_REDIRECT);
+        answer.headers_mut().insert(header::LOCATION, location);
+        Outcome::Answer(self.dressed(ask, answer))
     }
 
     fn is_other_spelling(&self, candidate: &Candidate<'_>) -> bool {
@@ -180,7 +210,10 @@ impl Site {
                     cache.remove(key);
                 }
                 match other {
-                    Found::Redirect => Ok(Outcome::Answer(redirect(candidate, ask))),
+                    Found::Redirect => {
+                        let answer = self.dressed(ask, redirect(candidate, ask));
+                        Ok(Outcome::Answer(answer))
+                    }
                     Found::Listing => self.list(candidate, ask, wait).map(Outcome::Answer),
                     Found::NotAcceptable => Ok(Outcome::Answer(self.not_acceptable(ask))),
                     Found::Nothing | Found::File(_) => Ok(Outcome::Missing(StatusCode::NOT_FOUND)),
@@ -290,7 +323,7 @@ impl Site {
         wait: Wait,
     ) -> io::Result<Response<ResponseBody>> {
         if status != StatusCode::NOT_FOUND || !ask.reads() {
-            return Ok(plain(ask, status));
+            return Ok(self.dressed(ask, plain(ask, status)));
         }
         let page = match &self.settings.spa {
             Some((page, status)) if ask.is_navigation() => Some((page, *status)),
@@ -301,19 +334,19 @@ impl Site {
             None => None,
         }
         .unwrap_or_else(|| plain(ask, status));
-        if self.settings.precompressed && !answer.headers().contains_key(header::VARY) {
+        if self.settings.precompressed {
             // There may be a sibling, in a coding that this client does not accept.
-            let by = HeaderValue::from_static("accept-encoding");
-            answer.headers_mut().insert(header::VARY, by);
+            fields::vary(
+                answer.headers_mut(),
+                &HeaderValue::from_static("accept-encoding"),
+            );
         }
         if self.settings.spa.is_some() {
             // The same URL is a page for one request and nothing for another.
-            answer.headers_mut().append(
-                header::VARY,
-                HeaderValue::from_static("accept, sec-fetch-mode"),
-            );
+            let by = HeaderValue::from_static("accept, sec-fetch-mode");
+            fields::vary(answer.headers_mut(), &by);
         }
-        Ok(answer)
+        Ok(self.dressed(ask, answer))
     }
 
     fn page(
@@ -391,7 +424,7 @@ impl Site {
                 .headers_mut()
                 .insert(header::CONTENT_SECURITY_POLICY, policy);
         }
-        Ok(answer)
+        Ok(self.dressed(ask, answer))
     }
 
     fn not_acceptable(&self, ask: &Ask<'_>) -> Response<ResponseBody> {
@@ -399,7 +432,7 @@ impl Site {
         answer
             .headers_mut()
             .insert(header::VARY, HeaderValue::from_static("accept-encoding"));
-        answer
+        self.dressed(ask, answer)
     }
 
     /// The name by which the front end knows a file; `None` for one that is in no file system.
@@ -439,16 +472,14 @@ impl Site {
             answer
                 .headers_mut()
                 .insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
-            return Ok(answer);
+            return Ok(self.dressed(ask, answer));
         }
-        Ok(plain(
-            ask,
-            match error.kind() {
-                io::ErrorKind::PermissionDenied => StatusCode::FORBIDDEN,
-                io::ErrorKind::NotFound => StatusCode::NOT_FOUND,
-                _ => StatusCode::INTERNAL_SERVER_ERROR,
-            },
-        ))
+        let status = match error.kind() {
+            io::ErrorKind::PermissionDenied => StatusCode::FORBIDDEN,
+            io::ErrorKind::NotFound => StatusCode::NOT_FOUND,
+            _ => StatusCode::INTERNAL_SERVER_ERROR,
+        };
+        Ok(self.dressed(ask, plain(ask, status)))
     }
 }
 
@@ -460,19 +491,6 @@ fn kept_answer(kept: &Kept, ask: &Ask<'_>, wait: Wait) -> io::Result<Outcome> {
         bytes: kept.bytes.as_ref(),
     };
     prepared.answer(ask, wait).map(Outcome::Answer)
-}
-
-/// To the canonical spelling of the path; 404 where no client would follow.
-fn respelled(ask: &Ask<'_>) -> Outcome {
-    let location = Spelling::of(ask.path)
-        .location(ask.query)
-        .and_then(|location| HeaderValue::try_from(location).ok());
-    let Some(location) = location else {
-        return Outcome::Missing(StatusCode::NOT_FOUND);
-    };
-    let mut answer = plain(ask, StatusCode::PERMANENT_REDIRECT);
-    answer.headers_mut().insert(header::LOCATION, location);
-    Outcome::Answer(answer)
 }
 
 /// To the same name with a slash at its end: a relative reference, right below any prefix, and never `//host`.
