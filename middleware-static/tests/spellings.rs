@@ -196,7 +196,7 @@ proptest! {
         });
         prop_assert!(canonical(&href), "{}", href);
         prop_assert_eq!(answer.status, 200);
-        if let Ok(name) = String::from_utf8(name.clone()) {
+        if let Ok(name) = String::from_utf8(name) {
             let assets = AssetManifest::from_source(Listed(name.clone().into()));
             let url = assets.asset_url(&name);
             prop_assert!(canonical(&url), "{}", url);
