@@ -8,7 +8,7 @@ use regex_syntax::hir::{Hir, HirKind, Look};
 
 use super::Router;
 use super::resolve::{Mount, RouteInfo, Section, Shared};
-use super::sections::build_section;
+use super::sections::{build_section, deny_shadowed};
 use super::settings::{EncodedSlashes, LeadingSlash, OtherSpellings, Settings, TrailingSlash};
 use crate::builder::UrlMapBuilder;
 use crate::error::BuildError;
@@ -343,7 +343,8 @@ impl<S> RouterBuilder<S> {
         self
     }
 
-    /// See [`UrlMapBuilder::deny_shadowed`].
+    /// Makes a route an error that wins for none of its methods, because mounts and the routes in
+    /// front of it take all its paths. See [`UrlMapBuilder::deny_shadowed`].
     pub fn deny_shadowed(mut self) -> Self {
         self.deny_shadowed = true;
         self
@@ -384,7 +385,8 @@ impl<S> RouterBuilder<S> {
         }
         let hosts = hosts.build()?;
 
-        let mut left = self.map.limits;
+        let limits = self.map.limits;
+        let mut left = limits;
         // One method's routes after the other share what is left of the budget.
         let checked = self.map.check(&mut left)?;
         let mut infos = Vec::with_capacity(checked.entries.len());
@@ -423,8 +425,15 @@ impl<S> RouterBuilder<S> {
             endpoints.push(service);
         }
         let mut sections = (0..=self.hosts.len())
-            .map(|section| build_section(section, &infos, &mut left, self.deny_shadowed))
+            .map(|section| build_section(section, &infos, &mut left))
             .collect::<Result<Box<[Section]>, _>>()?;
+        if self.deny_shadowed {
+            for (own, section) in sections.iter().enumerate() {
+                let mounts = self.mounts.iter().map(|(mount, _)| mount);
+                let mounts = mounts.filter(|mount| mount.section == 0 || mount.section == own);
+                deny_shadowed(section, &infos, mounts, &self.settings, limits)?;
+            }
+        }
         infos
             .iter_mut()
             .for_each(|info: &mut RouteInfo| info.entry.settle());
