@@ -26,6 +26,7 @@ pub struct RouterBuilder<S> {
     hosts: Vec<Box<str>>,
     /// The section that routes are added to.
     section: usize,
+    /// That of the route which is added next.
     name: Option<Box<str>>,
     mounts: Vec<(Mount, S)>,
     /// With the section of each, of which there is one at most.
@@ -96,7 +97,13 @@ impl<S> RouterBuilder<S> {
         service: S,
     ) -> Self {
         let pattern = Pattern::regex(pattern.as_ref());
-        self.push(pattern, methods.into_iter().collect(), service);
+        let name = self.name.take();
+        self.push(
+            name.as_deref(),
+            pattern,
+            methods.into_iter().collect(),
+            service,
+        );
         self
     }
 
@@ -109,12 +116,23 @@ impl<S> RouterBuilder<S> {
         service: S,
     ) -> Self {
         let pattern = self.map.converters.template(template.as_ref(), false);
-        self.push(pattern, methods.into_iter().collect(), service);
+        let name = self.name.take();
+        self.push(
+            name.as_deref(),
+            pattern,
+            methods.into_iter().collect(),
+            service,
+        );
         self
     }
 
-    fn push(&mut self, pattern: Result<Pattern, BuildError>, methods: Box<[Method]>, service: S) {
-        let name = self.name.take();
+    fn push(
+        &mut self,
+        name: Option<&str>,
+        pattern: Result<Pattern, BuildError>,
+        methods: Box<[Method]>,
+        service: S,
+    ) {
         let pattern = pattern.and_then(|pattern| {
             if self.settings.leading != LeadingSlash::Keep && pattern.begins_with_slash() {
                 return Err(BuildError::Impossible {
@@ -132,10 +150,11 @@ impl<S> RouterBuilder<S> {
             section: self.section,
             service,
         };
-        self.map.push(pattern, name.as_deref(), endpoint);
+        self.map.push(pattern, name, endpoint);
     }
 
-    /// Names the route that is added next, for `url_for`.
+    /// Names the route that is added next, for `url_for`. It is an error if none is, but a mount or
+    /// another router.
     ///
     /// ```
     /// # use gateway_core::{Environ, Reply};
@@ -146,17 +165,30 @@ impl<S> RouterBuilder<S> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn name(mut self, name: impl AsRef<str>) -> Self {
+        self.settle_name();
         self.name = Some(name.as_ref().into());
         self
+    }
+
+    /// What follows is no route, or has a name of its own.
+    fn settle_name(&mut self) {
+        if let Some(name) = self.name.take() {
+            self.refuse(
+                &name,
+                "a name without a route: it stands right in front of one",
+            );
+        }
     }
 
     /// Adds all routes of another router behind a prefix, as
     /// [`UrlMapBuilder::include`] does. Methods and names stay; what is limited to a host stays
     /// so, and mounts are below the prefix, which has to be literal text then (`^blog/`). Settings
     /// and fallbacks are left out.
-    pub fn include(mut self, prefix: impl AsRef<str>, other: Self) -> Self {
+    pub fn include(mut self, prefix: impl AsRef<str>, mut other: Self) -> Self {
         let written = prefix.as_ref();
         let prefix = Pattern::regex(written);
+        self.settle_name();
+        other.settle_name();
         if let Some(error) = other.error.or(other.map.error) {
             self.error.get_or_insert(error);
         }
@@ -168,9 +200,8 @@ impl<S> RouterBuilder<S> {
         let section_of = |section: usize| sections.get(section).copied().unwrap_or(outside);
         for (pattern, name, endpoint) in other.map.routes {
             let joined = prefix.clone().and_then(|prefix| prefix.join(&pattern));
-            self.name = name;
             self.section = section_of(endpoint.section);
-            self.push(joined, endpoint.methods, endpoint.service);
+            self.push(name.as_deref(), joined, endpoint.methods, endpoint.service);
         }
         for (mount, service) in other.mounts {
             self.section = section_of(mount.section);
@@ -217,6 +248,7 @@ impl<S> RouterBuilder<S> {
     /// sees the path below it. Mounts go before routes; `/wikipedia` is not
     /// below `/wiki`.
     pub fn mount(mut self, prefix: impl AsRef<str>, service: S) -> Self {
+        self.settle_name();
         let section = self.section;
         match Prefix::new(prefix.as_ref()) {
             Ok(prefix) => self.mounts.push((Mount { prefix, section }, service)),
@@ -227,6 +259,7 @@ impl<S> RouterBuilder<S> {
 
     /// Answers what no route matches; by default 404 with a line of text.
     pub fn fallback(mut self, service: S) -> Self {
+        self.settle_name();
         let section = self.section;
         self.fallbacks.retain(|(own, _)| *own != section);
         self.fallbacks.push((section, service));
@@ -239,9 +272,11 @@ impl<S> RouterBuilder<S> {
     /// those of the path. There are no hosts inside of hosts; settings are those of the whole
     /// router.
     pub fn host(mut self, pattern: impl AsRef<str>, routes: impl FnOnce(Self) -> Self) -> Self {
+        self.settle_name();
         let section = self.section_of(pattern.as_ref());
         let outside = std::mem::replace(&mut self.section, section);
         self = routes(self);
+        self.settle_name();
         self.section = outside;
         self
     }
@@ -375,7 +410,8 @@ impl<S> RouterBuilder<S> {
     ///
     /// As [`UrlMapBuilder::build`]; and if a pattern begins with `^/` although
     /// the leading slash is taken off, or a prefix is none.
-    pub fn build(self) -> Result<Router<S>, BuildError> {
+    pub fn build(mut self) -> Result<Router<S>, BuildError> {
+        self.settle_name();
         if let Some(error) = self.error {
             return Err(error);
         }

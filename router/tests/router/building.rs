@@ -129,3 +129,46 @@ fn a_route_that_wins_for_no_method_is_shadowed_by_all_that_take_its_paths() {
         build(routes.deny_shadowed());
     }
 }
+
+#[test]
+fn a_name_belongs_to_the_route_behind_it() {
+    let named = build(
+        echo()
+            .name("a")
+            .raw_paths()
+            .get("^a$", Echo("a"))
+            .get("^b$", Echo("b"))
+            .name("c")
+            .template([], "c", Echo("c")),
+    );
+    let names: Vec<_> = named.routes().map(|route| route.name()).collect();
+    assert_eq!(names, [Some("a"), None, Some("c")]);
+    for lost in [
+        echo().get("^a$", Echo("a")).name("n"),
+        echo().name("n").name("m").get("^a$", Echo("a")),
+        echo()
+            .name("n")
+            .mount("/m", Echo("m"))
+            .get("^a$", Echo("a")),
+        echo().name("n").fallback(Echo("f")).get("^a$", Echo("a")),
+        echo()
+            .name("n")
+            .include("^i/", echo().get("^x$", Echo("x")))
+            .get("^a$", Echo("a")),
+        echo()
+            .include("^i/", echo().get("^x$", Echo("x")).name("n"))
+            .get("^a$", Echo("a")),
+        echo()
+            .name("n")
+            .host("^h$", |routes| routes.get("^x$", Echo("x"))),
+        echo()
+            .host("^h$", |routes| routes.name("n"))
+            .get("^a$", Echo("a")),
+    ] {
+        let error = lost.build().unwrap_err().to_string();
+        assert_eq!(
+            error,
+            "`n`: a name without a route: it stands right in front of one"
+        );
+    }
+}
