@@ -16,5 +16,7 @@ mod server;
 mod slow_clients;
 #[path = "adapters/threads.rs"]
 mod threads;
+#[path = "adapters/waiting.rs"]
+mod waiting;
 #[path = "adapters/witness.rs"]
 mod witness;

@@ -67,6 +67,8 @@ mod auto;
 pub mod cgi;
 #[cfg(feature = "_environ")]
 mod cgi_vars;
+#[cfg(any(feature = "http", feature = "_environ"))]
+mod framing;
 #[cfg(feature = "_wire")]
 mod front_end;
 #[cfg(feature = "http")]

@@ -60,6 +60,9 @@ impl StaticFiles {
     }
 
     /// Below what there is so far, another root: what is not found is looked for there. Default: none.
+    ///
+    /// The first root that has the name asked for wins, and its siblings, its index or its clean page come from there.
+    /// A directory is in all roots that have it: what it holds is united.
     #[must_use]
     pub fn overlay(self, root: impl Into<PathBuf>) -> Self {
         self.overlay_source(Directory::new(root))
@@ -93,9 +96,19 @@ impl StaticFiles {
         self.set(|settings| settings.validate_by = validate_by)
     }
 
+    /// The largest file, in bytes, that is read for a tag made from its content. Default: 32 MiB.
+    ///
+    /// A larger one has a weak tag where its date does not do: a 304 is answered by it, and an `If-Range` with everything.
+    #[must_use]
+    pub fn content_limit(self, bytes: u64) -> Self {
+        self.set(|settings| settings.content_limit = bytes)
+    }
+
     /// Sends a sibling with `.br`, `.zst` or `.gz` at the end of its name to who accepts that coding. Default: off.
     ///
-    /// The sibling is taken at its word: make it anew when you change the file.
+    /// A sibling counts only beside its file. Where its date or its change time is older than the file's, it is decoded to
+    /// see whether it is a copy, once for each state of both; so it is under a [hashed name](Self::assets), which is kept
+    /// for good. Otherwise it is taken at its word: make it anew when you change the file.
     #[must_use]
     pub fn precompressed(self) -> Self {
         self.set(|settings| settings.precompressed = true)

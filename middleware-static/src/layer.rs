@@ -137,7 +137,7 @@ where
                     otherwise: None,
                 },
             },
-            waiting @ Lookup::Waiting(_) => {
+            waiting @ (Lookup::Waiting(_) | Lookup::Reading(_)) => {
                 // The service we polled ready is the one that must take the call, so the
                 // clone (whose readiness is unknown) is what stays behind.
                 let not_ready = self.inner.clone();

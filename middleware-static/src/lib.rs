@@ -108,6 +108,7 @@ pub mod source;
 mod answer;
 mod assets;
 mod body;
+mod facts;
 mod file;
 mod files;
 mod future;

@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 use std::io;
-use std::path::Path;
 use std::sync::Arc;
 
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
@@ -18,8 +17,7 @@ use crate::lookup::find::{Chosen, Finder, Found};
 use crate::lookup::path::{Candidate, Refusal, encode_path, encode_segment, to_path};
 use crate::protocol::negotiate::Preference;
 use crate::settings::{Dotfiles, SendFile, Settings};
-use crate::source::digest::Digests;
-use crate::source::{Overlay, Source, Wait};
+use crate::source::{Source, Wait};
 
 /// How often a file that is being written is looked at again before we give up.
 const TRIES: usize = 4;
@@ -27,10 +25,8 @@ const TRIES: usize = 4;
 /// A source, the settings, and what is remembered.
 pub(crate) struct Site {
     pub(crate) sources: Vec<Arc<dyn Source>>,
-    source: Arc<dyn Source>,
     pub(crate) settings: Settings,
     cache: Option<Cache>,
-    digests: Digests,
 }
 
 /// What came of a request.
@@ -43,17 +39,11 @@ pub(crate) enum Outcome {
 
 impl Site {
     pub(crate) fn new(sources: Vec<Arc<dyn Source>>, settings: Settings) -> Self {
-        let source = match &*sources {
-            [one] => Arc::clone(one),
-            _ => Arc::new(Overlay(sources.clone())),
-        };
         let cache = settings.cache.map(Cache::new);
         Self {
             sources,
-            source,
             settings,
             cache,
-            digests: Digests::default(),
         }
     }
 
@@ -142,7 +132,7 @@ impl Site {
             Some(Hit::Stale(kept)) => stale = Some(kept),
             None => {}
         }
-        match self.finder(preference, wait).find(&candidate, ask)? {
+        match self.finder(preference, ask, wait).find(&candidate, ask)? {
             Found::File(chosen) => match &key {
                 Some((cache, key)) => self.keep(cache, key, stale, chosen, ask, wait),
                 None => self.file(chosen, ask, wait).map(Outcome::Answer),
@@ -170,11 +160,12 @@ impl Site {
         }
     }
 
-    fn finder(&self, preference: Preference, wait: Wait) -> Finder<'_> {
+    fn finder<'a>(&'a self, preference: Preference, ask: &Ask<'a>, wait: Wait) -> Finder<'a> {
         Finder {
-            source: &*self.source,
+            sources: &self.sources,
             settings: &self.settings,
             preference,
+            learned: ask.learned,
             wait,
         }
     }
@@ -186,17 +177,13 @@ impl Site {
         ask: &Ask<'_>,
         wait: Wait,
     ) -> io::Result<Response<ResponseBody>> {
-        if self.settings.send_file.is_some() && self.sources.len() > 1 && wait == Wait::Never {
-            // Which of several roots has the file is asked anew, and that may wait.
-            return Err(io::ErrorKind::WouldBlock.into());
-        }
         if let Some(send_file) = &self.settings.send_file
             && let Some(name) = self.sent_by_front_end(send_file, &chosen)
         {
-            let representation = Representation::new(chosen, &self.settings, &self.digests, wait)?;
+            let representation = Representation::new(chosen, &self.settings, ask.learned, wait)?;
             return Ok(handed_over(send_file, name, representation.head));
         }
-        let mut representation = Representation::new(chosen, &self.settings, &self.digests, wait)?;
+        let mut representation = Representation::new(chosen, &self.settings, ask.learned, wait)?;
         let head = std::mem::take(&mut representation.head);
         let head = Cow::Owned(head);
         Prepared {
@@ -231,7 +218,7 @@ impl Site {
         let Some(stamp) = stamp.filter(|_| self.settings.send_file.is_none()) else {
             return self.file(chosen, ask, wait).map(Outcome::Answer);
         };
-        let representation = Representation::new(chosen, &self.settings, &self.digests, wait)?;
+        let representation = Representation::new(chosen, &self.settings, ask.learned, wait)?;
         let bytes = match usize::try_from(length)
             .ok()
             .filter(|_| cache.takes_bytes(length))
@@ -298,7 +285,10 @@ impl Site {
         ask: &Ask<'_>,
         wait: Wait,
     ) -> io::Result<Option<Response<ResponseBody>>> {
-        let Found::File(chosen) = self.finder(self.preference(ask), wait).find_page(page)? else {
+        let Found::File(chosen) = self
+            .finder(self.preference(ask), ask, wait)
+            .find_page(page)?
+        else {
             return Ok(None);
         };
         if status.is_success() {
@@ -310,7 +300,7 @@ impl Site {
             });
         }
         // RFC 9110 13.2.1: preconditions are about what would be a 2xx.
-        let mut representation = Representation::new(chosen, &self.settings, &self.digests, wait)?;
+        let mut representation = Representation::new(chosen, &self.settings, ask.learned, wait)?;
         let mut head = std::mem::take(&mut representation.head);
         for name in [
             header::ACCEPT_RANGES,
@@ -340,9 +330,7 @@ impl Site {
             return Err(io::ErrorKind::WouldBlock.into());
         }
         let path = candidate.as_bytes();
-        let mut entries = self
-            .source
-            .list(to_path(path.strip_suffix(b"/").unwrap_or(path)).unwrap_or(Path::new("")))?;
+        let mut entries = self.finder(Preference::IDENTITY, ask, wait).entries(path)?;
         if self.settings.dotfiles == Dotfiles::Hide {
             let root = path.is_empty();
             entries.retain(|entry| {
@@ -378,14 +366,12 @@ impl Site {
 
     /// The name by which the front end knows a file; `None` for one that is in no file system.
     fn sent_by_front_end(&self, send_file: &SendFile, chosen: &Chosen) -> Option<HeaderValue> {
+        // Only what is in a file system can be found by the front end.
+        let source = self.sources.get(chosen.root?)?;
+        let path = source.file_path(to_path(&chosen.path)?)?;
         let text = match send_file {
-            SendFile::XSendfile => {
-                let path = self.source.file_path(to_path(&chosen.path)?)?;
-                encode_path(&crate::lookup::path::name_bytes(path.as_os_str()))
-            }
+            SendFile::XSendfile => encode_path(&crate::lookup::path::name_bytes(path.as_os_str())),
             SendFile::XAccelRedirect { prefix } => {
-                // Only what is in a file system can be found by the front end.
-                self.source.file_path(to_path(&chosen.path)?)?;
                 format!(
                     "/{}/{}",
                     prefix.trim_matches('/'),

@@ -200,6 +200,25 @@ fn a_big_body_has_its_length() {
 }
 
 #[test]
+fn a_length_that_is_not_the_bodys_does_not_leave() {
+    let environ = Environ::start();
+    for (length, status, body) in [
+        ("6", "200 OK", "hello\n"),
+        ("150", "500 Internal Server Error", ""),
+        ("3", "500 Internal Server Error", ""),
+        ("six", "500 Internal Server Error", ""),
+    ] {
+        let next = "GET / HTTP/1.1\r\nHost: a\r\nX-Demo: counters\r\nConnection: close\r\n\r\n";
+        let first = format!("GET / HTTP/1.1\r\nHost: a\r\nX-Demo: length={length}\r\n\r\n");
+        let answers = environ.raw(&(first + next));
+        let begin = format!("HTTP/1.1 {status}\r\n");
+        assert!(answers.starts_with(&begin), "{length}: {answers}");
+        let second = format!("\r\n\r\n{body}HTTP/1.1 200 OK\r\n");
+        assert!(answers.contains(&second), "{length}: {answers}");
+    }
+}
+
+#[test]
 fn chunks_come_when_they_are_produced_and_the_iterator_is_closed() {
     let environ = Environ::start();
     let mut stream = environ.connect();

@@ -151,6 +151,10 @@ fn fastcgi_below_a_prefix() {
     );
     let (_nginx, addr) = nginx(dir.path(), &locations);
     visit(&addr, "/docs/wiki", "/docs/wiki", "FastCGI behind nginx/");
+    // Which names are its own, nginx has decided.
+    let mut connection = Connection::to(&addr);
+    connection.host = "wiki.example".to_owned();
+    assert_eq!(connection.get("/docs/wiki/").status, 200);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 use std::fmt;
+use std::mem;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -11,6 +12,7 @@ use tower_service::Service;
 use super::AnswerErrors;
 use super::call::BlockingFuture;
 use super::settings::{Settings, Threads};
+use crate::threads::timer::Delay;
 use crate::{Application, BoxError, Input, Response};
 
 /// An application as a tower service, on threads that may block: made by
@@ -42,7 +44,8 @@ use crate::{Application, BoxError, Input, Response};
 ///
 /// `poll_ready` is pending while as many calls run or wait for a thread as there are
 /// [`threads`](Self::threads), so load shedding works; it reserves nothing. A request takes its
-/// place when a thread is needed: after its body has arrived.
+/// place when a thread is needed: after its body has arrived. With a
+/// [`wait_timeout`](Self::wait_timeout), a request that waits longer is answered with 503.
 ///
 /// # Errors and panics
 ///
@@ -51,24 +54,34 @@ use crate::{Application, BoxError, Input, Response};
 pub struct BlockingService<A> {
     threads: Arc<Threads<A>>,
     waiter: Option<u64>,
+    /// The end of the wait to be ready, if there is to be one.
+    delay: Option<Delay>,
+    /// It came: the next call is answered with 503.
+    refuses: bool,
+}
+
+impl<A> BlockingService<A> {
+    fn on(threads: Arc<Threads<A>>) -> Self {
+        Self {
+            threads,
+            waiter: None,
+            delay: None,
+            refuses: false,
+        }
+    }
 }
 
 impl<A: Application> BlockingService<A> {
     pub(crate) fn new(application: A) -> Self {
-        Self {
-            threads: Arc::new(Threads::new(Arc::new(application), Settings::default())),
-            waiter: None,
-        }
+        let threads = Threads::new(Arc::new(application), Settings::default());
+        Self::on(Arc::new(threads))
     }
 
     fn set(self, set: impl FnOnce(&mut Settings)) -> Self {
         let mut settings = self.threads.settings;
         set(&mut settings);
         let application = Arc::clone(&self.threads.application);
-        Self {
-            threads: Arc::new(Threads::new(application, settings)),
-            waiter: None,
-        }
+        Self::on(Arc::new(Threads::new(application, settings)))
     }
 
     /// At most `limit` threads at a time, at least 1. Default: 256.
@@ -121,6 +134,26 @@ impl<A: Application> BlockingService<A> {
         self.set(|settings| settings.stall_timeout = limit)
     }
 
+    /// How long a request waits for a thread: until the service is ready for it, and in the queue
+    /// behind others. Default: as long as it takes.
+    ///
+    /// Then it is answered with 503 and `Retry-After`, and the application never sees it. That is
+    /// a response and no error: nothing has failed. The time in which a request's body arrives
+    /// does not count.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use gateway_core::{Application, application};
+    ///
+    /// let app = application(|_| "hello\n");
+    /// let service = app.into_service().threads(8).wait_timeout(Duration::from_secs(10));
+    /// # let _ = service;
+    /// ```
+    #[must_use]
+    pub fn wait_timeout(self, limit: Duration) -> Self {
+        self.set(|settings| settings.wait_timeout = Some(limit))
+    }
+
     /// The same service, with errors answered by a bare response: see [`AnswerErrors`].
     pub fn answer_errors(self) -> AnswerErrors<Self> {
         AnswerErrors::new(self)
@@ -139,10 +172,22 @@ where
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
         let pool = self.threads.pool();
         let free = self.waiter.is_none() && pool.has_room();
+        self.refuses = false;
         if free || pool.poll_room(&mut self.waiter, context.waker()) {
             return Poll::Ready(Ok(()));
         }
-        Poll::Pending
+        if self.delay.is_none() {
+            self.delay = self.threads.settings.wait_timeout.and_then(Delay::of);
+        }
+        match &mut self.delay {
+            Some(delay) => ready!(delay.poll(context)),
+            None => return Poll::Pending,
+        }
+        if let Some(waiter) = self.waiter.take() {
+            pool.leave(waiter);
+        }
+        self.refuses = true;
+        Poll::Ready(Ok(()))
     }
 
     fn call(&mut self, request: Request<B>) -> BlockingFuture<A> {
@@ -151,7 +196,15 @@ where
         // RFC 9110 section 10.1.1: whoever expects 100 waits for us to begin reading.
         let ahead =
             self.threads.input_buffer() > 0 && !expects_continue(parts.version, &parts.headers);
-        BlockingFuture::new(Arc::clone(&self.threads), parts, input, ahead)
+        let waited = self.delay.take();
+        if mem::take(&mut self.refuses) {
+            return BlockingFuture::refused(Arc::clone(&self.threads));
+        }
+        let left = match waited {
+            Some(delay) => Some(delay.left()),
+            None => self.threads.settings.wait_timeout,
+        };
+        BlockingFuture::new(Arc::clone(&self.threads), parts, input, ahead, left)
     }
 }
 
@@ -164,10 +217,7 @@ fn expects_continue(version: Version, headers: &HeaderMap) -> bool {
 
 impl<A> Clone for BlockingService<A> {
     fn clone(&self) -> Self {
-        Self {
-            threads: Arc::clone(&self.threads),
-            waiter: None,
-        }
+        Self::on(Arc::clone(&self.threads))
     }
 }
 

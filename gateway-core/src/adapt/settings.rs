@@ -22,6 +22,7 @@ pub(super) struct Settings {
     pub(super) input_buffer: usize,
     pub(super) output_buffer: Option<usize>,
     pub(super) stall_timeout: Duration,
+    pub(super) wait_timeout: Option<Duration>,
 }
 
 impl Default for Settings {
@@ -32,6 +33,7 @@ impl Default for Settings {
             input_buffer: INPUT_BUFFER,
             output_buffer: None,
             stall_timeout: STALL,
+            wait_timeout: None,
         }
     }
 }

@@ -176,6 +176,8 @@ impl Handed {
     }
 
     pub(crate) fn poll_data(&self, context: &Context<'_>) -> Poll<Option<Result<Bytes, Failed>>> {
+        // A waker is cloned and dropped without the lock: both run code of the task's.
+        let mut fresh = None;
         loop {
             let mut state = self.handoff.lock();
             if let Some(piece) = state.queue.pop_front() {
@@ -203,12 +205,19 @@ impl Handed {
                 waker.wake_by_ref();
                 return Poll::Pending;
             }
+            let mut before = None;
             if !state.reader.as_ref().is_some_and(|it| it.will_wake(waker)) {
-                state.reader = Some(waker.clone());
+                let Some(fresh) = fresh.take() else {
+                    drop(state);
+                    fresh = Some(waker.clone());
+                    continue;
+                };
+                before = state.reader.replace(fresh);
             }
             let waits = state.scheduled && state.source.is_some();
             let idle = !mem::replace(&mut state.scheduled, true);
             drop(state);
+            drop(before);
             if waits {
                 self.handoff.hurry();
             }

@@ -20,6 +20,7 @@ mod pace;
 mod parker;
 pub(crate) mod queue;
 pub(crate) mod reserve;
-mod runtime;
+pub(crate) mod runtime;
+pub(crate) mod timer;
 pub(crate) mod work;
 mod workers;

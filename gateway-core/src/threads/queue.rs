@@ -2,15 +2,18 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
+use std::mem;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::Waker;
+use std::task::{Wake, Waker};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use super::buffers::Buffers;
 use super::pace::{Pace, Running};
 use super::parker::Parker;
 use super::reserve::Reserve;
+use super::timer;
 use super::work::{Holding, Limits, Work};
 
 pub(crate) struct Pool {
@@ -46,8 +49,13 @@ pub(super) struct State {
     pub(super) watched: bool,
     /// Last in, first out: the thread that is warm gets the work, the others go home.
     pub(super) idle: Vec<Arc<Parker>>,
+    /// What would submit work, and waits for room to do so.
     pub(super) waiters: BTreeMap<u64, Waker>,
-    pub(super) next_waiter: u64,
+    pub(super) last_waiter: u64,
+    /// How many of those came that were woken.
+    pub(super) came: u64,
+    /// What `came` was when the timer was set, which wakes others in place of those that do not.
+    pub(super) timer: Option<u64>,
     pub(super) closed: bool,
 }
 
@@ -189,46 +197,107 @@ impl Pool {
     }
 
     /// Whether another call would find a thread; if not, `waker` is woken when it may.
-    pub(crate) fn poll_room(&self, waiter: &mut Option<u64>, waker: &Waker) -> bool {
+    pub(crate) fn poll_room(self: &Arc<Self>, waiter: &mut Option<u64>, waker: &Waker) -> bool {
+        // A waker is cloned and dropped without the lock: both run code of its task's.
+        let waker = waker.clone();
         let mut state = self.lock();
-        if state.load() < self.limits.threads {
-            if let Some(ticket) = waiter.take() {
-                state.waiters.remove(&ticket);
-            }
-            // Whoever was let in may not need a thread yet: then the next can have it.
-            let woken = self.next_waiter(&mut state);
+        if !self.has_room_in(&state) {
+            let ticket = *waiter.get_or_insert_with(|| {
+                state.last_waiter += 1;
+                state.last_waiter
+            });
+            let before = state.waiters.insert(ticket, waker);
             drop(state);
-            wake(woken);
-            return true;
+            drop(before);
+            return false;
         }
-        let ticket = *waiter.get_or_insert_with(|| {
-            state.next_waiter += 1;
-            state.next_waiter
+        let left = waiter.take().and_then(|ticket| {
+            state.came += 1;
+            state.waiters.remove(&ticket)
         });
-        state.waiters.insert(ticket, waker.clone());
-        false
+        // What was let in may not need a thread yet: then the next can have it.
+        let next = self.next_waiter(&mut state);
+        drop(state);
+        drop(left);
+        self.let_in(next);
+        true
     }
 
     /// Forgets a waiter. If it was the one that was woken, the next is.
-    pub(crate) fn leave(&self, waiter: u64) {
+    pub(crate) fn leave(self: &Arc<Self>, waiter: u64) {
         let mut state = self.lock();
-        state.waiters.remove(&waiter);
-        let woken = self.next_waiter(&mut state);
+        let left = state.waiters.remove(&waiter);
+        let next = self.next_waiter(&mut state);
         drop(state);
-        wake(woken);
+        drop(left);
+        self.let_in(next);
     }
 
-    pub(super) fn next_waiter(&self, state: &mut State) -> Option<Waker> {
-        if state.load() < self.limits.threads {
-            return state.waiters.pop_first().map(|(_, waker)| waker);
+    fn has_room_in(&self, state: &State) -> bool {
+        state.load() < self.limits.threads
+    }
+
+    /// Who is to be woken, if there is room: to be called whenever there may be more of it.
+    pub(super) fn next_waiter(&self, state: &mut State) -> Next {
+        if !self.has_room_in(state) {
+            return Next::default();
         }
-        None
+        let waker = state.waiters.pop_first().map(|(_, waker)| waker);
+        // What is woken may never come: a connection that was to call has nothing to call for any
+        // more, and keeps its clone of the service. Then the others must not wait for it.
+        let set_timer = !state.waiters.is_empty() && state.timer.is_none();
+        if set_timer {
+            state.timer = Some(state.came);
+        }
+        Next { waker, set_timer }
+    }
+
+    pub(super) fn let_in(self: &Arc<Self>, next: Next) {
+        if let Some(waker) = next.waker {
+            waker.wake();
+        }
+        if next.set_timer {
+            timer::wake_at(Instant::now() + COMES_WITHIN, Arc::clone(self).into());
+        }
     }
 }
 
-pub(super) fn wake(waker: Option<Waker>) {
-    if let Some(waker) = waker {
-        waker.wake();
+/// Who is to be woken once the lock is released.
+#[derive(Default)]
+#[must_use]
+pub(super) struct Next {
+    waker: Option<Waker>,
+    set_timer: bool,
+}
+
+impl Next {
+    pub(super) fn is_some(&self) -> bool {
+        self.waker.is_some() || self.set_timer
+    }
+}
+
+/// How long one that was woken has to come, before all others are woken.
+const COMES_WITHIN: Duration = Duration::from_millis(5);
+
+/// By the timer.
+impl Wake for Pool {
+    fn wake(self: Arc<Self>) {
+        let mut state = self.lock();
+        let came = state.timer.take();
+        if !self.has_room_in(&state) {
+            // When there is room again, the next is woken.
+            return;
+        }
+        if came == Some(state.came) {
+            // Those that find no room take their old places.
+            let waiters = mem::take(&mut state.waiters);
+            drop(state);
+            waiters.into_values().for_each(Waker::wake);
+        } else {
+            let next = self.next_waiter(&mut state);
+            drop(state);
+            self.let_in(next);
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use panic_capture::{discard, guard};
 
 use super::parker::Parker;
-use super::queue::{Job, Kick, Pool, State, wake};
+use super::queue::{Job, Kick, Pool, State};
 use super::runtime::Runtime;
 use super::work::{Holding, Turn, Urgency, Work};
 
@@ -66,7 +66,10 @@ impl Pool {
         // No thread could be had. Whoever else has one may have taken the work all the same.
         let mut state = self.lock();
         if state.workers == 0 && Self::remove_from(&mut state, self.limits, &work) {
+            let next = self.next_waiter(&mut state);
             self.publish(&state);
+            drop(state);
+            self.let_in(next);
             return Err(work);
         }
         Ok(())
@@ -87,11 +90,11 @@ impl Pool {
         let removed = Self::remove_from(&mut state, self.limits, work);
         // One that may hold a thread now has not asked for it yet.
         let kick = self.kick(&mut state, 0);
-        let woken = self.next_waiter(&mut state);
+        let next = self.next_waiter(&mut state);
         self.publish(&state);
         drop(state);
         self.act(kick);
-        wake(woken);
+        self.let_in(next);
         removed
     }
 
@@ -250,12 +253,12 @@ impl Worker {
             // This thread takes one.
             kick = pool.kick(&mut state, 1);
         }
-        let woken = pool.next_waiter(&mut state);
+        let next = pool.next_waiter(&mut state);
         pool.publish(&state);
-        if woken.is_some() || !matches!(kick, Kick::Enough) {
+        if next.is_some() || !matches!(kick, Kick::Enough) {
             drop(state);
             pool.act(kick);
-            wake(woken);
+            pool.let_in(next);
             state = pool.lock();
         }
         (state, now)

@@ -380,8 +380,7 @@ where
 fn log(ended: &hyper::Result<()>) {
     let Err(error) = ended else { return };
     let cause = error as &dyn Error;
-    // A body that is shorter than its Content-Length, or fields that contradict each other. Bodies
-    // that fail have said so themselves.
+    // Of a head, what hyper refuses and we let pass. Bodies that fail have said so themselves.
     let is_service = error.is_user() && (error.is_body_write_aborted() || error.source().is_none());
     if is_service {
         error!(error = cause, "response cannot be sent");

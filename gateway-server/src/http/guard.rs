@@ -2,6 +2,7 @@
 //! what is said of a panic.
 
 use std::any::Any;
+use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
 
 use tracing::error;
@@ -46,4 +47,11 @@ pub(crate) fn report_panic(panic: &(dyn Any + Send)) {
         .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
         .unwrap_or("(not text)");
     error!(message, "service panicked");
+}
+
+/// Drops what is the service's, whose destructor may panic.
+pub(super) fn discard<T>(value: T) {
+    if let Err(panic) = panic::catch_unwind(AssertUnwindSafe(|| drop(value))) {
+        report_panic(&*panic);
+    }
 }

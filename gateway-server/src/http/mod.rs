@@ -48,6 +48,22 @@
 //! After each of these but the last an HTTP/1 connection is closed, and so that the client can read
 //! the answer, what it is still sending is read and thrown away for up to three seconds.
 //!
+//! # Where a response ends
+//!
+//! A client that is told a wrong length reads the next response as part of this one. So what a service or a layer says
+//! about that is checked before the head leaves, over every protocol of this crate:
+//!
+//! | the response | what leaves |
+//! |---|---|
+//! | Content-Length that is no number, or differs from a body that knows its length | 500, and an error in the log |
+//! | Content-Length, and a body that does not know its length | counted: the piece that would exceed it is not sent; the connection ends (HTTP/2: the stream is reset) there, and where the body is too short |
+//! | equal Content-Length fields | one |
+//! | Transfer-Encoding | left out, and a warning in the log: the server chooses it |
+//! | 204, 2xx to CONNECT, 101 | no length |
+//! | 205 | empty |
+//! | 304, and any answer to HEAD | one length, as it was said, or none |
+//! | 1xx; 101 to a client that asked for no upgrade | 500, and an error in the log |
+//!
 //! # What a service sees
 //!
 //! [`Request<Body>`](gateway_core::Body), with who connected and the path as it came

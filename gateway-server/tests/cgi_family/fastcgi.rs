@@ -816,17 +816,6 @@ fn a_body_that_fails_half_way_leaves_the_request_without_its_end() {
 }
 
 #[test]
-fn a_body_longer_than_its_length_is_cut_there() {
-    let (running, _) = plain();
-    assert_eq!(
-        exchange(&mut running.connect(), 1, &get(1, true, "/long"))
-            .answer()
-            .text(),
-        "long"
-    );
-}
-
-#[test]
 fn what_never_comes_is_not_waited_for_forever() {
     let (running, _) = server(|server| {
         let soon = Duration::from_millis(300);

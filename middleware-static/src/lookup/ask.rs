@@ -2,6 +2,8 @@
 
 use http::{HeaderMap, Method, Request, Uri, header};
 
+use crate::facts::{Learned, NOTHING};
+
 /// The head of a request, looked at once.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Ask<'a> {
@@ -18,6 +20,8 @@ pub(crate) struct Ask<'a> {
     pub(crate) ranged: bool,
     /// What is missing is for a service behind.
     pub(crate) falls_through: bool,
+    /// What was read for this request already.
+    pub(crate) learned: &'a Learned,
 }
 
 impl<'a> Ask<'a> {
@@ -46,6 +50,7 @@ impl<'a> Ask<'a> {
             conditional,
             ranged,
             falls_through: false,
+            learned: &NOTHING,
         }
     }
 
@@ -87,6 +92,7 @@ pub(crate) struct OwnedAsk {
     headers: HeaderMap,
     bare: Option<String>,
     falls_through: bool,
+    pub(crate) learned: Learned,
 }
 
 impl OwnedAsk {
@@ -98,12 +104,14 @@ impl OwnedAsk {
             headers: ask.headers.clone(),
             bare: ask.bare.map(str::to_owned),
             falls_through: ask.falls_through,
+            learned: ask.learned.clone(),
         }
     }
 
     pub(crate) fn ask(&self) -> Ask<'_> {
         Ask {
             falls_through: self.falls_through,
+            learned: &self.learned,
             ..Ask::new(
                 &self.method,
                 &self.uri,

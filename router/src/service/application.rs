@@ -57,29 +57,37 @@ impl<A: Application> Router<A> {
                     None => Ok(not_found().map(Body::from)),
                 }
             }
-            Outcome::Mount { index, .. } => {
-                let args = UrlArgs::mounted(&self.shared, index, environ.raw_script_name(), outer);
-                let (Some(endpoint), Some(prefix)) =
+            Outcome::Mount { index, section, .. } => {
+                let args = UrlArgs::mounted(
+                    &self.shared,
+                    index,
+                    section,
+                    environ.raw_script_name(),
+                    outer,
+                );
+                let (Some(endpoint), Some(mount)) =
                     (self.mount_endpoint(index), self.shared.mounts.get(index))
                 else {
                     return Ok(not_found().map(Body::from));
                 };
                 environ.insert(args);
-                environ.shift_prefix(prefix);
+                environ.shift_prefix(&mount.prefix);
                 endpoint.respond(environ)
             }
-            Outcome::Miss => match self.fallback_endpoint() {
-                Some(endpoint) => endpoint.respond(environ),
-                None => {
-                    let parts = || environ.parts().clone();
-                    let unrouted = unrouted(&self.shared, environ.method(), &path, parts);
-                    let response = match unrouted {
-                        Unrouted::Answer(response) => response,
-                        Unrouted::Question(question) => question.answer(),
-                    };
-                    Ok(response.map(Body::from))
+            Outcome::Miss(fallback) => {
+                match fallback.and_then(|index| self.fallback_endpoint(index)) {
+                    Some(endpoint) => endpoint.respond(environ),
+                    None => {
+                        let parts = || environ.parts().clone();
+                        let unrouted = unrouted(&self.shared, environ.method(), &path, parts);
+                        let response = match unrouted {
+                            Unrouted::Answer(response) => response,
+                            Unrouted::Question(question) => question.answer(),
+                        };
+                        Ok(response.map(Body::from))
+                    }
                 }
-            },
+            }
             other => Ok(own(&other)),
         }
     }

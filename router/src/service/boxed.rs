@@ -18,7 +18,7 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use super::call::Call;
-use super::settings::{LeadingSlash, TrailingSlash};
+use super::settings::{EncodedSlashes, LeadingSlash, OtherSpellings, TrailingSlash};
 use super::{ResponseFuture, Router, RouterBody, RouterBuilder};
 use crate::error::BuildError;
 
@@ -254,6 +254,8 @@ impl<B, E> BoxRouterBuilder<B, E> {
         leading_slash(leading: LeadingSlash)
         trailing_slash(trailing: TrailingSlash)
         merge_slashes()
+        encoded_slashes(slashes: EncodedSlashes)
+        other_spellings(spellings: OtherSpellings)
         raw_paths()
         external_prefix(prefix: impl AsRef<str>)
         development()

@@ -22,7 +22,8 @@ use super::output::Output;
 use super::present::Present;
 use super::settings::Settings;
 use super::timer::{Timer, Wait};
-use crate::cgi_vars::response::{BodyPlan, encode_head};
+use crate::cgi_vars::response::encode_head;
+use crate::framing::{self, Asked, Content, Framing};
 use crate::log::access::Record;
 use crate::shutdown::{Phase, Watch};
 
@@ -201,33 +202,34 @@ where
         let (mut parts, body) = response.into_parts();
         let exact = body.size_hint().exact();
         let mut this = self.as_mut().project();
-        let method = &this.request.method;
-        let plan = this.codec.stdout_with(this.output, |out| {
-            encode_head(method, parts.status, &parts.headers, exact, out)
-        });
-        if plan.is_ok() {
-            parts.headers.clear();
-            this.codec.recycle(parts.headers);
-        }
-        if let Some(record) = this.request.record.take() {
-            this.request.record =
-                Some(record.answered(parts.status, plan != Ok(BodyPlan::Nothing)));
-        }
-        match plan {
-            Ok(BodyPlan::Nothing) => self.finish(),
-            Ok(BodyPlan::Exactly(left)) => this.exchange.set(Exchange::Streaming {
-                body,
-                left: Some(left),
-            }),
-            Ok(BodyPlan::ToTheEnd) => this.exchange.set(Exchange::Streaming { body, left: None }),
+        let asked = Asked::from(&this.request.method);
+        let judged = framing::judge(asked, false, parts.status, &parts.headers, exact);
+        let framing = match judged {
+            Ok(framing) => framing,
             Err(unsendable) => {
-                error!(
-                    status = parts.status.as_u16(),
-                    "a response that cannot be sent: {unsendable}"
-                );
-                self.bare(StatusCode::INTERNAL_SERVER_ERROR);
+                let status = parts.status.as_u16();
+                error!(status, "a response that cannot be sent: {unsendable}");
+                return self.bare(StatusCode::INTERNAL_SERVER_ERROR);
             }
+        };
+        if framing.is_coded {
+            warn!("the Transfer-Encoding of a response is left out: it is the front end's to say");
         }
+        this.codec.stdout_with(this.output, |out| {
+            encode_head(parts.status, &parts.headers, framing, out);
+        });
+        parts.headers.clear();
+        this.codec.recycle(parts.headers);
+        if let Some(record) = this.request.record.take() {
+            let has_body = !matches!(framing.content, Content::Nothing | Content::Exactly(0));
+            this.request.record = Some(record.answered(parts.status, has_body));
+        }
+        let left = match framing.content {
+            Content::Nothing => return self.finish(),
+            Content::Exactly(left) => Some(left),
+            Content::ToTheEnd => None,
+        };
+        this.exchange.set(Exchange::Streaming { body, left });
     }
 
     /// The service failed before its response began.
@@ -244,7 +246,6 @@ where
     /// A status and nothing else.
     fn bare(mut self: Pin<&mut Self>, status: StatusCode) {
         let this = self.as_mut().project();
-        let method = &this.request.method;
         let headers = HeaderMap::new();
         // A status of somebody's error may be one that has no response, such as 101.
         let status = if status.is_informational() {
@@ -252,10 +253,9 @@ where
         } else {
             status
         };
-        let plan = this.codec.stdout_with(this.output, |out| {
-            encode_head(method, status, &headers, Some(0), out)
+        this.codec.stdout_with(this.output, |out| {
+            encode_head(status, &headers, Framing::EMPTY, out);
         });
-        debug_assert!(plan.is_ok());
         if let Some(record) = this.request.record.take() {
             drop(record.answered(status, false));
         }

@@ -2,12 +2,12 @@
 
 use std::borrow::Cow;
 
-use gateway_core::{Prefix, escape};
+use gateway_core::escape;
 use http::Method;
 
 use crate::error::Shown;
 use crate::reverse::distance;
-use crate::service::resolve::{RouteInfo, Shared};
+use crate::service::resolve::{Mount, RouteInfo, Shared};
 
 /// A list that is longer helps nobody, and a path that is longer is no typing error.
 const SHOWN: usize = 500;
@@ -41,10 +41,10 @@ impl<'s> Line<'s> {
         }
     }
 
-    fn of_mount(prefix: &Prefix) -> Self {
+    fn of_mount(mount: &Mount) -> Self {
         Self {
             methods: "mount".to_owned(),
-            pattern: Cow::Owned(format!("{prefix}/")),
+            pattern: Cow::Owned(format!("{}/", mount.prefix)),
             name: "",
         }
     }
@@ -57,9 +57,9 @@ impl<'s> Page<'s> {
         let text = shared.text(path);
         let first = |text: &str| text.chars().take(LONGEST).collect::<String>();
         let asked = match text.as_deref() {
-            None => "nothing: the decoded path is not UTF-8".to_owned(),
-            Some("") => "the empty path".to_owned(),
-            Some(text) => Shown(&first(text)).to_string(),
+            Err(reason) => format!("nothing: {reason}"),
+            Ok("") => "the empty path".to_owned(),
+            Ok(text) => Shown(&first(text)).to_string(),
         };
         let mounts = shared.mounts.iter().map(Line::of_mount);
         let routes = shared.routes.iter().take(SHOWN).map(Line::of_route);
