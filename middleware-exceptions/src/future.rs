@@ -22,7 +22,6 @@ use crate::{
     context::{Account, Brief, Witness},
     failure::{cause::Cause, facts::Stage},
     pending::finish::{self, Finishing},
-    request::gate::Verdict,
 };
 
 pin_project! {
@@ -248,7 +247,7 @@ fn may_append(headers: &HeaderMap, witness: &Witness) -> bool {
         .and_then(|value| value.get(..5))
         .is_some_and(|start| start.eq_ignore_ascii_case(b"text/"));
     is_text
-        && witness.verdict() == Verdict::Shown
+        && witness.may_be_shown()
         && !headers.contains_key(header::CONTENT_LENGTH)
         && !headers.contains_key(header::CONTENT_ENCODING)
         && !witness.is_head()

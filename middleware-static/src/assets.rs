@@ -4,17 +4,14 @@ use std::collections::HashMap;
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
+use crate::facts::{self, CONTENT_LIMIT, Learned};
 use crate::lookup::path::{encode_path, to_path};
-use crate::source::digest::Digests;
 use crate::source::{Directory, File, Node, Source, Stamp, Wait};
 
 /// As many digits as a name gets: enough that no two versions of one file have the same.
 const DIGITS: usize = 8;
-
-/// Larger files are not hashed because a client makes up a name: only [`AssetManifest::asset_url`] does that.
-const MOST_FOR_STRANGERS: u64 = 32 << 20;
 
 /// How many former hashes of one file are remembered.
 const HISTORY: usize = 32;
@@ -44,7 +41,7 @@ const HISTORY: usize = 32;
 ///   [`previous`](Self::previous) build. A name this process gave out whose content is gone gets today's file, to be
 ///   asked for again each time, rather than a page without its styles. A hash that nobody gave out is a 404.
 ///
-/// Names that begin with a dot have no hashed form. A file of more than 32 MiB is served under its hashed name once
+/// Compressed siblings are sent under hashed names only if they decode to the file. Names that begin with a dot have no hashed form. A file of more than 32 MiB is served under its hashed name once
 /// [`asset_url`](Self::asset_url) was asked for it: no client can have large files read by making names up.
 #[derive(Clone)]
 pub struct AssetManifest {
@@ -62,7 +59,6 @@ struct Inner {
 
 #[derive(Default)]
 struct Shared {
-    digests: Digests,
     /// The hashes given out, the newest last.
     given: RwLock<HashMap<String, Vec<Hash>>>,
 }
@@ -173,27 +169,20 @@ impl AssetManifest {
     }
 
     fn hash(&self, name: &str) -> io::Result<Hash> {
-        let shared = &self.inner.shared;
-        if self.inner.frozen
-            && let Some(&hash) = shared
-                .given
-                .read()
-                .unwrap_or_else(PoisonError::into_inner)
+        let last = || {
+            self.given()
                 .get(name)
-                .and_then(|given| given.last())
+                .and_then(|given| given.last().copied())
+        };
+        if self.inner.frozen
+            && let Some(hash) = last()
         {
             return Ok(hash);
         }
-        let hash = self.hash_in(&self.inner.source, name)?.0;
-        let known = shared
-            .given
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(name)
-            .and_then(|given| given.last())
-            == Some(&hash);
-        if !known {
-            let mut given = shared.given.write().unwrap_or_else(PoisonError::into_inner);
+        let hash = self.hash_in(&self.inner.source, name)?;
+        if last() != Some(hash) {
+            let given = &self.inner.shared.given;
+            let mut given = given.write().unwrap_or_else(PoisonError::into_inner);
             let given = given.entry(name.to_owned()).or_default();
             given.retain(|&old| old != hash);
             given.push(hash);
@@ -204,37 +193,39 @@ impl AssetManifest {
         Ok(hash)
     }
 
-    fn hash_in(&self, source: &Arc<dyn Source>, name: &str) -> io::Result<(Hash, File)> {
-        self.hash_up_to(source, name, u64::MAX)
+    fn hash_in(&self, source: &Arc<dyn Source>, name: &str) -> io::Result<Hash> {
+        let file = open(source, name)?;
+        let length = file.metadata.length;
+        facts::digest_now(&file.content, file.stamp, length).map(Hash::of)
     }
 
-    /// The hash of a file that is no longer than `most`, or whose hash is known.
-    fn hash_up_to(
+    /// The file, if it has this hash. A large one is not read for a hash that a client made up.
+    fn with_hash(
         &self,
         source: &Arc<dyn Source>,
         name: &str,
-        most: u64,
-    ) -> io::Result<(Hash, File)> {
-        let escapes = name
-            .split('/')
-            .any(|segment| matches!(segment, "" | "." | ".."));
-        let path = to_path(name.as_bytes())
-            .filter(|_| !escapes)
-            .ok_or(io::ErrorKind::InvalidInput)?;
-        let Node::File(file) = source.open(path, Wait::Allowed)? else {
-            return Err(io::ErrorKind::NotFound.into());
-        };
-        let digests = &self.inner.shared.digests;
-        if file.metadata.length > most && !file.stamp.is_some_and(|stamp| digests.has(&stamp)) {
-            return Err(io::ErrorKind::FileTooLarge.into());
+        hash: Hash,
+        learned: &Learned,
+    ) -> io::Result<Option<File>> {
+        let file = open(source, name)?;
+        let File { content, stamp, .. } = &file;
+        let length = file.metadata.length;
+        if length > CONTENT_LIMIT && !self.has_given(name, hash) {
+            return Ok(None);
         }
-        let digest = digests.of(
-            &file.content,
-            file.stamp,
-            file.metadata.length,
-            Wait::Allowed,
-        )?;
-        Ok((Hash((digest >> 96) as u32), file))
+        let digest = facts::digest(content, *stamp, length, learned, Wait::Allowed)?;
+        Ok((digest.map(Hash::of) == Some(hash)).then_some(file))
+    }
+
+    fn has_given(&self, name: &str, hash: Hash) -> bool {
+        self.given()
+            .get(name)
+            .is_some_and(|given| given.contains(&hash))
+    }
+
+    fn given(&self) -> RwLockReadGuard<'_, HashMap<String, Vec<Hash>>> {
+        let given = &self.inner.shared.given;
+        given.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A hashed name as the plain one and the hash.
@@ -262,27 +253,47 @@ impl AssetManifest {
         }
     }
 
-    /// What a hashed name stands for; `None` where nobody gave it out. May wait for the disk.
-    pub(crate) fn find(&self, name: &[u8], hash: Hash) -> Option<Asset> {
-        let name = std::str::from_utf8(name).ok()?;
-        let has_hash = |source| {
-            let (found, file) = self.hash_up_to(source, name, MOST_FOR_STRANGERS).ok()?;
-            (found == hash).then_some(file)
+    /// What a hashed name stands for; `None` where it was given out by none. May wait for the disk.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::WouldBlock`] where a file has to be read first.
+    pub(crate) fn find(
+        &self,
+        name: &[u8],
+        hash: Hash,
+        learned: &Learned,
+    ) -> io::Result<Option<Asset>> {
+        let Ok(name) = std::str::from_utf8(name) else {
+            return Ok(None);
         };
-        if let Some(file) = has_hash(&self.inner.source) {
-            return Some(Asset::Current(file.stamp));
+        let sources = [&self.inner.source].into_iter().chain(&self.inner.previous);
+        for (place, source) in sources.enumerate() {
+            match self.with_hash(source, name, hash, learned) {
+                Ok(Some(file)) => {
+                    return Ok(Some(match place {
+                        0 => Asset::Current(file.stamp),
+                        _ => Asset::Previous(file),
+                    }));
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Err(error),
+                _ => {}
+            }
         }
-        if let Some(file) = self.inner.previous.iter().find_map(has_hash) {
-            return Some(Asset::Previous(file));
-        }
-        let given = self
-            .inner
-            .shared
-            .given
-            .read()
-            .unwrap_or_else(PoisonError::into_inner);
-        let gone = given.get(name).is_some_and(|given| given.contains(&hash));
-        gone.then_some(Asset::Gone)
+        Ok(self.has_given(name, hash).then_some(Asset::Gone))
+    }
+}
+
+/// The file of a name, which is the program's or a client's.
+fn open(source: &Arc<dyn Source>, name: &str) -> io::Result<File> {
+    let escapes = name
+        .split('/')
+        .any(|segment| matches!(segment, "" | "." | ".."));
+    let path = to_path(name.as_bytes())
+        .filter(|_| !escapes)
+        .ok_or(io::ErrorKind::InvalidInput)?;
+    match source.open(path, Wait::Allowed)? {
+        Node::File(file) => Ok(file),
+        Node::Directory => Err(io::ErrorKind::NotFound.into()),
     }
 }
 
@@ -297,6 +308,10 @@ impl fmt::Debug for AssetManifest {
 }
 
 impl Hash {
+    fn of(digest: u128) -> Self {
+        Self((digest >> 96) as u32)
+    }
+
     fn parse(digits: &[u8]) -> Option<Self> {
         let exact = digits.len() == DIGITS
             && digits

@@ -256,10 +256,12 @@ async fn if_range_guards_a_range() {
     let (_site, ways) = sites().await;
     for (way, files) in ways {
         let known = get(&files, "/digits.txt").await;
+        // Of a file in the binary only the tag proves anything: no change time vouches for its date.
+        let by_date = if way == "embedded" { 200 } else { 206 };
         for (if_range, status) in [
             (known.field("etag"), 206),
             ("\"other\"", 200),
-            (known.field("last-modified"), 206),
+            (known.field("last-modified"), by_date),
             ("Sun, 06 Nov 1994 08:49:37 GMT", 200),
             (&format!("W/{}", known.field("etag")), 200),
         ] {
@@ -336,7 +338,8 @@ async fn a_304_has_the_fields_of_the_200_that_caches_need() {
             &[("if-modified-since", known.field("last-modified"))],
         )
         .await;
-        assert_eq!(by_date.status, 304, "{way}");
+        let vouched = if way == "embedded" { 200 } else { 304 };
+        assert_eq!(by_date.status, vouched, "{way}");
         let both = [
             ("if-none-match", "\"other\""),
             ("if-modified-since", known.field("last-modified")),

@@ -109,8 +109,8 @@ impl<T> UrlMap<T> {
     ///
     /// If there is no such route, an argument is missing, unknown or one too
     /// many, does not match its group, or if the result would not come back as
-    /// it is: it has a segment `..`, begins with `//`, or belongs to a route
-    /// further up.
+    /// it is: it has a segment `..`, begins with `//`, or with a slash where the
+    /// pattern does not always have one, or belongs to a route further up.
     pub fn url_for(&self, name: &str, args: impl IntoArgs) -> Result<String, UrlForError> {
         let table = &*self.table;
         let &id = table

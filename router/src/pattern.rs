@@ -92,6 +92,17 @@ impl Pattern {
             .contains(Look::Start)
     }
 
+    /// Whether every match begins at the start and with a slash.
+    #[cfg(feature = "service")]
+    pub(crate) fn begins_with_slash(&self) -> bool {
+        self.is_anchored() && self.match_begins_with_slash()
+    }
+
+    /// Whether what it matches always begins with a slash, wherever that is in the text.
+    pub(crate) fn match_begins_with_slash(&self) -> bool {
+        first_is_slash(&self.hir()) == Some(true)
+    }
+
     pub(crate) fn is_anchored_at_end(&self) -> bool {
         self.hir()
             .properties()
@@ -246,5 +257,27 @@ pub(crate) fn group(hir: &Hir, index: u32) -> Option<&Hir> {
             parts.iter().find_map(|part| group(part, index))
         }
         HirKind::Empty | HirKind::Literal(_) | HirKind::Class(_) | HirKind::Look(_) => None,
+    }
+}
+
+fn first_is_slash(hir: &Hir) -> Option<bool> {
+    match hir.kind() {
+        HirKind::Literal(literal) => Some(literal.0.starts_with(b"/")),
+        HirKind::Capture(capture) => first_is_slash(&capture.sub),
+        HirKind::Concat(parts) => {
+            let mut parts = parts
+                .iter()
+                .filter(|part| !matches!(part.kind(), HirKind::Look(_)));
+            parts.next().and_then(first_is_slash)
+        }
+        HirKind::Alternation(branches) => Some(
+            branches
+                .iter()
+                .all(|branch| first_is_slash(branch) == Some(true)),
+        ),
+        HirKind::Repetition(repetition) => {
+            Some(repetition.min > 0 && first_is_slash(&repetition.sub) == Some(true))
+        }
+        HirKind::Empty | HirKind::Class(_) | HirKind::Look(_) => Some(false),
     }
 }

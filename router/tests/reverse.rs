@@ -1,6 +1,7 @@
 //! What `url_for` makes is matched again by the same route, with the same
 //! arguments, or it is not made.
 
+use gateway_core::Spelling;
 use percent_encoding::percent_decode_str;
 use proptest::prelude::*;
 use router::{UrlForError, UrlMap};
@@ -78,6 +79,8 @@ proptest! {
             let Ok(url) = made else { continue };
             prop_assert!(url.is_ascii() && !url.contains(['?', '#', ' ', '\\']), "{url}");
             prop_assert!(!url.starts_with("//"), "{url}");
+            prop_assert_eq!(Spelling::of(&url).canonical(), &*url);
+            prop_assert!(!url.starts_with('/') || pattern.trim_start_matches('^').starts_with('/'), "{url} from {pattern}");
             prop_assert!(url.split('/').all(|segment| segment != "." && segment != ".."), "{url}");
             let path = percent_decode_str(&url).decode_utf8().unwrap();
             let found = map.find(&path);

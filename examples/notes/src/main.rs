@@ -14,6 +14,7 @@ use minijinja::context;
 use router::{BuildError, RequestUrlArgs, Router, UrlArgs};
 use rusqlite::Connection;
 use tower::ServiceBuilder;
+use tower_http::csrf::CsrfLayer;
 
 const PAGE: &str = r#"<!doctype html>
 <html lang="en">
@@ -97,7 +98,6 @@ fn list(environ: &mut Environ) -> Result<Reply, Error> {
 }
 
 fn add(environ: &mut Environ) -> Result<Reply, Error> {
-    from_here(environ)?;
     let form = environ.form(16 * 1024)?;
     let text = form.get("text").unwrap_or_default();
     let insert = "INSERT INTO notes (text) SELECT ?1 WHERE ?1 <> ''";
@@ -106,21 +106,12 @@ fn add(environ: &mut Environ) -> Result<Reply, Error> {
 }
 
 fn delete(environ: &mut Environ) -> Result<Reply, Error> {
-    from_here(environ)?;
     let id: i64 = args(environ)?.parse()?;
     match Notes::ask(environ, |db| {
         db.execute("DELETE FROM notes WHERE id = ?1", [id])
     })? {
         0 => Err(Error::new(StatusCode::NOT_FOUND, "there is no such note")),
         _ => Ok(Reply::see_other("../")),
-    }
-}
-
-/// Browsers say which site sent a form; ours alone may.
-fn from_here(environ: &Environ) -> Result<(), Error> {
-    match environ.header("sec-fetch-site") {
-        None | Some("same-origin" | "none") => Ok(()),
-        Some(_) => Err(Error::new(StatusCode::FORBIDDEN, "sent by another site")),
     }
 }
 
@@ -142,6 +133,8 @@ fn main() -> Result<ExitCode, Error> {
     let service = ServiceBuilder::new()
         .layer(ExceptionsLayer::new().development())
         .layer(StaticLayer::new("/static", files))
+        // Browsers say which site sent a form; ours alone may.
+        .layer(CsrfLayer::new())
         .service(app.into_service());
     let addr = std::env::args().nth(1);
     gateway_server::block_on(async {

@@ -4,6 +4,7 @@ mod arguments;
 mod log;
 
 use std::io::{self, Write};
+use std::iter;
 use std::net::ToSocketAddrs;
 use std::path::Path;
 use std::process::{ExitCode, Termination};
@@ -46,14 +47,15 @@ fn main() -> ExitCode {
 }
 
 async fn serve(arguments: &Arguments) -> io::Result<Outcome> {
-    if !arguments.root.is_dir() {
+    let roots = || iter::once(&arguments.root).chain(&arguments.overlays);
+    if let Some(missing) = roots().find(|root| !root.is_dir()) {
         return Err(io::Error::other(format!(
             "{} is not a directory",
-            arguments.root.display()
+            missing.display()
         )));
     }
     if let Some(page) = &arguments.spa
-        && !is_below(&arguments.root, page)
+        && !roots().any(|root| is_below(root, page))
     {
         // Perhaps it is still being built.
         eprintln!(
@@ -86,6 +88,9 @@ fn is_below(root: &Path, page: &str) -> bool {
 
 fn files(arguments: &Arguments) -> StaticFiles {
     let mut files = StaticFiles::new(&arguments.root);
+    for overlay in &arguments.overlays {
+        files = files.overlay(overlay);
+    }
     if arguments.listing {
         files = files.listing();
     }

@@ -18,12 +18,16 @@ use crate::{
     failure::{cause::Cause, facts::Stage, id::ErrorId},
     frames::{Note, Traceback},
     pending::{
+        owner::Asking,
         ready::{Ready, prepare},
         worker::{self, Signal},
     },
     render,
     report::Report,
-    request::{accept::Format, gate::Verdict},
+    request::{
+        accept::Format,
+        gate::{Judged, Verdict},
+    },
     text::clean::OneLine,
 };
 
@@ -32,7 +36,8 @@ pub(crate) struct Finishing {
     report: Option<Arc<Report>>,
     id: ErrorId,
     config: Arc<Config>,
-    verdict: Verdict,
+    judged: Judged,
+    asking: Option<Asking>,
     format: Format,
     is_head: bool,
     waiting: Option<Arc<Signal>>,
@@ -48,7 +53,8 @@ impl Finishing {
             id: report.id(),
             report: Some(Arc::new(report)),
             config: Arc::clone(witness.config()),
-            verdict: witness.verdict(),
+            judged: witness.judged(),
+            asking: None,
             format: witness.format(),
             is_head: witness.is_head(),
             waiting: None,
@@ -65,6 +71,7 @@ impl Finishing {
         if self.told {
             return Poll::Ready(());
         }
+        ready!(self.poll_owner(cx));
         let Some(report) = &self.report else {
             return Poll::Ready(());
         };
@@ -87,8 +94,36 @@ impl Finishing {
         Poll::Ready(())
     }
 
+    /// Ready when the verdict is final.
+    fn poll_owner(&mut self, cx: &Context<'_>) -> Poll<()> {
+        if let Judged::ButForTheOwner(facts) = &self.judged {
+            let asking = (self.asking).get_or_insert_with(|| Asking::new(facts.as_ref().clone()));
+            self.judged = Judged::Finally(ready!(asking.poll(cx)));
+        }
+        Poll::Ready(())
+    }
+
+    /// Nothing of it will be shown: the head is out, and there is no text to append to.
+    pub(crate) fn for_the_log_alone(mut self) -> Self {
+        self.judged = Judged::Finally(Verdict::Production);
+        self
+    }
+
+    /// Whether the client may see details. Known when the observers and the log have it.
+    pub(crate) fn is_shown(&self) -> bool {
+        matches!(self.judged, Judged::Finally(Verdict::Shown))
+    }
+
+    fn verdict(&self) -> Verdict {
+        match &self.judged {
+            Judged::Finally(verdict) => verdict.clone(),
+            // Not reported, so not asked either.
+            Judged::ButForTheOwner(_) => Verdict::Production,
+        }
+    }
+
     fn wants_frames(&self) -> bool {
-        self.verdict == Verdict::Shown || is_heard(&self.config)
+        self.is_shown() || is_heard(&self.config)
     }
 
     /// The clean response, where one is still possible. `None` is the content of one to HEAD.
@@ -96,7 +131,7 @@ impl Finishing {
         let response = match &self.report {
             Some(report) if !report.status().is_server_error() => render::plain(report.status()),
             Some(report) => {
-                render::response(report, self.verdict, self.format, &self.config.renderer)
+                render::response(report, &self.verdict(), self.format, &self.config.renderer)
             }
             None => render::plain(http::StatusCode::INTERNAL_SERVER_ERROR),
         };

@@ -48,6 +48,13 @@ pub(super) fn encode_raw(value: &str) -> String {
     utf8_percent_encode(value, VALUE).to_string()
 }
 
+/// Whether a path that is written as it stands is one that a client can send.
+pub(super) fn can_be_sent(path: &str) -> bool {
+    const ESCAPED: &AsciiSet = &SEGMENT.remove(b'%');
+    let mut parts = utf8_percent_encode(path, ESCAPED);
+    parts.next().is_none_or(|first| first == path)
+}
+
 /// Whether a client would change the URL before it sends it, or take its
 /// beginning for a host (RFC 3986, sections 5.2.4 and 4.2).
 pub(crate) fn is_unsafe(encoded: &str) -> bool {

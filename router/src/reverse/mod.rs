@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use regex_syntax::hir::Hir;
 
-use self::encode::{encode, encode_raw};
+use self::encode::{can_be_sent, encode, encode_raw};
 use self::shape::Piece;
 use crate::engine::Words;
 use crate::entry::Entry;
@@ -204,7 +204,9 @@ fn attempt(
             .decode_utf8_lossy()
             .into_owned()
     };
-    if is_unsafe(&encoded) {
+    // Behind a slash that is put in front, one that an argument brought names another host.
+    let foreign_slash = encoded.starts_with('/') && !entry.pattern.match_begins_with_slash();
+    if foreign_slash || is_unsafe(&encoded) || !can_be_sent(&encoded) {
         return Err(UrlForError::Unsafe { url: decoded() });
     }
     let won = routes.find(&text);

@@ -4,7 +4,7 @@ use gateway_core::{Application, Body, Environ, Error, Response};
 use http::Method;
 
 use super::Router;
-use super::answer::{own_response, unrouted};
+use super::answer::{Unrouted, own_response, unrouted};
 use super::future::without_body;
 use super::plain::not_found;
 use super::resolve::Outcome;
@@ -32,7 +32,6 @@ impl<A: Application> Router<A> {
             (script_name, "") if !script_name.is_empty() => "/".to_owned(),
             (_, path) => path.to_owned(),
         };
-        let headers = environ.headers();
         let host = if self.shared.hosts.is_empty() {
             None
         } else {
@@ -58,31 +57,37 @@ impl<A: Application> Router<A> {
                     None => Ok(not_found().map(Body::from)),
                 }
             }
-            Outcome::Mount { index, .. } => {
-                let args = UrlArgs::mounted(&self.shared, index, environ.raw_script_name(), outer);
-                let (Some(endpoint), Some(prefix)) =
+            Outcome::Mount { index, section, .. } => {
+                let args = UrlArgs::mounted(
+                    &self.shared,
+                    index,
+                    section,
+                    environ.raw_script_name(),
+                    outer,
+                );
+                let (Some(endpoint), Some(mount)) =
                     (self.mount_endpoint(index), self.shared.mounts.get(index))
                 else {
                     return Ok(not_found().map(Body::from));
                 };
                 environ.insert(args);
-                environ.shift_prefix(prefix);
+                environ.shift_prefix(&mount.prefix);
                 endpoint.respond(environ)
             }
-            Outcome::Miss => match self.fallback_endpoint() {
-                Some(endpoint) => endpoint.respond(environ),
-                None => {
-                    let response = unrouted(
-                        &self.shared,
-                        environ.method(),
-                        &path,
-                        headers,
-                        environ.extensions(),
-                        environ.conn(),
-                    );
-                    Ok(response.map(Body::from))
+            Outcome::Miss(fallback) => {
+                match fallback.and_then(|index| self.fallback_endpoint(index)) {
+                    Some(endpoint) => endpoint.respond(environ),
+                    None => {
+                        let parts = || environ.parts().clone();
+                        let unrouted = unrouted(&self.shared, environ.method(), &path, parts);
+                        let response = match unrouted {
+                            Unrouted::Answer(response) => response,
+                            Unrouted::Question(question) => question.answer(),
+                        };
+                        Ok(response.map(Body::from))
+                    }
                 }
-            },
+            }
             other => Ok(own(&other)),
         }
     }

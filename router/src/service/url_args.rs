@@ -10,7 +10,7 @@ use http::{Extensions, Request};
 use percent_encoding::percent_decode_str;
 
 use super::resolve::{Found, Shared};
-use super::url_for::url_for;
+use super::url_for::{behind, path_for, taken_by_mount};
 use crate::capture::{Position, Slots};
 use crate::error::UrlForError;
 use crate::reverse::{ArgList, IntoArgs};
@@ -36,8 +36,7 @@ use crate::reverse::{ArgList, IntoArgs};
 #[derive(Clone)]
 pub struct UrlArgs {
     shared: Arc<Shared>,
-    /// `None` for a mount.
-    route: Option<u32>,
+    place: Place,
     text: Text,
     slots: Slots,
     groups: u32,
@@ -45,9 +44,18 @@ pub struct UrlArgs {
     above: Option<Box<Above>>,
 }
 
+/// What of a router a request came to.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Route(u32),
+    Mount(usize),
+}
+
 /// What lies in front of the path: hosts and mounts.
 #[derive(Clone, Default)]
 struct Above {
+    /// The section of the host.
+    section: usize,
     /// The groups that belong to the host.
     host_groups: usize,
     /// The pattern together with those of the routers outside.
@@ -157,12 +165,13 @@ impl UrlArgs {
         }
         Some(Self {
             shared: Arc::clone(shared),
-            route: Some(found.id),
+            place: Place::Route(found.id),
             text,
             slots,
             groups: groups + host_groups as u32,
-            above: (host_groups > 0 || !script_name.is_empty() || outer.is_some()).then(|| {
+            above: (found.section > 0 || !script_name.is_empty() || outer.is_some()).then(|| {
                 Box::new(Above {
+                    section: found.section,
                     host_groups,
                     whole,
                     script_name: script_name.into(),
@@ -176,6 +185,7 @@ impl UrlArgs {
     pub(crate) fn mounted(
         shared: &Arc<Shared>,
         index: usize,
+        section: usize,
         script_name: &str,
         outer: Option<Self>,
     ) -> Self {
@@ -183,15 +193,16 @@ impl UrlArgs {
         let prefix = shared
             .mounts
             .get(index)
-            .map_or("", |prefix| prefix.as_str());
+            .map_or("", |mount| mount.prefix.as_str());
         let before = outer.as_ref().map_or("", |outer| outer.pattern());
         Self {
             shared: Arc::clone(shared),
-            route: None,
+            place: Place::Mount(index),
             text: Text::Own("".into()),
             slots: Slots::Many([].into()),
             groups: 0,
             above: Some(Box::new(Above {
+                section,
                 host_groups: 0,
                 whole: Some(format!("{before}{prefix}").into()),
                 script_name: script_name.into(),
@@ -204,7 +215,7 @@ impl UrlArgs {
     pub(crate) fn of_mount(extensions: &Extensions) -> Option<Self> {
         extensions
             .get::<Self>()
-            .filter(|args| args.route.is_none())
+            .filter(|args| matches!(args.place, Place::Mount(_)))
             .cloned()
     }
 
@@ -256,7 +267,10 @@ impl UrlArgs {
     }
 
     fn info(&self) -> Option<&super::resolve::RouteInfo> {
-        self.shared.routes.get(self.route? as usize)
+        match self.place {
+            Place::Route(id) => self.shared.routes.get(id as usize),
+            Place::Mount(_) => None,
+        }
     }
 
     /// The pattern of the route, as it was written: a label for metrics. Below
@@ -297,21 +311,51 @@ impl UrlArgs {
     ///
     /// # Errors
     ///
-    /// As [`UrlMap::url_for`](crate::UrlMap::url_for).
+    /// As [`UrlMap::url_for`](crate::UrlMap::url_for); and if the URL, followed on the host of
+    /// this request, would lead elsewhere: to a mount, or past a route that is limited to another
+    /// host.
     pub fn url_for(&self, name: &str, args: impl IntoArgs) -> Result<String, UrlForError> {
         self.url_for_list(name, &args.into_args())
     }
 
     fn url_for_list(&self, name: &str, args: &ArgList) -> Result<String, UrlForError> {
         if self.shared.names.contains_key(name) {
-            let script_name = self.above.as_ref().map_or("", |above| &above.script_name);
-            let prefix = format!("{}{script_name}", self.external_prefix());
-            return url_for(&self.shared, &prefix, name, args);
+            let path = path_for(&self.shared, self.section(), name, args)?;
+            self.comes_back(&path)?;
+            let prefix = format!("{}{}", self.external_prefix(), self.script_name());
+            return behind(&prefix, &path);
         }
         match self.outer() {
             Some(outer) => outer.url_for_list(name, args),
             None => Err(UrlForError::UnknownName { name: name.into() }),
         }
+    }
+
+    /// Whether what is asked for `path` below this router's mount comes to this router again.
+    fn comes_back(&self, path: &str) -> Result<(), UrlForError> {
+        let Some(outer) = self.outer() else {
+            return Ok(());
+        };
+        // What is not in front any more was rewritten: where that leads is not known here.
+        let Some(between) = self.script_name().strip_prefix(outer.script_name()) else {
+            return Ok(());
+        };
+        let path = format!("{between}{path}");
+        let Place::Mount(own) = outer.place else {
+            return Ok(());
+        };
+        match outer.shared.mounted(outer.section(), &path) {
+            Some((other, _)) if other != own => Err(taken_by_mount(&outer.shared, other, &path)),
+            _ => outer.comes_back(&path),
+        }
+    }
+
+    fn script_name(&self) -> &str {
+        self.above.as_ref().map_or("", |above| &above.script_name)
+    }
+
+    fn section(&self) -> usize {
+        self.above.as_ref().map_or(0, |above| above.section)
     }
 
     fn outer(&self) -> Option<&Self> {

@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use gateway_core::testing::Client;
 use gateway_core::{Arrival, Body, RequestExt};
 use http::{Method, Request, Response};
-use router::{BoxRouter, RequestUrlArgs};
+use router::{BoxRouter, RequestUrlArgs, UrlForError};
 use tower::{Service, ServiceExt, service_fn};
 
 use crate::{Echo, build, echo, futures_executor};
@@ -61,7 +61,7 @@ fn nested_routers_report_the_whole_pattern_and_make_whole_urls() {
     client
         .get("/site/w%69ki/page/3")
         .send()
-        .assert_text("pattern=/site/wiki/page/(?<id>[0-9]+)$ name=page script=/site/w%69ki url=/site/w%69ki/page/7");
+        .assert_text("pattern=/site/wiki/page/(?<id>[0-9]+)$ name=page script=/site/w%69ki url=/site/wiki/page/7");
     client
         .get("/site/wiki/t/1")
         .send()
@@ -206,5 +206,102 @@ fn url_for_goes_by_the_methods_of_the_route() {
             .unwrap_err()
             .to_string()
             .contains("would be taken by `^a/.*$`")
+    );
+}
+
+fn error_of(url: Result<String, UrlForError>) -> String {
+    url.unwrap_err().to_string()
+}
+
+#[test]
+fn a_url_that_a_mount_would_take_is_not_made() {
+    let router = build(
+        echo()
+            .mount("/static", Echo("mount"))
+            .name("file")
+            .get("^(.+)/([^/]+)$", Echo("route")),
+    );
+    assert_eq!(router.url_for("file", ["a", "b"]).unwrap(), "/a/b");
+    assert_eq!(
+        error_of(router.url_for("file", ["static", "b"])),
+        "`/static/b` would be taken by the mount `/static`"
+    );
+    // Nor one that a mount of the router outside takes.
+    let inner: BoxRouter = BoxRouter::builder()
+        .name("page")
+        .get(
+            "^(.+)$",
+            service_fn(async |request: Request<Body>| {
+                let args = request.url_args().unwrap();
+                let urls = [
+                    args.url_for("page", ["x"]),
+                    args.url_for("page", ["deeper/x"]),
+                ];
+                let texts = urls.map(|url| url.unwrap_or_else(|error| error.to_string()));
+                Ok::<_, Infallible>(Response::new(Body::from(texts.join("; "))))
+            }),
+        )
+        .build()
+        .unwrap();
+    let outer: BoxRouter = BoxRouter::builder()
+        .mount("/wiki/deeper", Echo("deeper"))
+        .mount("/wiki", inner)
+        .build()
+        .unwrap();
+    Client::of_service(outer)
+        .get("/wiki/here")
+        .send()
+        .assert_text("/wiki/x; `/wiki/deeper/x` would be taken by the mount `/wiki/deeper`");
+}
+
+#[test]
+fn a_url_for_a_route_of_other_hosts_is_not_made() {
+    let telling = || {
+        service_fn(async |request: Request<Body>| {
+            let args = request.url_args().unwrap();
+            let urls = ["admin", "open", "both"].map(|name| {
+                args.url_for(name, ())
+                    .unwrap_or_else(|error| error.to_string())
+            });
+            Ok::<_, Infallible>(Response::new(Body::from(urls.join("; "))))
+        })
+    };
+    let router: BoxRouter = BoxRouter::builder()
+        .host(r"^admin\.", |routes| {
+            routes
+                .name("admin")
+                .get("^secret$", telling())
+                .get("^both$", telling())
+        })
+        .name("open")
+        .get("^open$", telling())
+        .name("both")
+        .get("^both$", telling())
+        .build()
+        .unwrap();
+    assert_eq!(
+        error_of(router.url_for("admin", ())),
+        r"`^secret$` is a route for the hosts of `^admin\.` alone"
+    );
+    assert_eq!(
+        router
+            .url_for_host("Admin.example:80", "admin", ())
+            .unwrap(),
+        "/secret"
+    );
+    assert_eq!(router.url_for("both", ()).unwrap(), "/both");
+    assert!(router.url_for_host("admin.x", "both", ()).is_err());
+    let client = Client::of_service(router);
+    let at = |host: &str, path: &str| {
+        let reply = client.get(path).header("host", host).send();
+        reply.text()
+    };
+    assert_eq!(
+        at("admin.x", "/secret"),
+        "/secret; /open; `both`, made from `^both$`, would be taken by `^both$`"
+    );
+    assert_eq!(
+        at("www.x", "/both"),
+        r"`^secret$` is a route for the hosts of `^admin\.` alone; /open; /both"
     );
 }
