@@ -83,6 +83,8 @@ mod listen;
 mod log;
 #[cfg(feature = "listen")]
 mod shutdown;
+#[cfg(any(feature = "http", feature = "_wire"))]
+mod waker;
 
 #[cfg(all(
     feature = "http",

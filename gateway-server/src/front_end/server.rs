@@ -281,7 +281,7 @@ impl<P: Protocol, L> FrontEndServer<P, L> {
     ) -> impl Future<Output = ()> + use<P, L, T, S, B>
     where
         T: AsyncRead + AsyncWrite + Unpin,
-        S: Service<Request<Body>, Response = Response<B>, Error: Into<BoxError>>,
+        S: Service<Request<Body>, Response = Response<B>, Error: Into<BoxError>> + Clone,
         B: http_body::Body<Error: Into<BoxError>>,
     {
         let codec = P::codec(&self.settings, self.lifetime.most_connections());

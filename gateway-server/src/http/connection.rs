@@ -13,7 +13,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use bytes::{Buf, Bytes};
 use gateway_core::ConnInfo;
 use hyper::server::conn::{http1, http2};
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use pin_project_lite::pin_project;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep};
@@ -24,6 +24,7 @@ use super::io::{Io, Kernel, Version};
 use super::pulse::{Pulse, Timeout};
 use super::service::sealed::Serve;
 use super::settings::Settings;
+use super::streams::Streams;
 use crate::listen::accept::Admission;
 use crate::shutdown::{Phase, Watch};
 
@@ -47,7 +48,6 @@ fn too_slow() -> Bytes {
 pub(crate) struct Protocols {
     pub(crate) settings: Arc<Settings>,
     one: http1::Builder,
-    two: http2::Builder<TokioExecutor>,
     look: Duration,
 }
 
@@ -64,22 +64,27 @@ impl Protocols {
         if settings.head_fields != 100 {
             one.max_headers(settings.head_fields);
         }
-        let mut two = http2::Builder::new(TokioExecutor::new());
+        Arc::new(Self {
+            look: settings.timeouts.look(),
+            settings: Arc::new(settings),
+            one,
+        })
+    }
+
+    fn two(&self, pulse: &Arc<Pulse>) -> http2::Builder<Streams> {
+        let settings = &self.settings;
+        let mut two = http2::Builder::new(Streams(Arc::clone(pulse)));
         two.timer(TokioTimer::new())
             .max_concurrent_streams(settings.streams)
             .max_header_list_size(u32::try_from(settings.head_bytes).unwrap_or(u32::MAX))
             .max_send_buf_size(settings.write_buffer)
             // A peer that is gone without a word is noticed although it is not idle.
             .keep_alive_interval(settings.timeouts.write)
-            .keep_alive_timeout(Duration::from_secs(20))
-            // WebSockets over HTTP/2 (RFC 8441).
-            .enable_connect_protocol();
-        Arc::new(Self {
-            look: settings.timeouts.look(),
-            settings: Arc::new(settings),
-            one,
-            two,
-        })
+            .keep_alive_timeout(Duration::from_secs(20));
+        if settings.http2_websockets {
+            two.enable_connect_protocol();
+        }
+        two
     }
 }
 
@@ -117,7 +122,7 @@ enum Protocol<T, S: Serve<K>, K> {
 }
 
 type One<T, S, K> = http1::UpgradeableConnection<TokioIo<Io<T>>, Exchanges<S, K>>;
-type Two<T, S, K> = http2::Connection<TokioIo<Io<T>>, Exchanges<S, K>, TokioExecutor>;
+type Two<T, S, K> = http2::Connection<TokioIo<Io<T>>, Exchanges<S, K>, Streams>;
 
 /// When the running timeout is over, and when to look again.
 #[derive(Debug)]
@@ -254,7 +259,12 @@ where
     K: 'static,
 {
     /// Ready when the connection is over.
-    fn poll(&mut self, protocols: &Protocols, pulse: &Pulse, cx: &mut Context<'_>) -> Poll<()> {
+    fn poll(
+        &mut self,
+        protocols: &Protocols,
+        pulse: &Arc<Pulse>,
+        cx: &mut Context<'_>,
+    ) -> Poll<()> {
         loop {
             match self {
                 Self::Quiet { io, seen, .. } => {
@@ -277,6 +287,7 @@ where
                     return Poll::Ready(());
                 }
                 Self::Two(conn) => {
+                    pulse.look_with(cx.waker());
                     let ended = ready!(conn.as_mut().poll(cx));
                     log(&ended);
                     return Poll::Ready(());
@@ -298,7 +309,7 @@ where
     }
 
     /// Goes from quiet to the protocol that the first bytes are of.
-    fn begin(&mut self, protocols: &Protocols, pulse: &Pulse) {
+    fn begin(&mut self, protocols: &Protocols, pulse: &Arc<Pulse>) {
         let Self::Quiet {
             mut io,
             exchange,
@@ -317,7 +328,7 @@ where
         let io = TokioIo::new(io);
         *self = if is_two {
             pulse.share();
-            Self::Two(Box::pin(protocols.two.serve_connection(io, service)))
+            Self::Two(Box::pin(protocols.two(pulse).serve_connection(io, service)))
         } else {
             let conn = protocols.one.serve_connection(io, service);
             Self::One(Box::new(conn.with_upgrades()))
@@ -355,7 +366,7 @@ where
 
     /// Gives hyper's buffers back while a connection is idle: ten thousand of them would hold a
     /// hundred megabytes for nothing.
-    fn park(&mut self, protocols: &Protocols, pulse: &Pulse) {
+    fn park(&mut self, protocols: &Protocols, pulse: &Arc<Pulse>) {
         if !pulse.is_idle() || pulse.expects_more() {
             return;
         }

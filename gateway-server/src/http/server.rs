@@ -229,6 +229,15 @@ impl<L> Server<L> {
         self
     }
 
+    /// Tells HTTP/2 clients that they may open WebSockets in a stream, by CONNECT (RFC 8441). Default: they
+    /// are not told, and browsers open a connection of HTTP/1.1 for each, which any service understands.
+    /// For services that answer this CONNECT: axum's `WebSocketUpgrade` does, below `any` or `connect`, and
+    /// not below `get`.
+    pub fn http2_websockets(mut self) -> Self {
+        self.settings.http2_websockets = true;
+        self
+    }
+
     /// Stops when `signal` is ready, instead of at SIGTERM and SIGINT, which are then not touched.
     pub fn with_graceful_shutdown(
         mut self,
