@@ -31,7 +31,7 @@
 //! |---|---|
 //! | a file, GET or HEAD | 200, with `ETag`, `Last-Modified`, `Content-Type` (`charset=utf-8` on text), `nosniff`, `Accept-Ranges` |
 //! | the same with preconditions | 304 or 412, in the order of RFC 9110 13.2.2; the fields of the 304 are those of the 200 |
-//! | one range | 206 with `Content-Range`; `If-Range` by strong comparison |
+//! | one range | 206 with `Content-Range`, of the file itself and not of a compressed sibling; `If-Range` by strong comparison |
 //! | several ranges | 206 `multipart/byteranges`, overlaps joined, 32 parts at most, else everything |
 //! | a range beyond the end | 416 with the length |
 //! | another spelling of a path (`/%61pp.js`), any method | 308 to [the one that is canonical](OtherSpellings), as a relative reference |
