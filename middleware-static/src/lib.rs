@@ -105,7 +105,9 @@
 //! # Features
 //!
 //! None is on by default. `embed`: files in the binary, by rust-embed. `axum`: the bare prefix of a nest
-//! (`/assets`) redirects to `./assets/`; everything below it is right without it. `gateway-core` is on at all times: the same below
+//! (`/assets`) redirects to `./assets/`, as far as axum hands that on: below `nest("/assets", ..)` in a fallback it does not, so there
+//! the root is answered without the slash (links in it need `nest_service`, or `nest("/assets/", ..)`);
+//! everything below it is right without the feature. `gateway-core` is on at all times: the same below
 //! its mounts.
 
 pub mod source;
