@@ -142,18 +142,6 @@ impl Directory {
         }
     }
 
-    fn resolve(&self, root: &Root, path: &Path) -> io::Result<PathBuf> {
-        let canonical = std::fs::canonicalize(&self.root)?;
-        links::resolve(&[&canonical, &self.root], path, |name| match root {
-            #[cfg(target_os = "linux")]
-            Root::Linux(root) => {
-                use std::os::fd::AsFd;
-                linux::read_link(root.as_fd(), name)
-            }
-            Root::Portable(root) => portable::read_link(root, name),
-        })
-    }
-
     fn try_open(&self, path: &Path, wait: Wait) -> io::Result<Node> {
         let root = self.root(wait)?;
         match self.open_in(&root, path, self.symlinks, wait) {
@@ -161,7 +149,7 @@ impl Directory {
                 if wait == Wait::Never {
                     return Err(io::ErrorKind::WouldBlock.into());
                 }
-                let resolved = self.resolve(&root, path)?;
+                let resolved = links::resolve(&self.root, path)?;
                 self.open_in(&root, &resolved, Symlinks::Refuse, wait)
             }
             result => result,
@@ -180,7 +168,7 @@ impl Directory {
         };
         let found = match list(path, self.symlinks) {
             Err(error) if self.symlinks == Symlinks::Inside && left_the_root(&error) => {
-                list(&self.resolve(&root, path)?, Symlinks::Refuse)
+                list(&links::resolve(&self.root, path)?, Symlinks::Refuse)
             }
             result => result,
         }?;
