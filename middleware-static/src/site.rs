@@ -470,11 +470,12 @@ impl Site {
             Err(error) if error.kind() != io::ErrorKind::WouldBlock => error,
             other => return other,
         };
-        if is_exhausted(&error) {
+        let exhausted = is_exhausted(&error);
+        if exhausted && let Some(cache) = &self.cache {
             // What is kept open for speed goes first.
-            if let Some(cache) = &self.cache {
-                cache.clear();
-            }
+            cache.clear();
+        }
+        if exhausted || error.kind() == io::ErrorKind::ResourceBusy {
             let mut answer = plain(ask, StatusCode::SERVICE_UNAVAILABLE);
             answer
                 .headers_mut()

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
+use super::lease::patiently;
 use super::links::{Found, Symlinks};
 #[cfg(target_os = "linux")]
 use super::linux::{self, Kernel};
@@ -144,13 +145,15 @@ impl Directory {
 
     fn try_open(&self, path: &Path, wait: Wait) -> io::Result<Node> {
         let root = self.root(wait)?;
-        match self.open_in(&root, path, self.symlinks, wait) {
+        let open =
+            |path: &Path, symlinks| patiently(wait, || self.open_in(&root, path, symlinks, wait));
+        match open(path, self.symlinks) {
             Err(error) if self.symlinks == Symlinks::Inside && left_the_root(&error) => {
                 if wait == Wait::Never {
                     return Err(io::ErrorKind::WouldBlock.into());
                 }
                 let resolved = links::resolve(&self.root, path)?;
-                self.open_in(&root, &resolved, Symlinks::Refuse, wait)
+                open(&resolved, Symlinks::Refuse)
             }
             result => result,
         }

@@ -136,7 +136,7 @@ pub(super) fn open_beneath(
         path
     };
     // A rename anywhere on the machine may disturb a walk that has `..` in a link: the kernel then asks to be
-    // asked again. A few times suffice; after that it is as if the name were not there.
+    // asked again. A few times suffice; after that it is another reason (see `patiently`).
     for _ in 0..64 {
         match fs::openat2(root, path, flags, Mode::empty(), resolve) {
             Err(Errno::AGAIN) if wait == Wait::Allowed => {}
@@ -144,11 +144,7 @@ pub(super) fn open_beneath(
             result => return result,
         }
     }
-    Err(if wait == Wait::Never {
-        Errno::AGAIN
-    } else {
-        Errno::NOENT
-    })
+    Err(Errno::AGAIN)
 }
 
 /// What is in a directory: files and directories with their sizes and times, links by name.
