@@ -121,6 +121,9 @@ impl StaticFiles {
     }
 
     /// Lists directories that have no index: a page for people, JSON for who asks for `application/json`. Default: off.
+    ///
+    /// `?q=` filters by name, `?sort=` is `name`, `size` or `modified`, turned round with a `-` in front. 10,000 entries are a page;
+    /// JSON names the next one in `next`.
     #[must_use]
     pub fn listing(self) -> Self {
         self.set(|settings| settings.listing = true)

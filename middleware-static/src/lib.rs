@@ -31,7 +31,7 @@
 //! |---|---|
 //! | a file, GET or HEAD | 200, with `ETag`, `Last-Modified`, `Content-Type` (`charset=utf-8` on text), `nosniff`, `Accept-Ranges` |
 //! | the same with preconditions | 304 or 412, in the order of RFC 9110 13.2.2; the fields of the 304 are those of the 200 |
-//! | one range | 206 with `Content-Range`; `If-Range` by strong comparison |
+//! | one range | 206 with `Content-Range`, of the file itself and not of a compressed sibling; `If-Range` by strong comparison |
 //! | several ranges | 206 `multipart/byteranges`, overlaps joined, 32 parts at most, else everything |
 //! | a range beyond the end | 416 with the length |
 //! | another spelling of a path (`/%61pp.js`), any method | 308 to [the one that is canonical](OtherSpellings), as a relative reference |
@@ -105,7 +105,9 @@
 //! # Features
 //!
 //! None is on by default. `embed`: files in the binary, by rust-embed. `axum`: the bare prefix of a nest
-//! (`/assets`) redirects to `./assets/`; everything below it is right without it. `gateway-core` is on at all times: the same below
+//! (`/assets`) redirects to `./assets/`, as far as axum hands that on: below `nest("/assets", ..)` in a fallback it does not, so there
+//! the root is answered without the slash (links in it need `nest_service`, or `nest("/assets/", ..)`);
+//! everything below it is right without the feature. `gateway-core` is on at all times: the same below
 //! its mounts.
 
 pub mod source;

@@ -225,7 +225,14 @@ impl Site {
     fn preference(&self, ask: &Ask<'_>) -> Preference {
         // The front end that sends the file negotiates its codings too.
         if self.settings.precompressed && self.settings.send_file.is_none() {
-            Preference::parse(ask.headers)
+            let accepted = Preference::parse(ask.headers);
+            // A part of a coded file cannot be decoded by itself, and clients that add the field unasked (curl
+            // `--compressed`, python-requests) try to.
+            if ask.ranged && !ask.is_head() && accepted.accepts_identity() {
+                Preference::IDENTITY
+            } else {
+                accepted
+            }
         } else {
             Preference::IDENTITY
         }
@@ -463,11 +470,12 @@ impl Site {
             Err(error) if error.kind() != io::ErrorKind::WouldBlock => error,
             other => return other,
         };
-        if is_exhausted(&error) {
+        let exhausted = is_exhausted(&error);
+        if exhausted && let Some(cache) = &self.cache {
             // What is kept open for speed goes first.
-            if let Some(cache) = &self.cache {
-                cache.clear();
-            }
+            cache.clear();
+        }
+        if exhausted || error.kind() == io::ErrorKind::ResourceBusy {
             let mut answer = plain(ask, StatusCode::SERVICE_UNAVAILABLE);
             answer
                 .headers_mut()

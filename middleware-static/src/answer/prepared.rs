@@ -66,8 +66,8 @@ impl Prepared<'_> {
     }
 
     fn selection(&self, ask: &Ask<'_>) -> Selection {
-        // RFC 9110 14.2: Range is for GET alone.
-        if !ask.ranged || ask.is_head() {
+        // RFC 9110 14.2: Range is for GET alone. Of a coded file, which is sent only to who refuses the file itself, all.
+        if !ask.ranged || ask.is_head() || self.representation.is_coded() {
             return Selection::Whole;
         }
         let mut lines = ask.headers.get_all(header::RANGE).iter();
