@@ -22,9 +22,9 @@ const SECRET: &str = "the-secret-of-this-program";
 
 /// A program whose `/broken` panics and whose list of routes has a secret in it, on a port of its own.
 fn program(exceptions: ExceptionsLayer, routes: router::BoxRouterBuilder) -> u16 {
-    let broken = service_fn(async |_: Request<Body>| -> Result<Response<Body>, Infallible> {
-        panic!("{SECRET}")
-    });
+    let broken = service_fn(
+        async |_: Request<Body>| -> Result<Response<Body>, Infallible> { panic!("{SECRET}") },
+    );
     let routes = routes
         .get("^broken$", broken)
         .get(format!("^{SECRET}$"), broken)
@@ -61,7 +61,10 @@ fn assert_shown(port: u16) {
 fn assert_withheld(reply: &Reply, status: u16, why: &str) {
     assert_eq!(reply.status, status);
     let text = reply.text();
-    assert!(!text.contains(SECRET) && !text.contains("silent_proxies.rs"), "{text}");
+    assert!(
+        !text.contains(SECRET) && !text.contains("silent_proxies.rs"),
+        "{text}"
+    );
     assert!(text.contains(why), "{text}");
 }
 
@@ -83,7 +86,9 @@ fn assert_withheld_at(port: u16, why: &str) {
 
 fn another_user(name: &str) -> String {
     let passwd = std::fs::read_to_string("/etc/passwd").unwrap();
-    let line = passwd.lines().find(|line| line.split(':').next() == Some(name));
+    let line = passwd
+        .lines()
+        .find(|line| line.split(':').next() == Some(name));
     let uid = line.and_then(|line| line.split(':').nth(2)).unwrap();
     format!(
         "The other end of this connection belongs to user {uid} ({name}), this program runs as 0: a proxy or another \
@@ -148,8 +153,12 @@ fn the_users_of_a_proxy_can_be_trusted_by_name() {
     let (_, rest) = sentence.split_once(".trust_users([").unwrap();
     let uid: u32 = rest.split_once(']').unwrap().0.parse().unwrap();
     let app = program(
-        ExceptionsLayer::new().development_in_release().trust_users([uid]),
-        BoxRouter::builder().development_in_release().trust_users([uid]),
+        ExceptionsLayer::new()
+            .development_in_release()
+            .trust_users([uid]),
+        BoxRouter::builder()
+            .development_in_release()
+            .trust_users([uid]),
     );
     let lines = format!("proxy_pass http://127.0.0.1:{app}; proxy_http_version 1.1;");
     let (_folder, _nginx, port) = bare_nginx(app, &lines);
@@ -207,11 +216,18 @@ fn what_pretends_to_be_this_machine_is_withheld_over_a_real_socket() {
             let target = format!("{before}{path}");
             let reply = request(app, "GET", target.as_bytes(), fields, &[]).unwrap();
             assert!(reply.status >= 400, "{target} {fields:?}");
-            assert!(!reply.text().contains(SECRET), "{target} {fields:?}: {}", reply.text());
+            assert!(
+                !reply.text().contains(SECRET),
+                "{target} {fields:?}: {}",
+                reply.text()
+            );
         }
     }
     // A page of ours, and one at the port of a front end's development server.
-    for origin in [format!("http://{localhost}"), "http://localhost:5173".into()] {
+    for origin in [
+        format!("http://{localhost}"),
+        "http://localhost:5173".into(),
+    ] {
         let reply = get_with(app, "/broken", &[("Origin", &origin), ("Host", &localhost)]);
         assert!(reply.text().contains(SECRET), "{}", reply.text());
     }
