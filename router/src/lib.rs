@@ -82,7 +82,7 @@ each in a box.
 | the decoded path is not UTF-8 | 400; a mount takes it as it is |
 | an argument does not fit what [`parse`](UrlArgs::parse) asks for | 404, or [the status you name](UrlArgs::parse_or) |
 | nothing matches | the fallback, or 404 |
-| nothing matches, [`development`](RouterBuilder::development), from this machine | 404 with the routes that were tried, and the nearest |
+| nothing matches, [`development`](RouterBuilder::development), by the developer at this machine | 404 with the routes that were tried, and the nearest |
 
 Patterns see the path decoded and without its first slash: `^hello/$` matches `/hello/`. Both can
 be set: [`LeadingSlash`], [`raw_paths`](RouterBuilder::raw_paths). Raw, each spelling is a path of

@@ -68,9 +68,9 @@ fn assert_withheld(reply: &Reply, status: u16, why: &str) {
     assert!(text.contains(why), "{text}");
 }
 
-/// What a client at `port` is told: in text, in HTML, and over every spelling of this machine's name.
-fn assert_withheld_at(port: u16, why: &str) {
-    for (path, status) in [("/broken", 500), ("/nowhere", 404)] {
+/// What a client at `port` is told, in place of a traceback and of the routes.
+fn assert_withheld_at(port: u16, why: &str, why_no_routes: &str) {
+    for (path, status, why) in [("/broken", 500, why), ("/nowhere", 404, why_no_routes)] {
         for accept in ["*/*", "text/html", "application/problem+json"] {
             let reply = get_with(port, path, &[("Accept", accept)]);
             assert_withheld(&reply, status, why);
@@ -114,18 +114,19 @@ fn a_bare_proxy_pass_over_http_1_1_is_another_user() {
         return;
     }
     let app = in_development();
+    let why = another_user("www-data");
     // As nginx does it by itself from 1.29.7 on.
     let speaks = "proxy_http_version 1.1; proxy_set_header Connection \"\";";
     for host in ["", "proxy_set_header Host $http_host;"] {
         let lines = format!("proxy_pass http://127.0.0.1:{app}; {speaks} {host}");
         let (_folder, _nginx, port) = bare_nginx(app, &lines);
-        assert_withheld_at(port, &another_user("www-data"));
+        assert_withheld_at(port, &why, &why);
     }
     // Over connections that stay open, too.
     let lines = format!("proxy_pass http://app; {speaks} proxy_set_header Host localhost;");
     let (_folder, _nginx, port) = bare_nginx(app, &lines);
     for _ in 0..3 {
-        assert_withheld_at(port, &another_user("www-data"));
+        assert_withheld_at(port, &why, &why);
     }
     assert_shown(app);
 }
@@ -139,7 +140,7 @@ fn a_bare_proxy_pass_over_http_1_0_is_an_old_version() {
     let app = in_development();
     let lines = format!("proxy_pass http://127.0.0.1:{app}; proxy_http_version 1.0;");
     let (_folder, _nginx, port) = bare_nginx(app, &lines);
-    assert_withheld_at(port, "HTTP/1.0");
+    assert_withheld_at(port, "HTTP/1.0", "Not Found");
     assert_shown(app);
 }
 
@@ -168,7 +169,7 @@ fn the_users_of_a_proxy_can_be_trusted_by_name() {
         "proxy_pass http://127.0.0.1:{app}; proxy_http_version 1.1; proxy_set_header X-Forwarded-For $remote_addr;"
     );
     let (_folder, _nginx, port) = bare_nginx(app, &lines);
-    assert_withheld_at(port, "x-forwarded-*");
+    assert_withheld_at(port, "x-forwarded-*", "Not Found");
 }
 
 #[test]
