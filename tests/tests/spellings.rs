@@ -288,7 +288,6 @@ fn followed(path: &str, location: &str) -> String {
 }
 
 #[tokio::test]
-#[ignore = "until static and the router are strict"]
 async fn a_service_answers_to_each_spelling_as_the_table_says() {
     let root = files();
     let mut wrong = Vec::new();
@@ -305,7 +304,6 @@ async fn a_service_answers_to_each_spelling_as_the_table_says() {
 }
 
 #[tokio::test]
-#[ignore = "until static and the router are strict"]
 async fn what_a_guard_lets_pass_is_not_served() {
     let root = files();
     let mut wrong = Vec::new();
@@ -364,7 +362,6 @@ async fn a_redirect_is_followed_once_and_ends_at_the_guard() {
 
 /// Without the layer a guard of axum's in front of `ServeDir` has the holes that the table shows.
 #[tokio::test]
-#[ignore = "until static and the router are strict"]
 async fn below_the_layer_for_canonical_paths_the_services_of_others_are_guarded() {
     let root = files();
     for (guard_key, guard_name, guard) in guards() {
