@@ -6,23 +6,26 @@
     reason = "each test uses its own part"
 )]
 
+use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 
 use gateway_core::testing::{Client, RequestBuilder, TestResponse};
 use gateway_core::validator::{Breaches, ValidatedBody, ValidatorLayer};
-use gateway_core::{Addr, Body, ConnInfo, Prefix};
+use gateway_core::{Body, ConnInfo, Prefix};
 use http::Request;
 use tempfile::TempDir;
 use tower::ServiceBuilder;
 use wiki::stack::{Settings, stack};
 
-/// The wiki with its whole stack, without sockets. When it goes out of scope, neither side may
+/// The wiki with its whole stack, called without sockets. When it goes out of scope, neither side may
 /// have broken the contract.
 pub(crate) struct Site {
     client: Client,
     mount: String,
     breaches: Breaches,
     dir: TempDir,
+    listener: TcpListener,
+    browser: TcpStream,
 }
 
 /// What a browser remembers of an edit form.
@@ -51,6 +54,8 @@ impl Site {
             mount: Prefix::new(mount).unwrap(),
             development,
         };
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let browser = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let validator = ValidatorLayer::new();
         let breaches = validator.breaches();
         let service = ServiceBuilder::new()
@@ -62,6 +67,8 @@ impl Site {
             mount: mount.to_owned(),
             breaches,
             dir,
+            listener,
+            browser,
         }
     }
 
@@ -71,9 +78,9 @@ impl Site {
 
     /// `path` is below the mount.
     pub(crate) fn request(&self, method: http::Method, path: &str) -> RequestBuilder<'_> {
-        let local: std::net::SocketAddr = "127.0.0.1:8080".parse().unwrap();
-        let peer: std::net::SocketAddr = "127.0.0.1:50000".parse().unwrap();
-        let conn = ConnInfo::new(peer, Addr::from(local));
+        // What is shown to a developer depends on whose socket the client's is: here this process's.
+        let local = self.listener.local_addr().unwrap();
+        let conn = ConnInfo::new(self.browser.local_addr().unwrap(), local);
         let uri = format!("{}{path}", self.mount.replace(' ', "%20"));
         self.client
             .request(method, &uri)
