@@ -83,8 +83,9 @@
 //! A thread of the blocking pool is precious, so a client holds none where that can be avoided: a
 //! request body of up to 64 KiB is awaited before a thread is taken, and the iterator of a
 //! response is *parked* while the client is slow. Where it cannot be avoided (larger uploads, and
-//! [`Body::from_writer`]) at most a quarter of the threads is lent, and a client that does not
-//! move at all is cut off after 30 seconds. So the others are always served.
+//! [`Body::from_writer`]) at most a quarter of the threads is lent to the one and a quarter to the
+//! other, one connection has a quarter of those at most, and a client that stands still or drips
+//! is cut off after 30 seconds. So the others are always served.
 //!
 //! # Behind a proxy
 //!

@@ -63,6 +63,8 @@
     feature = "cgi"
 ))]
 mod auto;
+#[cfg(feature = "listen")]
+mod block_on;
 #[cfg(feature = "cgi")]
 pub mod cgi;
 #[cfg(feature = "_environ")]
@@ -89,6 +91,8 @@ mod shutdown;
     feature = "cgi"
 ))]
 pub use auto::{auto, auto_service};
+#[cfg(feature = "listen")]
+pub use block_on::block_on;
 #[cfg(feature = "_environ")]
 pub use cgi_vars::environ as cgi_environ;
 #[cfg(feature = "fastcgi")]

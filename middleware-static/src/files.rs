@@ -13,7 +13,7 @@ use crate::assets::AssetManifest;
 use crate::body::ResponseBody;
 use crate::future::ResponseFuture;
 use crate::lookup::ask::{Ask, bare_mount};
-use crate::settings::{Dotfiles, Glob, Limits, SendFile, Settings, ValidateBy};
+use crate::settings::{Dotfiles, Glob, Limits, OtherSpellings, SendFile, Settings, ValidateBy};
 use crate::site::Site;
 use crate::source::{Directory, Source};
 
@@ -90,6 +90,12 @@ impl StaticFiles {
         self.set(|settings| settings.dotfiles = dotfiles)
     }
 
+    /// What is done about another spelling of a path. Default: [`OtherSpellings::Redirect`].
+    #[must_use]
+    pub fn other_spellings(self, spellings: OtherSpellings) -> Self {
+        self.set(|settings| settings.other_spellings = spellings)
+    }
+
     /// What a client's copy is compared by. Default: [`ValidateBy::Modified`].
     #[must_use]
     pub fn validate_by(self, validate_by: ValidateBy) -> Self {
@@ -151,6 +157,9 @@ impl StaticFiles {
 
     /// `Cache-Control` for the files that `pattern` matches. The first rule that matches counts. Default: no field.
     ///
+    /// It goes on redirects, 404, 406, 412 and 416 for such names too, but for `immutable`: what is not so now may be so
+    /// tomorrow, and `no-cache` is sent.
+    ///
     /// A pattern with a slash (`assets/**`) is matched against the path below the root, one without (`*.css`) against
     /// the name. `*` stays within a segment, `**` crosses them, `{a,b}` is either.
     #[must_use]
@@ -171,7 +180,9 @@ impl StaticFiles {
         self.set(|settings| settings.types.insert(0, (extension, value)))
     }
 
-    /// A field for every answer that is a file, in place of one of that name that would be there. Default: none.
+    /// A field for every answer, in place of one of that name that a file would have: refusals and redirects too, so that
+    /// a page of another origin sees them. What describes a file (`Content-Type`) stays off answers that are none, and names
+    /// in `Vary` are added to ours. Default: none.
     #[must_use]
     pub fn header(self, name: HeaderName, value: HeaderValue) -> Self {
         self.set(|settings| settings.headers.push((name, value)))
@@ -246,9 +257,6 @@ impl<B> Service<Request<B>> for StaticFiles {
             request.headers(),
             bare_mount(&request),
         );
-        if !ask.reads() {
-            return ResponseFuture::done(Site::not_allowed(&ask));
-        }
         ResponseFuture::new(&self.site, &ask, uri)
     }
 }

@@ -30,12 +30,6 @@ impl ResponseFuture {
             state: Lookup::start(site, ask, uri, Site::answer),
         }
     }
-
-    pub(crate) fn done(answer: Response<ResponseBody>) -> Self {
-        Self {
-            state: Lookup::Done(Some(Ok(answer))),
-        }
-    }
 }
 
 impl Future for ResponseFuture {

@@ -113,14 +113,9 @@ where
             )
         };
         if !self.layer.fall_through {
-            let lookup = if ask.reads() {
-                Lookup::start(self.layer.files.site(), &ask, request.uri(), answer)
-            } else {
-                Lookup::Done(Some(Ok(Outcome::Answer(Site::not_allowed(&ask)))))
-            };
             return LayerFuture {
                 state: State::LookingUp {
-                    lookup,
+                    lookup: Lookup::start(self.layer.files.site(), &ask, request.uri(), answer),
                     otherwise: None,
                 },
             };

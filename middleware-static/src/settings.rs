@@ -19,6 +19,19 @@ pub enum Dotfiles {
     Serve,
 }
 
+/// What is done about another spelling of a path that is a file's: an escape that stands for an unreserved character
+/// (`%61` for `a`, RFC 3986 6.2.2.2) or has a digit in lower case (`%c3` for `%C3`). Default: [`OtherSpellings::Redirect`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OtherSpellings {
+    /// 308 to the canonical spelling, for every method: a guard in front that compares paths as they were sent sees the
+    /// one that is served.
+    #[default]
+    Redirect,
+    /// They are served as they are. Behind a proxy that spells paths in its own way a redirect would come round for ever;
+    /// then no guard may stand in front that compares paths as they were sent.
+    Serve,
+}
+
 /// What a client's copy of a file is compared by. Default: [`ValidateBy::Modified`].
 ///
 /// A date proves nothing by itself: package managers, archives and image builders write constant ones, and copies
@@ -112,6 +125,7 @@ impl Limits {
 pub(crate) struct Settings {
     pub(crate) index: Vec<String>,
     pub(crate) dotfiles: Dotfiles,
+    pub(crate) other_spellings: OtherSpellings,
     pub(crate) validate_by: ValidateBy,
     pub(crate) content_limit: u64,
     pub(crate) listing: bool,
@@ -133,6 +147,7 @@ impl Default for Settings {
         Self {
             index: vec!["index.html".to_owned()],
             dotfiles: Dotfiles::default(),
+            other_spellings: OtherSpellings::default(),
             validate_by: ValidateBy::default(),
             content_limit: CONTENT_LIMIT,
             listing: false,

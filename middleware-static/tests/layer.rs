@@ -347,3 +347,53 @@ async fn a_mount_of_ours_is_redirected_to_with_its_slash() {
         assert_eq!(got, location, "{uri}");
     }
 }
+
+/// Names of which the file system does not say whether they are there.
+struct Refusing;
+
+impl middleware_static::source::Source for Refusing {
+    fn open(
+        &self,
+        path: &std::path::Path,
+        _: middleware_static::source::Wait,
+    ) -> std::io::Result<middleware_static::source::Node> {
+        use middleware_static::source::{File, Node};
+        match path.to_str().unwrap() {
+            "file" => Ok(Node::File(File::from_bytes("file"))),
+            "locked" => Err(std::io::ErrorKind::PermissionDenied.into()),
+            #[cfg(unix)]
+            "exhausted" => Err(rustix::io::Errno::MFILE.into()),
+            _ => Err(std::io::Error::other("out of order")),
+        }
+    }
+}
+
+#[tokio::test]
+async fn where_the_file_system_does_not_say_other_methods_are_for_the_application() {
+    let files = StaticFiles::from_source(Refusing);
+    let site = StaticLayer::with_files("/public", files).fall_through();
+    let site = site.layer(service_fn(application));
+    for (path, reads, others) in [
+        ("file", 200, 405),
+        ("locked", 403, 200),
+        ("exhausted", 503, 200),
+        ("wrong", 500, 200),
+    ] {
+        for method in ["GET", "HEAD", "POST", "DELETE"] {
+            let request = Request::builder()
+                .method(method)
+                .uri(format!("/public/{path}"));
+            let response = site
+                .clone()
+                .oneshot(request.body("").unwrap())
+                .await
+                .unwrap();
+            let expected = if matches!(method, "GET" | "HEAD") {
+                reads
+            } else {
+                others
+            };
+            assert_eq!(response.status(), expected, "{method} {path}");
+        }
+    }
+}

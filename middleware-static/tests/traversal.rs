@@ -92,7 +92,7 @@ async fn no_target_leads_outside_the_root() {
                 "{way} {target}: {text}"
             );
             assert!(
-                matches!(status, 200 | 301 | 400 | 403 | 404),
+                matches!(status, 200 | 301 | 308 | 400 | 403 | 404),
                 "{way} {target}: {status}"
             );
             if status == 200 {

@@ -3,7 +3,6 @@
     expect(dead_code, reason = "reading ahead is the adapters'")
 )]
 
-use std::cell::OnceCell;
 use std::fmt;
 use std::io::{self, BufRead, Read};
 use std::mem;
@@ -25,9 +24,11 @@ use crate::{BoxError, Error};
 /// The body of a request, to read on a thread that may block: PEP 3333's `wsgi.input`.
 ///
 /// It ends where the body ends, chunked or not, and never reads into the next request. Where the
-/// client cannot keep up, reading waits; after a stall of 30 seconds (settable at the adapter) it
-/// fails with [`TimedOut`](io::ErrorKind::TimedOut). A read that the client made fail becomes by `?`
-/// an [`Error`] that is answered with 408 if it stalled, and with 400 if its body is cut short or malformed.
+/// client cannot keep up, reading waits; after a stall of 30 seconds, or below a thread pool as much
+/// waiting for single bytes (settable at the adapter), it fails with
+/// [`TimedOut`](io::ErrorKind::TimedOut). A read that the client made fail becomes by `?` an
+/// [`Error`] that is answered with 408 if it stalled, and with 400 if its body is cut short or
+/// malformed.
 #[derive(Default)]
 pub struct Input {
     // Boxed: most requests have no body, and every one would carry the room through every move.
@@ -236,11 +237,11 @@ impl Feed {
         // buffer alive, so they are copied; `gathered` grows as they come, whatever was announced.
         let mut gathered = Vec::new();
         let outcome = loop {
-            if self.ready.len().max(gathered.len()) > limit {
-                break Poll::Ready(None);
-            }
             if body.is_end_stream() {
                 break Poll::Ready(Some(Source::Ended));
+            }
+            if self.ready.len().max(gathered.len()) > limit {
+                break Poll::Ready(None);
             }
             match body.as_mut().poll_frame(context) {
                 Poll::Pending => break Poll::Pending,
@@ -310,9 +311,19 @@ impl Feed {
                 Ok((length > 0).then(|| chunk.into()))
             }
             Source::Http { body, patience, .. } => loop {
-                let since = OnceCell::new();
-                let left = || patience.left(*since.get_or_init(Instant::now));
-                match block_on(left, |context| body.as_mut().poll_frame(context)) {
+                let left = || {
+                    let now = Instant::now();
+                    patience.begin(now);
+                    patience.left(now)
+                };
+                let arrived = block_on(left, |context| body.as_mut().poll_frame(context));
+                let data = match &arrived {
+                    Some(Some(Ok(frame))) => frame.data_ref(),
+                    _ => None,
+                };
+                patience.moved(data.map_or(0, Bytes::len), Instant::now);
+                patience.end(Instant::now());
+                match arrived {
                     None => return Err(InputError::stalled()),
                     Some(None) => return Ok(None),
                     Some(Some(Err(error))) => return Err(InputError::broken(error)),

@@ -68,22 +68,22 @@ fn one_that_holds_a_thread_and_does_not_move_makes_way_for_one_that_waits() {
         .stall_timeout(stall);
     let server = Server::of(service.answer_errors());
     let head = "POST /upload HTTP/1.1\r\nhost: t\r\ncontent-length: 100000\r\n\r\n";
-    let begin = || {
+    let begin = |bytes: usize| {
         let mut client = server.send(head);
-        client.write_all(&[b'x'; 99_900]).unwrap();
+        client.write_all(&vec![b'x'; bytes]).unwrap();
         client
     };
-    let mut stuck = begin();
+    let mut stuck = begin(99_900);
     std::thread::sleep(Duration::from_millis(50));
     let start = Instant::now();
-    let mut moving = begin();
+    let mut moving = begin(90_000);
     assert!(read_until(&mut stuck, "\r\n\r\n").starts_with("HTTP/1.1 408"));
     let took = start.elapsed();
     assert!(took < stall * 2 / 3, "{took:?}");
     // Slow, but moving: longer than the whole limit, with others waiting all the time.
-    let waiting = begin();
+    let waiting = begin(99_900);
     for _ in 0..100 {
-        moving.write_all(b"x").unwrap();
+        moving.write_all(&[b'x'; 100]).unwrap();
         std::thread::sleep(Duration::from_millis(35));
     }
     assert!(read_until(&mut moving, "100000").starts_with("HTTP/1.1 200"));

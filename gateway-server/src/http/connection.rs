@@ -17,7 +17,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use pin_project_lite::pin_project;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep};
-use tracing::{debug, error};
+use tracing::{debug, error, warn};
 
 use super::exchange::{Exchange, Exchanges};
 use super::io::{Io, Kernel, Version};
@@ -90,6 +90,7 @@ pin_project! {
         protocols: Arc<Protocols>,
         pulse: Arc<Pulse>,
         shutdown: Option<Watch>,
+        conn: ConnInfo,
         phase: Phase,
         timer: Timer,
         #[pin]
@@ -158,7 +159,7 @@ where
         Self {
             protocol: Protocol::Quiet {
                 io: Io::new(stream, Arc::clone(&pulse), kernel, admission),
-                exchange: Exchange::new(service, conn, Arc::clone(&pulse), settings),
+                exchange: Exchange::new(service, conn.clone(), Arc::clone(&pulse), settings),
                 seen: Vec::new(),
             },
             // Not in the wheel before it is polled.
@@ -166,6 +167,7 @@ where
             protocols,
             pulse,
             shutdown,
+            conn,
             phase: Phase::Serving,
             timer: Timer {
                 running: None,
@@ -197,7 +199,10 @@ where
                     this.pulse.drain();
                     let _ = this.protocol.say_goodbye();
                 }
-                Phase::Cut => return Poll::Ready(()),
+                Phase::Cut => {
+                    warn!(peer = %this.conn.peer(), "connection cut");
+                    return Poll::Ready(());
+                }
             }
         }
         loop {

@@ -23,7 +23,7 @@
 //! | [bytes](Server::max_header_size) and [fields](Server::max_headers) of a head | 64 KiB, 100 | 431 |
 //! | [bytes of a body](Server::max_body) | no limit | 413 |
 //! | [HTTP/2 streams](Server::max_concurrent_streams) of a connection | 200 | they wait |
-//! | [grace](Server::shutdown_grace) and [deadline](Server::shutdown_deadline) of a shutdown | 1 s, 30 s | idle closed; cut |
+//! | [grace](Server::shutdown_grace) and [deadline](Server::shutdown_deadline) of a shutdown | 1 s, 8 s | idle closed; cut |
 //!
 //! A slow client that moves is never cut off, however slow. On a quiet machine the timeouts cost
 //! nothing that can be measured: one timer a connection, looked at every few seconds.

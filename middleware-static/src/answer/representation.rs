@@ -7,6 +7,7 @@ use http::{HeaderMap, HeaderValue, header};
 use twox_hash::XxHash3_128;
 
 use crate::EntityTag;
+use crate::answer::fields;
 use crate::facts::{self, Learned};
 use crate::lookup::find::Chosen;
 use crate::lookup::path::encode_segment;
@@ -96,9 +97,7 @@ impl Representation {
         {
             head.insert(header::CONTENT_DISPOSITION, disposition);
         }
-        for (name, value) in &settings.headers {
-            head.insert(name.clone(), value.clone());
-        }
+        fields::on_file(settings, &mut head);
         Ok(Self {
             content,
             length: metadata.length,

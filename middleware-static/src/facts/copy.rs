@@ -260,7 +260,7 @@ mod tests {
         for (coding, encode) in encoders() {
             // Random enough that it does not fit into one read.
             let mut state = 1_u64;
-            let noise = (0..600_000).map(|_| {
+            let noise = (0..1_000_000).map(|_| {
                 state = state
                     .wrapping_mul(6_364_136_223_846_793_005)
                     .wrapping_add(1);

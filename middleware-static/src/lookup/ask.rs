@@ -1,5 +1,6 @@
 //! What a request asks, as far as files are concerned.
 
+use gateway_core::RequestExt;
 use http::{HeaderMap, Method, Request, Uri, header};
 
 use crate::facts::{Learned, NOTHING};
@@ -129,13 +130,9 @@ pub(crate) fn bare_mount<B>(request: &Request<B>) -> Option<&str> {
     if request.uri().path() != "/" {
         return None;
     }
-    #[cfg(feature = "gateway-core")]
-    {
-        use gateway_core::RequestExt;
-        let mount = request.raw_script_name();
-        if request.raw_path_info().is_empty() && !mount.is_empty() {
-            return last_segment(mount);
-        }
+    let mount = request.raw_script_name();
+    if request.raw_path_info().is_empty() && !mount.is_empty() {
+        return last_segment(mount);
     }
     #[cfg(feature = "axum")]
     if let Some(original) = request.extensions().get::<axum::extract::OriginalUri>() {
@@ -144,7 +141,6 @@ pub(crate) fn bare_mount<B>(request: &Request<B>) -> Option<&str> {
     None
 }
 
-#[cfg(any(feature = "axum", feature = "gateway-core"))]
 fn last_segment(path: &str) -> Option<&str> {
     path.rsplit('/').next().filter(|last| !last.is_empty())
 }

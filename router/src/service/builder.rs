@@ -9,7 +9,7 @@ use regex_syntax::hir::{Hir, HirKind, Look};
 
 use super::Router;
 use super::resolve::{Mount, RouteInfo, Section, Shared};
-use super::sections::build_section;
+use super::sections::{build_section, deny_shadowed};
 use super::settings::{EncodedSlashes, LeadingSlash, OtherSpellings, Settings, TrailingSlash};
 use crate::builder::UrlMapBuilder;
 use crate::error::BuildError;
@@ -27,6 +27,7 @@ pub struct RouterBuilder<S> {
     hosts: Vec<Box<str>>,
     /// The section that routes are added to.
     section: usize,
+    /// That of the route which is added next.
     name: Option<Box<str>>,
     mounts: Vec<(Mount, S)>,
     /// With the section of each, of which there is one at most.
@@ -97,7 +98,13 @@ impl<S> RouterBuilder<S> {
         service: S,
     ) -> Self {
         let pattern = Pattern::regex(pattern.as_ref());
-        self.push(pattern, methods.into_iter().collect(), service);
+        let name = self.name.take();
+        self.push(
+            name.as_deref(),
+            pattern,
+            methods.into_iter().collect(),
+            service,
+        );
         self
     }
 
@@ -110,12 +117,23 @@ impl<S> RouterBuilder<S> {
         service: S,
     ) -> Self {
         let pattern = self.map.converters.template(template.as_ref(), false);
-        self.push(pattern, methods.into_iter().collect(), service);
+        let name = self.name.take();
+        self.push(
+            name.as_deref(),
+            pattern,
+            methods.into_iter().collect(),
+            service,
+        );
         self
     }
 
-    fn push(&mut self, pattern: Result<Pattern, BuildError>, methods: Box<[Method]>, service: S) {
-        let name = self.name.take();
+    fn push(
+        &mut self,
+        name: Option<&str>,
+        pattern: Result<Pattern, BuildError>,
+        methods: Box<[Method]>,
+        service: S,
+    ) {
         let pattern = pattern.and_then(|pattern| {
             if self.settings.leading != LeadingSlash::Keep && pattern.begins_with_slash() {
                 return Err(BuildError::Impossible {
@@ -133,10 +151,11 @@ impl<S> RouterBuilder<S> {
             section: self.section,
             service,
         };
-        self.map.push(pattern, name.as_deref(), endpoint);
+        self.map.push(pattern, name, endpoint);
     }
 
-    /// Names the route that is added next, for `url_for`.
+    /// Names the route that is added next, for `url_for`. It is an error if none is, but a mount or
+    /// another router.
     ///
     /// ```
     /// # use gateway_core::{Environ, Reply};
@@ -147,17 +166,30 @@ impl<S> RouterBuilder<S> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn name(mut self, name: impl AsRef<str>) -> Self {
+        self.settle_name();
         self.name = Some(name.as_ref().into());
         self
+    }
+
+    /// What follows is no route, or has a name of its own.
+    fn settle_name(&mut self) {
+        if let Some(name) = self.name.take() {
+            self.refuse(
+                &name,
+                "a name without a route: it stands right in front of one",
+            );
+        }
     }
 
     /// Adds all routes of another router behind a prefix, as
     /// [`UrlMapBuilder::include`] does. Methods and names stay; what is limited to a host stays
     /// so, and mounts are below the prefix, which has to be literal text then (`^blog/`). Settings
     /// and fallbacks are left out.
-    pub fn include(mut self, prefix: impl AsRef<str>, other: Self) -> Self {
+    pub fn include(mut self, prefix: impl AsRef<str>, mut other: Self) -> Self {
         let written = prefix.as_ref();
         let prefix = Pattern::regex(written);
+        self.settle_name();
+        other.settle_name();
         if let Some(error) = other.error.or(other.map.error) {
             self.error.get_or_insert(error);
         }
@@ -169,9 +201,8 @@ impl<S> RouterBuilder<S> {
         let section_of = |section: usize| sections.get(section).copied().unwrap_or(outside);
         for (pattern, name, endpoint) in other.map.routes {
             let joined = prefix.clone().and_then(|prefix| prefix.join(&pattern));
-            self.name = name;
             self.section = section_of(endpoint.section);
-            self.push(joined, endpoint.methods, endpoint.service);
+            self.push(name.as_deref(), joined, endpoint.methods, endpoint.service);
         }
         for (mount, service) in other.mounts {
             self.section = section_of(mount.section);
@@ -218,6 +249,7 @@ impl<S> RouterBuilder<S> {
     /// sees the path below it. Mounts go before routes; `/wikipedia` is not
     /// below `/wiki`.
     pub fn mount(mut self, prefix: impl AsRef<str>, service: S) -> Self {
+        self.settle_name();
         let section = self.section;
         match Prefix::new(prefix.as_ref()) {
             Ok(prefix) => self.mounts.push((Mount { prefix, section }, service)),
@@ -228,6 +260,7 @@ impl<S> RouterBuilder<S> {
 
     /// Answers what no route matches; by default 404 with a line of text.
     pub fn fallback(mut self, service: S) -> Self {
+        self.settle_name();
         let section = self.section;
         self.fallbacks.retain(|(own, _)| *own != section);
         self.fallbacks.push((section, service));
@@ -240,9 +273,11 @@ impl<S> RouterBuilder<S> {
     /// those of the path. There are no hosts inside of hosts; settings are those of the whole
     /// router.
     pub fn host(mut self, pattern: impl AsRef<str>, routes: impl FnOnce(Self) -> Self) -> Self {
+        self.settle_name();
         let section = self.section_of(pattern.as_ref());
         let outside = std::mem::replace(&mut self.section, section);
         self = routes(self);
+        self.settle_name();
         self.section = outside;
         self
     }
@@ -365,7 +400,8 @@ impl<S> RouterBuilder<S> {
         self
     }
 
-    /// See [`UrlMapBuilder::deny_shadowed`].
+    /// Makes a route an error that wins for none of its methods, because mounts and the routes in
+    /// front of it take all its paths. See [`UrlMapBuilder::deny_shadowed`].
     pub fn deny_shadowed(mut self) -> Self {
         self.deny_shadowed = true;
         self
@@ -396,7 +432,8 @@ impl<S> RouterBuilder<S> {
     ///
     /// As [`UrlMapBuilder::build`]; and if a pattern begins with `^/` although
     /// the leading slash is taken off, or a prefix is none.
-    pub fn build(self) -> Result<Router<S>, BuildError> {
+    pub fn build(mut self) -> Result<Router<S>, BuildError> {
+        self.settle_name();
         if let Some(error) = self.error {
             return Err(error);
         }
@@ -406,7 +443,8 @@ impl<S> RouterBuilder<S> {
         }
         let hosts = hosts.build()?;
 
-        let mut left = self.map.limits;
+        let limits = self.map.limits;
+        let mut left = limits;
         // One method's routes after the other share what is left of the budget.
         let checked = self.map.check(&mut left)?;
         let mut infos = Vec::with_capacity(checked.entries.len());
@@ -445,8 +483,15 @@ impl<S> RouterBuilder<S> {
             endpoints.push(service);
         }
         let mut sections = (0..=self.hosts.len())
-            .map(|section| build_section(section, &infos, &mut left, self.deny_shadowed))
+            .map(|section| build_section(section, &infos, &mut left))
             .collect::<Result<Box<[Section]>, _>>()?;
+        if self.deny_shadowed {
+            for (own, section) in sections.iter().enumerate() {
+                let mounts = self.mounts.iter().map(|(mount, _)| mount);
+                let mounts = mounts.filter(|mount| mount.section == 0 || mount.section == own);
+                deny_shadowed(section, &infos, mounts, &self.settings, limits)?;
+            }
+        }
         infos
             .iter_mut()
             .for_each(|info: &mut RouteInfo| info.entry.settle());

@@ -250,9 +250,13 @@ impl Shared {
             let merge = self.settings.merge_slashes;
             merge.then(|| slashes::merged(path)).flatten()
         };
-        // As it is asked for next, which is not the spelling of now.
         let leads_to = |path: String| {
-            let path = Spelling::of(&path).canonical().into_owned();
+            // As it will be asked for: no raw path is changed but in its slashes.
+            let path = match Spelling::of(&path).canonical() {
+                Cow::Borrowed(_) => path,
+                Cow::Owned(_) if self.settings.raw => return None,
+                Cow::Owned(canonical) => canonical,
+            };
             let text = self.text(&path).ok()?;
             let words = Words::new(&text);
             sections()

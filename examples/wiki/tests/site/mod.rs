@@ -11,21 +11,23 @@ use std::path::Path;
 
 use gateway_core::testing::{Client, RequestBuilder, TestResponse};
 use gateway_core::validator::{Breaches, ValidatedBody, ValidatorLayer};
-use gateway_core::{Body, ConnInfo, Prefix};
+use gateway_core::{Addr, Body, ConnInfo, Prefix};
 use http::Request;
 use tempfile::TempDir;
 use tower::ServiceBuilder;
 use wiki::stack::{Settings, stack};
 
-/// The wiki with its whole stack, called without sockets. When it goes out of scope, neither side may
+/// The wiki with its whole stack, without sockets. When it goes out of scope, neither side may
 /// have broken the contract.
 pub(crate) struct Site {
     client: Client,
     mount: String,
     breaches: Breaches,
     dir: TempDir,
-    listener: TcpListener,
-    browser: TcpStream,
+    /// A connection of this user's, for the wiki to find the developer at its other end: only then
+    /// does it show a traceback.
+    developer: TcpStream,
+    _browser: TcpStream,
 }
 
 /// What a browser remembers of an edit form.
@@ -54,21 +56,21 @@ impl Site {
             mount: Prefix::new(mount).unwrap(),
             development,
         };
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let browser = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let validator = ValidatorLayer::new();
         let breaches = validator.breaches();
         let service = ServiceBuilder::new()
             .layer(validator)
             .map_request(|request: Request<_>| request.map(Body::new::<ValidatedBody<Body>>))
             .service(stack(settings).unwrap());
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let browser = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         Self {
             client: Client::of_service(service),
             mount: mount.to_owned(),
             breaches,
             dir,
-            listener,
-            browser,
+            developer: listener.accept().unwrap().0,
+            _browser: browser,
         }
     }
 
@@ -78,9 +80,8 @@ impl Site {
 
     /// `path` is below the mount.
     pub(crate) fn request(&self, method: http::Method, path: &str) -> RequestBuilder<'_> {
-        // What is shown to a developer depends on whose socket the client's is: here this process's.
-        let local = self.listener.local_addr().unwrap();
-        let conn = ConnInfo::new(self.browser.local_addr().unwrap(), local);
+        let local = Addr::from(self.developer.local_addr().unwrap());
+        let conn = ConnInfo::new(self.developer.peer_addr().unwrap(), local);
         let uri = format!("{}{path}", self.mount.replace(' ', "%20"));
         self.client
             .request(method, &uri)
