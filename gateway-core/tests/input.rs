@@ -87,7 +87,8 @@ const WAYS: [(&str, Reading); 6] = [
 // After its own 408 the rest came as if it were whole, and after 413 nothing, as success.
 #[test]
 fn an_input_that_has_failed_fails_in_the_same_way_ever_after() {
-    let made: [(&str, fn() -> Input, u16); 9] = [
+    type Make = fn() -> Input;
+    let made: [(&str, Make, u16); 9] = [
         ("stalled", stalls, 408),
         ("too long", too_long, 413),
         ("too long, all there", too_long_though_it_is_all_there, 413),
