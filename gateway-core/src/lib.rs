@@ -106,7 +106,7 @@
 //! | `*`, and CONNECT's authority form | SCRIPT_NAME and PATH_INFO are empty; below no mount |
 //! | a path of 64 KiB | like any other (`http::Uri` holds 65,534 bytes) |
 //! | a header value that cannot be, in a [`Reply`] | an error answered with 500; nothing is split |
-//! | a body larger than the limit of [`Input::read_all`] | 413; cut short or malformed: 400; stalled: 408 |
+//! | a body larger than the limit of [`Input::read_all`], or of a layer such as tower-http's `RequestBodyLimitLayer` | 413; cut short or malformed: 400; stalled: 408; and so again however often it is read |
 //!
 //! # Features
 //!
