@@ -20,7 +20,10 @@ use crate::{
     ResponseBody,
     body::watched::{Started, Watch, start},
     context::{Account, Brief, Witness},
-    failure::{cause::Cause, facts::Stage},
+    failure::{
+        cause::{Cause, Outcome},
+        facts::Stage,
+    },
     pending::finish::{self, Finishing},
     request::gate::Verdict,
 };
@@ -64,11 +67,11 @@ impl<F> ResponseFuture<F> {
 
     /// Of a request whose handler will not run.
     #[cold]
-    pub(crate) fn failed(cause: Cause, stage: Stage, witness: &Witness) -> Self {
+    pub(crate) fn failed(outcome: impl Into<Outcome>, stage: Stage, witness: &Witness) -> Self {
         Self {
             inner: None,
             brief: Brief::nothing(),
-            state: State::Failed(Box::new(Finishing::new(cause, stage, witness))),
+            state: State::Failed(Box::new(Finishing::new(outcome, stage, witness))),
         }
     }
 
@@ -230,12 +233,12 @@ impl<F> ResponseFutureProjection<'_, F> {
         let Some(witness) = self.witness() else {
             return;
         };
-        let cause = match failed {
-            Failed::Handler(error) => Cause::of_error(error, &witness.config().statuses),
-            Failed::Body(error) => Cause::of_error(error, &witness.config().statuses),
-            Failed::Panic(caught) => Cause::of_panic(caught),
+        let outcome = match failed {
+            Failed::Handler(error) => Outcome::of_error(error, &witness.config().statuses),
+            Failed::Body(error) => Outcome::of_error(error, &witness.config().statuses),
+            Failed::Panic(caught) => Cause::of_panic(caught).into(),
         };
-        *self.state = State::Failed(Box::new(Finishing::new(cause, stage, &witness)));
+        *self.state = State::Failed(Box::new(Finishing::new(outcome, stage, &witness)));
     }
 }
 

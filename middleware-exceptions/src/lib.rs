@@ -94,9 +94,15 @@
 //! withheld, the body says why and which line mends it. [`show_details_if`](ExceptionsLayer::show_details_if) replaces
 //! the gates.
 //!
-//! Never in a page, nor in the log: Authorization, Cookie and their kind; any header, query, form or span field whose
-//! name has token, secret, key, auth, session, csrf, pass, pwd, cookie, credential, signature, bearer or jwt in it, also
-//! in a URL or in JSON that is the value of another; userinfo of URLs; environment variables; bytes of bodies. Messages are bounded, their control characters escaped: nothing of them splits a log record.
+//! Never in a page, nor in the log: the value of a header, of a field in a query, a form or a span, of a member of JSON or
+//! of what `Debug` writes, whose name says that it is a secret. Such are names with session, token, csrf, secret, passw,
+//! cookie, credential, signature, apikey and their like anywhere in them; with auth, key, pass, pw, sid or otp as a word
+//! (`user_pw`, `userPw`; not `author`); in queries and forms with code, ticket or sig as well. Nor the userinfo of URLs, what
+//! follows `Bearer`, JSON Web Tokens, environment variables, bytes of bodies. This holds for all text that is shown or logged:
+//! messages, causes, payloads, paths, headers and the literals in lines of source, however often it is percent-encoded.
+//! A text is cut first, to 8 KiB or less, and what the cut leaves open is a secret; then it is read once, in time that grows
+//! with its length. Control characters, and characters that hide or reorder text, are escaped: nothing of a message splits a
+//! log record. [`redacted`] does all that for what the program logs itself.
 //!
 //! # With axum
 //!
@@ -158,3 +164,4 @@ pub use report::Report;
 pub use request::accept::Format;
 pub use request::summary::RequestSummary;
 pub use service::Exceptions;
+pub use text::shown::redacted;

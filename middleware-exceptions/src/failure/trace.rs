@@ -1,14 +1,11 @@
 //! An error or a panic as it came, with what its frames can be had from.
 
-use std::{
-    error::Error,
-    fmt::{Debug, Write as _},
-};
+use std::{error::Error, fmt::Debug};
 
 use gateway_core::BoxError;
 use panic_capture::{Missing, discard, guard};
 
-use crate::text::clean;
+use crate::text::shown::Bounded;
 
 /// So many causes are followed: enough for any honest chain, few enough for one without end.
 pub(crate) const DEPTH: usize = 32;
@@ -98,8 +95,8 @@ impl AnyError {
             // It begins with the message: of others, a derived `Debug` of a deep chain would
             // overflow the stack.
             Self::Boxed(error) => {
-                let message = error.to_string();
-                if !debug(&error, 128).starts_with(clean::truncated(&message, 64)) {
+                let message = Bounded::of(format_args!("{error}"), 64).text;
+                if !debug(&error, 128).starts_with(&message) {
                     return None;
                 }
                 let debug = debug(&error, 1024 * 1024);
@@ -143,19 +140,5 @@ pub(crate) fn links<'a>(
 
 /// `Debug`, as much as fits. Raw.
 pub(crate) fn debug(error: &dyn Debug, limit: usize) -> String {
-    struct Bounded(String, usize);
-    impl std::fmt::Write for Bounded {
-        fn write_str(&mut self, text: &str) -> std::fmt::Result {
-            let fits = clean::truncated(text, self.1.saturating_sub(self.0.len()));
-            self.0.push_str(fits);
-            if fits.len() < text.len() {
-                Err(std::fmt::Error)
-            } else {
-                Ok(())
-            }
-        }
-    }
-    let mut text = Bounded(String::new(), limit);
-    _ = write!(text, "{error:?}");
-    text.0
+    Bounded::of(format_args!("{error:?}"), limit).text
 }

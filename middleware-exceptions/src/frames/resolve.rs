@@ -14,6 +14,7 @@ use crate::{
         trace::{AnyError, Trace},
     },
     frames::{Frame, Note, Traceback, source::Sources, symbols},
+    text::shown,
 };
 
 impl Traceback {
@@ -231,7 +232,11 @@ fn printed(error: &AnyError) -> Option<Vec<Arc<Frame>>> {
         let place = at.and_then(|at| {
             let (rest, column) = at.rsplit_once(':')?;
             let (file, line) = rest.rsplit_once(':')?;
-            Some((here.join(file), line.parse().ok()?, column.parse().ok()?))
+            Some((
+                here.join(shown::line(file, 1024)),
+                line.parse().ok()?,
+                column.parse().ok()?,
+            ))
         });
         if at.is_some() {
             lines.next();
@@ -240,7 +245,7 @@ fn printed(error: &AnyError) -> Option<Vec<Arc<Frame>>> {
             .as_ref()
             .map(|(file, line, column)| (file.as_path(), *line, *column));
         frames.push(Arc::new(symbols::described(
-            Some(name),
+            Some(&shown::line(name, 512)),
             place,
             &mut sources,
         )));

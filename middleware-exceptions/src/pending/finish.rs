@@ -8,14 +8,18 @@ use std::{
 
 use bytes::Bytes;
 use gateway_core::FailureText;
-use http::Response;
+use http::{Response, StatusCode};
 use panic_capture::{Caught, discard, guard};
 use tracing::Level;
 
 use crate::{
     config::Config,
     context::Witness,
-    failure::{cause::Cause, facts::Stage, id::ErrorId},
+    failure::{
+        cause::{Cause, Outcome},
+        facts::Stage,
+        id::ErrorId,
+    },
     frames::{Note, Traceback},
     pending::{
         ready::{Ready, prepare},
@@ -29,8 +33,9 @@ use crate::{
 
 /// A failure that is being reported. Dropped before it is through, it goes on elsewhere.
 pub(crate) struct Finishing {
+    /// `None` of what is answered and not reported.
     report: Option<Arc<Report>>,
-    id: ErrorId,
+    status: StatusCode,
     config: Arc<Config>,
     verdict: Verdict,
     format: Format,
@@ -40,24 +45,29 @@ pub(crate) struct Finishing {
 }
 
 impl Finishing {
-    pub(crate) fn new(cause: Cause, stage: Stage, witness: &Witness) -> Self {
-        // What is not a failure (a 404 by way of an error) is answered and not reported.
-        let told = !cause.is_failure();
-        let report = Report::new(cause, stage, witness.summary());
+    pub(crate) fn new(outcome: impl Into<Outcome>, stage: Stage, witness: &Witness) -> Self {
+        let (status, report) = match outcome.into() {
+            Outcome::Answer(status) => (status, None),
+            Outcome::Failure(cause) => {
+                let report = Report::new(cause, stage, witness.summary());
+                (report.status(), Some(Arc::new(report)))
+            }
+        };
         Self {
-            id: report.id(),
-            report: Some(Arc::new(report)),
+            status,
+            told: report.is_none(),
+            report,
             config: Arc::clone(witness.config()),
             verdict: witness.verdict(),
             format: witness.format(),
             is_head: witness.is_head(),
             waiting: None,
-            told,
         }
     }
 
-    pub(crate) fn id(&self) -> ErrorId {
-        self.id
+    /// The id in the log.
+    pub(crate) fn id(&self) -> Option<ErrorId> {
+        self.report.as_ref().map(|report| report.id())
     }
 
     /// Ready when the observers and the log have it.
@@ -94,26 +104,18 @@ impl Finishing {
     /// The clean response, where one is still possible. `None` is the content of one to HEAD.
     pub(crate) fn response(&self) -> Response<Option<Bytes>> {
         let response = match &self.report {
-            Some(report) if !report.status().is_server_error() => render::plain(report.status()),
+            None => render::plain(self.status),
             Some(report) => {
-                render::response(report, self.verdict, self.format, &self.config.renderer)
+                let renderer = &self.config.renderer;
+                let mut response = render::response(report, self.verdict, self.format, renderer);
+                // For `gateway_core::testing::Client`, and nobody on the wire.
+                let text = FailureText::new(AsText(Arc::clone(report)));
+                response.extensions_mut().insert(text);
+                response
             }
-            None => render::plain(http::StatusCode::INTERNAL_SERVER_ERROR),
         };
-        let is_head = self.is_head;
-        let mut response = response;
-        if let Some(report) = self
-            .report
-            .as_ref()
-            .filter(|report| report.status().is_server_error())
-        {
-            // For `gateway_core::testing::Client`, and nobody on the wire.
-            response
-                .extensions_mut()
-                .insert(FailureText::new(AsText(Arc::clone(report))));
-        }
         // RFC 9110 section 9.3.2: the header fields of a GET, without its content.
-        response.map(|text| (!is_head).then_some(text))
+        response.map(|text| (!self.is_head).then_some(text))
     }
 
     /// The traceback as text, for a body that asked for it.
