@@ -246,11 +246,15 @@ impl<F> ResponseFutureProjection<'_, F> {
 /// length or its coding.
 #[cold]
 fn may_append(headers: &HeaderMap, witness: &Witness) -> bool {
-    let content_type = headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
-    let is_text = content_type
-        .and_then(|value| value.get(..5))
-        .is_some_and(|start| start.eq_ignore_ascii_case(b"text/"));
-    is_text
+    let mut types = headers.get_all(header::CONTENT_TYPE).iter();
+    // In HTML a message would be markup: a script of whoever wrote into it.
+    let is_plain = |value: &HeaderValue| {
+        let mut parts = value.as_bytes().split(|byte| *byte == b';');
+        let essence = parts.next().unwrap_or_default();
+        essence.trim_ascii().eq_ignore_ascii_case(b"text/plain")
+    };
+    types.next().is_some_and(is_plain)
+        && types.next().is_none()
         && witness.verdict() == Verdict::Shown
         && !headers.contains_key(header::CONTENT_LENGTH)
         && !headers.contains_key(header::CONTENT_ENCODING)

@@ -142,8 +142,8 @@ impl ExceptionsLayer {
         self.with(|config| config.renderer.own = Some(Arc::new(render)))
     }
 
-    /// Where details are shown and a `text/*` body fails half way: appends the traceback to it.
-    /// Never to one with a `Content-Length` or a `Content-Encoding`. Off by default.
+    /// Where details are shown and a `text/plain` body fails half way: appends the traceback to it. To no other
+    /// type: what an error says would be markup in HTML. Never to one with a `Content-Length` or a `Content-Encoding`. Off by default.
     #[must_use]
     pub fn append_to_text_bodies(self) -> Self {
         self.with(|config| config.append = true)

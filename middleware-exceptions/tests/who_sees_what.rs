@@ -462,8 +462,21 @@ async fn a_traceback_is_appended_only_to_text_that_allows_it_and_only_when_asked
         (true, "text/plain", None, true),
         (false, "text/plain", None, false),
         (true, "application/json", None, false),
-        (true, "text/html", Some(("content-encoding", "gzip")), false),
-        (true, "text/html", Some(("content-length", "100")), false),
+        (true, "Text/Plain; charset=utf-8", None, true),
+        // Its message would be markup, a rule, a script or a row there.
+        (true, "text/html", None, false),
+        (true, "text/css", None, false),
+        (true, "text/javascript", None, false),
+        (true, "text/csv", None, false),
+        (true, "text/event-stream", None, false),
+        (true, "text/plainer", None, false),
+        (
+            true,
+            "text/plain",
+            Some(("content-encoding", "gzip")),
+            false,
+        ),
+        (true, "text/plain", Some(("content-length", "100")), false),
     ];
     for (append, content_type, header, appended) in cases {
         let layer = if append {
