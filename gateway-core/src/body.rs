@@ -1,5 +1,5 @@
 use std::fmt;
-use std::io::{self, Read, Write};
+use std::io::{Read, Write};
 use std::mem;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -9,8 +9,11 @@ use http_body::{Body as HttpBody, Frame, SizeHint};
 use panic_capture::guard;
 
 use crate::BoxError;
-use crate::block_on::block_on_forever;
-use crate::handoff::{Failed, Handed, Handoff, Source, Terms};
+use crate::stream::ending::{Failed, Failing};
+use crate::stream::handoff::{Handed, Terms};
+use crate::stream::source::{Chunks, ReadChunks, Source, Writing};
+use crate::stream::writer::BodyWriter;
+use crate::threads::block_on::block_on_forever;
 
 /// The body of a request or of a response: nothing, one piece, an iterator of pieces, a function
 /// that writes, or any [`http_body::Body`].
@@ -37,8 +40,6 @@ pub struct Body {
     pub(crate) kind: Kind,
 }
 
-pub(crate) type Chunks = Box<dyn Iterator<Item = Result<Bytes, BoxError>> + Send>;
-pub(crate) type Writing = Box<dyn FnOnce(&mut BodyWriter<'_>) -> Result<(), BoxError> + Send>;
 type Wrapped = Pin<Box<dyn HttpBody<Data = Bytes, Error = BoxError> + Send>>;
 
 #[derive(Default)]
@@ -75,67 +76,6 @@ impl Kind {
             handed: Handed::new(source, terms),
             given: false,
         }
-    }
-}
-
-/// A failure that is told when the pieces before it have had the time to be sent.
-///
-/// Servers send what they hold when a body has nothing more for now, and drop it when a body
-/// fails: hyper drops even the head. Over HTTP/2 it is another task that sends, perhaps on a
-/// thread that is busy. Nobody tells a body what was sent.
-pub(crate) struct Failing {
-    failed: Failed,
-    /// How often everybody else may go first.
-    turns: u8,
-    #[cfg(feature = "tokio")]
-    pause: Option<tokio::task::JoinHandle<()>>,
-}
-
-impl Failing {
-    fn at_once(failed: Failed) -> Self {
-        Self {
-            failed,
-            turns: 0,
-            #[cfg(feature = "tokio")]
-            pause: None,
-        }
-    }
-
-    fn after_pieces(failed: Failed) -> Self {
-        #[cfg(feature = "tokio")]
-        let pause = {
-            const PAUSE: std::time::Duration = std::time::Duration::from_millis(50);
-            // Not the runtime's timer, which it need not have.
-            let runtime = tokio::runtime::Handle::try_current().ok();
-            runtime.map(|runtime| runtime.spawn_blocking(|| std::thread::sleep(PAUSE)))
-        };
-        Self {
-            failed,
-            turns: 2,
-            #[cfg(feature = "tokio")]
-            pause,
-        }
-    }
-
-    #[cfg_attr(
-        not(feature = "tokio"),
-        expect(
-            clippy::needless_pass_by_ref_mut,
-            reason = "there is a pause to be polled with tokio"
-        )
-    )]
-    fn poll_pause(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        if let Some(less) = self.turns.checked_sub(1) {
-            self.turns = less;
-            context.waker().wake_by_ref();
-            return Poll::Pending;
-        }
-        #[cfg(feature = "tokio")]
-        if let Some(pause) = &mut self.pause {
-            _ = ready!(Pin::new(pause).poll(context));
-            self.pause = None;
-        }
-        Poll::Ready(())
     }
 }
 
@@ -182,20 +122,17 @@ impl Body {
 
     /// All that `reader` yields, in pieces of up to 64 KiB.
     pub fn from_reader(reader: impl Read + Send + 'static) -> Self {
-        Self::try_chunks(ReadChunks {
-            reader: Some(reader),
-            buffer: Vec::new(),
-        })
+        Self::try_chunks(ReadChunks::new(reader))
     }
 
-    /// What `write` writes: for code that wants an [`io::Write`] to push into, such as archive
+    /// What `write` writes: for code that wants an [`io::Write`](std::io::Write) to push into, such as archive
     /// and CSV writers.
     ///
     /// The writer is unbuffered, as a `File` is: every `write` can be on its way at once. Wrap it
-    /// in a [`BufWriter`](io::BufWriter) where pieces are small. Writing blocks while the client
+    /// in a [`BufWriter`](std::io::BufWriter) where pieces are small. Writing blocks while the client
     /// is slow (so it holds a thread; an iterator does not), and fails with
-    /// [`BrokenPipe`](io::ErrorKind::BrokenPipe) once the client is gone, or with
-    /// [`TimedOut`](io::ErrorKind::TimedOut) when it takes nothing for too long. An error that
+    /// [`BrokenPipe`](std::io::ErrorKind::BrokenPipe) once the client is gone, or with
+    /// [`TimedOut`](std::io::ErrorKind::TimedOut) when it takes nothing for too long. An error that
     /// `write` returns cuts the body short. The response's head goes out with what is written
     /// first, or at a `flush` before it.
     pub fn from_writer<F, E>(write: F) -> Self
@@ -446,137 +383,6 @@ macro_rules! from_bytes {
     )*};
 }
 from_bytes!(&'static str, String, &'static [u8], Vec<u8>);
-
-/// The pieces of a reader. The reader is let go at its end or first error.
-struct ReadChunks<R> {
-    reader: Option<R>,
-    buffer: Vec<u8>,
-}
-
-impl<R: Read> Iterator for ReadChunks<R> {
-    type Item = io::Result<Bytes>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        const CHUNK: usize = 64 * 1024;
-        let reader = self.reader.as_mut()?;
-        // One `read` a piece: a pipe's line must not wait for the rest of 64 KiB.
-        self.buffer.resize(CHUNK, 0);
-        let read = loop {
-            match reader.read(&mut self.buffer) {
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                other => break other,
-            }
-        };
-        match read {
-            Ok(0) => {
-                self.reader = None;
-                None
-            }
-            // A line must not keep the room for 64 KiB while it waits for a slow client.
-            Ok(length) if length < CHUNK / 2 => {
-                let (line, _) = self.buffer.split_at_checked(length)?;
-                Some(Ok(Bytes::copy_from_slice(line)))
-            }
-            Ok(length) => {
-                self.buffer.truncate(length);
-                Some(Ok(mem::take(&mut self.buffer).into()))
-            }
-            Err(error) => {
-                self.reader = None;
-                Some(Err(error))
-            }
-        }
-    }
-}
-
-/// Where [`Body::from_writer`] writes to.
-#[derive(Debug)]
-pub struct BodyWriter<'a> {
-    target: Target<'a>,
-    written: u64,
-}
-
-enum Target<'a> {
-    Direct(&'a mut dyn Write),
-    Handoff(&'a Handoff),
-}
-
-impl fmt::Debug for Target<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Direct(_) => "Direct",
-            Self::Handoff(_) => "Handoff",
-        })
-    }
-}
-
-impl<'a> BodyWriter<'a> {
-    fn direct(out: &'a mut dyn Write) -> Self {
-        Self {
-            target: Target::Direct(out),
-            written: 0,
-        }
-    }
-
-    pub(crate) fn handoff(handoff: &'a Handoff) -> Self {
-        Self {
-            target: Target::Handoff(handoff),
-            written: 0,
-        }
-    }
-
-    /// The number of bytes written so far.
-    #[must_use]
-    pub fn written(&self) -> u64 {
-        self.written
-    }
-
-    /// Sends a piece without copying it.
-    ///
-    /// # Errors
-    ///
-    /// The client is gone, or takes nothing for too long.
-    pub fn send(&mut self, piece: impl Into<Bytes>) -> io::Result<()> {
-        let piece = piece.into();
-        let length = piece.len() as u64;
-        match &mut self.target {
-            Target::Direct(out) => out.write_all(&piece)?,
-            Target::Handoff(handoff) => handoff.push(piece)?,
-        }
-        self.written += length;
-        Ok(())
-    }
-}
-
-/// How much one `write` takes.
-const MOST: usize = 64 * 1024;
-
-impl Write for BodyWriter<'_> {
-    fn write(&mut self, piece: &[u8]) -> io::Result<usize> {
-        let length = match &mut self.target {
-            Target::Direct(out) => out.write(piece)?,
-            Target::Handoff(handoff) => {
-                // A huge `write` must wait its turn like many small ones.
-                let (piece, _) = piece.split_at_checked(MOST).unwrap_or((piece, &[]));
-                handoff.push(handoff.copied(piece))?;
-                piece.len()
-            }
-        };
-        self.written += length as u64;
-        Ok(length)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        match &mut self.target {
-            Target::Direct(out) => out.flush(),
-            // Every piece is on its way already; perhaps the head is not.
-            Target::Handoff(handoff) => {
-                handoff.let_head_go();
-                Ok(())
-            }
-        }
-    }
-}
 
 pin_project_lite::pin_project! {
     pub(crate) struct ErrorBoxed<B> {

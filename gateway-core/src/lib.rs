@@ -114,43 +114,32 @@
 
 #[cfg(feature = "tokio")]
 pub mod adapt;
-mod ahead;
 mod application;
-mod arrival;
-mod block_on;
 mod body;
-mod buffers;
-mod canonical;
 pub mod compat;
-mod conn;
-mod environ;
 mod error;
 mod escape;
-mod handoff;
-mod input;
-pub mod mount;
+mod paths;
 #[cfg(feature = "proxy")]
 pub mod proxy;
-mod record;
 mod reply;
-mod script_name;
+mod request;
+mod stream;
 pub mod testing;
+mod threads;
 pub mod validator;
-mod vars;
-mod view;
 
 pub use application::{AnyApplication, Application, application};
-pub use arrival::{Arrival, ErrorSink, GatewayFacts, GatewayVars};
-pub use body::{Body, BodyWriter};
-pub use canonical::{Spelling, relative_reference};
-pub use conn::{Addr, ConnInfo};
-pub use environ::{Cancellation, Environ, EnvironBuilder, Errors, Segment};
+pub use body::Body;
 pub use error::{BoxError, Error, Failure, FailureText, Reported};
 pub use escape::escape;
-pub use input::Input;
-pub use mount::{MountLayer, mount};
-pub use record::{RecordPath, RecordPathLayer};
+pub use paths::{
+    InvalidPrefix, InvalidScriptName, MountLayer, Prefix, RecordPath, RecordPathLayer, ScriptName,
+    Spelling, Split, mount, relative_reference,
+};
 pub use reply::{IntoReply, Reply, Response};
-pub use script_name::{InvalidPrefix, InvalidScriptName, Prefix, ScriptName, Split};
-pub use vars::Vars;
-pub use view::{Form, Pairs, RequestExt};
+pub use request::{
+    Addr, Arrival, Cancellation, ConnInfo, Environ, EnvironBuilder, ErrorSink, Errors, Form,
+    GatewayFacts, GatewayVars, Input, Pairs, RequestExt, Segment, Vars,
+};
+pub use stream::BodyWriter;

@@ -6,6 +6,8 @@ mod bodies;
 mod calls;
 #[path = "adapters/drops.rs"]
 mod drops;
+#[path = "adapters/failures.rs"]
+mod failures;
 #[path = "adapters/reading.rs"]
 mod reading;
 #[path = "adapters/server.rs"]

@@ -8,16 +8,10 @@ use http::{HeaderMap, Request, Version, header};
 use http_body::Body as HttpBody;
 use tower_service::Service;
 
+use super::AnswerErrors;
 use super::call::BlockingFuture;
-use super::pool::{Limits, Pool};
-use super::{AnswerErrors, Lends};
-use crate::block_on::{Patience, STALL};
+use super::settings::{Settings, Threads};
 use crate::{Application, BoxError, Input, Response};
-
-/// Half of tokio's blocking threads: the rest is for files, names and other services.
-pub(crate) const THREADS: usize = 256;
-
-const INPUT_BUFFER: usize = 64 * 1024;
 
 /// An application as a tower service, on threads that may block: made by
 /// [`into_service`](Application::into_service).
@@ -57,69 +51,6 @@ const INPUT_BUFFER: usize = 64 * 1024;
 pub struct BlockingService<A> {
     threads: Arc<Threads<A>>,
     waiter: Option<u64>,
-}
-
-/// The application, its threads, and how they are used.
-pub(crate) struct Threads<A> {
-    pub(crate) application: Arc<A>,
-    pub(crate) pool: Arc<Pool>,
-    pub(crate) settings: Settings,
-}
-
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Settings {
-    threads: usize,
-    held_threads: Option<usize>,
-    input_buffer: usize,
-    pub(crate) output_buffer: Option<usize>,
-    stall_timeout: Duration,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            threads: THREADS,
-            held_threads: None,
-            input_buffer: INPUT_BUFFER,
-            output_buffer: None,
-            stall_timeout: STALL,
-        }
-    }
-}
-
-impl<A> Threads<A> {
-    fn new(application: Arc<A>, settings: Settings) -> Self {
-        let held = settings.held_threads.unwrap_or(settings.threads / 4);
-        let limits = Limits {
-            threads: settings.threads,
-            held: held.clamp(1, settings.threads),
-        };
-        Self {
-            application,
-            pool: Pool::new(limits),
-            settings,
-        }
-    }
-
-    pub(crate) fn patience(&self) -> Patience {
-        Patience::among(self.settings.stall_timeout, Arc::clone(&self.pool))
-    }
-
-    pub(crate) fn input_buffer(&self) -> usize {
-        self.settings.input_buffer
-    }
-}
-
-impl<A> Drop for Threads<A> {
-    fn drop(&mut self) {
-        self.pool.close();
-    }
-}
-
-impl<A: Application> Lends for Threads<A> {
-    fn pool(&self) -> &Arc<Pool> {
-        &self.pool
-    }
 }
 
 impl<A: Application> BlockingService<A> {
@@ -206,7 +137,7 @@ where
     type Future = BlockingFuture<A>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
-        let pool = &self.threads.pool;
+        let pool = self.threads.pool();
         let free = self.waiter.is_none() && pool.has_room();
         if free || pool.poll_room(&mut self.waiter, context.waker()) {
             return Poll::Ready(Ok(()));
@@ -243,7 +174,7 @@ impl<A> Clone for BlockingService<A> {
 impl<A> Drop for BlockingService<A> {
     fn drop(&mut self) {
         if let Some(waiter) = self.waiter {
-            self.threads.pool.leave(waiter);
+            self.threads.pool().leave(waiter);
         }
     }
 }
@@ -252,7 +183,7 @@ impl<A> fmt::Debug for BlockingService<A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("BlockingService")
             .field("settings", &self.threads.settings)
-            .field("pool", &self.threads.pool)
+            .field("pool", self.threads.pool())
             .finish_non_exhaustive()
     }
 }

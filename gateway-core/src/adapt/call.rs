@@ -9,11 +9,13 @@ use http::request::Parts;
 use http::{Method, StatusCode};
 use panic_capture::{Caught, discard, guard};
 
-use super::blocking::Threads;
-use super::pool::{Holding, Run, Turn, Work};
-use crate::block_on::Patience;
+use super::settings::Threads;
 use crate::body::Kind;
-use crate::handoff::{Failed, Handed, Handoff, Opens, Source, Terms, Urgency};
+use crate::stream::ending::Failed;
+use crate::stream::handoff::{Handed, Handoff, Opens, Terms};
+use crate::stream::patience::Patience;
+use crate::stream::source::Source;
+use crate::threads::work::{Holding, Run, Turn, Urgency, Work};
 use crate::{Application, Arrival, Body, BoxError, Environ, Error, Input, Response};
 
 /// The response of a [`BlockingService`](super::BlockingService). Dropping it before it is ready
@@ -92,7 +94,7 @@ impl<A: Application> Future for BlockingFuture<A> {
         let queued = matches!(progress.stage, Stage::Asked { .. });
         drop(progress);
         if queued {
-            self.call.threads.pool.hurry();
+            self.call.threads.pool().hurry();
         }
         Poll::Pending
     }
@@ -110,7 +112,7 @@ impl<A: Application> Drop for BlockingFuture<A> {
         }
         if matches!(stage, Stage::Asked { .. }) && self.step != Step::Arriving {
             let work: Work = Arc::clone(&self.call) as Work;
-            self.call.threads.pool.remove(&work);
+            self.call.threads.pool().remove(&work);
         }
         // A response nobody wants: its body has its iterator dropped where that may block.
         discard(stage);
@@ -194,7 +196,7 @@ impl<A: Application> Call<A> {
         let work: Work = Arc::clone(self) as Work;
         if self
             .threads
-            .pool
+            .pool()
             .submit(work, holding, Urgency::Soon)
             .is_err()
         {
@@ -315,7 +317,7 @@ impl<A: Application> Call<A> {
             }
         };
         let terms = Terms {
-            threads: Some(Arc::clone(&self.threads) as Arc<dyn super::Lends>),
+            threads: Some(self.threads.lender.clone()),
             high_water: self.threads.settings.output_buffer,
             patience,
             reads_client,
@@ -343,7 +345,7 @@ impl<A: Application> Opens for Call<A> {
 }
 
 impl<A: Application> Run for Call<A> {
-    fn run(self: Arc<Self>, turn: &mut Turn<'_>) {
+    fn run(self: Arc<Self>, turn: &mut dyn Turn) {
         let going_on = self.respond(|holding| holding == Holding::Free || turn.hold());
         turn.did(1);
         drop(self);

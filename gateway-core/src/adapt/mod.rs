@@ -26,42 +26,11 @@ mod answer;
 mod blocking;
 mod call;
 mod inline;
-pub(crate) mod pool;
 mod served;
-
-use std::sync::{Arc, OnceLock};
+mod settings;
 
 pub use answer::{AnswerErrors, AnswerFuture, Unanswered};
 pub use blocking::BlockingService;
 pub use call::BlockingFuture;
 pub use inline::{InlineFuture, InlineService};
 pub use served::{FromService, from_service};
-
-use pool::{Limits, Pool};
-
-/// Whoever keeps a pool of threads open.
-pub(crate) trait Lends: Send + Sync {
-    fn pool(&self) -> &Arc<Pool>;
-}
-
-struct Shared(Arc<Pool>);
-
-impl Lends for Shared {
-    fn pool(&self) -> &Arc<Pool> {
-        &self.0
-    }
-}
-
-/// For bodies that block and that no [`BlockingService`] has adapted: one for the process, with
-/// the defaults.
-pub(crate) fn shared_threads() -> Arc<dyn Lends> {
-    static SHARED: OnceLock<Arc<Shared>> = OnceLock::new();
-    let shared = SHARED.get_or_init(|| {
-        let limits = Limits {
-            threads: blocking::THREADS,
-            held: blocking::THREADS / 4,
-        };
-        Arc::new(Shared(Pool::new(limits)))
-    });
-    Arc::clone(shared) as Arc<dyn Lends>
-}

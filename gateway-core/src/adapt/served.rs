@@ -7,7 +7,7 @@ use http::{Request, StatusCode};
 use http_body::Body as HttpBody;
 use tower_service::Service;
 
-use crate::block_on::block_on;
+use crate::threads::block_on::block_on;
 use crate::{Application, Body, BoxError, Environ, Error, Response};
 
 /// How often one that waits looks whether the client is still there.

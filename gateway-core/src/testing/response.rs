@@ -3,8 +3,9 @@ use std::fmt;
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 
-use super::Answer;
-use crate::{BoxError, FailureText};
+use crate::{Body, BoxError, Error, FailureText};
+
+pub(super) type Answer = Result<http::Response<Body>, Error>;
 
 /// A whole response.
 ///

@@ -6,7 +6,8 @@ use bytes::Buf;
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
-use super::{Exchange, Side};
+use super::breach::{Exchange, Side};
+use super::rules::Length;
 
 pin_project! {
     /// A body as it is, watched.
@@ -27,17 +28,6 @@ struct Watch {
     promised: Option<u64>,
     came: u64,
     end: End,
-}
-
-/// How long a body is to be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Length {
-    /// By Content-Length.
-    Exactly(u64),
-    /// The status or the method allows none.
-    Nothing,
-    /// Nobody said.
-    Any,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

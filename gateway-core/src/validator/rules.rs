@@ -2,8 +2,7 @@
 
 use http::{HeaderMap, HeaderName, Method, Request, Response, StatusCode, Version, header};
 
-use super::body::Length;
-use super::{Exchange, Side};
+use super::breach::{Exchange, Side};
 
 /// RFC 9110 section 7.6.1: what concerns one connection is the server's, not the application's.
 const HOP_BY_HOP: [HeaderName; 7] = [
@@ -149,6 +148,17 @@ fn lengths(headers: &HeaderMap, breach: impl Fn(&'static str, String)) {
             breach(rule, format!("{value:?}"));
         }
     }
+}
+
+/// How long a body is to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Length {
+    /// By Content-Length.
+    Exactly(u64),
+    /// The status or the method allows none.
+    Nothing,
+    /// Nobody said.
+    Any,
 }
 
 /// What Content-Length declares.

@@ -1,3 +1,7 @@
+//! Any error, and what an application's errors remember: where `?` met them, and their status.
+
+pub(crate) mod input;
+
 use std::any::type_name;
 use std::error::Error as StdError;
 use std::fmt;
@@ -6,7 +10,7 @@ use std::sync::Arc;
 
 use http::StatusCode;
 
-use crate::input::InputError;
+use input::InputError;
 
 /// Any error, boxed: what tower and hyper speak.
 pub type BoxError = Box<dyn StdError + Send + Sync>;

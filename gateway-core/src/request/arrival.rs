@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use http::{Extensions, Uri};
 
-use crate::script_name::path_of;
+use crate::paths::script_name::path_of;
 use crate::{ConnInfo, ScriptName, Split};
 
 /// How a request arrived: over which connection, at which path, through which gateway.

@@ -1,10 +1,5 @@
 //! Buffers that are used again.
 
-#![cfg_attr(
-    not(feature = "tokio"),
-    expect(dead_code, reason = "they are the adapters'")
-)]
-
 use std::fmt;
 use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -1,6 +1,6 @@
 //! How far a producer may be ahead of its client.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use crate::threads::reserve::Reserve;
 
 /// How much may wait for a slow client before its producer waits too, unless somebody says
 /// otherwise: a thousand slow clients hold 64 MiB and not 1 GiB.
@@ -9,39 +9,6 @@ pub(crate) const HIGH_WATER: usize = 64 * 1024;
 /// How much more for a client that keeps up: the fewer the turns, the fewer the wake-ups and
 /// writes, of which each costs as much as to send 16 KiB.
 const MOST_BORROWED: usize = 192 * 1024;
-
-/// How much all clients of a service can have of that at a time. Those that kept up and then
-/// stopped keep what they have, so it is little for each of a thousand.
-const RESERVE: usize = 8 * 1024 * 1024;
-
-/// What the bodies of a service share to be further ahead of their clients.
-#[derive(Debug)]
-pub(crate) struct Reserve {
-    left: AtomicUsize,
-}
-
-impl Default for Reserve {
-    fn default() -> Self {
-        Self {
-            left: AtomicUsize::new(RESERVE),
-        }
-    }
-}
-
-impl Reserve {
-    /// As much of `wanted` as there is.
-    fn take(&self, wanted: usize) -> usize {
-        let take = |left: usize| Some(left.saturating_sub(wanted));
-        let before = self
-            .left
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, take);
-        before.unwrap_or_else(|left| left).min(wanted)
-    }
-
-    fn give(&self, back: usize) {
-        self.left.fetch_add(back, Ordering::Relaxed);
-    }
-}
 
 /// How far one producer may be ahead.
 #[derive(Debug)]
@@ -105,6 +72,7 @@ impl Ahead {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::threads::reserve::RESERVE;
 
     const KIB: usize = 1024;
 

@@ -4,11 +4,6 @@
 //! its thread goes away, and one comes back when there is room. A writer cannot be parked in the
 //! middle of a `write`: it waits, and so holds its thread.
 
-#![cfg_attr(
-    not(feature = "tokio"),
-    expect(dead_code, reason = "lent threads are the adapters'")
-)]
-
 use std::collections::VecDeque;
 use std::io;
 use std::mem;
@@ -19,25 +14,19 @@ use std::thread;
 use std::time::Instant;
 
 use bytes::Bytes;
-use panic_capture::{Caught, discard, guard};
+use panic_capture::{discard, guard};
 
-use crate::BoxError;
-#[cfg(feature = "tokio")]
-use crate::adapt::pool::{Holding, Run, Turn, Work};
-use crate::ahead::{Ahead, HIGH_WATER, Reserve};
-use crate::block_on::Patience;
-#[cfg(feature = "tokio")]
-use crate::block_on::STALL;
-use crate::body::{BodyWriter, Chunks, Writing};
+use super::ahead::{Ahead, HIGH_WATER};
+use super::ending::Failed;
+use super::patience::{Patience, STALL};
+use super::source::{Chunks, Source, Writing};
+use super::writer::{BodyWriter, Pieces};
+use crate::threads::lend::Lender;
+use crate::threads::reserve::Reserve;
+use crate::threads::work::{Holding, Run, Turn, Urgency, Work};
 
 /// How much is produced in one go while others wait for the thread.
 const TURN: usize = 256 * 1024;
-
-/// What makes the pieces.
-pub(crate) enum Source {
-    Chunks(Chunks),
-    Writing(Writing),
-}
 
 /// The body's half.
 pub(crate) struct Handed {
@@ -55,8 +44,7 @@ pub(crate) struct Handoff {
 #[derive(Default)]
 pub(crate) struct Terms {
     /// Where the threads come from. `None`: threads of their own.
-    #[cfg(feature = "tokio")]
-    pub(crate) threads: Option<Arc<dyn crate::adapt::Lends>>,
+    pub(crate) threads: Option<Lender>,
     /// How much waits for the client at most. `None`: [`HIGH_WATER`], and what can be borrowed.
     pub(crate) high_water: Option<usize>,
     pub(crate) patience: Patience,
@@ -69,16 +57,14 @@ pub(crate) struct Terms {
 impl Terms {
     /// For a body that nobody adapted.
     pub(crate) fn wherever_polled() -> Self {
-        #[cfg(feature = "tokio")]
-        if tokio::runtime::Handle::try_current().is_ok() {
-            let threads = crate::adapt::shared_threads();
-            return Self {
-                patience: Patience::among(STALL, Arc::clone(threads.pool())),
+        match Lender::shared() {
+            Some(threads) => Self {
+                patience: Patience::among(STALL, threads.pool().contention()),
                 threads: Some(threads),
                 ..Self::default()
-            };
+            },
+            None => Self::default(),
         }
-        Self::default()
     }
 }
 
@@ -88,12 +74,6 @@ pub(crate) trait Opens: Send + Sync {
 
     /// The body failed before it began: there need be no such response.
     fn fail(&self, failed: Failed);
-}
-
-/// How a body ends that is not complete.
-pub(crate) enum Failed {
-    Error(BoxError),
-    Panic(Caught),
 }
 
 struct State {
@@ -133,15 +113,6 @@ impl State {
 enum End {
     Complete,
     Failed(Failed),
-}
-
-/// How soon a thread must come for it.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Urgency {
-    Now,
-    /// Whoever asks comes back within microseconds and hurries: until then a
-    /// thread that is awake anyway may have taken it.
-    Soon,
 }
 
 /// What became of a producer's turn.
@@ -188,7 +159,6 @@ impl Handed {
     }
 
     /// Whether producing may wait for the client.
-    #[cfg(feature = "tokio")]
     pub(crate) fn holding(&self) -> Holding {
         let state = self.handoff.lock();
         let writes = matches!(state.source, Some(Source::Writing(_)));
@@ -197,7 +167,6 @@ impl Handed {
 
     /// The producer's half, for a thread that goes on with it at once. `head` is told when the
     /// body has begun.
-    #[cfg(feature = "tokio")]
     pub(crate) fn begin(&self, head: Arc<dyn Opens>) -> Arc<Handoff> {
         let mut state = self.handoff.lock();
         state.scheduled = true;
@@ -315,7 +284,6 @@ impl Handoff {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    #[cfg(feature = "tokio")]
     fn holding(&self, writes: bool) -> Holding {
         match writes || self.terms.reads_client {
             true => Holding::Held,
@@ -334,25 +302,12 @@ impl Handoff {
         chunk
     }
 
-    /// A piece like `written`.
-    pub(crate) fn copied(&self, written: &[u8]) -> Bytes {
-        let recycled = self.recycled(written);
-        recycled.unwrap_or_else(|| Bytes::copy_from_slice(written))
-    }
-
     fn recycled(&self, piece: &[u8]) -> Option<Bytes> {
-        #[cfg(feature = "tokio")]
-        if let Some(threads) = &self.terms.threads {
-            return threads.pool().buffers().copy(piece);
-        }
-        #[cfg(not(feature = "tokio"))]
-        let _ = piece;
-        None
+        self.terms.threads.as_ref()?.pool().buffers().copy(piece)
     }
 
     /// What can be borrowed to be further ahead of the client.
     fn reserve(&self) -> Option<&Reserve> {
-        #[cfg(feature = "tokio")]
         if self.terms.high_water.is_none()
             && let Some(threads) = &self.terms.threads
         {
@@ -364,7 +319,6 @@ impl Handoff {
     /// Finds a thread for the source. `true` if that was this one, and something was produced.
     fn schedule(self: &Arc<Self>, urgency: Urgency) -> bool {
         let writes = matches!(self.lock().source, Some(Source::Writing(_)));
-        #[cfg(feature = "tokio")]
         if let Some(threads) = &self.terms.threads {
             let holding = self.holding(writes);
             let work = Arc::clone(self);
@@ -372,8 +326,6 @@ impl Handoff {
                 return false;
             }
         }
-        #[cfg(not(feature = "tokio"))]
-        let _ = urgency;
         if !writes {
             self.produce(|| false);
             return true;
@@ -391,7 +343,6 @@ impl Handoff {
 
     /// Calls a thread for what was scheduled as [`Urgency::Soon`].
     fn hurry(&self) {
-        #[cfg(feature = "tokio")]
         if let Some(threads) = &self.terms.threads {
             threads.pool().hurry();
         }
@@ -399,7 +350,6 @@ impl Handoff {
 
     /// Has a thread that may block drop the source, since nobody wants its pieces any more.
     fn let_go(self: &Arc<Self>, scheduled: bool) {
-        #[cfg(feature = "tokio")]
         if let Some(threads) = &self.terms.threads {
             let work: Work = Arc::clone(self) as Work;
             // To be dropped it need not wait for a place to write from.
@@ -529,32 +479,6 @@ impl Handoff {
         }
     }
 
-    /// Releases the response's head before there is anything to follow it.
-    pub(crate) fn let_head_go(&self) {
-        let head = self.lock().head.take();
-        if let Some(head) = head {
-            head.open();
-        }
-    }
-
-    /// From the writer's thread: queues a piece when there is room for it.
-    pub(crate) fn push(&self, piece: Bytes) -> io::Result<()> {
-        if piece.is_empty() {
-            return Ok(());
-        }
-        let mut state = self.lock();
-        let queued = state.queued;
-        if state.ahead.is_full(queued, self.reserve()) {
-            state = self.wait_for_room(state)?;
-        }
-        if state.abandoned {
-            return Err(io::ErrorKind::BrokenPipe.into());
-        }
-        state.push(piece);
-        tell(state);
-        Ok(())
-    }
-
     fn wait_for_room<'a>(
         &'a self,
         mut state: MutexGuard<'a, State>,
@@ -581,9 +505,40 @@ impl Handoff {
     }
 }
 
-#[cfg(feature = "tokio")]
+/// From the writer's thread.
+impl Pieces for Handoff {
+    fn copied(&self, written: &[u8]) -> Bytes {
+        let recycled = self.recycled(written);
+        recycled.unwrap_or_else(|| Bytes::copy_from_slice(written))
+    }
+
+    fn push(&self, piece: Bytes) -> io::Result<()> {
+        if piece.is_empty() {
+            return Ok(());
+        }
+        let mut state = self.lock();
+        let queued = state.queued;
+        if state.ahead.is_full(queued, self.reserve()) {
+            state = self.wait_for_room(state)?;
+        }
+        if state.abandoned {
+            return Err(io::ErrorKind::BrokenPipe.into());
+        }
+        state.push(piece);
+        tell(state);
+        Ok(())
+    }
+
+    fn let_head_go(&self) {
+        let head = self.lock().head.take();
+        if let Some(head) = head {
+            head.open();
+        }
+    }
+}
+
 impl Run for Handoff {
-    fn run(self: Arc<Self>, turn: &mut Turn<'_>) {
+    fn run(self: Arc<Self>, turn: &mut dyn Turn) {
         let produced = self.produce(|| turn.others_wait());
         turn.did(produced.steps);
         if produced.gave_way {

@@ -4,8 +4,8 @@ use std::fmt;
 
 use http::{HeaderName, Method, Version, header};
 
-use crate::arrival;
-use crate::view::{View, default_port};
+use super::arrival;
+use super::view::View;
 
 /// The variables that are not header fields, in the order [`Vars`] gives them.
 const META: [&str; 20] = [
@@ -93,27 +93,6 @@ impl<'a> View<'a> {
     fn gateway_var(self, name: &str) -> Option<Cow<'a, [u8]>> {
         let gateway = arrival::arrival(self.extensions)?.gateway()?;
         gateway.var(name).map(Cow::Borrowed)
-    }
-
-    /// RFC 3875 section 4.1.14: the host name of the Script-URI, else our own address.
-    pub(crate) fn server_name(self) -> Cow<'a, str> {
-        let host = self.host().map(|host| split_port(host).0);
-        match host {
-            Some(name) if !name.is_empty() => Cow::Borrowed(name),
-            _ => match self.conn().and_then(|conn| conn.local().ip()) {
-                Some(ip) if ip.is_ipv6() => Cow::Owned(format!("[{ip}]")),
-                Some(ip) => Cow::Owned(ip.to_string()),
-                None => Cow::Borrowed("localhost"),
-            },
-        }
-    }
-
-    /// RFC 3875 section 4.1.15: the port the request was received on.
-    pub(crate) fn server_port(self) -> u16 {
-        let local = self.conn().and_then(|conn| conn.local().port());
-        local
-            .or_else(|| split_port(self.host()?).1)
-            .unwrap_or_else(|| default_port(self.scheme().as_str()))
     }
 
     /// The request target as the client sent it, without scheme and host.
@@ -250,16 +229,6 @@ fn cgi_byte(byte: u8) -> u8 {
 
 fn owned<'a>(value: impl fmt::Display) -> Cow<'a, [u8]> {
     Cow::Owned(format!("{value}").into_bytes())
-}
-
-/// `host:port` apart; an IPv6 address keeps its brackets.
-fn split_port(host: &str) -> (&str, Option<u16>) {
-    match host.rsplit_once(':') {
-        Some((name, port)) if !name.starts_with('[') || name.ends_with(']') => {
-            (name, port.parse().ok())
-        }
-        _ => (host, None),
-    }
 }
 
 /// The version as SERVER_PROTOCOL spells it (RFC 3875 section 4.1.16).

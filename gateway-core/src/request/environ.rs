@@ -11,10 +11,14 @@ use http::uri::{PathAndQuery, Uri};
 use http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Version};
 use percent_encoding::percent_decode_str;
 
-use crate::arrival::{self, Arrival, ErrorSink};
-use crate::script_name::{Prefix, ScriptName, Split};
-use crate::view::{Form, View, accessors};
-use crate::{Body, ConnInfo, Error, Input};
+use super::arrival::{self, Arrival, ErrorSink};
+use super::conn::ConnInfo;
+use super::ext::accessors;
+use super::form::Form;
+use super::input::Input;
+use super::view::View;
+use crate::paths::script_name::{self, Prefix, ScriptName, Split};
+use crate::{Body, Error};
 
 /// One request, as a blocking application sees it: PEP 3333's environ.
 ///
@@ -280,9 +284,9 @@ impl Environ {
         let mut parts = std::mem::replace(&mut self.parts, fresh);
         let split = position.as_ref().map(Position::split);
         let path_info = split.map_or("", |split| split.path_info);
-        if path_info != crate::script_name::path_of(&parts.uri) {
+        if path_info != script_name::path_of(&parts.uri) {
             arrival::record_path(&mut parts.extensions, &parts.uri);
-            parts.uri = crate::mount::below(&parts.uri, path_info);
+            parts.uri = script_name::below(&parts.uri, path_info);
         }
         Request::from_parts(parts, input.into())
     }

@@ -4,10 +4,8 @@
 )]
 
 use std::cell::OnceCell;
-use std::error::Error as StdError;
 use std::fmt;
 use std::io::{self, BufRead, Read};
-use std::iter;
 use std::mem;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -18,7 +16,10 @@ use bytes::{Buf, Bytes};
 use http::{HeaderMap, StatusCode};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 
-use crate::block_on::{Patience, block_on};
+use crate::body::{Body, ErrorBoxed, Kind};
+use crate::error::input::InputError;
+use crate::stream::patience::Patience;
+use crate::threads::block_on::block_on;
 use crate::{BoxError, Error};
 
 /// The body of a request, to read on a thread that may block: PEP 3333's `wsgi.input`.
@@ -102,7 +103,7 @@ impl Input {
         B: HttpBody<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
     {
         let source = Source::Http {
-            body: Box::pin(crate::body::ErrorBoxed { body }),
+            body: Box::pin(ErrorBoxed { body }),
             patience: Patience::default(),
             _alive: None,
             copied: false,
@@ -326,57 +327,6 @@ impl Feed {
     }
 }
 
-/// Inside the [`io::Error`] of a read that the client made fail: so `?` knows whose fault it was.
-#[derive(Debug)]
-pub(crate) struct InputError {
-    /// `None`: nothing came for too long.
-    cause: Option<BoxError>,
-}
-
-impl InputError {
-    fn broken(cause: BoxError) -> io::Error {
-        Self::of_kind(io::ErrorKind::Other, cause)
-    }
-
-    fn of_kind(kind: io::ErrorKind, cause: BoxError) -> io::Error {
-        io::Error::new(kind, Self { cause: Some(cause) })
-    }
-
-    fn stalled() -> io::Error {
-        io::Error::new(io::ErrorKind::TimedOut, Self { cause: None })
-    }
-
-    /// The status of the answer, where `error` is or comes of a failed read of the input.
-    pub(crate) fn status_behind(error: &(dyn StdError + 'static)) -> Option<StatusCode> {
-        let sources = iter::successors(Some(error), |error| (*error).source());
-        // A cycle of sources is possible.
-        let mut causes = sources.take(32).filter_map(|error| {
-            let inner = error.downcast_ref::<io::Error>()?.get_ref()?;
-            inner.downcast_ref::<Self>()
-        });
-        causes.next().map(|broken| match broken.cause {
-            Some(_) => StatusCode::BAD_REQUEST,
-            None => StatusCode::REQUEST_TIMEOUT,
-        })
-    }
-}
-
-/// As if it were the error it carries.
-impl fmt::Display for InputError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.cause {
-            Some(cause) => cause.fmt(f),
-            None => f.write_str("the rest of the request's body did not come in time"),
-        }
-    }
-}
-
-impl StdError for InputError {
-    fn source(&self) -> Option<&(dyn StdError + 'static)> {
-        self.cause.as_ref()?.source()
-    }
-}
-
 impl BufRead for Input {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
         match &mut self.feed {
@@ -410,11 +360,11 @@ impl From<Bytes> for Input {
     }
 }
 
-impl From<crate::Body> for Input {
-    fn from(body: crate::Body) -> Self {
+impl From<Body> for Input {
+    fn from(body: Body) -> Self {
         match body.kind {
-            crate::body::Kind::Once(bytes) => bytes.into(),
-            kind => Self::from_body(crate::Body { kind }),
+            Kind::Once(bytes) => bytes.into(),
+            kind => Self::from_body(Body { kind }),
         }
     }
 }
@@ -435,7 +385,7 @@ impl From<()> for Input {
 }
 
 /// What is left of the input, as a body to pass on. What comes from a client is not waited for.
-impl From<Input> for crate::Body {
+impl From<Input> for Body {
     fn from(input: Input) -> Self {
         let Some(feed) = input.feed else {
             return Self::empty();

@@ -4,7 +4,7 @@ use http::Request;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use crate::arrival::record_path;
+use crate::request::arrival::record_path;
 
 /// Records the client's path before somebody else's `nest` strips a prefix from it.
 ///

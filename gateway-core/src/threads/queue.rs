@@ -1,95 +1,59 @@
-//! Threads that may block: a queue of our own in front of the runtime's blocking pool.
-//!
-//! The runtime lends the threads (so its context is there, and its shutdown waits for what runs),
-//! but not once per request: a thread that has done one piece of work takes the next from our
-//! queue, and lingers a while when there is none. Under load most hand-overs then need no wake-up
-//! at all, and wake-ups are what a hop costs (some 30,000 kernel instructions).
-//!
-//! While work is quick, a thread for each processor is enough: the *crew*. As long as somebody
-//! watches that it gets on, no more are called for what is queued; see [`pace`].
-
-mod pace;
-mod worker;
+//! What is queued, who is at work, and who is to be called: decided under one lock, done by others.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
-use std::mem;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 use std::thread;
 
-use tokio::runtime::Handle;
-
-use crate::ahead::Reserve;
-use crate::buffers::Buffers;
-use crate::handoff::Urgency;
-use pace::{Pace, Running};
-use worker::{Parker, Worker};
-
-/// What is done on a thread that may block.
-pub(crate) trait Run: Send + Sync {
-    /// Does it. Does not panic.
-    fn run(self: Arc<Self>, turn: &mut Turn<'_>);
-}
-
-pub(crate) type Work = Arc<dyn Run>;
-
-/// Whether the work may wait for a client while it has a thread.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Holding {
-    Free,
-    /// So many at most at a time.
-    Held,
-}
-
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Limits {
-    pub(crate) threads: usize,
-    pub(crate) held: usize,
-}
+use super::buffers::Buffers;
+use super::pace::{Pace, Running};
+use super::parker::Parker;
+use super::reserve::Reserve;
+use super::work::{Holding, Limits, Work};
 
 pub(crate) struct Pool {
-    limits: Limits,
+    pub(super) limits: Limits,
     /// How many threads are enough for quick work.
-    crew: usize,
+    pub(super) crew: usize,
     /// Copies of what `state` has, to be read without the lock: about right is enough.
-    load: AtomicUsize,
-    queued: AtomicUsize,
-    contended: AtomicBool,
+    pub(super) load: AtomicUsize,
+    pub(super) queued: AtomicUsize,
+    pub(super) contended: Arc<AtomicBool>,
     reserve: Reserve,
-    buffers: Arc<Buffers>,
-    state: Mutex<State>,
+    pub(super) buffers: Arc<Buffers>,
+    pub(super) state: Mutex<State>,
 }
 
 #[derive(Default)]
-struct State {
-    queue: VecDeque<Job>,
+pub(super) struct State {
+    pub(super) queue: VecDeque<Job>,
     /// What waits for a place among those that may hold a thread.
-    unheld: VecDeque<Work>,
-    running: Running,
-    pace: Pace,
-    held: usize,
+    pub(super) unheld: VecDeque<Work>,
+    pub(super) running: Running,
+    pub(super) pace: Pace,
+    pub(super) held: usize,
     /// Threads that are ours at present, awake, idle or asked for.
-    workers: usize,
+    pub(super) workers: usize,
     /// Those that were woken and have not come yet.
-    called: usize,
+    pub(super) called: usize,
     /// Those that the runtime was asked for and has not sent yet.
-    spawned: usize,
+    pub(super) spawned: usize,
     /// One that has just run out of work looks about before it sleeps.
-    looking: bool,
+    pub(super) looking: bool,
     /// An idle one looks every now and then whether the others get on.
-    watched: bool,
+    pub(super) watched: bool,
     /// Last in, first out: the thread that is warm gets the work, the others go home.
-    idle: Vec<Arc<Parker>>,
-    waiters: BTreeMap<u64, Waker>,
-    next_waiter: u64,
-    closed: bool,
+    pub(super) idle: Vec<Arc<Parker>>,
+    pub(super) waiters: BTreeMap<u64, Waker>,
+    pub(super) next_waiter: u64,
+    pub(super) closed: bool,
 }
 
-struct Job {
-    work: Work,
-    holding: Holding,
+pub(super) struct Job {
+    pub(super) work: Work,
+    pub(super) holding: Holding,
 }
 
 impl State {
@@ -98,13 +62,13 @@ impl State {
     }
 
     /// The threads that will soon come to what is queued, as it seems.
-    fn at_work(&self) -> usize {
+    pub(super) fn at_work(&self) -> usize {
         let away = self.idle.len() + self.running.old();
         self.workers.saturating_sub(away)
     }
 
     /// Lets the next in that waits to hold a thread, if there is a place.
-    fn admit(&mut self, limits: Limits) {
+    pub(super) fn admit(&mut self, limits: Limits) {
         while self.held < limits.held
             && let Some(work) = self.unheld.pop_front()
         {
@@ -118,7 +82,7 @@ impl State {
 }
 
 /// What is to be done once the lock is released.
-enum Kick {
+pub(super) enum Kick {
     Enough,
     Call(Arc<Parker>),
     Spawn,
@@ -133,20 +97,20 @@ impl Pool {
             crew,
             load: AtomicUsize::new(0),
             queued: AtomicUsize::new(0),
-            contended: AtomicBool::new(false),
+            contended: Arc::default(),
             reserve: Reserve::default(),
             buffers: Arc::default(),
             state: Mutex::default(),
         })
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
         // Nothing below panics while it holds the lock.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Writes down for those who do not lock what changed.
-    fn publish(&self, state: &State) {
+    pub(super) fn publish(&self, state: &State) {
         self.load.store(state.load(), Ordering::Relaxed);
         self.queued.store(state.queue.len(), Ordering::Relaxed);
         self.contended
@@ -168,61 +132,13 @@ impl Pool {
         self.queued.load(Ordering::Relaxed) > 0
     }
 
-    /// Whether somebody waits for a place among those that hold a thread.
-    pub(crate) fn is_contended(&self) -> bool {
-        self.contended.load(Ordering::Relaxed)
-    }
-
-    /// Queues `work`. Gives it back when there is no thread and no runtime to lend one.
-    pub(crate) fn submit(
-        self: &Arc<Self>,
-        work: Work,
-        holding: Holding,
-        urgency: Urgency,
-    ) -> Result<(), Work> {
-        let mut state = self.lock();
-        if holding == Holding::Held {
-            if state.held >= self.limits.held {
-                state.unheld.push_back(work);
-                self.publish(&state);
-                return Ok(());
-            }
-            state.held += 1;
-        }
-        let job = Job {
-            work: Arc::clone(&work),
-            holding,
-        };
-        state.queue.push_back(job);
-        let kick = match urgency {
-            Urgency::Soon if state.at_work() > 0 => Kick::Enough,
-            _ => self.kick(&mut state, 0),
-        };
-        self.publish(&state);
-        drop(state);
-        if self.act(kick) {
-            return Ok(());
-        }
-        // No thread could be had. Whoever else has one may have taken the work all the same.
-        let mut state = self.lock();
-        if state.workers == 0 && Self::remove_from(&mut state, self.limits, &work) {
-            self.publish(&state);
-            return Err(work);
-        }
-        Ok(())
-    }
-
-    /// Calls a thread for what was submitted as [`Urgency::Soon`] and is still queued.
-    pub(crate) fn hurry(self: &Arc<Self>) {
-        let mut state = self.lock();
-        let kick = self.kick(&mut state, 0);
-        drop(state);
-        // Without another thread, those that are awake come to it in turn.
-        self.act(kick);
+    /// Set while work waits for a place among those that hold a thread.
+    pub(crate) fn contention(&self) -> &Arc<AtomicBool> {
+        &self.contended
     }
 
     /// Whom to call for what is queued, besides those who come anyway.
-    fn kick(&self, state: &mut State, besides: usize) -> Kick {
+    pub(super) fn kick(&self, state: &mut State, besides: usize) -> Kick {
         let coming = state.called + usize::from(state.looking) + besides;
         if coming >= state.queue.len() {
             return Kick::Enough;
@@ -252,42 +168,7 @@ impl Pool {
         state.pace.is_quick() && state.at_work() >= self.crew
     }
 
-    /// Whether that went well.
-    fn act(self: &Arc<Self>, kick: Kick) -> bool {
-        match kick {
-            Kick::Enough => true,
-            Kick::Call(parker) => {
-                parker.call();
-                true
-            }
-            Kick::Spawn => {
-                let worker = Worker::new(Arc::clone(self));
-                match Handle::try_current() {
-                    Ok(runtime) => worker.spawn_on(&runtime),
-                    Err(_) => {
-                        worker.give_up();
-                        false
-                    }
-                }
-            }
-        }
-    }
-
-    /// Takes `work` back out of the queues; `false` if a thread has it.
-    pub(crate) fn remove(self: &Arc<Self>, work: &Work) -> bool {
-        let mut state = self.lock();
-        let removed = Self::remove_from(&mut state, self.limits, work);
-        // One that may hold a thread now has not asked for it yet.
-        let kick = self.kick(&mut state, 0);
-        let woken = self.next_waiter(&mut state);
-        self.publish(&state);
-        drop(state);
-        self.act(kick);
-        wake(woken);
-        removed
-    }
-
-    fn remove_from(state: &mut State, limits: Limits, work: &Work) -> bool {
+    pub(super) fn remove_from(state: &mut State, limits: Limits, work: &Work) -> bool {
         let is_it = |other: &Work| Arc::ptr_eq(other, work);
         if let Some(at) = state.queue.iter().rposition(|job| is_it(&job.work)) {
             if let Some(job) = state.queue.remove(at)
@@ -337,27 +218,15 @@ impl Pool {
         wake(woken);
     }
 
-    fn next_waiter(&self, state: &mut State) -> Option<Waker> {
+    pub(super) fn next_waiter(&self, state: &mut State) -> Option<Waker> {
         if state.load() < self.limits.threads {
             return state.waiters.pop_first().map(|(_, waker)| waker);
         }
         None
     }
-
-    /// Nobody will submit any more: idle threads go home at once.
-    pub(crate) fn close(&self) {
-        let mut state = self.lock();
-        state.closed = true;
-        let idle = mem::take(&mut state.idle);
-        state.called += idle.len();
-        drop(state);
-        for parker in idle {
-            parker.call();
-        }
-    }
 }
 
-fn wake(waker: Option<Waker>) {
+pub(super) fn wake(waker: Option<Waker>) {
     if let Some(waker) = waker {
         waker.wake();
     }
@@ -374,37 +243,5 @@ impl fmt::Debug for Pool {
             .field("waiting_to_hold", &state.unheld.len())
             .field("workers", &state.workers)
             .finish_non_exhaustive()
-    }
-}
-
-/// A thread's turn at one piece of work.
-pub(crate) struct Turn<'a> {
-    pool: &'a Arc<Pool>,
-    holding: Holding,
-    steps: usize,
-}
-
-impl Turn<'_> {
-    /// Whether others wait for this thread.
-    pub(crate) fn others_wait(&self) -> bool {
-        self.pool.has_queue()
-    }
-
-    /// The work called the application so often.
-    pub(crate) fn did(&mut self, steps: usize) {
-        self.steps += steps;
-    }
-
-    /// From here on the work waits for a client: `false` if too many do already.
-    pub(crate) fn hold(&mut self) -> bool {
-        if self.holding == Holding::Free {
-            let mut state = self.pool.lock();
-            if state.held >= self.pool.limits.held {
-                return false;
-            }
-            state.held += 1;
-            self.holding = Holding::Held;
-        }
-        true
     }
 }

@@ -1,15 +1,16 @@
 //! The life of a thread: work, a look about, rest, and home.
 
 use std::mem;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, MutexGuard, mpsc};
-use std::thread::{self, Thread};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use panic_capture::{discard, guard};
-use tokio::runtime::Handle;
 
-use super::{Holding, Job, Kick, Pool, State, Turn, wake};
+use super::parker::Parker;
+use super::queue::{Job, Kick, Pool, State, wake};
+use super::runtime::Runtime;
+use super::work::{Holding, Turn, Urgency, Work};
 
 /// How long a thread without work waits for some before it goes back to the runtime.
 ///
@@ -31,16 +32,107 @@ const LOOKS: usize = 16;
 /// How long a runtime's shutdown waits for what it left undone.
 const LAST_WORK: Duration = Duration::from_secs(1);
 
+impl Pool {
+    /// Queues `work`. Gives it back when there is no thread and no runtime to lend one.
+    pub(crate) fn submit(
+        self: &Arc<Self>,
+        work: Work,
+        holding: Holding,
+        urgency: Urgency,
+    ) -> Result<(), Work> {
+        let mut state = self.lock();
+        if holding == Holding::Held {
+            if state.held >= self.limits.held {
+                state.unheld.push_back(work);
+                self.publish(&state);
+                return Ok(());
+            }
+            state.held += 1;
+        }
+        let job = Job {
+            work: Arc::clone(&work),
+            holding,
+        };
+        state.queue.push_back(job);
+        let kick = match urgency {
+            Urgency::Soon if state.at_work() > 0 => Kick::Enough,
+            _ => self.kick(&mut state, 0),
+        };
+        self.publish(&state);
+        drop(state);
+        if self.act(kick) {
+            return Ok(());
+        }
+        // No thread could be had. Whoever else has one may have taken the work all the same.
+        let mut state = self.lock();
+        if state.workers == 0 && Self::remove_from(&mut state, self.limits, &work) {
+            self.publish(&state);
+            return Err(work);
+        }
+        Ok(())
+    }
+
+    /// Calls a thread for what was submitted as [`Urgency::Soon`] and is still queued.
+    pub(crate) fn hurry(self: &Arc<Self>) {
+        let mut state = self.lock();
+        let kick = self.kick(&mut state, 0);
+        drop(state);
+        // Without another thread, those that are awake come to it in turn.
+        self.act(kick);
+    }
+
+    /// Takes `work` back out of the queues; `false` if a thread has it.
+    pub(crate) fn remove(self: &Arc<Self>, work: &Work) -> bool {
+        let mut state = self.lock();
+        let removed = Self::remove_from(&mut state, self.limits, work);
+        // One that may hold a thread now has not asked for it yet.
+        let kick = self.kick(&mut state, 0);
+        let woken = self.next_waiter(&mut state);
+        self.publish(&state);
+        drop(state);
+        self.act(kick);
+        wake(woken);
+        removed
+    }
+
+    /// Nobody will submit any more: idle threads go home at once.
+    pub(crate) fn close(&self) {
+        let mut state = self.lock();
+        state.closed = true;
+        let idle = mem::take(&mut state.idle);
+        state.called += idle.len();
+        drop(state);
+        for parker in idle {
+            parker.call();
+        }
+    }
+
+    /// Whether that went well.
+    pub(super) fn act(self: &Arc<Self>, kick: Kick) -> bool {
+        match kick {
+            Kick::Enough => true,
+            Kick::Call(parker) => {
+                parker.call();
+                true
+            }
+            Kick::Spawn => {
+                let worker = Worker::new(Arc::clone(self));
+                match Runtime::current() {
+                    Some(runtime) => worker.spawn_on(&runtime),
+                    None => {
+                        worker.give_up();
+                        false
+                    }
+                }
+            }
+        }
+    }
+}
+
 /// One thread of ours, or the intention to have one.
 pub(super) struct Worker {
     pool: Arc<Pool>,
     came: bool,
-}
-
-/// How an idle thread is called.
-pub(super) struct Parker {
-    thread: Thread,
-    called: AtomicBool,
 }
 
 type Locked<'a> = MutexGuard<'a, State>;
@@ -51,12 +143,11 @@ impl Worker {
     }
 
     /// Whether the runtime took it: one that shuts down does not.
-    pub(super) fn spawn_on(mut self, runtime: &Handle) -> bool {
-        let handle = runtime.spawn_blocking(move || {
+    pub(super) fn spawn_on(mut self, runtime: &Runtime) -> bool {
+        runtime.spawn_blocking(move || {
             self.came = true;
             self.run(Some(Instant::now() + TENURE));
-        });
-        !handle.is_finished()
+        })
     }
 
     pub(super) fn give_up(mut self) {
@@ -68,10 +159,7 @@ impl Worker {
 
     fn run(&self, until: Option<Instant>) {
         let pool = &self.pool;
-        let parker = Arc::new(Parker {
-            thread: thread::current(),
-            called: AtomicBool::new(false),
-        });
+        let parker = Arc::new(Parker::here());
         let mut state = pool.lock();
         state.spawned -= 1;
         let mut looked = false;
@@ -140,7 +228,7 @@ impl Worker {
         pool.publish(&state);
         drop(state);
         pool.act(kick);
-        let mut turn = Turn {
+        let mut turn = ThisTurn {
             pool,
             holding: job.holding,
             steps: 0,
@@ -151,7 +239,7 @@ impl Worker {
             discard(caught);
         }
         let now = Instant::now();
-        let Turn { holding, steps, .. } = turn;
+        let ThisTurn { holding, steps, .. } = turn;
         let mut state = pool.lock();
         state.running.end(begun);
         state.pace.record(now - start, steps);
@@ -197,7 +285,7 @@ impl Worker {
             let is_it = |it: &Arc<Parker>| Arc::ptr_eq(it, parker);
             let Some(at) = state.idle.iter().position(is_it) else {
                 // Perhaps just when it gave up.
-                parker.called.store(false, Ordering::Relaxed);
+                parker.forget();
                 state.called -= 1;
                 state.watched &= !watches;
                 let rested = match called || !state.queue.is_empty() {
@@ -251,28 +339,6 @@ impl Pool {
     }
 }
 
-impl Parker {
-    pub(super) fn call(&self) {
-        self.called.store(true, Ordering::Release);
-        self.thread.unpark();
-    }
-
-    /// Whether somebody called; `false` after `limit`.
-    fn wait(&self, limit: Duration) -> bool {
-        let until = Instant::now() + limit;
-        loop {
-            if self.called.swap(false, Ordering::Acquire) {
-                return true;
-            }
-            let left = until.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return false;
-            }
-            thread::park_timeout(left);
-        }
-    }
-}
-
 impl Drop for Worker {
     fn drop(&mut self) {
         if self.came {
@@ -314,5 +380,34 @@ impl Drop for Worker {
                 state.workers -= 1;
             }
         }
+    }
+}
+
+/// A thread's turn at one job.
+struct ThisTurn<'a> {
+    pool: &'a Arc<Pool>,
+    holding: Holding,
+    steps: usize,
+}
+
+impl Turn for ThisTurn<'_> {
+    fn others_wait(&self) -> bool {
+        self.pool.has_queue()
+    }
+
+    fn did(&mut self, steps: usize) {
+        self.steps += steps;
+    }
+
+    fn hold(&mut self) -> bool {
+        if self.holding == Holding::Free {
+            let mut state = self.pool.lock();
+            if state.held >= self.pool.limits.held {
+                return false;
+            }
+            state.held += 1;
+            self.holding = Holding::Held;
+        }
+        true
     }
 }

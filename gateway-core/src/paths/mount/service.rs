@@ -4,7 +4,8 @@ use std::task::{Context, Poll, ready};
 use http::{HeaderValue, Request, Response, StatusCode, header};
 use tower_service::Service;
 
-use super::{MountBody, ResponseFuture, below};
+use super::{MountBody, ResponseFuture};
+use crate::paths::script_name::below;
 use crate::{Body, InvalidPrefix, Prefix, RecordPathLayer};
 
 /// Serves `mounted` below `prefix`; every other request is answered with 404 unless

@@ -1,0 +1,11 @@
+//! Services below a path prefix.
+
+mod body;
+mod future;
+mod layer;
+mod service;
+
+pub use body::MountBody;
+pub use future::ResponseFuture;
+pub use layer::MountLayer;
+pub use service::{Mount, NotFound, mount};
