@@ -3,6 +3,8 @@ use std::task::{Context, Poll};
 use panic_capture::Caught;
 
 use crate::BoxError;
+#[cfg(feature = "tokio")]
+use crate::stream::pause::Pause;
 
 /// How a body ends that is not complete.
 pub(crate) enum Failed {
@@ -20,7 +22,7 @@ pub(crate) struct Failing {
     /// How often everybody else may go first.
     turns: u8,
     #[cfg(feature = "tokio")]
-    pause: Option<tokio::task::JoinHandle<()>>,
+    pause: Option<Pause>,
 }
 
 impl Failing {
@@ -35,12 +37,10 @@ impl Failing {
 
     pub(crate) fn after_pieces(failed: Failed) -> Self {
         #[cfg(feature = "tokio")]
-        let pause = {
-            const PAUSE: std::time::Duration = std::time::Duration::from_millis(50);
-            // Not the runtime's timer, which it need not have.
-            let runtime = tokio::runtime::Handle::try_current().ok();
-            runtime.map(|runtime| runtime.spawn_blocking(|| std::thread::sleep(PAUSE)))
-        };
+        // Not the runtime's timer, which it need not have; nor one of its threads, which other work needs.
+        let pause = tokio::runtime::Handle::try_current()
+            .is_ok()
+            .then(Pause::begin);
         Self {
             failed,
             turns: 2,
@@ -49,22 +49,15 @@ impl Failing {
         }
     }
 
-    #[cfg_attr(
-        not(feature = "tokio"),
-        expect(
-            clippy::needless_pass_by_ref_mut,
-            reason = "there is a pause to be polled with tokio"
-        )
-    )]
-    pub(crate) fn poll_pause(&mut self, context: &mut Context<'_>) -> Poll<()> {
+    pub(crate) fn poll_pause(&mut self, context: &Context<'_>) -> Poll<()> {
         if let Some(less) = self.turns.checked_sub(1) {
             self.turns = less;
             context.waker().wake_by_ref();
             return Poll::Pending;
         }
         #[cfg(feature = "tokio")]
-        if let Some(pause) = &mut self.pause {
-            _ = std::task::ready!(std::pin::Pin::new(pause).poll(context));
+        if let Some(pause) = &self.pause {
+            std::task::ready!(pause.poll(context));
             self.pause = None;
         }
         Poll::Ready(())
