@@ -142,3 +142,27 @@ pub(crate) fn links<'a>(
 pub(crate) fn debug(error: &dyn Debug, limit: usize) -> String {
     Bounded::of(format_args!("{error:?}"), limit).text
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fmt;
+
+    use super::*;
+
+    /// With `RUST_BACKTRACE=1` the whole message of an error was made into a string, to compare 64 bytes of it.
+    #[test]
+    fn the_search_for_a_backtrace_ends_a_message_that_does_not() {
+        #[derive(Debug)]
+        struct Endless;
+        impl fmt::Display for Endless {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                for _ in 0..1000 {
+                    f.write_str("more and more\n")?;
+                }
+                panic!("formatted on and on");
+            }
+        }
+        impl Error for Endless {}
+        assert_eq!(AnyError::from(Endless).printed_backtrace(), None);
+    }
+}
