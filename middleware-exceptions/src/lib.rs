@@ -81,7 +81,7 @@
 //! panic in a panic hook, a stack overflow, `abort()`: there the language ends the process. Tasks of your own
 //! (`tokio::spawn`) are not part of the request; await them. A panic that `resume_unwind` raises with a fresh
 //! payload has no frames to show, nor has one whose hook was replaced after the layer was built: install color-eyre
-//! first. Where two panics could be meant, none is shown, rather than somebody else's.
+//! first. Where two panics could be meant, what both have in common is shown: nothing is another request's.
 //!
 //! # How production stays safe
 //!

@@ -33,7 +33,7 @@ pub struct Exceptions<S> {
     inner: S,
     account: Arc<Account>,
     /// `poll_ready` has failed: the call that follows answers for it.
-    failed: Option<Box<Outcome>>,
+    failed: Option<Outcome>,
 }
 
 impl<S> Exceptions<S> {
@@ -76,7 +76,7 @@ where
             Ok(Poll::Ready(Err(error))) => Outcome::of_error(error, &self.account.config.statuses),
             Err(payload) => Cause::of_panic(guard.caught(payload)).into(),
         };
-        self.failed = Some(Box::new(failed));
+        self.failed = Some(failed);
         Poll::Ready(Ok(()))
     }
 
@@ -121,7 +121,7 @@ impl<S> Exceptions<S> {
             Some(unready) => {
                 // Its drop may panic; the failure that is told of is the first.
                 discard(request);
-                ResponseFuture::failed(*unready, Stage::Ready, &Witness { brief, account })
+                ResponseFuture::failed(unready, Stage::Ready, &Witness { brief, account })
             }
             None => match guard(|| self.inner.call(request)) {
                 Ok(inner) => ResponseFuture::running(inner, brief, account),
@@ -151,7 +151,7 @@ impl<S> Drop for Exceptions<S> {
         // No call came after the failure, so there is no request to answer: it is reported all the same.
         if let Some(outcome) = self.failed.take() {
             let nobody = Witness::of_nothing(&self.account);
-            drop(Finishing::new(*outcome, Stage::Ready, &nobody));
+            drop(Finishing::new(outcome, Stage::Ready, &nobody));
         }
     }
 }

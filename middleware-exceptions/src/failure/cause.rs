@@ -29,6 +29,7 @@ pub(crate) struct Cause {
     pub(crate) chain: Vec<ChainLink>,
     pub(crate) chain_cut: bool,
     pub(crate) location: Option<Place>,
+    pub(crate) candidates: Vec<Place>,
     pub(crate) thread: Option<String>,
     pub(crate) spans: Vec<SpanSummary>,
     pub(crate) status: StatusCode,
@@ -39,7 +40,7 @@ pub(crate) struct Cause {
 pub(crate) enum Outcome {
     /// No failure of ours (a 404 by way of an error): answered, and asked for nothing that no report needs.
     Answer(StatusCode),
-    Failure(Cause),
+    Failure(Box<Cause>),
 }
 
 /// What the program maps an error to, if it knows its type.
@@ -59,6 +60,7 @@ impl Cause {
             chain: Vec::new(),
             chain_cut: false,
             location: None,
+            candidates: Vec::new(),
             thread: None,
             spans: Vec::new(),
             status: StatusCode::INTERNAL_SERVER_ERROR,
@@ -66,16 +68,19 @@ impl Cause {
         };
         match capture {
             Ok(mut capture) => {
-                cause.location = capture.place().map(|place| Place {
+                let shown = |place: &panic_capture::Place| Place {
                     file: shown::line(&place.file, 512),
                     line: place.line,
                     column: place.column,
-                });
+                };
+                cause.location = capture.place().map(shown);
+                cause.candidates = capture.candidates().iter().map(shown).collect();
                 cause.thread = capture.thread().map(|name| shown::line(name, 256));
                 cause.spans = spans::of_panic(capture.take_context());
                 cause.trace = Trace::Addresses {
                     frames: capture.frames().into(),
                     truncated: capture.is_truncated(),
+                    doubt: capture.doubt(),
                 };
                 discard(capture);
             }
@@ -92,6 +97,7 @@ impl Cause {
             chain: Vec::new(),
             chain_cut: false,
             location: None,
+            candidates: Vec::new(),
             thread: None,
             spans: Vec::new(),
             status,
@@ -165,7 +171,7 @@ impl Outcome {
             status => {
                 let type_name = (!known.contains("dyn ")).then(|| shown::line(known, 256));
                 let status = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-                Self::Failure(Cause::of_held(held, type_name, status))
+                Cause::of_held(held, type_name, status).into()
             }
         }
     }
@@ -173,7 +179,7 @@ impl Outcome {
 
 impl From<Cause> for Outcome {
     fn from(cause: Cause) -> Self {
-        Self::Failure(cause)
+        Self::Failure(Box::new(cause))
     }
 }
 

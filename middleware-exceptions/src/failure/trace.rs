@@ -16,6 +16,8 @@ pub(crate) enum Trace {
     Addresses {
         frames: Box<[usize]>,
         truncated: bool,
+        /// Why they are not all, or not surely these.
+        doubt: Option<Missing>,
     },
     /// A panic without.
     Missing(Missing),

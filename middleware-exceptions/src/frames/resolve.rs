@@ -28,15 +28,20 @@ impl Traceback {
 
     pub(crate) fn resolve(trace: &Trace, place: Option<&Place>) -> Self {
         match trace {
-            Trace::Missing(Missing::Ambiguous) => Self::without(place, Note::Ambiguous),
-            Trace::Missing(_) => Self::without(place, Note::Unseen),
-            Trace::Addresses { frames, truncated } => {
+            Trace::Missing(missing) => Self::without(place, note(*missing)),
+            Trace::Addresses {
+                frames,
+                truncated,
+                doubt,
+            } => {
                 let inlined = symbols::resolved(frames);
                 let flat = inlined
                     .iter()
                     .flat_map(|frames| frames.iter().cloned())
                     .collect();
-                Self::of(flat, *truncated, place)
+                let mut traceback = Self::of(flat, *truncated, place);
+                traceback.note = doubt.map(note);
+                traceback
             }
             Trace::Error(error) => {
                 let printed = symbols::backtraces_enabled()
@@ -68,6 +73,14 @@ impl Traceback {
             lacks_lines,
             note: None,
         }
+    }
+}
+
+fn note(missing: Missing) -> Note {
+    match missing {
+        Missing::Ambiguous => Note::Ambiguous,
+        Missing::TooMany => Note::TooMany,
+        _ => Note::Unseen,
     }
 }
 

@@ -49,7 +49,7 @@ impl Finishing {
         let (status, report) = match outcome.into() {
             Outcome::Answer(status) => (status, None),
             Outcome::Failure(cause) => {
-                let report = Report::new(cause, stage, witness.summary());
+                let report = Report::new(*cause, stage, witness.summary());
                 (report.status(), Some(Arc::new(report)))
             }
         };
