@@ -76,6 +76,12 @@ mod tests {
             ("\u{9b}c1", "\\u{9b}c1"),
             ("\u{202e}gnp.exe", "\\u{202e}gnp.exe"),
             ("naïve ✓ 日本", "naïve ✓ 日本"),
+            ("user\u{ad}name", "user\\u{ad}name"),
+            ("\u{61c}\u{200f}", "\\u{61c}\\u{200f}"),
+            ("a\u{180e}b\u{3164}c", "a\\u{180e}b\\u{3164}c"),
+            ("x\u{fe0f}\u{e0101}", "x\\u{fe0f}\\u{e0101}"),
+            ("\u{e0041}\u{e007f}", "\\u{e0041}\\u{e007f}"),
+            ("e\u{301}🔒", "e\u{301}🔒"),
             ("trailing\n\n", "trailing"),
         ];
         for (raw, clean) in cases {
