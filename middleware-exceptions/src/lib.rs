@@ -122,6 +122,26 @@
 //! axum turns the errors of handlers into responses before any layer sees them. To have them reported, return
 //! them from a service: `route_service` with `tower::service_fn`, whose error may be anything.
 //!
+//! # The log
+//!
+//! Failures are events of [`tracing`](https://docs.rs/tracing). A program that shows events on stderr, and this crate's
+//! whatever `RUST_LOG` says:
+//!
+//! ```
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use tracing_subscriber::EnvFilter;
+//!
+//! let filter = EnvFilter::from_default_env().add_directive("middleware_exceptions=error".parse()?);
+//! tracing_subscriber::fmt()
+//!     .with_env_filter(filter)
+//!     .with_writer(std::io::stderr)
+//!     .init();
+//! # Ok(()) }
+//! ```
+//!
+//! Where nobody subscribes, or the filter leaves these events out and there is no observer either, they are written to stderr
+//! all the same: an id that a client was given is always to be found.
+//!
 //! # With anyhow, eyre and tracing
 //!
 //! A service whose error is `anyhow::Error` or `eyre::Report` shows its chain; with the feature of that name also its

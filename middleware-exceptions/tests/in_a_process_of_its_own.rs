@@ -14,7 +14,7 @@ use gateway_core::BoxError;
 use middleware_exceptions::ExceptionsLayer;
 use support::{Never, ask, handler, layer, ok};
 
-/// What one of the children below prints.
+/// What one of the children below prints, on stdout and then on stderr.
 #[track_caller]
 fn printed_by(program: &Path, child: &str, environment: &[(&str, &str)]) -> String {
     let output = Command::new(program)
@@ -24,9 +24,10 @@ fn printed_by(program: &Path, child: &str, environment: &[(&str, &str)]) -> Stri
         .envs(environment.iter().copied())
         .output()
         .unwrap();
-    let text = String::from_utf8(output.stdout).unwrap();
-    assert!(output.status.success(), "{text}");
-    text
+    let [text, errors] =
+        [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap());
+    assert!(output.status.success(), "{text}{errors}");
+    text + &errors
 }
 
 fn this_program() -> PathBuf {
@@ -136,4 +137,90 @@ fn no_debuginfo() {
         "{text}"
     );
     assert!(!text.contains(", line 0"), "{text}");
+}
+
+/// The response, and nothing else, on stdout.
+async fn fail(layer: ExceptionsLayer) {
+    let taken = ask(
+        &layer,
+        handler(async |_| -> Never { panic!("boom: token=hunter2") }),
+    )
+    .await;
+    std::io::Write::write_all(&mut std::io::stdout(), taken.text.as_bytes()).unwrap();
+}
+
+#[tokio::test]
+#[ignore = "a child of a_failure_is_on_stderr_where_nobody_subscribes"]
+async fn nobody_subscribes() {
+    fail(ExceptionsLayer::new().silence_default_hook()).await;
+}
+
+#[tokio::test]
+#[ignore = "a child of a_failure_is_on_stderr_where_nobody_subscribes"]
+async fn an_observer_and_no_subscriber() {
+    fail(
+        ExceptionsLayer::new()
+            .silence_default_hook()
+            .on_report(|_| {}),
+    )
+    .await;
+}
+
+#[tokio::test]
+#[ignore = "a child of a_failure_is_on_stderr_where_nobody_subscribes"]
+async fn a_filter_that_leaves_it_out() {
+    let filter = tracing_subscriber::EnvFilter::new("shop=debug");
+    _ = tracing_subscriber::fmt().with_env_filter(filter).try_init();
+    fail(ExceptionsLayer::new().silence_default_hook()).await;
+}
+
+#[tokio::test]
+#[ignore = "a child of a_failure_is_on_stderr_where_nobody_subscribes"]
+async fn a_filter_that_leaves_it_out_and_an_observer() {
+    let filter = tracing_subscriber::EnvFilter::new("shop=debug");
+    _ = tracing_subscriber::fmt().with_env_filter(filter).try_init();
+    fail(
+        ExceptionsLayer::new()
+            .silence_default_hook()
+            .on_report(|_| {}),
+    )
+    .await;
+}
+
+#[tokio::test]
+#[ignore = "a child of a_failure_is_on_stderr_where_nobody_subscribes"]
+async fn a_subscriber() {
+    _ = tracing_subscriber::fmt().with_ansi(false).try_init();
+    fail(ExceptionsLayer::new().silence_default_hook()).await;
+}
+
+/// "The failure has been logged", it says in the response.
+#[test]
+fn a_failure_is_on_stderr_where_nobody_subscribes() {
+    let cases = [
+        ("nobody_subscribes", true),
+        ("an_observer_and_no_subscriber", true),
+        ("a_filter_that_leaves_it_out", true),
+        ("a_filter_that_leaves_it_out_and_an_observer", false),
+        ("a_subscriber", false),
+    ];
+    for (child, expected) in cases {
+        let text = printed_by(&this_program(), child, &[]);
+        let (_, id) = text.split_once("Error ID: ").unwrap();
+        let id = id.split_whitespace().next().unwrap();
+        let record = format!(
+            "\nERROR middleware_exceptions: panic: boom: token=[redacted] id={id} request=GET /orders/7\n    Traceback"
+        );
+        assert_eq!(
+            format!("\n{text}").contains(&record),
+            expected,
+            "{child}: {text}"
+        );
+        let is_logged = text.matches("boom: token=[redacted]").count() > 0;
+        assert_eq!(
+            is_logged,
+            expected || child == "a_subscriber",
+            "{child}: {text}"
+        );
+    }
 }

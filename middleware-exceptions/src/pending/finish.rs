@@ -9,8 +9,7 @@ use std::{
 use bytes::Bytes;
 use gateway_core::FailureText;
 use http::{Response, StatusCode};
-use panic_capture::{Caught, discard, guard};
-use tracing::Level;
+use panic_capture::Caught;
 
 use crate::{
     config::Config,
@@ -23,12 +22,12 @@ use crate::{
     frames::{Note, Traceback},
     pending::{
         ready::{Ready, prepare},
+        tell::{is_heard, tell},
         worker::{self, Signal},
     },
     render,
     report::Report,
     request::{accept::Format, gate::Verdict},
-    text::clean::OneLine,
 };
 
 /// A failure that is being reported. Dropped before it is through, it goes on elsewhere.
@@ -176,58 +175,4 @@ fn tell_later(report: &Arc<Report>, config: &Arc<Config>) {
         report.set_traceback(Traceback::without(report.location(), Note::TooMany));
         tell(report, config);
     }
-}
-
-fn is_heard(config: &Config) -> bool {
-    !config.observers.is_empty()
-        || guard(|| tracing::enabled!(target: "middleware_exceptions", Level::ERROR))
-            .unwrap_or_else(|caught| {
-                discard(caught.payload);
-                false
-            })
-}
-
-/// Observers first, so that the log can tell of one that failed. All of it is somebody's code.
-fn tell(report: &Report, config: &Config) {
-    for observe in &config.observers {
-        if let Err(caught) = guard(|| observe(report)) {
-            let second = Cause::of_panic(caught);
-            contained(|| {
-                tracing::warn!(
-                    target: "middleware_exceptions",
-                    id = %report.id(),
-                    message = %format_args!("an observer panicked: {}", OneLine(&second.message)),
-                );
-            });
-        }
-    }
-    contained(|| log(report));
-}
-
-fn contained(run: impl FnOnce()) {
-    if let Err(caught) = guard(run) {
-        discard(caught.payload);
-    }
-}
-
-/// One event per failure. What is looked for by line is on the first one; the traceback follows,
-/// indented, so that no line of it can pass for another record.
-fn log(report: &Report) {
-    if !tracing::enabled!(target: "middleware_exceptions", Level::ERROR) {
-        return;
-    }
-    let request = report.request();
-    tracing::error!(
-        target: "middleware_exceptions",
-        id = %report.id(),
-        kind = %report.kind(),
-        r#type = report.type_name(),
-        stage = %report.stage(),
-        location = report.location().map(tracing::field::display),
-        thread = report.thread(),
-        request = %format_args!("{} {}", request.method(), request.path()),
-        status = report.status().as_u16(),
-        traceback = %render::text::Log(report),
-        "{}: {}", report.kind(), OneLine(report.message()),
-    );
 }

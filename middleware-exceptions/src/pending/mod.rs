@@ -2,4 +2,5 @@
 
 pub(crate) mod finish;
 pub(crate) mod ready;
+pub(crate) mod tell;
 pub(crate) mod worker;
