@@ -2,7 +2,7 @@
 
 use std::{error::Error, fmt, net::IpAddr, path::PathBuf, sync::Arc, time::Duration};
 
-use http::{StatusCode, request::Parts};
+use http::{HeaderName, StatusCode, request::Parts};
 use ipnet::IpNet;
 use tower_layer::Layer;
 
@@ -48,6 +48,7 @@ impl ExceptionsLayer {
                 statuses: Vec::new(),
                 renderer: Renderer::default(),
                 append: false,
+                id_header: None,
                 flush: Duration::from_secs(1),
             }),
         }
@@ -140,6 +141,21 @@ impl ExceptionsLayer {
         render: impl Fn(&Page<'_>) -> Option<Rendered> + Send + Sync + 'static,
     ) -> Self {
         self.with(|config| config.renderer.own = Some(Arc::new(render)))
+    }
+
+    /// Sends the error id in this header as well, with every failure: a client of HEAD gets it, and one that
+    /// does not read bodies. Default: none.
+    ///
+    /// ```
+    /// use http::HeaderName;
+    /// use middleware_exceptions::ExceptionsLayer;
+    ///
+    /// let layer = ExceptionsLayer::new().id_header(HeaderName::from_static("x-error-id"));
+    /// # let _ = layer;
+    /// ```
+    #[must_use]
+    pub fn id_header(self, name: HeaderName) -> Self {
+        self.with(|config| config.id_header = Some(name))
     }
 
     /// Where details are shown and a `text/plain` body fails half way: appends the traceback to it. To no other

@@ -541,3 +541,36 @@ async fn the_test_client_finds_the_report_of_a_500() {
         "{text}"
     );
 }
+
+#[tokio::test]
+async fn the_id_is_in_a_header_where_that_is_set_for_head_as_well() {
+    let name = http::HeaderName::from_static("x-error-id");
+    for layer in [layer(), development()] {
+        let service = || handler(async |_| -> Never { panic!("boom") });
+        let plain = ask_for(&layer, service(), from(loopback())).await;
+        assert!(!plain.headers.contains_key(&name));
+        let layer = layer.id_header(name.clone());
+        let taken = ask_for(&layer, service(), from(loopback())).await;
+        assert_eq!(taken.headers[&name], taken.id().as_str());
+        let head = from(loopback()).method(Method::HEAD);
+        let log = Log::new();
+        let taken = ask_for(&layer, service(), head).await;
+        assert_eq!(taken.text, "");
+        let id = taken.headers[&name].to_str().unwrap();
+        assert!(log.only().await.contains(&format!("id={id} ")));
+    }
+    // What is no failure has no id.
+    let service = handler(async |_| {
+        if false {
+            return Ok(support::ok("ok"));
+        }
+        Err(gateway_core::BoxError::from(gateway_core::Error::new(
+            StatusCode::NOT_FOUND,
+            "no such order",
+        )))
+    });
+    let layer = layer().id_header(name.clone());
+    let taken = ask_for(&layer, service, from(loopback())).await;
+    assert_eq!(taken.status, StatusCode::NOT_FOUND);
+    assert!(!taken.headers.contains_key(&name));
+}

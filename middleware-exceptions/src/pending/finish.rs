@@ -8,7 +8,7 @@ use std::{
 
 use bytes::Bytes;
 use gateway_core::FailureText;
-use http::{Response, StatusCode};
+use http::{HeaderValue, Response, StatusCode};
 use panic_capture::Caught;
 
 use crate::{
@@ -110,6 +110,11 @@ impl Finishing {
                 // For `gateway_core::testing::Client`, and nobody on the wire.
                 let text = FailureText::new(AsText(Arc::clone(report)));
                 response.extensions_mut().insert(text);
+                if let Some(name) = &self.config.id_header
+                    && let Ok(id) = HeaderValue::try_from(report.id().to_string())
+                {
+                    response.headers_mut().insert(name, id);
+                }
                 response
             }
         };
