@@ -142,6 +142,27 @@
 //! Where nobody subscribes, or the filter leaves these events out and there is no observer either, they are written to stderr
 //! all the same: an id that a client was given is always to be found.
 //!
+//! # Bodies that are not `Unpin`
+//!
+//! The layer polls a body in its place once before the head, so bodies are `Unpin`, as those of axum and hyper are. One that is
+//! not (tower-http's time-out for bodies makes such) is boxed in a line between:
+//!
+//! ```
+//! # use {http::{Request, Response}, http_body_util::Full, bytes::Bytes, std::{convert::Infallible, time::Duration}};
+//! # async fn answer(_: Request<Full<Bytes>>) -> Result<Response<Full<Bytes>>, Infallible> { Ok(Response::default()) }
+//! use middleware_exceptions::ExceptionsLayer;
+//! use tower::{ServiceBuilder, service_fn};
+//! use tower_http::{map_response_body::MapResponseBodyLayer, timeout::ResponseBodyTimeoutLayer};
+//!
+//! let service = ServiceBuilder::new()
+//!     .layer(ExceptionsLayer::new())
+//!     .layer(MapResponseBodyLayer::new(Box::pin))
+//!     .layer(ResponseBodyTimeoutLayer::new(Duration::from_secs(30)))
+//!     .service(service_fn(answer));
+//! # fn is_a_service<B>(_: impl tower::Service<Request<Full<Bytes>>, Response = Response<B>>) {}
+//! # is_a_service(service);
+//! ```
+//!
 //! # With anyhow, eyre and tracing
 //!
 //! A service whose error is `anyhow::Error` or `eyre::Report` shows its chain; with the feature of that name also its
