@@ -40,6 +40,7 @@ impl ExceptionsLayer {
     pub fn new() -> Self {
         panic_capture::install();
         crate::failure::spans::install();
+        crate::frames::program::note_builder();
         warn_of_abort();
         Self {
             config: Arc::new(Config {

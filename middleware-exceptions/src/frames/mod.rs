@@ -1,6 +1,7 @@
 //! The stack at a failure, as people read it.
 
 pub(crate) mod names;
+pub(crate) mod program;
 pub(crate) mod resolve;
 pub(crate) mod source;
 pub(crate) mod symbols;

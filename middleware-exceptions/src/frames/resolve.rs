@@ -13,7 +13,7 @@ use crate::{
         facts::Place,
         trace::{AnyError, Trace},
     },
-    frames::{Frame, Note, Traceback, source::Sources, symbols},
+    frames::{Frame, Note, Traceback, program, source::Sources, symbols},
     text::shown,
 };
 
@@ -205,15 +205,8 @@ fn placed(place: Option<&Place>) -> Option<Arc<Frame>> {
 
 fn looked_up(place: &Place) -> Frame {
     let mut sources = Sources::default();
-    // Relative to the root of the workspace, which is above where we run, or above what runs.
     let file = Path::new(&place.file);
-    let starts = [std::env::current_dir(), std::env::current_exe()].map(Result::unwrap_or_default);
-    let path = starts
-        .iter()
-        .flat_map(|start| start.ancestors())
-        .map(|folder| folder.join(file))
-        .find(|path| path.is_file());
-    let path = path.unwrap_or_else(|| file.to_owned());
+    let path = program::file(file).unwrap_or_else(|| file.to_owned());
     let mut frame = symbols::described(None, Some((&path, place.line, place.column)), &mut sources);
     if frame.path.as_deref().is_some_and(Path::is_relative) {
         frame.file = Some(place.file.clone());

@@ -123,6 +123,7 @@ impl Sources {
     }
 }
 
+/// What files in a folder are shown relative to.
 fn find_root(folder: &Path) -> Option<PathBuf> {
     if !folder.is_absolute() {
         return None;
@@ -132,10 +133,13 @@ fn find_root(folder: &Path) -> Option<PathBuf> {
     {
         return Some(named.clone());
     }
-    let mut ancestors = folder.ancestors();
-    ancestors
-        .find(|folder| folder.join("Cargo.lock").is_file())
-        .map(Path::to_owned)
+    workspace_of(folder).map(Path::to_owned)
+}
+
+/// The nearest folder with a `Cargo.lock`.
+pub(crate) fn workspace_of(path: &Path) -> Option<&Path> {
+    let mut folders = path.ancestors();
+    folders.find(|folder| folder.join("Cargo.lock").is_file())
 }
 
 /// Only regular `.rs` files below the root: a FIFO would hang us, a link may lead anywhere.
