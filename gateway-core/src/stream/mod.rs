@@ -9,6 +9,7 @@ pub(crate) mod ahead;
 pub(crate) mod ending;
 pub(crate) mod handoff;
 pub(crate) mod patience;
+#[cfg(feature = "tokio")]
 pub(crate) mod source;
 pub(crate) mod writer;
 
