@@ -32,7 +32,7 @@ pub(crate) fn path_for(
     let mode = if shared.settings.raw {
         Mode::Raw
     } else {
-        Mode::Decoded
+        Mode::Rooted
     };
     let path = reverse::reverse(&among, id, args, mode)?;
     let slash = if shared.settings.leading == LeadingSlash::Keep {
@@ -41,7 +41,7 @@ pub(crate) fn path_for(
         "/"
     };
     let text = match mode {
-        Mode::Decoded => percent_decode_str(&path).decode_utf8_lossy().into_owned(),
+        Mode::Relative | Mode::Rooted => percent_decode_str(&path).decode_utf8_lossy().into_owned(),
         Mode::Raw => path.clone(),
     };
     let path = format!("{slash}{path}");

@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use gateway_core::testing::Client;
 use gateway_core::{Arrival, Body, RequestExt};
 use http::{Method, Request, Response};
-use router::{BoxRouter, RequestUrlArgs, UrlForError};
+use router::{BoxRouter, RequestUrlArgs, UrlForError, UrlMap};
 use tower::{Service, ServiceExt, service_fn};
 
 use crate::{Echo, build, echo, futures_executor};
@@ -304,4 +304,23 @@ fn a_url_for_a_route_of_other_hosts_is_not_made() {
         at("www.x", "/both"),
         r"`^secret$` is a route for the hosts of `^admin\.` alone; /open; /both"
     );
+}
+
+#[test]
+fn a_colon_is_written_as_it_is_behind_a_slash() {
+    for raw in [false, true] {
+        let builder = if raw { echo().raw_paths() } else { echo() };
+        let router = build(builder.name("page").get("^(.+)$", Echo("x")));
+        assert_eq!(
+            router.url_for("page", ["Talk:Main"]).unwrap(),
+            "/Talk:Main",
+            "{raw}"
+        );
+    }
+    // By itself it would end a scheme.
+    let map = UrlMap::builder()
+        .named("page", "^(.+)$", ())
+        .build()
+        .unwrap();
+    assert_eq!(map.url_for("page", ["Talk:Main"]).unwrap(), "Talk%3AMain");
 }
