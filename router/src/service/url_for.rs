@@ -80,6 +80,15 @@ pub(crate) fn taken_by_mount(shared: &Shared, mount: usize, path: &str) -> UrlFo
     }
 }
 
+/// A route of a router outside would be asked for the path.
+pub(crate) fn taken_outside(name: &str, path: &str) -> UrlForError {
+    UrlForError::Shadowed {
+        pattern: name.to_owned(),
+        by: "a route of the router outside".to_owned(),
+        url: percent_decode_str(path).decode_utf8_lossy().into_owned(),
+    }
+}
+
 /// One route of a router among the others, for its URL to find it again.
 struct Among<'s> {
     shared: &'s Shared,
