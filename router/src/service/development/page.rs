@@ -142,7 +142,7 @@ fn nearest<'s>(shared: &'s Shared, text: &str) -> Option<&'s RouteInfo> {
         .routes
         .iter()
         .take(SHOWN)
-        .map(|info| (distance(info.entry.shapes(), text), info));
+        .map(|info| (distance(info.entry.form(), text), info));
     distances
         .filter(|(distance, _)| *distance <= most)
         .min_by_key(|(distance, _)| *distance)
