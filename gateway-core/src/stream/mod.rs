@@ -9,7 +9,6 @@ pub(crate) mod ahead;
 pub(crate) mod ending;
 pub(crate) mod handoff;
 pub(crate) mod patience;
-#[cfg(feature = "tokio")]
 pub(crate) mod source;
 pub(crate) mod writer;
 
