@@ -25,7 +25,8 @@
 //! | [HTTP/2 streams](Server::max_concurrent_streams) of a connection | 200 | they wait |
 //! | [grace](Server::shutdown_grace) and [deadline](Server::shutdown_deadline) of a shutdown | 1 s, 8 s | idle closed; cut |
 //!
-//! A slow client that moves is never cut off, however slow. On a quiet machine the timeouts cost
+//! The server never cuts off a slow client that moves, however slow. While a thread waits for one, a blocking application's
+//! adapter does ([`minimum_rate`](gateway_core::adapt::BlockingService::minimum_rate)). On a quiet machine the timeouts cost
 //! nothing that can be measured: one timer a connection, looked at every few seconds.
 //!
 //! # What is answered without asking the service
