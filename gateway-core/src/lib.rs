@@ -83,8 +83,9 @@
 //! A thread of the blocking pool is precious, so a client holds none where that can be avoided: a
 //! request body of up to 64 KiB is awaited before a thread is taken, and the iterator of a
 //! response is *parked* while the client is slow. Where it cannot be avoided (larger uploads, and
-//! [`Body::from_writer`]) at most a quarter of the threads is lent, and a client that does not
-//! move at all is cut off after 30 seconds. So the others are always served.
+//! [`Body::from_writer`]) at most a quarter of the threads is lent to the one and a quarter to the
+//! other, one connection has a quarter of those at most, and a client that stands still or drips
+//! is cut off after 30 seconds. So the others are always served.
 //!
 //! # Behind a proxy
 //!
@@ -105,7 +106,7 @@
 //! | `*`, and CONNECT's authority form | SCRIPT_NAME and PATH_INFO are empty; below no mount |
 //! | a path of 64 KiB | like any other (`http::Uri` holds 65,534 bytes) |
 //! | a header value that cannot be, in a [`Reply`] | an error answered with 500; nothing is split |
-//! | a body larger than the limit of [`Input::read_all`] | 413; cut short or malformed: 400; stalled: 408 |
+//! | a body larger than the limit of [`Input::read_all`], or of a layer such as tower-http's `RequestBodyLimitLayer` | 413; cut short or malformed: 400; stalled: 408; and so again however often it is read |
 //!
 //! # Features
 //!
@@ -113,7 +114,7 @@
 //! |---|---|
 //! | `tokio` (default) | `into_service`, which runs an application on tokio's blocking pool |
 //! | `proxy` | the layer that trusts named proxies |
-//! | `axum` | reads axum's `OriginalUri` where nothing recorded the path |
+//! | `axum` | reads axum's `OriginalUri` where nothing recorded the path, and its `ConnectInfo` for [`developer`] |
 //!
 //! Without features the types alone remain, on `http`, `http-body` and `bytes`.
 
@@ -122,6 +123,7 @@ pub mod adapt;
 mod application;
 mod body;
 pub mod compat;
+pub mod developer;
 mod error;
 mod escape;
 mod paths;

@@ -8,6 +8,8 @@ mod calls;
 mod drops;
 #[path = "adapters/failures.rs"]
 mod failures;
+#[path = "adapters/greedy.rs"]
+mod greedy;
 #[path = "adapters/reading.rs"]
 mod reading;
 #[path = "adapters/server.rs"]

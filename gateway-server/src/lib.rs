@@ -63,6 +63,8 @@
     feature = "cgi"
 ))]
 mod auto;
+#[cfg(feature = "listen")]
+mod block_on;
 #[cfg(feature = "cgi")]
 pub mod cgi;
 #[cfg(feature = "_environ")]
@@ -81,6 +83,8 @@ mod listen;
 mod log;
 #[cfg(feature = "listen")]
 mod shutdown;
+#[cfg(any(feature = "http", feature = "_wire"))]
+mod waker;
 
 #[cfg(all(
     feature = "http",
@@ -89,6 +93,8 @@ mod shutdown;
     feature = "cgi"
 ))]
 pub use auto::{auto, auto_service};
+#[cfg(feature = "listen")]
+pub use block_on::block_on;
 #[cfg(feature = "_environ")]
 pub use cgi_vars::environ as cgi_environ;
 #[cfg(feature = "fastcgi")]

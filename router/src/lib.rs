@@ -80,9 +80,9 @@ each in a box.
 | a route matches another spelling than the canonical one: `%61` for `a`, `%c3` for `%C3` | 308 to that for every method, relative, the query kept; [`OtherSpellings::Serve`]: its service |
 | a segment `.` or `..` in any spelling; a `%2F` unless [`EncodedSlashes::Decode`] | as if nothing matched; a mount takes it as it is |
 | the decoded path is not UTF-8 | 400; a mount takes it as it is |
-| an argument does not fit what [`parse`](UrlArgs::parse) asks for | 404, or [the status you name](UrlArgs::parse_or) |
-| nothing matches | the fallback, or 404 |
-| nothing matches, [`development`](RouterBuilder::development), from this machine | 404 with the routes that were tried, and the nearest |
+| an argument does not fit what [`parse`](UrlArgs::parse) asks for | 404, or [the status you name](UrlArgs::parse_or); 500 if none ever would |
+| nothing matches | the fallback, whose [`UrlArgs`] have no groups but make URLs; or 404 |
+| nothing matches, [`development`](RouterBuilder::development), by the developer at this machine | 404 with the routes that were tried, and the nearest |
 
 Patterns see the path decoded and without its first slash: `^hello/$` matches `/hello/`. Both can
 be set: [`LeadingSlash`], [`raw_paths`](RouterBuilder::raw_paths). Raw, each spelling is a path of

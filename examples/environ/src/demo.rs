@@ -70,6 +70,9 @@ pub fn application(environ: &mut Environ) -> Result<Reply, Error> {
             .map_err(|error| Error::from(error).with_status(StatusCode::BAD_REQUEST))?;
         Reply::text("hello\n").header("content-length", length)
     } else {
+        if let Some(seconds) = wishes.number("sleep")? {
+            thread::sleep(Duration::from_secs(seconds));
+        }
         dump(environ, &wishes)?
     };
     if wishes.get("dup").is_none() {

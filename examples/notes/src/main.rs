@@ -2,10 +2,11 @@
 
 #![expect(clippy::print_stdout, reason = "programs print; libraries do not")]
 
+use std::process::ExitCode;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use gateway_core::{Application, Environ, Error, Reply, application};
-use gateway_server::{Outcome, http::Server};
+use gateway_server::http::Server;
 use http::{Method, StatusCode};
 use middleware_exceptions::ExceptionsLayer;
 use middleware_static::StaticLayer;
@@ -120,8 +121,11 @@ fn broken(environ: &mut Environ) -> Result<Reply, Error> {
     Ok(Reply::text(format!("{count} notes\n")))
 }
 
-#[tokio::main]
-async fn main() -> Result<Outcome, Error> {
+fn main() -> Result<ExitCode, Error> {
+    // What fails is logged under the id that its client was given.
+    tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .init();
     let notes = Notes::open("notes.db")?;
     let urls = urls()?;
     println!("{urls}");
@@ -137,7 +141,9 @@ async fn main() -> Result<Outcome, Error> {
         .layer(CsrfLayer::new())
         .service(app.into_service());
     let addr = std::env::args().nth(1);
-    let server = Server::bind(addr.as_deref().unwrap_or("127.0.0.1:8080"))?;
-    println!("listening on http://{}", server.local_addr()?);
-    Ok(server.serve(service).await?)
+    gateway_server::block_on(async {
+        let server = Server::bind(addr.as_deref().unwrap_or("127.0.0.1:8080"))?;
+        println!("listening on http://{}", server.local_addr()?);
+        Ok(server.serve(service).await?)
+    })
 }

@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use bytes::Bytes;
 use gateway_core::{Application, Body, BoxError, Environ, Error, MountLayer, Prefix, Reply};
@@ -24,6 +25,9 @@ pub struct Settings {
     /// Whether failures show a traceback, to who is at this machine.
     pub development: bool,
 }
+
+/// How long a request waits for a thread before it is answered with 503.
+const WAIT: Duration = Duration::from_secs(10);
 
 /// The wiki with everything around it: a tower service that any of the servers takes.
 ///
@@ -50,7 +54,8 @@ pub fn stack(
         ExceptionsLayer::new()
             .silence_default_hook()
             .map_status(|error: &rusqlite::Error| {
-                // Another process has held the lock for a minute: come back later.
+                // Another process has held the lock for a minute, or other requests all
+                // connections for seconds: come back later.
                 if is_busy(error) {
                     StatusCode::SERVICE_UNAVAILABLE
                 } else {
@@ -69,7 +74,7 @@ pub fn stack(
     let wiki = ServiceBuilder::new()
         .layer(StaticLayer::with_files("/static", files))
         .layer(CsrfLayer::new().with_rejection_response(refused))
-        .service(wiki.into_service());
+        .service(wiki.into_service().wait_timeout(WAIT));
     let mount = MountLayer::new(settings.mount.as_str(), wiki)?;
     let outside = Outside {
         mount: settings.mount,

@@ -146,6 +146,7 @@ fn fastcgi_below_a_prefix() {
              fastcgi_param SERVER_SOFTWARE nginx/$nginx_version;
              fastcgi_param GATEWAY_INTERFACE CGI/1.1;
              fastcgi_param REMOTE_ADDR $remote_addr;
+             fastcgi_param REMOTE_PORT $remote_port;
          }}",
         socket.display()
     );

@@ -30,15 +30,26 @@ use crate::{Application, BoxError, Input, Response};
 /// | client | costs |
 /// |---|---|
 /// | sends a body slowly | up to [`input_buffer`](Self::input_buffer), no thread |
-/// | sends a larger body slowly | that, and one of the [`held_threads`](Self::held_threads) |
-/// | sends `Expect: 100-continue` | one of the held threads; nothing is read until the application reads |
+/// | sends a larger body slowly | that, and one of the [`held_threads`](Self::held_threads) for uploads |
+/// | sends `Expect: 100-continue` | one of those for as long as it sends; it is asked to go on when the application reads |
 /// | takes an iterator's chunks slowly | up to [`output_buffer`](Self::output_buffer) and one chunk, no thread |
-/// | takes [`from_writer`](crate::Body::from_writer)'s output slowly | that, and one of the held threads |
+/// | takes [`from_writer`](crate::Body::from_writer)'s output slowly | that, and one of the held threads for writers |
 /// | goes away | what is not yet running is forgotten, what runs sees [`is_cancelled`](crate::Environ::is_cancelled) |
 ///
-/// So slow clients never keep the other three quarters of the threads from the rest. Requests
-/// that wait for one of the held threads wait in order; a client that has one and does not move
-/// loses it after [`stall_timeout`](Self::stall_timeout), or after a third of that while others wait.
+/// So slow clients never keep the other threads from the rest. Three rules keep them from each
+/// other's:
+///
+/// - A client that has a held thread and does not move loses it after
+///   [`stall_timeout`](Self::stall_timeout), or after a third of that while others wait for one. A
+///   client that moves fewer than [`minimum_rate`](Self::minimum_rate) bytes a second loses it, too.
+/// - One connection has at most a quarter of the held threads, however many requests it sends over
+///   HTTP/2. (The gateway tells connections apart by [`ConnInfo`](crate::ConnInfo). Where it says
+///   nothing, or where a proxy layer has replaced it, there is no share.)
+/// - At most a quarter of those for uploads are held before any byte of the body has come, as
+///   `Expect: 100-continue` asks for. Any further such client is asked to go on at once, and holds
+///   a thread when its body has filled the buffer, as every other upload.
+///
+/// Requests that wait for a held thread wait in order.
 ///
 /// # Readiness
 ///
@@ -93,8 +104,9 @@ impl<A: Application> BlockingService<A> {
         self.set(|settings| settings.threads = limit.max(1))
     }
 
-    /// Of those, at most `limit` at a time that may wait for clients, at least 1. Default: a
-    /// quarter of the threads.
+    /// Of those, at most `limit` at a time that wait for clients that send, and as many that wait
+    /// for clients that take; at least 1 each. Default: a quarter of the threads each, but never
+    /// all threads together if there are two or more.
     #[must_use]
     pub fn held_threads(self, limit: usize) -> Self {
         self.set(|settings| settings.held_threads = Some(limit))
@@ -103,7 +115,8 @@ impl<A: Application> BlockingService<A> {
     /// How much of a request's body is awaited before a thread is taken, in bytes. Default: 64 KiB.
     ///
     /// 0 calls the application as soon as the head is there: for one that answers while it reads.
-    /// A slow client's memory is this much and one piece more.
+    /// (While a quarter of the threads held for uploads wait for a first byte, it is called when
+    /// there is one.) A slow client's memory is this much and one piece more.
     #[must_use]
     pub fn input_buffer(self, bytes: usize) -> Self {
         self.set(|settings| settings.input_buffer = bytes)
@@ -123,7 +136,8 @@ impl<A: Application> BlockingService<A> {
     /// How long a read of the input or a write of the output waits for a client that does not
     /// move at all. Default: 30 seconds. A third of it while others wait for a held thread.
     ///
-    /// Then the read or write fails with [`TimedOut`](std::io::ErrorKind::TimedOut).
+    /// Then the read or write fails with [`TimedOut`](std::io::ErrorKind::TimedOut). A client that
+    /// does move has as long in all as its bytes are worth: see [`minimum_rate`](Self::minimum_rate).
     ///
     /// The movement of a write is that of the next piece, behind the buffers of the server and of
     /// the kernel: a client slower than one or two KB/s can look as if it stood still. Where the
@@ -132,6 +146,19 @@ impl<A: Application> BlockingService<A> {
     #[must_use]
     pub fn stall_timeout(self, limit: Duration) -> Self {
         self.set(|settings| settings.stall_timeout = limit)
+    }
+
+    /// How many bytes a second a client has to move while a read or write waits for it, in the long
+    /// run. Default: 500, as Apache's `MinRate`. 0: none, so that each byte begins
+    /// [`stall_timeout`](Self::stall_timeout) anew.
+    ///
+    /// The time that reads or writes have waited adds up to `stall_timeout` at most, or to a third
+    /// of it while others wait for a held thread; so many bytes take a second off again. Only the
+    /// waits count: not the time in which the application works, nor the time in which a body
+    /// arrives ahead of it. Asynchronous bodies, which hold no thread, have no such limit.
+    #[must_use]
+    pub fn minimum_rate(self, bytes_per_second: u32) -> Self {
+        self.set(|settings| settings.minimum_rate = bytes_per_second)
     }
 
     /// How long a request waits for a thread: until the service is ready for it, and in the queue

@@ -12,13 +12,13 @@ use panic_capture::{Caught, discard, guard};
 
 use super::settings::{Settings, Threads};
 use crate::body::Kind;
+use crate::request::arrival::conn;
 use crate::stream::ending::Failed;
 use crate::stream::handoff::{Handed, Handoff, Opens, Terms};
-use crate::stream::patience::Patience;
 use crate::stream::source::Source;
 use crate::threads::timer::Delay;
-use crate::threads::work::{Holding, Run, Turn, Urgency, Work};
-use crate::{Application, Arrival, Body, BoxError, Environ, Error, Input, Response};
+use crate::threads::work::{Holding, Origin, Run, Turn, Urgency, Work};
+use crate::{Application, Arrival, Body, BoxError, ConnInfo, Environ, Error, Input, Response};
 
 /// The response of a [`BlockingService`](super::BlockingService). Dropping it before it is ready
 /// cancels the call.
@@ -66,6 +66,13 @@ impl<A: Application> BlockingFuture<A> {
         }
     }
 
+    fn submit(&mut self, holding: Holding, origin: Origin) {
+        self.step = Step::Submitted;
+        self.delay = self.left.and_then(Delay::of);
+        self.call
+            .submit(mem::take(&mut self.input), holding, origin);
+    }
+
     /// The answer to a call that has waited for long enough.
     pub(super) fn refused(threads: Arc<Threads<A>>) -> Self {
         let stage = Stage::Done(Outcome::Response(unavailable(&threads.settings)));
@@ -85,16 +92,24 @@ impl<A: Application> Future for BlockingFuture<A> {
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
-        if this.step == Step::Arriving {
-            if this.ahead {
-                ready!(
-                    this.input
-                        .poll_arrival(context, this.call.threads.input_buffer())
-                );
+        if this.step == Step::Arriving && !this.ahead && !this.input.has_arrived() {
+            let origin = this.call.origin();
+            match this.call.threads.pool().take_early(&origin) {
+                true => this.submit(Holding::Early, origin),
+                // Then as any upload: no thread waits for what may never be sent.
+                false => this.ahead = true,
             }
-            this.step = Step::Submitted;
-            this.delay = this.left.and_then(Delay::of);
-            this.call.submit(mem::take(&mut this.input));
+        }
+        if this.step == Step::Arriving {
+            let limit = this.call.threads.input_buffer();
+            ready!(this.input.poll_arrival(context, limit));
+            match this.input.has_arrived() {
+                true => this.submit(Holding::Free, Origin::default()),
+                false => {
+                    let origin = this.call.origin();
+                    this.submit(Holding::Reading, origin);
+                }
+            }
         }
         // A waker is cloned and dropped without the lock: both run code of the task's.
         let mut fresh = None;
@@ -252,11 +267,7 @@ impl<A: Application> Call<A> {
         self.progress.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn submit(self: &Arc<Self>, arrived: Input) {
-        let holding = match arrived.has_arrived() {
-            true => Holding::Free,
-            false => Holding::Held,
-        };
+    fn submit(self: &Arc<Self>, arrived: Input, holding: Holding, origin: Origin) {
         if let Stage::Asked { input, .. } = &mut self.lock().stage {
             *input = arrived;
         }
@@ -264,11 +275,21 @@ impl<A: Application> Call<A> {
         if self
             .threads
             .pool()
-            .submit(work, holding, Urgency::Soon)
+            .submit(work, holding, origin, Urgency::Soon)
             .is_err()
         {
             // No runtime runs here, so nobody minds if this thread blocks.
-            self.respond(|_| false);
+            self.respond(|_, _| false);
+        }
+    }
+
+    /// The connection that it came over, as far as its caller says.
+    fn origin(&self) -> Origin {
+        match &self.lock().stage {
+            Stage::Asked { parts, .. } => {
+                conn(&parts.extensions).map_or_else(Origin::default, ConnInfo::origin)
+            }
+            _ => Origin::default(),
         }
     }
 
@@ -288,7 +309,10 @@ impl<A: Application> Call<A> {
 
     /// Calls the application. Returns the body that can be gone on with on this thread, if the
     /// response has one and `hold` allows it.
-    fn respond(self: &Arc<Self>, hold: impl FnOnce(Holding) -> bool) -> Option<Arc<Handoff>> {
+    fn respond(
+        self: &Arc<Self>,
+        hold: impl FnOnce(Holding, &Origin) -> bool,
+    ) -> Option<Arc<Handoff>> {
         let mut progress = self.lock();
         let asked = mem::replace(&mut progress.stage, Stage::Running);
         let Stage::Asked { parts, mut input } = asked else {
@@ -297,7 +321,7 @@ impl<A: Application> Call<A> {
         };
         drop(progress);
         let waits = !input.has_arrived();
-        let token = waits.then(|| input.waiting_with(self.threads.patience()));
+        let token = waits.then(|| input.waiting_with(self.threads.reading_patience()));
         let mut bodiless = parts.method == Method::HEAD;
         let cancelled = Arc::clone(&self.cancelled);
         let answered = guard(|| {
@@ -306,9 +330,15 @@ impl<A: Application> Call<A> {
             let response = self.threads.application.respond(&mut environ);
             let writes = matches!(&response, Ok(it) if matches!(it.body().kind, Kind::Writing(_)));
             let watched = writes && environ.get().is_some_and(Arrival::is_watched);
+            let origin = match writes || waits {
+                true => environ
+                    .conn()
+                    .map_or_else(Origin::default, ConnInfo::origin),
+                false => Origin::default(),
+            };
             // Here and not later: what it holds is the application's, and may block or panic.
             drop(environ);
-            response.map(|response| (response, watched))
+            response.map(|response| (response, watched, origin))
         });
         if self.cancelled.load(Ordering::Relaxed) {
             // Nobody waits any more; a user's iterator is dropped here, where that may block.
@@ -317,16 +347,24 @@ impl<A: Application> Call<A> {
         }
         let mut going_on = None;
         let outcome = match answered {
-            Ok(Ok((mut response, watched))) => {
+            Ok(Ok((mut response, watched, origin))) => {
                 bodiless |= matches!(
                     response.status(),
                     StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED
                 );
                 let reads_client = token.is_some_and(|token| Arc::strong_count(&token) > 1);
-                let patience = self.threads.patience().watched(watched);
-                if let Some(handed) = self.hand_over(response.body_mut(), reads_client, patience)
+                let terms = Terms {
+                    threads: Some(self.threads.lender.clone()),
+                    high_water: self.threads.settings.output_buffer,
+                    patience: self.threads.writing_patience().watched(watched),
+                    origin,
+                    reads_client,
+                    cancelled: Some(Arc::clone(&self.cancelled)),
+                };
+                if let Some(handed) = hand_over(response.body_mut(), terms)
                     && !bodiless
-                    && hold(handed.holding())
+                    && let (holding, origin) = handed.holding()
+                    && hold(holding, origin)
                 {
                     let head = Arc::clone(self) as Arc<dyn Opens>;
                     going_on = Some(handed.begin(head));
@@ -378,34 +416,22 @@ impl<A: Application> Call<A> {
             caller.wake();
         }
     }
+}
 
-    /// What runs the application's code is run by our threads, not where the body is polled.
-    fn hand_over<'a>(
-        &self,
-        body: &'a mut Body,
-        reads_client: bool,
-        patience: Patience,
-    ) -> Option<&'a Handed> {
-        let source = match mem::take(&mut body.kind) {
-            Kind::Chunks { chunks, .. } => Source::Chunks(chunks),
-            Kind::Writing(writing) => Source::Writing(writing),
-            other => {
-                body.kind = other;
-                return None;
-            }
-        };
-        let terms = Terms {
-            threads: Some(self.threads.lender.clone()),
-            high_water: self.threads.settings.output_buffer,
-            patience,
-            reads_client,
-            cancelled: Some(Arc::clone(&self.cancelled)),
-        };
-        body.kind = Kind::handed(source, terms);
-        match &body.kind {
-            Kind::Handed { handed, .. } => Some(handed),
-            _ => None,
+/// What runs the application's code is run by our threads, not where the body is polled.
+fn hand_over(body: &mut Body, terms: Terms) -> Option<&Handed> {
+    let source = match mem::take(&mut body.kind) {
+        Kind::Chunks { chunks, .. } => Source::Chunks(chunks),
+        Kind::Writing(writing) => Source::Writing(writing),
+        other => {
+            body.kind = other;
+            return None;
         }
+    };
+    body.kind = Kind::handed(source, terms);
+    match &body.kind {
+        Kind::Handed { handed, .. } => Some(handed),
+        _ => None,
     }
 }
 
@@ -424,7 +450,7 @@ impl<A: Application> Opens for Call<A> {
 
 impl<A: Application> Run for Call<A> {
     fn run(self: Arc<Self>, turn: &mut dyn Turn) {
-        let going_on = self.respond(|holding| holding == Holding::Free || turn.hold());
+        let going_on = self.respond(|holding, origin| turn.hold(holding, origin));
         turn.did(1);
         drop(self);
         // The same thread begins the body, and the head goes out with its first piece.

@@ -18,6 +18,7 @@ mod buffers;
 pub(crate) mod lend;
 mod pace;
 mod parker;
+mod places;
 pub(crate) mod queue;
 pub(crate) mod reserve;
 pub(crate) mod runtime;

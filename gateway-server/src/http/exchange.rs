@@ -282,7 +282,7 @@ impl<S: Serve<K>, K> Future for ResponseFuture<S, K> {
 fn finish<B: http_body::Body>(
     response: Result<Response<B>, StatusCode>,
     closing: bool,
-    mut around: Around,
+    around: Around,
 ) -> Response<ResponseBody<B>> {
     let judged = response.and_then(|response| match around.judge(&response) {
         Ok(framing) => Ok((response.map(Some), framing)),
@@ -311,11 +311,11 @@ fn finish<B: http_body::Body>(
     around.guard.pulse.answering();
     let upgrades = status == StatusCode::SWITCHING_PROTOCOLS
         || (around.asked == Asked::Connect && status.is_success());
-    if upgrades && is_two {
-        around.guard.upgraded();
+    if is_two {
+        // GOAWAY says that a connection closes, and the stream's own task that it is a tunnel.
     } else if upgrades {
         around.guard.pulse.upgraded();
-    } else if closing && !is_two {
+    } else if closing {
         let close = HeaderValue::from_static("close");
         response.headers_mut().insert(CONNECTION, close);
     }

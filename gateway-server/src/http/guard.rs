@@ -13,29 +13,17 @@ use super::pulse::Pulse;
 #[derive(Debug)]
 pub(crate) struct ResponseGuard {
     pub(crate) pulse: Arc<Pulse>,
-    ended: bool,
 }
 
 impl ResponseGuard {
     pub(super) fn new(pulse: Arc<Pulse>) -> Self {
-        Self {
-            pulse,
-            ended: false,
-        }
-    }
-
-    /// The HTTP/2 stream is no longer HTTP.
-    pub(super) fn upgraded(&mut self) {
-        self.pulse.stream_upgraded();
-        self.ended = true;
+        Self { pulse }
     }
 }
 
 impl Drop for ResponseGuard {
     fn drop(&mut self) {
-        if !self.ended {
-            self.pulse.response_ended();
-        }
+        self.pulse.response_ended();
     }
 }
 

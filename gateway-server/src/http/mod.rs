@@ -23,7 +23,7 @@
 //! | [bytes](Server::max_header_size) and [fields](Server::max_headers) of a head | 64 KiB, 100 | 431 |
 //! | [bytes of a body](Server::max_body) | no limit | 413 |
 //! | [HTTP/2 streams](Server::max_concurrent_streams) of a connection | 200 | they wait |
-//! | [grace](Server::shutdown_grace) and [deadline](Server::shutdown_deadline) of a shutdown | 1 s, 30 s | idle closed; cut |
+//! | [grace](Server::shutdown_grace) and [deadline](Server::shutdown_deadline) of a shutdown | 1 s, 8 s | idle closed; cut |
 //!
 //! A slow client that moves is never cut off, however slow. On a quiet machine the timeouts cost
 //! nothing that can be measured: one timer a connection, looked at every few seconds.
@@ -69,7 +69,8 @@
 //! [`Request<Body>`](gateway_core::Body), with who connected and the path as it came
 //! ([`RequestExt`](gateway_core::RequestExt)). A `100 Continue` is sent when the body is first read. When
 //! the client is gone, the request is dropped. Upgrades (`hyper::upgrade::on`, axum's WebSockets)
-//! work; an upgraded connection keeps its place under the limit and has no timeouts. A shutdown waits
+//! work; an upgraded connection keeps its place under the limit and has no timeouts. (Over HTTP/2 a tunnel is one
+//! stream among others; browsers open WebSockets there where [`http2_websockets`](Server::http2_websockets) invites them.) A shutdown waits
 //! for it: after the grace period, whatever waits for its input reads the end. Behind a reverse proxy, put `gateway_core::proxy::ProxyLayer` outermost.
 //!
 //! # Bodies that fail
@@ -116,6 +117,7 @@ mod response_body;
 mod server;
 mod service;
 mod settings;
+mod streams;
 
 use std::net::ToSocketAddrs;
 

@@ -12,6 +12,7 @@ mod future;
 mod parse;
 mod plain;
 mod resolve;
+mod sections;
 #[expect(
     clippy::module_inception,
     reason = "the file that has poll_ready and call has this name in every crate"

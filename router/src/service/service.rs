@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
+use gateway_core::developer::head_of;
 use gateway_core::{Arrival, RequestExt, ScriptName};
 use http::uri::PathAndQuery;
 use http::{Method, Request, Response, Uri};
@@ -12,10 +13,10 @@ use http_body::Body;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::answer::{own_response, unrouted};
+use super::answer::{Unrouted, own_response, unrouted};
 use super::plain::not_found;
 use super::resolve::{self, Outcome, Shared};
-use super::url_args::UrlArgs;
+use super::url_args::{Outside, UrlArgs};
 use super::url_for;
 use super::{ResponseFuture, RouterBody};
 use crate::error::UrlForError;
@@ -284,34 +285,30 @@ where
                 }
                 return ResponseFuture::own(not_found(), head);
             }
-            Outcome::Miss(fallback) => {
+            Outcome::Miss { fallback, section } => {
                 let fallback = fallback.and_then(|index| self.fallback_endpoint(index));
                 if let Some(service) = fallback.cloned() {
+                    let outside = Outside::new(request.extensions(), request.raw_script_name());
+                    let args = UrlArgs::fallback(&self.shared, section, &outside);
+                    request.extensions_mut().insert(args);
                     return ResponseFuture::call(service, request, head);
                 }
-                let response = unrouted(
-                    &self.shared,
-                    request.method(),
-                    request.uri().path(),
-                    request.headers(),
-                    request.extensions(),
-                    request.conn(),
-                );
-                return ResponseFuture::own(response, head);
+                let (method, path) = (request.method(), request.uri().path());
+                return match unrouted(&self.shared, method, path, || head_of(&request)) {
+                    Unrouted::Answer(response) => ResponseFuture::own(response, head),
+                    Unrouted::Question(question) => {
+                        ResponseFuture::later(question.answer_later(), head)
+                    }
+                };
             }
             other => return ResponseFuture::own(own_response(&other), head),
         };
         let Some(service) = self.route_endpoint(found.id).cloned() else {
             return ResponseFuture::own(not_found(), head);
         };
-        let outer = UrlArgs::of_mount(request.extensions());
-        let args = UrlArgs::new(
-            &self.shared,
-            &found,
-            request.uri().path_and_query(),
-            request.raw_script_name(),
-            outer,
-        );
+        let outside = Outside::new(request.extensions(), request.raw_script_name());
+        let path = request.uri().path_and_query();
+        let args = UrlArgs::new(&self.shared, &found, path, &outside);
         drop(found);
         let Some(args) = args else {
             return ResponseFuture::own(own_response(&Outcome::BadPath), head);
@@ -329,8 +326,8 @@ fn enter_mount<B>(
     rest: usize,
     section: usize,
 ) {
-    let outer = UrlArgs::of_mount(request.extensions());
-    let args = UrlArgs::mounted(shared, index, section, request.raw_script_name(), outer);
+    let outside = Outside::new(request.extensions(), request.raw_script_name());
+    let args = UrlArgs::mounted(shared, index, section, &outside);
     let uri = request.uri().clone();
     let recorded = ScriptName::join(request.raw_script_name(), request.raw_path_info());
     let recorded = recorded.unwrap_or_else(|_| ScriptName::record(&uri));

@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::io;
+use std::mem;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -17,7 +18,7 @@ use tracing::{debug, error, warn};
 
 use super::codec::{Codec, Event};
 use super::errors::ErrorText;
-use super::exchange::{Exchange, Failed};
+use super::exchange::{Exchange, Failed, discard};
 use super::output::Output;
 use super::present::Present;
 use super::settings::Settings;
@@ -48,6 +49,8 @@ pin_project! {
         input: BytesMut,
         output: Output,
         service: S,
+        // As it was given, never asked whether it is ready.
+        fresh: S,
         #[pin]
         exchange: Exchange<F, B>,
         request: Present,
@@ -100,7 +103,7 @@ impl<C, I, S, B> Connection<C, I, S, S::Future, B>
 where
     C: Codec,
     I: AsyncRead + AsyncWrite + Unpin,
-    S: Service<Request<Body>, Response = Response<B>, Error: Into<BoxError>>,
+    S: Service<Request<Body>, Response = Response<B>, Error: Into<BoxError>> + Clone,
     B: http_body::Body<Error: Into<BoxError>>,
 {
     pub(crate) fn new(
@@ -116,6 +119,7 @@ where
             codec,
             input: BytesMut::new(),
             output: Output::default(),
+            fresh: service.clone(),
             service,
             exchange: Exchange::Idle,
             request: Present::default(),
@@ -278,21 +282,33 @@ where
         } else {
             error!("the response is cut short: {failed}");
         }
-        let mut this = self.as_mut().project();
+        let this = self.as_mut().project();
         if C::ERRORS {
             let mut text = this.errors.end();
             text.extend(format!("the response is cut short: {failed}\n").bytes());
             this.codec.stderr(this.output, &text);
         }
-        this.exchange.as_mut().clear();
         *this.request = Present::over(this.request.input_ended);
         *this.end = End::Reset;
+        self.clear();
+    }
+
+    /// Drops whatever runs.
+    fn clear(self: Pin<&mut Self>) {
+        let mut this = self.project();
+        if this.exchange.is_waiting() {
+            // A service that was asked whether it is ready may hold a place in a queue, or a thread that
+            // another request waits for (tower: what is not called has to be dropped).
+            let fresh = this.fresh.clone();
+            discard(mem::replace(this.service, fresh));
+        }
+        this.exchange.as_mut().clear();
     }
 
     /// Ends the request; with it the connection, unless the front end wants to keep it.
-    fn finish(self: Pin<&mut Self>) {
-        let mut this = self.project();
-        this.exchange.as_mut().clear();
+    fn finish(mut self: Pin<&mut Self>) {
+        self.as_mut().clear();
+        let this = self.project();
         if C::ERRORS {
             let text = this.errors.end();
             if !text.is_empty() {
@@ -477,7 +493,7 @@ impl<C, I, S, B> Future for Connection<C, I, S, S::Future, B>
 where
     C: Codec,
     I: AsyncRead + AsyncWrite + Unpin,
-    S: Service<Request<Body>, Response = Response<B>, Error: Into<BoxError>>,
+    S: Service<Request<Body>, Response = Response<B>, Error: Into<BoxError>> + Clone,
     B: http_body::Body<Error: Into<BoxError>>,
 {
     type Output = ();

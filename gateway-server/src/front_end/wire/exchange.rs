@@ -65,7 +65,17 @@ fn guarded<T>(run: impl FnOnce() -> T) -> Result<T, Failed> {
     catch_unwind(AssertUnwindSafe(run)).map_err(|_| Failed::Panic)
 }
 
+/// Drops what is not ours: its destructor may panic, which says no more than its message.
+pub(super) fn discard<T>(value: T) {
+    let _ = guarded(|| drop(value));
+}
+
 impl<F, B> Exchange<F, B> {
+    /// Whether the service was asked whether it is ready, and not called yet.
+    pub(super) fn is_waiting(&self) -> bool {
+        matches!(self, Self::Ready { .. })
+    }
+
     pub(super) fn is_idle(&self) -> bool {
         matches!(self, Self::Idle)
     }
