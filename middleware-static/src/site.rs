@@ -28,7 +28,7 @@ const TRIES: usize = 4;
 pub(crate) struct Site {
     pub(crate) sources: Vec<Arc<dyn Source>>,
     pub(crate) settings: Settings,
-    cache: Option<Cache>,
+    cache: Option<Arc<Cache>>,
 }
 
 /// What came of a request.
@@ -41,7 +41,7 @@ pub(crate) enum Outcome {
 
 impl Site {
     pub(crate) fn new(sources: Vec<Arc<dyn Source>>, settings: Settings) -> Self {
-        let cache = settings.cache.map(Cache::new);
+        let cache = settings.cache.map(|limits| Arc::new(Cache::new(limits)));
         Self {
             sources,
             settings,
@@ -276,7 +276,7 @@ impl Site {
     /// A file, to be kept if it is one that can be believed again.
     fn keep(
         &self,
-        cache: &Cache,
+        cache: &Arc<Cache>,
         key: &Key,
         stale: Option<Arc<Kept>>,
         chosen: Chosen,
