@@ -82,7 +82,7 @@ each in a box.
 | the decoded path is not UTF-8 | 400; a mount takes it as it is |
 | an argument does not fit what [`parse`](UrlArgs::parse) asks for | 404, or [the status you name](UrlArgs::parse_or); 500 if none ever would |
 | nothing matches | the fallback, whose [`UrlArgs`] have no groups but make URLs; or 404 |
-| nothing matches, [`development`](RouterBuilder::development), from this machine | 404 with the routes that were tried, and the nearest |
+| nothing matches, [`development`](RouterBuilder::development), by the developer at this machine | 404 with the routes that were tried, and the nearest |
 
 Patterns see the path decoded and without its first slash: `^hello/$` matches `/hello/`. Both can
 be set: [`LeadingSlash`], [`raw_paths`](RouterBuilder::raw_paths). Raw, each spelling is a path of
@@ -126,8 +126,8 @@ whatever no route took. A service in either place that reads paths in another wa
 //! # Ok::<(), router::BuildError>(())
 //! ```
 //!
-//! What else differs from Django and Werkzeug, and what does not, is
-//! [listed case by case](https://github.com/gateway-rs/gateway/blob/main/docs/router-beside-django-and-werkzeug.md).
+//! What else differs from Django and Werkzeug, and what does not, is listed case by case in
+//! `docs/router-beside-django-and-werkzeug.md`, in the repository.
 //!
 //! # What is found at build
 //!
@@ -201,7 +201,7 @@ whatever no route took. A service in either place that reads paths in another wa
 //! |---|---|
 //! | `tokio` (default) | functions over `Environ` beside tower services in one `BoxRouter`; includes `service` |
 //! | `service` | the router: `http`, `http-body`, `tower-service`, `tower-layer`, `serde`, `gateway-core` without tokio |
-//! | `axum` | URLs below an axum `nest` by its `OriginalUri`, the peer for the development page by its `ConnectInfo` |
+//! | `axum` | URLs below an axum `nest` by its `OriginalUri`, the peer for the development page by its `ConnectInfo`, patterns of nests by its `NestedPath` |
 //!
 //! Without features the map remains, on `regex-automata` and `regex-syntax`.
 

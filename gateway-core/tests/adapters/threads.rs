@@ -51,7 +51,7 @@ where
 }
 
 async fn all(calls: JoinSet<Answer>) -> usize {
-    let answers = tokio::time::timeout(Duration::from_secs(30), calls.join_all());
+    let answers = tokio::time::timeout(Duration::from_secs(60), calls.join_all());
     let answers = answers.await.expect("some call waits for ever");
     answers.into_iter().map(Result::unwrap).count()
 }
@@ -189,7 +189,7 @@ fn a_runtime_shuts_down_in_the_middle_of_quick_work() {
             drop(runtime);
             over.send(()).unwrap();
         });
-        wait.recv_timeout(Duration::from_secs(20))
+        wait.recv_timeout(Duration::from_secs(60))
             .expect("the runtime does not end");
     }
 }

@@ -4,7 +4,7 @@ use gateway_core::{Application, Body, Environ, Error, Response};
 use http::Method;
 
 use super::Router;
-use super::answer::{own_response, unrouted};
+use super::answer::{Unrouted, own_response, unrouted};
 use super::future::without_body;
 use super::plain::not_found;
 use super::resolve::Outcome;
@@ -32,7 +32,6 @@ impl<A: Application> Router<A> {
             (script_name, "") if !script_name.is_empty() => "/".to_owned(),
             (_, path) => path.to_owned(),
         };
-        let headers = environ.headers();
         let host = if self.shared.hosts.is_empty() {
             None
         } else {
@@ -75,14 +74,12 @@ impl<A: Application> Router<A> {
                         endpoint.respond(environ)
                     }
                     None => {
-                        let response = unrouted(
-                            &self.shared,
-                            environ.method(),
-                            &path,
-                            headers,
-                            environ.extensions(),
-                            environ.conn(),
-                        );
+                        let parts = || environ.parts().clone();
+                        let unrouted = unrouted(&self.shared, environ.method(), &path, parts);
+                        let response = match unrouted {
+                            Unrouted::Answer(response) => response,
+                            Unrouted::Question(question) => question.answer(),
+                        };
                         Ok(response.map(Body::from))
                     }
                 }

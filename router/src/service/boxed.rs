@@ -11,6 +11,7 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use gateway_core::{Body, BoxError};
+use http::request::Parts;
 use http::{Method, Request, Response};
 use pin_project_lite::pin_project;
 use tower_layer::Layer;
@@ -259,6 +260,8 @@ impl<B, E> BoxRouterBuilder<B, E> {
         external_prefix(prefix: impl AsRef<str>)
         development()
         development_in_release()
+        trust_users(users: impl IntoIterator<Item = u32>)
+        show_details_if(allowed: impl Fn(&Parts) -> bool + Send + Sync + 'static)
         deny_shadowed()
         memory_limit(bytes: usize)
         work_limit(steps: usize)

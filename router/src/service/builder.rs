@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use gateway_core::Prefix;
 use http::Method;
+use http::request::Parts;
 use regex_syntax::hir::{Hir, HirKind, Look};
 
 use super::Router;
@@ -362,19 +363,40 @@ impl<S> RouterBuilder<S> {
     }
 
     /// Lists the routes, and the nearest of them, on the page for what is not
-    /// found. Only in builds with debug assertions, and only for requests of
-    /// this machine: loopback peer, loopback host, no trace of a proxy. The peer
-    /// is what `gateway-server` or, with the feature `axum`,
-    /// `into_make_service_with_connect_info` tells; were it unknown, the answer
-    /// says so.
+    /// found. Only in builds with debug assertions, and only for the developer at
+    /// this machine, as [`gateway_core::developer`] judges it: a loopback peer
+    /// under the user who runs this program (on Linux), a loopback Host, no trace
+    /// of a proxy, no page of another site. The peer is what `gateway-server` or,
+    /// with the feature `axum`, `into_make_service_with_connect_info` tells; where
+    /// it is unknown, or its end of the connection another user's, the answer says so.
+    ///
+    /// A proxy that adds no header and runs as the same user is not seen.
     pub fn development(mut self) -> Self {
-        self.settings.development |= cfg!(debug_assertions);
+        self.settings.development.developer |= cfg!(debug_assertions);
         self
     }
 
     /// [`development`](Self::development) in release builds, too.
     pub fn development_in_release(mut self) -> Self {
-        self.settings.development = true;
+        self.settings.development.developer = true;
+        self
+    }
+
+    /// With [`development`](Self::development): lists the routes for these users of
+    /// this machine as well, by number. May be called more than once.
+    pub fn trust_users(mut self, users: impl IntoIterator<Item = u32>) -> Self {
+        let gate = &mut self.settings.development;
+        gate.users = gate.users.iter().copied().chain(users).collect();
+        self
+    }
+
+    /// Lists the routes for those of whom the closure says so, in every build, in
+    /// place of all that [`development`](Self::development) asks for.
+    pub fn show_details_if(
+        mut self,
+        allowed: impl Fn(&Parts) -> bool + Send + Sync + 'static,
+    ) -> Self {
+        self.settings.development.allowed = Some(Arc::new(allowed));
         self
     }
 

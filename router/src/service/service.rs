@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
+use gateway_core::developer::head_of;
 use gateway_core::{Arrival, RequestExt, ScriptName};
 use http::uri::PathAndQuery;
 use http::{Method, Request, Response, Uri};
@@ -12,7 +13,7 @@ use http_body::Body;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::answer::{own_response, unrouted};
+use super::answer::{Unrouted, own_response, unrouted};
 use super::plain::not_found;
 use super::resolve::{self, Outcome, Shared};
 use super::url_args::{Outside, UrlArgs};
@@ -292,15 +293,13 @@ where
                     request.extensions_mut().insert(args);
                     return ResponseFuture::call(service, request, head);
                 }
-                let response = unrouted(
-                    &self.shared,
-                    request.method(),
-                    request.uri().path(),
-                    request.headers(),
-                    request.extensions(),
-                    request.conn(),
-                );
-                return ResponseFuture::own(response, head);
+                let (method, path) = (request.method(), request.uri().path());
+                return match unrouted(&self.shared, method, path, || head_of(&request)) {
+                    Unrouted::Answer(response) => ResponseFuture::own(response, head),
+                    Unrouted::Question(question) => {
+                        ResponseFuture::later(question.answer_later(), head)
+                    }
+                };
             }
             other => return ResponseFuture::own(own_response(&other), head),
         };

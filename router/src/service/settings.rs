@@ -1,5 +1,7 @@
 //! How a router reads paths, and what it answers by itself.
 
+use super::development::Gate;
+
 /// What is done about the slash that every path begins with.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum LeadingSlash {
@@ -56,7 +58,7 @@ pub(crate) struct Settings {
     pub(crate) raw: bool,
     pub(crate) encoded_slashes: EncodedSlashes,
     pub(crate) other_spellings: OtherSpellings,
-    pub(crate) development: bool,
+    pub(crate) development: Gate,
     /// Where a proxy in front has the router, encoded, without a final slash.
     pub(crate) external_prefix: Box<str>,
 }
