@@ -60,9 +60,9 @@ pub(crate) fn has_room_for_context() -> bool {
 pub(crate) fn keep(capture: Capture) {
     let mut capture = Some(capture);
     // Nobody walks a stack or runs foreign code while holding the ring, so it is free again at once, unless its
-    // holder was preempted: a few time slices later on a crowded machine, hence the sleeps, some 100 ms in all.
+    // holder was preempted: some time slices later on a crowded machine, hence the sleeps, half a second in all.
     // Still a hook must not be able to hang: after so many tries the frames are given up.
-    for tries in 0..200 {
+    for tries in 0..600 {
         if let Some(mut ring) = try_ring() {
             if let Some(mut capture) = capture.take() {
                 if let Some(displaced) = ring.make_room() {
