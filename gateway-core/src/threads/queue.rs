@@ -226,8 +226,12 @@ impl Pool {
                 state.last_waiter
             });
             let before = state.waiters.insert(ticket, waker);
+            // A slow client may have room for what is queued to be done soon, and not ask for it: then
+            // this is the only one that needs the queue to move.
+            let kick = self.kick(&mut state, 0);
             drop(state);
             drop(before);
+            self.act(kick);
             return false;
         }
         let left = waiter.take().and_then(|ticket| {
