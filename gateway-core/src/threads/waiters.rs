@@ -54,9 +54,7 @@ impl Pool {
     }
 
     pub(super) fn let_in(self: &Arc<Self>, next: Next) {
-        if let Some(waker) = next.waker {
-            waker.wake();
-        }
+        timer::wake_all(next.waker);
         if next.set_timer {
             timer::wake_at(Instant::now() + COMES_WITHIN, Arc::clone(self).into());
         }
@@ -76,7 +74,7 @@ impl Wake for Pool {
             // Those that find no room take their old places.
             let waiters = mem::take(&mut state.waiters);
             drop(state);
-            waiters.into_values().for_each(Waker::wake);
+            timer::wake_all(waiters.into_values());
         } else {
             let next = self.next_waiter(&mut state);
             drop(state);
