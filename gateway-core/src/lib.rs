@@ -51,6 +51,11 @@
 //! in any order. Below an axum `nest` that `axum::serve` runs, put a [`RecordPathLayer`] outermost,
 //! or enable the feature `axum`.
 //!
+//! A mount compares the segments of its own prefix after decoding, and judges nothing below it. The
+//! service that *consumes* the path has to be strict about how it is spelled, or a guard in front
+//! of it is passed by another spelling: see [`Spelling`]. Our middleware-static and router are
+//! strict; put a [`CanonicalPathLayer`] in front of axum's routes and `ServeDir`.
+//!
 //! Links and redirects are best relative references (`./page`, `../`): right below any prefix,
 //! ours, axum's or a proxy's that strips one, with nothing configured.
 //!
@@ -95,8 +100,8 @@
 //! | invalid percent-encoding (`/100%`, `/%zz`) | stands for itself |
 //! | a path that is not UTF-8 | [`path_info()`](Environ::path_info) has its bytes; [`path_str()`](Environ::path_str) is an error answered with 400 |
 //! | a query or form that is not UTF-8 | U+FFFD in place of what is not |
-//! | `//`, `.`, `..`, empty names | left as they came; [`shift_path_info`](Environ::shift_path_info) passes over empty and `.` segments |
-//! | `%2F` | a byte of its segment, never an edge |
+//! | `//`, `.`, `..`, empty names | left as they came, by mounts; [`shift_path_info`](Environ::shift_path_info) passes over empty and `.` segments; [`CanonicalPathLayer`]: 404 |
+//! | `%2F` | a byte of its segment, never an edge; [`CanonicalPathLayer`]: 404 |
 //! | the absolute form | scheme and host are no part of the path; the host overrules Host |
 //! | `*`, and CONNECT's authority form | SCRIPT_NAME and PATH_INFO are empty; below no mount |
 //! | a path of 64 KiB | like any other (`http::Uri` holds 65,534 bytes) |
@@ -109,7 +114,7 @@
 //! |---|---|
 //! | `tokio` (default) | `into_service`, which runs an application on tokio's blocking pool |
 //! | `proxy` | the layer that trusts named proxies |
-//! | `axum` | reads axum's `OriginalUri` where nothing recorded the path |
+//! | `axum` | reads axum's `OriginalUri` where nothing recorded the path, and its `ConnectInfo` for [`developer`] |
 //!
 //! Without features the types alone remain, on `http`, `http-body` and `bytes`.
 
@@ -118,6 +123,7 @@ pub mod adapt;
 mod application;
 mod body;
 pub mod compat;
+pub mod developer;
 mod error;
 mod escape;
 mod paths;
@@ -135,8 +141,8 @@ pub use body::Body;
 pub use error::{BoxError, Error, Failure, FailureText, Reported};
 pub use escape::escape;
 pub use paths::{
-    InvalidPrefix, InvalidScriptName, MountLayer, Prefix, RecordPath, RecordPathLayer, ScriptName,
-    Spelling, Split, mount, relative_reference,
+    CanonicalPath, CanonicalPathLayer, InvalidPrefix, InvalidScriptName, MountLayer, Prefix,
+    RecordPath, RecordPathLayer, ScriptName, Spelling, Split, mount, relative_reference,
 };
 pub use reply::{IntoReply, Reply, Response};
 pub use request::{

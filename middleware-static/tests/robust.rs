@@ -351,9 +351,12 @@ fn httpdate(text: &str) -> std::time::SystemTime {
 #[tokio::test]
 async fn replicas_agree_where_they_are_told_to() {
     let (one, two) = (
-        Site::with(&[("a.txt", "same"), ("a.txt.gz", "zip")]),
-        Site::with(&[("a.txt", "same"), ("a.txt.gz", "zip")]),
+        Site::with(&[("a.txt", "same")]),
+        Site::with(&[("a.txt", "same")]),
     );
+    for site in [&one, &two] {
+        site.write("a.txt.gz", &common::gzip(b"same"));
+    }
     age(&two.path("a.txt"), Duration::from_secs(7200));
     let time = std::time::UNIX_EPOCH + Duration::from_secs(784_111_777);
     for way in 0..4 {
@@ -374,7 +377,8 @@ async fn replicas_agree_where_they_are_told_to() {
             ask(&one, ValidateBy::Modified, "").await,
             ask(&two, ValidateBy::Modified, "").await,
         );
-        assert_ne!(modified.0.0, modified.1.0);
+        // Dates set by hand prove nothing, so these tags come from the content too.
+        assert_eq!(modified.0.0, modified.1.0);
         for accept in ["", "gzip"] {
             let content = (
                 ask(&one, ValidateBy::Content, accept).await,

@@ -200,18 +200,18 @@ impl<T> UrlMapBuilder<T> {
     /// If a pattern cannot be read, is too big or matches no text at all, or if
     /// two routes have one name.
     pub fn build(self) -> Result<UrlMap<T>, BuildError> {
-        let (limits, deny_shadowed) = (self.limits, self.deny_shadowed);
+        let (limits, deny) = (self.limits, self.deny_shadowed);
         let mut left = limits;
         let Checked {
             mut entries,
             values,
             names,
         } = self.check(&mut left)?;
-        let (matcher, unreached) = matcher(
-            &entries.iter().collect::<Vec<_>>(),
-            &mut left,
-            deny_shadowed,
-        )?;
+        let all: Vec<&Entry> = entries.iter().collect();
+        let (matcher, unreached) = matcher(&all, &mut left)?;
+        if deny {
+            deny_shadowed(&all, &unreached, &mut left.steps)?;
+        }
         entries.iter_mut().for_each(Entry::settle);
         let table = Table {
             entries: entries.into(),
@@ -263,9 +263,8 @@ impl<T> UrlMapBuilder<T> {
 pub(crate) fn matcher(
     entries: &[&Entry],
     left: &mut Limits,
-    deny_shadowed: bool,
 ) -> Result<(Matcher, Vec<u32>), BuildError> {
-    let hirs: Vec<Cow<'_, Hir>> = entries.iter().map(|entry| entry.pattern.hir()).collect();
+    let hirs = hirs(entries);
     let source = |id: u32| {
         entries
             .get(id as usize)
@@ -274,30 +273,41 @@ pub(crate) fn matcher(
     let (matcher, unreached) =
         Matcher::new(&hirs, left).map_err(|(id, _)| too_big(source(id), left.pattern))?;
     for &id in &unreached {
-        let shadow = if deny_shadowed {
-            engine::explain(&hirs, id, &mut left.steps)
-        } else {
-            engine::explain_alone(&hirs, id, &mut left.steps)
-        };
-        match shadow {
-            Shadow::Reachable => {}
-            Shadow::Impossible => {
-                return Err(BuildError::Impossible {
-                    pattern: source(id).into(),
-                    reason: None,
-                });
-            }
-            Shadow::Shadowed { by, example } => {
-                let by = by.into_iter().map(|id| source(id).to_owned()).collect();
-                return Err(BuildError::Shadowed {
-                    pattern: source(id).into(),
-                    by,
-                    example,
-                });
-            }
+        if engine::explain_alone(&hirs, id, &mut left.steps) == Shadow::Impossible {
+            return Err(BuildError::Impossible {
+                pattern: source(id).into(),
+                reason: None,
+            });
         }
     }
     Ok((matcher, unreached))
+}
+
+pub(crate) fn hirs<'e>(entries: &[&'e Entry]) -> Vec<Cow<'e, Hir>> {
+    entries.iter().map(|entry| entry.pattern.hir()).collect()
+}
+
+/// Refuses the first of the routes that is found to be shadowed.
+fn deny_shadowed(
+    entries: &[&Entry],
+    unreached: &[u32],
+    steps: &mut usize,
+) -> Result<(), BuildError> {
+    let hirs = hirs(entries);
+    let source = |id: u32| {
+        let entry = entries.get(id as usize);
+        entry.map_or_else(String::new, |entry| entry.pattern.source.to_string())
+    };
+    for &id in unreached {
+        if let Shadow::Shadowed { by, example } = engine::explain(&hirs, id, steps) {
+            return Err(BuildError::Shadowed {
+                pattern: source(id),
+                by: by.into_iter().map(source).collect(),
+                example,
+            });
+        }
+    }
+    Ok(())
 }
 
 impl<T> Default for UrlMapBuilder<T> {

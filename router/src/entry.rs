@@ -8,7 +8,7 @@ use regex_automata::meta;
 use crate::capture::{self, Args, Fill, Position, Program};
 use crate::engine::{self, Words};
 use crate::pattern::Pattern;
-use crate::reverse::Shape;
+use crate::reverse::Form;
 
 #[derive(Debug)]
 pub(crate) struct Entry {
@@ -18,7 +18,7 @@ pub(crate) struct Entry {
     /// Made when it is first asked: of a thousand routes few ever are.
     general: OnceLock<meta::Regex>,
     room: Arc<Room>,
-    shapes: OnceLock<Box<[Shape]>>,
+    form: OnceLock<Form>,
 }
 
 impl Entry {
@@ -31,7 +31,7 @@ impl Entry {
             program,
             general: OnceLock::new(),
             room: Arc::clone(room),
-            shapes: OnceLock::new(),
+            form: OnceLock::new(),
         }
     }
 
@@ -99,8 +99,9 @@ impl Entry {
             .unwrap_or(false)
     }
 
-    pub(crate) fn shapes(&self) -> &[Shape] {
-        self.shapes.get_or_init(|| Shape::all(&self.pattern))
+    /// How its paths are written; found when it is first asked for.
+    pub(crate) fn form(&self) -> &Form {
+        self.form.get_or_init(|| Form::new(&self.pattern))
     }
 }
 

@@ -222,3 +222,43 @@ fn a_wrong_command_line_is_answered_with_the_usage_and_2() {
         assert!(said.contains("usage: failures --bind HOST:PORT"), "{said}");
     }
 }
+
+#[test]
+fn what_the_client_wants_said_is_said_without_its_secrets() {
+    const TEXT: &str = "postgres%3A%2F%2Fapp%3Ahunter2%40db%2Fx%3Fsslpassword%3Dhunter2+is+not+%3Cb%3Efound%3C%2Fb%3E";
+    const SHOWN: &str = "postgres://[redacted]@db/x?sslpassword=[redacted] is not <b>found</b>";
+    for (path, heading) in [("/message", "error"), ("/panic-message", "panic")] {
+        for arguments in [&[][..], &["--production"]] {
+            let failures = Failures::start(arguments);
+            let answer = failures.get(&format!("{path}?m={TEXT}"));
+            let log = failures.log();
+            assert!(log.contains(&format!("{heading}: {SHOWN}")), "{log}");
+            assert!(!log.contains("hunter2"), "{log}");
+            assert!(!answer.contains("hunter2"), "{answer}");
+            assert_eq!(answer.contains(SHOWN), arguments.is_empty(), "{answer}");
+        }
+    }
+}
+
+#[test]
+fn nothing_is_appended_to_html() {
+    let failures = Failures::start(&[]);
+    let answer = failures.get("/html-stream?m=%3Cscript%3Ealert(1)%3C/script%3E");
+    assert!(answer.contains("content-type: text/html"), "{answer}");
+    assert!(answer.contains("<p>first</p>"), "{answer}");
+    assert!(!answer.contains("alert"), "{answer}");
+    assert!(failures.log().contains("panic: <script>alert(1)</script>"));
+}
+
+#[test]
+fn a_query_of_nested_escapes_is_no_work() {
+    let failures = Failures::start(&["--production"]);
+    for query in [
+        "=".repeat(150) + "%252541",
+        "=".repeat(60_000),
+        "%25".repeat(20_000),
+    ] {
+        let answer = failures.get(&format!("/error?{query}"));
+        assert!(answer.starts_with("HTTP/1.1 500"), "{answer}");
+    }
+}

@@ -321,3 +321,34 @@ fn many_pipelined_requests_leave_it_small() {
         "{resident} KiB"
     );
 }
+
+#[test]
+fn what_the_root_does_not_have_comes_from_the_overlays_in_their_order() {
+    let [root, first, second] = [(); 3].map(|()| tempfile::tempdir().unwrap());
+    let write = |directory: &tempfile::TempDir, name: &str, content: &str| {
+        fs::write(directory.path().join(name), content).unwrap();
+    };
+    write(&root, "a.js", "of the root");
+    write(&first, "a.js", "of the first");
+    write(&first, "a.js.br", "of the first, brotli");
+    write(&first, "b.js", "of the first");
+    write(&second, "b.js", "of the second");
+    write(&second, "c.js", "of the second");
+    let paths = [&first, &second].map(|directory| directory.path().to_str().unwrap());
+    let options = [
+        "--overlay",
+        paths[0],
+        "--precompressed",
+        "--overlay",
+        paths[1],
+    ];
+    let serve = Serve::start(root.path(), &options);
+    for (path, content) in [
+        ("/a.js", "of the root"),
+        ("/b.js", "of the first"),
+        ("/c.js", "of the second"),
+    ] {
+        let answer = serve.ask(path, "Accept-Encoding: br\r\n");
+        assert!(answer.ends_with(&format!("\r\n\r\n{content}")), "{answer}");
+    }
+}

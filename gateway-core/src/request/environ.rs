@@ -124,6 +124,12 @@ impl Environ {
         self.parts.version
     }
 
+    /// The head of the request. The path of its URI is the whole, whatever was moved to SCRIPT_NAME.
+    #[must_use]
+    pub fn parts(&self) -> &Parts {
+        &self.parts
+    }
+
     /// The header fields.
     #[must_use]
     pub fn headers(&self) -> &HeaderMap {

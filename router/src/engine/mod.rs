@@ -4,12 +4,15 @@ mod alphabet;
 mod compile;
 mod determinize;
 mod hash;
+#[cfg(test)]
+mod linear;
 mod nfa;
 mod program;
 mod scratch;
 mod shadow;
 mod simulate;
 mod size;
+mod steps;
 mod tiers;
 mod words;
 

@@ -20,6 +20,7 @@ use super::nfa::{Nfa, STATE_STEPS};
 use super::program::Program;
 use super::simulate::Simulation;
 use super::size;
+use super::steps::Steps;
 use super::words::Words;
 
 /// What a map may cost to build, or what is left of that.
@@ -60,11 +61,17 @@ enum Alone {
 }
 
 impl Alone {
-    fn is_match(&self, text: &str) -> bool {
+    fn is_match(&self, text: &str, steps: &mut impl Steps) -> bool {
         match self {
-            Self::Engine(regex) => regex.is_match(text),
-            Self::Simulation(simulation) => simulation.is_match(text),
-            Self::Unkept(hir) => Simulation::new(hir).is_some_and(|made| made.is_match(text)),
+            Self::Engine(regex) => {
+                // Its authors promise to be linear.
+                steps.add(text.len());
+                regex.is_match(text)
+            }
+            Self::Simulation(simulation) => simulation.is_match(text, steps),
+            Self::Unkept(hir) => {
+                Simulation::new(hir).is_some_and(|made| made.is_match(text, steps))
+            }
         }
     }
 }
@@ -114,22 +121,35 @@ impl Matcher {
     /// The first pattern that matches.
     #[inline]
     pub(crate) fn find(&self, text: &str, words: Words) -> Option<u32> {
+        self.find_counting(text, words, &mut ())
+    }
+
+    #[inline]
+    pub(super) fn find_counting(
+        &self,
+        text: &str,
+        words: Words,
+        steps: &mut impl Steps,
+    ) -> Option<u32> {
         if self.single
             && let Some(group) = self.groups.first()
         {
-            let best = group.program.walk(text, words);
+            let best = group.program.walk(text, words, steps);
             return (best != NONE).then_some(best);
         }
-        self.find_in_tiers(text, words)
+        self.find_in_tiers(text, words, steps)
     }
 
-    fn find_in_tiers(&self, text: &str, words: Words) -> Option<u32> {
+    fn find_in_tiers(&self, text: &str, words: Words, steps: &mut impl Steps) -> Option<u32> {
         let mut best = NONE;
         for group in &self.groups {
             if group.patterns.first().is_none_or(|&first| first >= best) {
                 break;
             }
-            if let Some(&found) = group.patterns.get(group.program.walk(text, words) as usize) {
+            if let Some(&found) = group
+                .patterns
+                .get(group.program.walk(text, words, steps) as usize)
+            {
                 best = best.min(found);
             }
         }
@@ -137,7 +157,7 @@ impl Matcher {
             if *id >= best {
                 break;
             }
-            if regex.is_match(text) {
+            if regex.is_match(text, steps) {
                 best = *id;
             }
         }
