@@ -23,5 +23,6 @@ pub(crate) mod queue;
 pub(crate) mod reserve;
 pub(crate) mod runtime;
 pub(crate) mod timer;
+mod waiters;
 pub(crate) mod work;
 mod workers;

@@ -2,19 +2,16 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
-use std::mem;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Wake, Waker};
+use std::task::Waker;
 use std::thread;
-use std::time::{Duration, Instant};
 
 use super::buffers::Buffers;
 use super::pace::{Pace, Running};
 use super::parker::Parker;
 use super::places::{Contended, Place, Places};
 use super::reserve::Reserve;
-use super::timer;
 use super::work::{Limits, Work};
 
 pub(crate) struct Pool {
@@ -215,44 +212,7 @@ impl Pool {
         self.load.load(Ordering::Relaxed) < self.limits.threads
     }
 
-    /// Whether another call would find a thread; if not, `waker` is woken when it may.
-    pub(crate) fn poll_room(self: &Arc<Self>, waiter: &mut Option<u64>, waker: &Waker) -> bool {
-        // A waker is cloned and dropped without the lock: both run code of its task's.
-        let waker = waker.clone();
-        let mut state = self.lock();
-        if !self.has_room_in(&state) {
-            let ticket = *waiter.get_or_insert_with(|| {
-                state.last_waiter += 1;
-                state.last_waiter
-            });
-            let before = state.waiters.insert(ticket, waker);
-            drop(state);
-            drop(before);
-            return false;
-        }
-        let left = waiter.take().and_then(|ticket| {
-            state.came += 1;
-            state.waiters.remove(&ticket)
-        });
-        // What was let in may not need a thread yet: then the next can have it.
-        let next = self.next_waiter(&mut state);
-        drop(state);
-        drop(left);
-        self.let_in(next);
-        true
-    }
-
-    /// Forgets a waiter. If it was the one that was woken, the next is.
-    pub(crate) fn leave(self: &Arc<Self>, waiter: u64) {
-        let mut state = self.lock();
-        let left = state.waiters.remove(&waiter);
-        let next = self.next_waiter(&mut state);
-        drop(state);
-        drop(left);
-        self.let_in(next);
-    }
-
-    fn has_room_in(&self, state: &State) -> bool {
+    pub(super) fn has_room_in(&self, state: &State) -> bool {
         state.load() < self.limits.threads
     }
 
@@ -270,53 +230,19 @@ impl Pool {
         }
         Next { waker, set_timer }
     }
-
-    pub(super) fn let_in(self: &Arc<Self>, next: Next) {
-        if let Some(waker) = next.waker {
-            waker.wake();
-        }
-        if next.set_timer {
-            timer::wake_at(Instant::now() + COMES_WITHIN, Arc::clone(self).into());
-        }
-    }
 }
 
 /// Who is to be woken once the lock is released.
 #[derive(Default)]
 #[must_use]
 pub(super) struct Next {
-    waker: Option<Waker>,
-    set_timer: bool,
+    pub(super) waker: Option<Waker>,
+    pub(super) set_timer: bool,
 }
 
 impl Next {
     pub(super) fn is_some(&self) -> bool {
         self.waker.is_some() || self.set_timer
-    }
-}
-
-/// How long one that was woken has to come, before all others are woken.
-const COMES_WITHIN: Duration = Duration::from_millis(5);
-
-/// By the timer.
-impl Wake for Pool {
-    fn wake(self: Arc<Self>) {
-        let mut state = self.lock();
-        let came = state.timer.take();
-        if !self.has_room_in(&state) {
-            // When there is room again, the next is woken.
-            return;
-        }
-        if came == Some(state.came) {
-            // Those that find no room take their old places.
-            let waiters = mem::take(&mut state.waiters);
-            drop(state);
-            waiters.into_values().for_each(Waker::wake);
-        } else {
-            let next = self.next_waiter(&mut state);
-            drop(state);
-            self.let_in(next);
-        }
     }
 }
 

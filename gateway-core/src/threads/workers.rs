@@ -66,7 +66,8 @@ impl Pool {
         };
         state.queue.push_back(job);
         let kick = match urgency {
-            Urgency::Soon if state.at_work() > 0 => Kick::Enough,
+            // What has a place must not keep it in the queue.
+            Urgency::Soon if state.at_work() > 0 && holding == Holding::Free => Kick::Enough,
             _ => self.kick(&mut state, 0),
         };
         self.publish(&state);
