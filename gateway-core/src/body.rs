@@ -223,7 +223,7 @@ impl Body {
         &mut self,
         mut chunks: Chunks,
         given: bool,
-        context: &mut Context<'_>,
+        context: &Context<'_>,
     ) -> Poll<Option<Result<Bytes, BoxError>>> {
         // Taken out of `self` while it runs: after a panic the body has ended and the iterator
         // was dropped, once.
@@ -254,7 +254,7 @@ impl Body {
         &mut self,
         failed: Failed,
         given: bool,
-        context: &mut Context<'_>,
+        context: &Context<'_>,
     ) -> Poll<Option<Result<Bytes, BoxError>>> {
         self.kind = Kind::Failing(Box::new(match given {
             true => Failing::after_pieces(failed),
@@ -263,7 +263,7 @@ impl Body {
         self.poll_failing(context)
     }
 
-    fn poll_failing(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, BoxError>>> {
+    fn poll_failing(&mut self, context: &Context<'_>) -> Poll<Option<Result<Bytes, BoxError>>> {
         if let Kind::Failing(failing) = &mut self.kind {
             ready!(failing.poll_pause(context));
         }
@@ -276,7 +276,7 @@ impl Body {
         }
     }
 
-    fn poll_data(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, BoxError>>> {
+    fn poll_data(&mut self, context: &Context<'_>) -> Poll<Option<Result<Bytes, BoxError>>> {
         match &mut self.kind {
             Kind::Handed { handed, given } => {
                 return match ready!(handed.poll_data(context)) {

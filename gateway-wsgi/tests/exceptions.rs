@@ -86,7 +86,7 @@ Traceback (most recent call last):
   File \"app.py\", line 35, in application
   File \"app.py\", line 35, in application.<locals>.<lambda>
   File \"app.py\", line 7, in find
-ValueError: no such order";
+ValueError: no such order, password=[redacted]\n";
     assert!(text.starts_with(expected), "{text}");
 }
 

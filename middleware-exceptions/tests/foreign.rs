@@ -57,7 +57,7 @@ Traceback (most recent call last):
   ... 1 frame hidden (flask)
   File \"/srv/shop/views.py\", line 12, in show_order
     raise ValueError(password)
-ValueError: no such order";
+ValueError: no such order, password=[redacted]\n";
     assert!(text.starts_with(expected), "{text}");
     assert!(!text.contains("Note:"), "{text}");
 }

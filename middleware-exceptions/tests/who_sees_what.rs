@@ -3,7 +3,7 @@
 
 mod support;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 
 use gateway_core::{Addr, ConnInfo};
 use http::{Method, Request, StatusCode, Version, request::Builder};
@@ -16,8 +16,20 @@ fn from(peer: impl Into<Addr>) -> Builder {
         .extension(ConnInfo::new(peer, Addr::Unknown))
 }
 
+/// The end of a client in this very process, connected for as long as the process runs: to whom it belongs is one of
+/// the facts.
+fn client_at(ip: &str) -> SocketAddr {
+    let ip: IpAddr = ip.parse().unwrap();
+    let listener = TcpListener::bind((ip.to_canonical(), 0)).unwrap();
+    let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let port = client.local_addr().unwrap().port();
+    std::mem::forget((listener, client));
+    SocketAddr::new(ip, port)
+}
+
 fn loopback() -> SocketAddr {
-    "127.0.0.1:4242".parse().unwrap()
+    static CLIENT: std::sync::OnceLock<SocketAddr> = std::sync::OnceLock::new();
+    *CLIENT.get_or_init(|| client_at("127.0.0.1"))
 }
 
 /// A name and a message that must not get out.
@@ -56,14 +68,10 @@ fn development() -> ExceptionsLayer {
 
 #[tokio::test]
 async fn details_are_for_loopback_peers() {
-    for peer in [
-        "127.0.0.1:1",
-        "127.8.8.8:1",
-        "[::1]:1",
-        "[::ffff:127.0.0.1]:1",
-    ] {
-        let peer: SocketAddr = peer.parse().unwrap();
-        assert_shown(&failing(&development(), from(peer)).await);
+    let has_ipv6 = TcpListener::bind("[::1]:0").is_ok();
+    let ips = ["127.0.0.1", "::ffff:127.0.0.1", "::1"];
+    for ip in ips.into_iter().take(if has_ipv6 { 3 } else { 2 }) {
+        assert_shown(&failing(&development(), from(client_at(ip))).await);
     }
     for peer in ["192.168.1.7:1", "8.8.8.8:1", "[2001:db8::1]:1", "0.0.0.0:1"] {
         let peer: SocketAddr = peer.parse().unwrap();
@@ -131,6 +139,43 @@ async fn details_are_withheld_behind_a_proxy() {
     assert_withheld(&failing(&development(), old).await, "HTTP/1.0");
 }
 
+/// To which user it belongs is a matter of `gateway_core::developer`, and of tests with real proxies.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn details_are_withheld_where_no_socket_is_the_clients_end() {
+    let peer = loopback();
+    // Our own end, where it is known, has to agree.
+    let elsewhere: SocketAddr = "127.0.0.1:1".parse().unwrap();
+    let request = Request::get("/").header("host", "localhost");
+    let request = request.extension(ConnInfo::new(peer, elsewhere));
+    assert_withheld(
+        &failing(&development(), request).await,
+        "no socket of this machine",
+    );
+    // A peer that is trusted may be anywhere, and so may its sockets.
+    let layer = development().trust_peers("127.0.0.0/8".parse().unwrap());
+    let nowhere: SocketAddr = "127.0.0.1:1".parse().unwrap();
+    assert_withheld(
+        &failing(&development(), from(nowhere)).await,
+        "no socket of this machine",
+    );
+    assert_shown(&failing(&layer, from(nowhere)).await);
+}
+
+#[tokio::test]
+async fn details_are_withheld_from_pages_of_other_sites() {
+    for (name, value) in [
+        ("origin", "https://evil.example"),
+        ("origin", "null"),
+        ("sec-fetch-site", "cross-site"),
+    ] {
+        let request = from(loopback()).header(name, value);
+        assert_withheld(&failing(&development(), request).await, "another site");
+    }
+    let own = from(loopback()).header("origin", "http://localhost:8080");
+    assert_shown(&failing(&development(), own).await);
+}
+
 #[tokio::test]
 async fn x_forwarded_for_is_not_a_peer() {
     let far: SocketAddr = "8.8.8.8:1".parse().unwrap();
@@ -167,7 +212,15 @@ async fn the_peer_comes_from_a_closure_too() {
             .header("host", "localhost")
             .header("x-test-peer", peer)
     };
-    assert_shown(&failing(&layer, request("127.0.0.1")).await);
+    // The connection's own address has a port, and so a socket.
+    let known = request("127.0.0.1").extension(ConnInfo::new(loopback(), Addr::Unknown));
+    assert_shown(&failing(&layer, known).await);
+    if cfg!(target_os = "linux") {
+        let unknown = failing(&layer, request("127.0.0.1")).await;
+        assert_withheld(&unknown, "no socket of this machine");
+    }
+    let trusting = layer.clone().trust_peers("127.0.0.1/32".parse().unwrap());
+    assert_shown(&failing(&trusting, request("127.0.0.1")).await);
     assert_withheld(&failing(&layer, request("8.8.8.8")).await, "8.8.8.8");
     let panicking = development().peer_from(|_| panic!("no peer"));
     assert_withheld(
@@ -462,8 +515,21 @@ async fn a_traceback_is_appended_only_to_text_that_allows_it_and_only_when_asked
         (true, "text/plain", None, true),
         (false, "text/plain", None, false),
         (true, "application/json", None, false),
-        (true, "text/html", Some(("content-encoding", "gzip")), false),
-        (true, "text/html", Some(("content-length", "100")), false),
+        (true, "Text/Plain; charset=utf-8", None, true),
+        // Its message would be markup, a rule, a script or a row there.
+        (true, "text/html", None, false),
+        (true, "text/css", None, false),
+        (true, "text/javascript", None, false),
+        (true, "text/csv", None, false),
+        (true, "text/event-stream", None, false),
+        (true, "text/plainer", None, false),
+        (
+            true,
+            "text/plain",
+            Some(("content-encoding", "gzip")),
+            false,
+        ),
+        (true, "text/plain", Some(("content-length", "100")), false),
     ];
     for (append, content_type, header, appended) in cases {
         let layer = if append {
@@ -527,4 +593,37 @@ async fn the_test_client_finds_the_report_of_a_500() {
         text.contains("in tell_tale") && text.contains("Traceback"),
         "{text}"
     );
+}
+
+#[tokio::test]
+async fn the_id_is_in_a_header_where_that_is_set_for_head_as_well() {
+    let name = http::HeaderName::from_static("x-error-id");
+    for layer in [layer(), development()] {
+        let service = || handler(async |_| -> Never { panic!("boom") });
+        let plain = ask_for(&layer, service(), from(loopback())).await;
+        assert!(!plain.headers.contains_key(&name));
+        let layer = layer.id_header(name.clone());
+        let taken = ask_for(&layer, service(), from(loopback())).await;
+        assert_eq!(taken.headers[&name], taken.id().as_str());
+        let head = from(loopback()).method(Method::HEAD);
+        let log = Log::new();
+        let taken = ask_for(&layer, service(), head).await;
+        assert_eq!(taken.text, "");
+        let id = taken.headers[&name].to_str().unwrap();
+        assert!(log.only().await.contains(&format!("id={id} ")));
+    }
+    // What is no failure has no id.
+    let service = handler(async |_| {
+        if false {
+            return Ok(support::ok("ok"));
+        }
+        Err(gateway_core::BoxError::from(gateway_core::Error::new(
+            StatusCode::NOT_FOUND,
+            "no such order",
+        )))
+    });
+    let layer = layer().id_header(name.clone());
+    let taken = ask_for(&layer, service, from(loopback())).await;
+    assert_eq!(taken.status, StatusCode::NOT_FOUND);
+    assert!(!taken.headers.contains_key(&name));
 }

@@ -98,6 +98,8 @@ mod taking {
                 parked: Vec::new(),
                 at: Instant::now(),
                 number: LOCAL.with(Local::number),
+                doubt: None,
+                candidates: Box::default(),
             })
         });
     }

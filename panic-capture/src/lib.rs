@@ -39,7 +39,7 @@
 //! ```
 //!
 //! Somebody else's pool (`spawn_blocking`) knows nothing of guards. Its panics are
-//! captured all the same and wait in a small ring; when `resume_unwind` brings the
+//! captured all the same and wait in a ring; when `resume_unwind` brings the
 //! payload below a guard, it is found there by identity.
 //!
 //! # Whose frames
@@ -47,8 +47,8 @@
 //! Never another panic's. A `String` payload is known by the address, length and text of its
 //! buffer, which survive from the hook to the catch. A literal or a payload of another
 //! type has no such identity: it is claimed on the thread of its guard, or from the
-//! ring if just one panic can be meant. Otherwise the answer is
-//! [`Missing::Ambiguous`], not a guess. A payload that no hook saw
+//! ring if just one panic can be meant. Otherwise the capture has what all have in common that
+//! could be meant, and [says so](Capture::doubt); it is no guess. A payload that no hook saw
 //! (`resume_unwind` of a fresh value, or a hook installed later that does not call the one before it)
 //! is [`Missing::Unseen`].
 //!
@@ -58,7 +58,7 @@
 //! is symbolicated here, ever: turn [`Capture::frames`] into names when and where that is cheap.
 //! The hook takes no lock that could wait, calls no `Display` of a payload, and keeps at most
 //! [`MAX_FRAMES`] frames of each panic, [`MAX_KEPT`] panics per thread and [`RING`]
-//! panics per process that nobody has claimed.
+//! panics per process that nobody has claimed, of these [`RING_FRAMES`] frames together: under 2 MiB.
 //!
 //! # What it cannot do
 //!
@@ -77,12 +77,14 @@ mod hook;
 mod identity;
 mod kept;
 mod local;
+mod ring;
 
-pub use capture::{Capture, MAX_FRAMES, Missing, Place};
+pub use capture::{Capture, MAX_CANDIDATES, MAX_FRAMES, Missing, Place};
 pub use guard::{Caught, Guard, Here, guard, is_guarded};
 pub use hook::{Context, install, set_context, silence_guarded};
-pub use kept::{MAX_KEPT, RING};
+pub use kept::MAX_KEPT;
 pub use local::discard;
+pub use ring::{RING, RING_FRAMES};
 
 /// The folder of this crate's source files, as the compiler saw it: whoever
 /// prints frames recognises ours by it.

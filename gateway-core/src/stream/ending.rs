@@ -1,8 +1,11 @@
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use panic_capture::Caught;
 
 use crate::BoxError;
+use crate::threads::runtime::Runtime;
+use crate::threads::timer::Delay;
 
 /// How a body ends that is not complete.
 pub(crate) enum Failed {
@@ -19,54 +22,41 @@ pub(crate) struct Failing {
     pub(crate) failed: Failed,
     /// How often everybody else may go first.
     turns: u8,
-    #[cfg(feature = "tokio")]
-    pause: Option<tokio::task::JoinHandle<()>>,
+    pause: Option<Delay>,
 }
+
+/// How long a server has to send what it holds.
+const PAUSE: Duration = Duration::from_millis(50);
 
 impl Failing {
     pub(crate) fn at_once(failed: Failed) -> Self {
         Self {
             failed,
             turns: 0,
-            #[cfg(feature = "tokio")]
             pause: None,
         }
     }
 
     pub(crate) fn after_pieces(failed: Failed) -> Self {
-        #[cfg(feature = "tokio")]
-        let pause = {
-            const PAUSE: std::time::Duration = std::time::Duration::from_millis(50);
-            // Not the runtime's timer, which it need not have.
-            let runtime = tokio::runtime::Handle::try_current().ok();
-            runtime.map(|runtime| runtime.spawn_blocking(|| std::thread::sleep(PAUSE)))
-        };
+        // Where no runtime runs, the caller has sent each piece before it asks for the next. Not
+        // the runtime's timer, which it need not have, nor one of its threads to sleep on.
+        let runs = Runtime::current().is_some();
         Self {
             failed,
             turns: 2,
-            #[cfg(feature = "tokio")]
-            pause,
+            pause: runs.then(|| Delay::of(PAUSE)).flatten(),
         }
     }
 
-    #[cfg_attr(
-        not(feature = "tokio"),
-        expect(
-            clippy::needless_pass_by_ref_mut,
-            reason = "there is a pause to be polled with tokio"
-        )
-    )]
-    pub(crate) fn poll_pause(&mut self, context: &mut Context<'_>) -> Poll<()> {
+    pub(crate) fn poll_pause(&mut self, context: &Context<'_>) -> Poll<()> {
         if let Some(less) = self.turns.checked_sub(1) {
             self.turns = less;
             context.waker().wake_by_ref();
             return Poll::Pending;
         }
-        #[cfg(feature = "tokio")]
-        if let Some(pause) = &mut self.pause {
-            _ = std::task::ready!(std::pin::Pin::new(pause).poll(context));
-            self.pause = None;
+        match &mut self.pause {
+            Some(pause) => pause.poll(context),
+            None => Poll::Ready(()),
         }
-        Poll::Ready(())
     }
 }

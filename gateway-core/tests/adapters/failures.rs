@@ -281,3 +281,30 @@ fn a_second_panic_in_a_drop_is_contained() {
     }));
     assert!(caught.unwrap());
 }
+
+/// Two thousand bodies that failed at once once took all threads of a runtime, for a pause each.
+#[test]
+fn a_body_that_fails_takes_no_thread_of_the_runtime_while_it_waits() {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .max_blocking_threads(1)
+        .build()
+        .unwrap();
+    let (done, wait) = std::sync::mpsc::channel::<()>();
+    runtime.block_on(async {
+        let other_work = tokio::task::spawn_blocking(move || wait.recv());
+        let bodies = (0..100).map(|_| {
+            tokio::spawn(async {
+                let pieces = [Ok("piece"), Err("expected: no more")];
+                let mut body = Body::try_chunks(pieces);
+                assert!(body.frame().await.unwrap().is_ok());
+                assert!(body.frame().await.unwrap().is_err());
+            })
+        });
+        for body in bodies.collect::<Vec<_>>() {
+            body.await.unwrap();
+        }
+        drop(done);
+        other_work.await.unwrap().unwrap_err();
+    });
+}

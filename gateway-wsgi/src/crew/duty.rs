@@ -396,3 +396,207 @@ impl<W, T> fmt::Debug for Duty<W, T> {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ONE: Limits = Limits {
+        threads: 4,
+        held: 1,
+        batons: 1,
+    };
+
+    /// A crew whose threads are numbers, and whose work is numbers.
+    struct Model {
+        duty: Duty<u32, usize>,
+        /// What each thread is at; `None`: it rests.
+        threads: Vec<Option<At>>,
+    }
+
+    #[derive(Clone, Copy, Debug, PartialEq)]
+    enum At {
+        Coming,
+        Running,
+        Watching,
+    }
+
+    impl Model {
+        fn new(limits: Limits) -> Self {
+            Self {
+                duty: Duty::new(limits),
+                threads: Vec::new(),
+            }
+        }
+
+        fn act(&mut self, kick: Kick<usize>) {
+            match kick {
+                Kick::Enough => {}
+                Kick::Call(number) => {
+                    assert_eq!(self.threads[number], None, "only who rests is called");
+                    self.threads[number] = Some(At::Coming);
+                }
+                Kick::Spawn(number) => {
+                    assert_eq!(number, self.threads.len());
+                    self.threads.push(Some(At::Coming));
+                    self.duty.born(number, number);
+                }
+            }
+        }
+
+        fn submit(&mut self, work: u32, held: bool) {
+            let kick = self.duty.submit(work, held);
+            self.act(kick);
+        }
+
+        /// Lets the thread ask what is next. What it began, if it did.
+        fn ask(&mut self, number: usize) -> Option<u32> {
+            self.threads[number] = None;
+            let (next, kick) = self.duty.next(number);
+            let (at, work) = match next {
+                Next::Run(work) => (Some(At::Running), Some(work)),
+                Next::Rest | Next::GoHome => (None, None),
+                Next::Watch => (Some(At::Watching), None),
+                Next::Try => {
+                    self.duty.admitted(number);
+                    (Some(At::Coming), None)
+                }
+                Next::Again => (Some(At::Coming), None),
+            };
+            self.threads[number] = at;
+            self.act(kick);
+            work
+        }
+
+        fn look(&mut self, number: usize, has_lock: bool) {
+            match self.duty.look() {
+                Next::Try if has_lock => {
+                    self.duty.admitted(number);
+                    self.threads[number] = Some(At::Coming);
+                }
+                Next::Again => self.threads[number] = Some(At::Coming),
+                _ => {}
+            }
+        }
+
+        fn done(&mut self, number: usize) {
+            let kick = self.duty.done(number);
+            self.act(kick);
+            self.threads[number] = Some(At::Coming);
+        }
+    }
+
+    #[test]
+    fn one_thread_does_all_while_it_gets_on() {
+        let mut model = Model::new(ONE);
+        for work in 0..100 {
+            model.submit(work, false);
+            if work == 0 {
+                assert_eq!(model.ask(0), Some(0));
+            }
+        }
+        for work in 1..100 {
+            model.done(0);
+            assert_eq!(model.ask(0), Some(work));
+        }
+        assert!(model.threads.len() <= 2, "one more watches");
+    }
+
+    #[test]
+    fn another_is_admitted_where_a_call_does_not_get_on() {
+        let mut model = Model::new(ONE);
+        model.submit(1, false);
+        assert_eq!(model.ask(0), Some(1));
+        model.submit(2, false);
+        assert_eq!(model.ask(1), None);
+        assert_eq!(model.threads[1], Some(At::Watching));
+        // It has looked once when it began to watch.
+        model.look(1, true);
+        assert_eq!(model.ask(1), Some(2));
+        // The first has lost its baton and rests when it is back.
+        model.done(0);
+        assert_eq!(model.ask(0), None);
+    }
+
+    #[test]
+    fn who_says_that_it_waits_is_relieved_at_once() {
+        let mut model = Model::new(ONE);
+        model.submit(1, false);
+        assert_eq!(model.ask(0), Some(1));
+        let kick = model.duty.leave(0);
+        model.act(kick);
+        model.submit(2, false);
+        assert_eq!(model.ask(1), Some(2));
+    }
+
+    #[test]
+    fn no_more_wait_for_clients_than_there_are_places() {
+        let mut model = Model::new(ONE);
+        for work in 0..3 {
+            model.submit(work, true);
+        }
+        assert_eq!(model.ask(0), Some(0));
+        assert!(model.duty.is_contended());
+        let kick = model.duty.leave(0);
+        model.act(kick);
+        model.submit(9, false);
+        assert_eq!(model.ask(1), Some(9), "another is not kept waiting");
+        model.done(1);
+        assert_eq!(model.ask(1), None, "the second upload waits for a place");
+        model.done(0);
+        assert_eq!(model.ask(0), Some(1));
+    }
+
+    /// Any order of events: nothing is lost, nothing is done twice, and work is never left while
+    /// nobody comes for it.
+    #[test]
+    fn in_any_order_all_is_done_once() {
+        for seed in 0..300_u64 {
+            let mut random = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+            let mut roll = |sides: u64| {
+                random ^= random << 13;
+                random ^= random >> 7;
+                random ^= random << 17;
+                random % sides
+            };
+            let batons = 1 + usize::from(seed % 3 == 0);
+            let mut model = Model::new(Limits { batons, ..ONE });
+            let (mut submitted, mut begun) = (0, Vec::new());
+            let mut idle = 0;
+            while begun.len() < 200 {
+                idle += 1;
+                assert!(
+                    idle < 100_000,
+                    "seed {seed}: {:?} {:?}",
+                    model.duty,
+                    model.threads
+                );
+                if submitted < 200 && roll(3) == 0 {
+                    model.submit(submitted, roll(5) == 0);
+                    submitted += 1;
+                }
+                if model.threads.is_empty() {
+                    continue;
+                }
+                let number = usize::try_from(roll(model.threads.len() as u64)).unwrap();
+                match model.threads[number] {
+                    None => {}
+                    Some(At::Coming) => begun.extend(model.ask(number)),
+                    Some(At::Watching) => model.look(number, roll(2) == 0),
+                    Some(At::Running) => match roll(4) {
+                        0 => {
+                            let kick = model.duty.leave(number);
+                            model.act(kick);
+                        }
+                        1 => {}
+                        _ => model.done(number),
+                    },
+                }
+                assert!(model.duty.batons_out() <= batons);
+                assert!(model.duty.held <= ONE.held);
+            }
+            begun.sort_unstable();
+            assert!(begun.iter().copied().eq(0..200), "seed {seed}");
+        }
+    }
+}

@@ -21,7 +21,7 @@ use crate::{
     },
     failure::{
         body_error::{BodyError, is_reported},
-        cause::Cause,
+        cause::{Cause, Outcome},
         facts::Stage,
     },
     pending::{
@@ -116,7 +116,7 @@ where
                 })));
             }
         };
-        let cause = match failed {
+        let outcome = match failed {
             // A layer further in has said all, and waited long enough.
             Ok(error) if is_reported(&*error) => {
                 return Poll::Ready(Some(Err(BodyError {
@@ -124,14 +124,17 @@ where
                     source: Some(error),
                 })));
             }
-            Ok(error) => Cause::of_error(error, &witness.config().statuses),
-            Err(caught) => Cause::of_panic(caught),
+            Ok(error) => Outcome::of_error(error, &witness.config().statuses),
+            Err(caught) => Cause::of_panic(caught).into(),
         };
         let flush = witness.config().flush;
-        let finishing = Finishing::new(cause, Stage::Body, witness);
+        let mut finishing = Finishing::new(outcome, Stage::Body, witness);
+        if !watch.may_append {
+            finishing = finishing.for_the_log_alone();
+        }
         watch.failing = Some(Box::new(Failing {
             error: Some(BodyError {
-                id: Some(finishing.id()),
+                id: finishing.id(),
                 source: None,
             }),
             finishing,

@@ -17,10 +17,11 @@ use crate::{
     frames::{
         Frame, Note, Traceback,
         names::Origin,
+        program,
         source::{Excerpt, Sources},
         symbols,
     },
-    text::clean,
+    text::shown,
 };
 
 impl Traceback {
@@ -34,15 +35,20 @@ impl Traceback {
 
     pub(crate) fn resolve(trace: &Trace, place: Option<&Place>) -> Self {
         match trace {
-            Trace::Missing(Missing::Ambiguous) => Self::without(place, Note::Ambiguous),
-            Trace::Missing(_) => Self::without(place, Note::Unseen),
-            Trace::Addresses { frames, truncated } => {
+            Trace::Missing(missing) => Self::without(place, note(*missing)),
+            Trace::Addresses {
+                frames,
+                truncated,
+                doubt,
+            } => {
                 let inlined = symbols::resolved(frames);
                 let flat = inlined
                     .iter()
                     .flat_map(|frames| frames.iter().cloned())
                     .collect();
-                Self::of(flat, *truncated, place)
+                let mut traceback = Self::of(flat, *truncated, place);
+                traceback.note = doubt.map(note);
+                traceback
             }
             Trace::Error(error) => {
                 if let Ok(Some(told)) = guard(|| error.get().and_then(told)) {
@@ -90,6 +96,14 @@ impl Traceback {
     }
 }
 
+fn note(missing: Missing) -> Note {
+    match missing {
+        Missing::Ambiguous => Note::Ambiguous,
+        Missing::TooMany => Note::TooMany,
+        _ => Note::Unseen,
+    }
+}
+
 /// Whether nothing slow is needed for a traceback.
 pub(crate) fn is_ready(trace: &Trace, place: Option<&Place>) -> bool {
     let known = match trace {
@@ -117,17 +131,17 @@ fn has_told(error: Option<&AnyError>) -> bool {
 fn foreign_frame(frame: &ForeignFrame) -> Frame {
     let (first, lines) = frame.source();
     Frame {
-        raw: clean::cut_text(frame.function(), 512).0,
-        function: clean::cut_text(frame.function(), 512).0,
+        raw: shown::line(frame.function(), 512),
+        function: shown::line(frame.function(), 512),
         is_async: false,
         is_closure: false,
         is_of_the_layer: false,
         origin: match frame.library() {
-            Some(library) => Origin::Other(clean::cut_text(library, 64).0.into()),
+            Some(library) => Origin::Other(shown::line(library, 64).into()),
             None => Origin::Yours,
         },
         path: Some(frame.file().into()),
-        file: Some(clean::cut_text(frame.file(), 512).0),
+        file: Some(shown::line(frame.file(), 512)),
         line: Some(frame.line()),
         column: None,
         source: Excerpt::told(first, frame.line(), lines).map(Arc::new),
@@ -243,15 +257,8 @@ fn placed(place: Option<&Place>) -> Option<Arc<Frame>> {
 
 fn looked_up(place: &Place) -> Frame {
     let mut sources = Sources::default();
-    // Relative to the root of the workspace, which is above where we run, or above what runs.
     let file = Path::new(&place.file);
-    let starts = [std::env::current_dir(), std::env::current_exe()].map(Result::unwrap_or_default);
-    let path = starts
-        .iter()
-        .flat_map(|start| start.ancestors())
-        .map(|folder| folder.join(file))
-        .find(|path| path.is_file());
-    let path = path.unwrap_or_else(|| file.to_owned());
+    let path = program::file(file).unwrap_or_else(|| file.to_owned());
     let mut frame = symbols::described(None, Some((&path, place.line, place.column)), &mut sources);
     if frame.path.as_deref().is_some_and(Path::is_relative) {
         frame.file = Some(place.file.clone());
@@ -283,7 +290,11 @@ fn printed(error: &AnyError) -> Option<Vec<Arc<Frame>>> {
         let place = at.and_then(|at| {
             let (rest, column) = at.rsplit_once(':')?;
             let (file, line) = rest.rsplit_once(':')?;
-            Some((here.join(file), line.parse().ok()?, column.parse().ok()?))
+            Some((
+                here.join(shown::line(file, 1024)),
+                line.parse().ok()?,
+                column.parse().ok()?,
+            ))
         });
         if at.is_some() {
             lines.next();
@@ -292,7 +303,7 @@ fn printed(error: &AnyError) -> Option<Vec<Arc<Frame>>> {
             .as_ref()
             .map(|(file, line, column)| (file.as_path(), *line, *column));
         frames.push(Arc::new(symbols::described(
-            Some(name),
+            Some(&shown::line(name, 512)),
             place,
             &mut sources,
         )));

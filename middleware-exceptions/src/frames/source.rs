@@ -9,7 +9,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use crate::text::clean;
+use crate::text::shown;
 
 /// Larger files are generated, and nobody reads them in a traceback.
 const FILE: u64 = 2 * 1024 * 1024;
@@ -38,7 +38,9 @@ impl Excerpt {
     pub(crate) fn told(first: u32, line: u32, lines: &[String]) -> Option<Self> {
         let around = usize::try_from(line.checked_sub(first)?).ok()?;
         let lines = lines.iter().take(2 * AROUND as usize + 1);
-        let lines: Vec<String> = lines.map(|line| shortened(line.trim_end())).collect();
+        let lines: Vec<String> = lines
+            .map(|line| shown::code(&shortened(line.trim_end())))
+            .collect();
         (around < lines.len()).then_some(Self { first, line, lines })
     }
 
@@ -69,7 +71,7 @@ impl Sources {
         let relative = self
             .root(path)
             .and_then(|root| path.strip_prefix(root).ok());
-        clean::cut_text(&relative.unwrap_or(path).to_string_lossy(), 512).0
+        shown::line(&relative.unwrap_or(path).to_string_lossy(), 512)
     }
 
     pub(crate) fn excerpt(&mut self, path: &Path, line: u32) -> Option<Arc<Excerpt>> {
@@ -80,7 +82,7 @@ impl Sources {
             .zip(all.iter())
             .skip(first as usize - 1)
             .take_while(|(number, _)| *number <= last)
-            .map(|(_, line)| line.clone())
+            .map(|(_, line)| shown::code(line))
             .collect();
         let has_line = first.saturating_add(u32::try_from(lines.len()).ok()?) > line;
         (line > 0 && has_line).then(|| Arc::new(Excerpt { first, line, lines }))
@@ -131,6 +133,7 @@ impl Sources {
     }
 }
 
+/// What files in a folder are shown relative to.
 fn find_root(folder: &Path) -> Option<PathBuf> {
     if !folder.is_absolute() {
         return None;
@@ -140,10 +143,13 @@ fn find_root(folder: &Path) -> Option<PathBuf> {
     {
         return Some(named.clone());
     }
-    let mut ancestors = folder.ancestors();
-    ancestors
-        .find(|folder| folder.join("Cargo.lock").is_file())
-        .map(Path::to_owned)
+    workspace_of(folder).map(Path::to_owned)
+}
+
+/// The nearest folder with a `Cargo.lock`.
+pub(crate) fn workspace_of(path: &Path) -> Option<&Path> {
+    let mut folders = path.ancestors();
+    folders.find(|folder| folder.join("Cargo.lock").is_file())
 }
 
 /// Only regular `.rs` files below the root: a FIFO would hang us, a link may lead anywhere.
@@ -172,8 +178,8 @@ fn read(path: &Path, root: &Path) -> Option<Arc<[String]>> {
 fn shortened(line: &str) -> String {
     let end = line.char_indices().nth(LINE).map(|(end, _)| end);
     match end.and_then(|end| line.get(..end)) {
-        Some(start) => format!("{} [cut here]", clean::escaped(start)),
-        None => clean::escaped(line),
+        Some(start) => format!("{start} [cut here]"),
+        None => line.to_owned(),
     }
 }
 

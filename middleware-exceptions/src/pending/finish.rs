@@ -8,31 +8,40 @@ use std::{
 
 use bytes::Bytes;
 use gateway_core::FailureText;
-use http::Response;
-use panic_capture::{Caught, discard, guard};
-use tracing::Level;
+use http::{HeaderValue, Response, StatusCode};
+use panic_capture::Caught;
 
 use crate::{
     config::Config,
     context::Witness,
-    failure::{cause::Cause, facts::Stage, id::ErrorId},
+    failure::{
+        cause::{Cause, Outcome},
+        facts::Stage,
+        id::ErrorId,
+    },
     frames::{Note, Traceback},
     pending::{
+        owner::Asking,
         ready::{Ready, prepare},
+        tell::{is_heard, tell},
         worker::{self, Signal},
     },
     render,
     report::Report,
-    request::{accept::Format, gate::Verdict},
-    text::clean::OneLine,
+    request::{
+        accept::Format,
+        gate::{Judged, Verdict},
+    },
 };
 
 /// A failure that is being reported. Dropped before it is through, it goes on elsewhere.
 pub(crate) struct Finishing {
+    /// `None` of what is answered and not reported.
     report: Option<Arc<Report>>,
-    id: ErrorId,
+    status: StatusCode,
     config: Arc<Config>,
-    verdict: Verdict,
+    judged: Judged,
+    asking: Option<Asking>,
     format: Format,
     is_head: bool,
     waiting: Option<Arc<Signal>>,
@@ -40,24 +49,30 @@ pub(crate) struct Finishing {
 }
 
 impl Finishing {
-    pub(crate) fn new(cause: Cause, stage: Stage, witness: &Witness) -> Self {
-        // What is not a failure (a 404 by way of an error) is answered and not reported.
-        let told = !cause.is_failure();
-        let report = Report::new(cause, stage, witness.summary());
+    pub(crate) fn new(outcome: impl Into<Outcome>, stage: Stage, witness: &Witness) -> Self {
+        let (status, report) = match outcome.into() {
+            Outcome::Answer(status) => (status, None),
+            Outcome::Failure(cause) => {
+                let report = Report::new(*cause, stage, witness.summary());
+                (report.status(), Some(Arc::new(report)))
+            }
+        };
         Self {
-            id: report.id(),
-            report: Some(Arc::new(report)),
+            status,
+            told: report.is_none(),
+            report,
             config: Arc::clone(witness.config()),
-            verdict: witness.verdict(),
+            judged: witness.judged(),
+            asking: None,
             format: witness.format(),
             is_head: witness.is_head(),
             waiting: None,
-            told,
         }
     }
 
-    pub(crate) fn id(&self) -> ErrorId {
-        self.id
+    /// The id in the log.
+    pub(crate) fn id(&self) -> Option<ErrorId> {
+        self.report.as_ref().map(|report| report.id())
     }
 
     /// Ready when the observers and the log have it.
@@ -65,6 +80,7 @@ impl Finishing {
         if self.told {
             return Poll::Ready(());
         }
+        ready!(self.poll_owner(cx));
         let Some(report) = &self.report else {
             return Poll::Ready(());
         };
@@ -87,33 +103,58 @@ impl Finishing {
         Poll::Ready(())
     }
 
+    /// Ready when the verdict is final.
+    fn poll_owner(&mut self, cx: &Context<'_>) -> Poll<()> {
+        if let Judged::ButForTheOwner(facts) = &self.judged {
+            let asking = (self.asking).get_or_insert_with(|| Asking::new(facts.as_ref().clone()));
+            self.judged = Judged::Finally(ready!(asking.poll(cx)));
+        }
+        Poll::Ready(())
+    }
+
+    /// Nothing of it will be shown: the head is out, and there is no text to append to.
+    pub(crate) fn for_the_log_alone(mut self) -> Self {
+        self.judged = Judged::Finally(Verdict::Production);
+        self
+    }
+
+    /// Whether the client may see details. Known when the observers and the log have it.
+    pub(crate) fn is_shown(&self) -> bool {
+        matches!(self.judged, Judged::Finally(Verdict::Shown))
+    }
+
+    fn verdict(&self) -> Verdict {
+        match &self.judged {
+            Judged::Finally(verdict) => verdict.clone(),
+            // Not reported, so not asked either.
+            Judged::ButForTheOwner(_) => Verdict::Production,
+        }
+    }
+
     fn wants_frames(&self) -> bool {
-        self.verdict == Verdict::Shown || is_heard(&self.config)
+        self.is_shown() || is_heard(&self.config)
     }
 
     /// The clean response, where one is still possible. `None` is the content of one to HEAD.
     pub(crate) fn response(&self) -> Response<Option<Bytes>> {
         let response = match &self.report {
-            Some(report) if !report.status().is_server_error() => render::plain(report.status()),
+            None => render::plain(self.status),
             Some(report) => {
-                render::response(report, self.verdict, self.format, &self.config.renderer)
+                let renderer = &self.config.renderer;
+                let mut response = render::response(report, &self.verdict(), self.format, renderer);
+                // For `gateway_core::testing::Client`, and nobody on the wire.
+                let text = FailureText::new(AsText(Arc::clone(report)));
+                response.extensions_mut().insert(text);
+                if let Some(name) = &self.config.id_header
+                    && let Ok(id) = HeaderValue::try_from(report.id().to_string())
+                {
+                    response.headers_mut().insert(name, id);
+                }
+                response
             }
-            None => render::plain(http::StatusCode::INTERNAL_SERVER_ERROR),
         };
-        let is_head = self.is_head;
-        let mut response = response;
-        if let Some(report) = self
-            .report
-            .as_ref()
-            .filter(|report| report.status().is_server_error())
-        {
-            // For `gateway_core::testing::Client`, and nobody on the wire.
-            response
-                .extensions_mut()
-                .insert(FailureText::new(AsText(Arc::clone(report))));
-        }
         // RFC 9110 section 9.3.2: the header fields of a GET, without its content.
-        response.map(|text| (!is_head).then_some(text))
+        response.map(|text| (!self.is_head).then_some(text))
     }
 
     /// The traceback as text, for a body that asked for it.
@@ -174,58 +215,4 @@ fn tell_later(report: &Arc<Report>, config: &Arc<Config>) {
         report.set_traceback(Traceback::without(report.location(), Note::TooMany));
         tell(report, config);
     }
-}
-
-fn is_heard(config: &Config) -> bool {
-    !config.observers.is_empty()
-        || guard(|| tracing::enabled!(target: "middleware_exceptions", Level::ERROR))
-            .unwrap_or_else(|caught| {
-                discard(caught.payload);
-                false
-            })
-}
-
-/// Observers first, so that the log can tell of one that failed. All of it is somebody's code.
-fn tell(report: &Report, config: &Config) {
-    for observe in &config.observers {
-        if let Err(caught) = guard(|| observe(report)) {
-            let second = Cause::of_panic(caught);
-            contained(|| {
-                tracing::warn!(
-                    target: "middleware_exceptions",
-                    id = %report.id(),
-                    message = %format_args!("an observer panicked: {}", OneLine(&second.message)),
-                );
-            });
-        }
-    }
-    contained(|| log(report));
-}
-
-fn contained(run: impl FnOnce()) {
-    if let Err(caught) = guard(run) {
-        discard(caught.payload);
-    }
-}
-
-/// One event per failure. What is looked for by line is on the first one; the traceback follows,
-/// indented, so that no line of it can pass for another record.
-fn log(report: &Report) {
-    if !tracing::enabled!(target: "middleware_exceptions", Level::ERROR) {
-        return;
-    }
-    let request = report.request();
-    tracing::error!(
-        target: "middleware_exceptions",
-        id = %report.id(),
-        kind = %report.kind(),
-        r#type = report.type_name(),
-        stage = %report.stage(),
-        location = report.location().map(tracing::field::display),
-        thread = report.thread(),
-        request = %format_args!("{} {}", request.method(), request.path()),
-        status = report.status().as_u16(),
-        traceback = %render::text::Log(report),
-        "{}: {}", report.kind(), OneLine(report.message()),
-    );
 }
