@@ -22,6 +22,30 @@ pub(crate) fn prepare(py: Python<'_>) -> Result<(), ImportError> {
         .map_err(|error| ImportError::raised(py, &error))
 }
 
+/// Runs what Python programs leave to their end: waits for threads that are no daemons, and calls what
+/// was registered with `atexit` (logging that is flushed, reports that are sent). For the end of `main`,
+/// when the servers have stopped; without a Python that was started it does nothing.
+///
+/// The interpreter itself is left to the process's end: threads of Rust may still hold its objects.
+pub fn finish() {
+    let finish = |py: Python<'_>| -> PyResult<()> {
+        py.import("threading")?.call_method0("_shutdown")?;
+        py.import("atexit")?.call_method0("_run_exitfuncs")?;
+        for name in ["stdout", "stderr"] {
+            let stream = py.import("sys")?.getattr(name)?;
+            if !stream.is_none() {
+                stream.call_method0("flush")?;
+            }
+        }
+        Ok(())
+    };
+    Python::try_attach(|py| {
+        if let Err(error) = finish(py) {
+            error.write_unraisable(py, None);
+        }
+    });
+}
+
 /// Makes the packages of a virtual environment importable, in front of the interpreter's own.
 pub(crate) fn enter(py: Python<'_>, venv: &Path) -> Result<(), ImportError> {
     let refused = |reason: String| ImportError::Venv {

@@ -81,7 +81,7 @@ impl<T> Worker<T> {
 }
 
 /// What is to be done once the lock is released.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kick<T> {
     Enough,
     Call(T),

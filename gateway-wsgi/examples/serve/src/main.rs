@@ -83,5 +83,6 @@ fn run() -> Result<ExitCode, Box<dyn Error>> {
         }
         server.serve(app.into_service()).await
     })?;
+    gateway_wsgi::finish();
     Ok(ExitCode::from(outcome.code()))
 }

@@ -222,3 +222,37 @@ fn a_module_that_cannot_be_imported_ends_with_1_and_pythons_traceback() {
         );
     }
 }
+
+#[test]
+fn what_python_leaves_to_its_end_is_done_at_the_end() {
+    let mut site = Site::start("end", &["--workers", "1"]);
+    eventually("it serves", || get(&site.addr, "/").is_ok());
+    let app = format!(
+        "{APP}
+import atexit, threading, time
+def at_exit():
+    with open('ended', 'w') as f:
+        f.write('atexit')
+atexit.register(at_exit)
+def forever():
+    while True:
+        time.sleep(0.001)
+threading.Thread(target=forever, daemon=True).start()
+"
+    );
+    fs::write(
+        site.folder.join("app.py"),
+        app.replace("VERSION = 1", "VERSION = 2"),
+    )
+    .unwrap();
+    site.signal("-HUP");
+    eventually("the new version serves", || {
+        get(&site.addr, "/").is_ok_and(|(_, version)| version == "2")
+    });
+    site.signal("-TERM");
+    assert!(site.server.wait().unwrap().success());
+    assert_eq!(
+        fs::read_to_string(site.folder.join("ended")).unwrap(),
+        "atexit"
+    );
+}

@@ -39,5 +39,6 @@ fn run() -> Result<ExitCode, Box<dyn Error>> {
         println!("step {step} of 5: http://{}", server.local_addr()?);
         server.serve(site).await
     })?;
+    gateway_wsgi::finish();
     Ok(ExitCode::from(outcome.code()))
 }
