@@ -42,7 +42,7 @@
 //! threads is its lock going from one to the next. The network is served by others, so a slow client never has
 //! the lock. Another thread is admitted when the first waits outside the lock, for a database or in a `sleep`:
 //! after a millisecond or two at first, and at once where calls often wait. A call that computes for longer than
-//! Python's own switch interval of 5 ms shares the lock with it, as Python's threads do.
+//! 50 ms shares the lock with others from then on, as Python's threads do.
 //!
 //! | client | costs |
 //! |---|---|

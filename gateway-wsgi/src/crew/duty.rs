@@ -59,6 +59,8 @@ struct Worker<T> {
     begun: u64,
     /// What ran at the last look.
     seen: Option<u64>,
+    /// At so many looks in turn.
+    looks: u32,
     /// What runs has a place.
     held: bool,
     /// It has only watched since it ran something.
@@ -74,6 +76,7 @@ impl<T> Worker<T> {
             at: None,
             begun: 0,
             seen: None,
+            looks: 0,
             held: false,
             watched_last: false,
         }
@@ -106,6 +109,9 @@ pub(super) enum Next<W> {
 /// One wait weighs as much as four calls without.
 const WEIGHT: u8 = 4;
 const MOST: u8 = 8 * WEIGHT;
+
+/// After so many looks one that computes shares the lock with others.
+const LONG: u32 = 50;
 
 impl<W, T: Clone> Duty<W, T> {
     pub(super) fn new(limits: Limits) -> Self {
@@ -251,7 +257,7 @@ impl<W, T: Clone> Duty<W, T> {
             if let Some(worker) = self.workers.get_mut(number) {
                 worker.watched_last = true;
             }
-            self.see();
+            self.see(|_| false);
             return (Next::Watch, Kick::Enough);
         }
         if self.closed && self.queue.is_empty() {
@@ -271,20 +277,28 @@ impl<W, T: Clone> Duty<W, T> {
         self.closed || worker.is_none_or(|worker| worker.errand.is_some())
     }
 
-    fn see(&mut self) -> bool {
+    /// Whether one with a baton does not get on: it has been at its work for two looks, and waits, as
+    /// `waits` knows, or has computed for long.
+    fn see(&mut self, waits: impl Fn(&T) -> bool) -> bool {
         let mut stuck = false;
         for worker in self.workers.iter_mut().filter(|it| it.has_baton) {
-            stuck |= worker.at.is_some() && worker.seen == worker.at;
+            if worker.at.is_some() && worker.seen == worker.at {
+                worker.looks += 1;
+                let waits = worker.thread.as_ref().is_none_or(&waits);
+                stuck |= waits || worker.looks >= LONG;
+            } else {
+                worker.looks = 0;
+            }
             worker.seen = worker.at;
         }
         stuck
     }
 
     /// The watcher has looked. Whether it is to go on, or to try for the lock.
-    pub(super) fn look(&mut self) -> Next<W> {
+    pub(super) fn look(&mut self, waits: impl Fn(&T) -> bool) -> Next<W> {
         let out = self.batons_out();
         let begun = std::mem::take(&mut self.begun);
-        let stuck = self.see();
+        let stuck = self.see(waits);
         if !self.queue.is_empty() && out < self.limits.batons && !self.to_work {
             self.watched = false;
             return Next::Again;
@@ -301,22 +315,32 @@ impl<W, T: Clone> Duty<W, T> {
         Next::Watch
     }
 
-    /// The worker has Python's lock. `true` if it has the baton now: of one whose call does not get
-    /// on, or one that was put down.
-    pub(super) fn admitted(&mut self, number: usize) -> bool {
+    /// The worker has Python's lock. `true` if it has the baton now: of one whose call waits, or has
+    /// computed for long, or one that was put down. `forced`: Python took the lock from another, so
+    /// that one waits for nothing but the lock.
+    pub(super) fn admitted(&mut self, number: usize, forced: bool) -> bool {
         self.trying = false;
         if self.queue.is_empty() {
             return false;
         }
         if self.batons_out() >= self.limits.batons {
             let often = self.waits_often();
-            let stuck = self
+            let mut busy = self
                 .workers
                 .iter_mut()
-                .find(|it| it.has_baton && it.at.is_some() && (often || it.seen == it.at));
-            let Some(stuck) = stuck else { return false };
+                .filter(|it| it.has_baton && it.at.is_some());
+            let stuck = busy.find(|it| match forced {
+                true => it.looks >= LONG,
+                false => often || it.seen == it.at,
+            });
+            let Some(stuck) = stuck else {
+                self.waits = self.waits.saturating_sub(u8::from(forced));
+                return false;
+            };
             stuck.has_baton = false;
-            self.waits = self.waits.saturating_add(WEIGHT).min(MOST);
+            if !forced {
+                self.waits = self.waits.saturating_add(WEIGHT).min(MOST);
+            }
         }
         if let Some(worker) = self.workers.get_mut(number) {
             worker.has_baton = true;
@@ -458,7 +482,7 @@ mod tests {
                 Next::Rest | Next::GoHome => (None, None),
                 Next::Watch => (Some(At::Watching), None),
                 Next::Try => {
-                    self.duty.admitted(number);
+                    self.duty.admitted(number, false);
                     (Some(At::Coming), None)
                 }
                 Next::Again => (Some(At::Coming), None),
@@ -469,9 +493,9 @@ mod tests {
         }
 
         fn look(&mut self, number: usize, has_lock: bool) {
-            match self.duty.look() {
-                Next::Try if has_lock => {
-                    self.duty.admitted(number);
+            match self.duty.look(|_| has_lock) {
+                Next::Try => {
+                    self.duty.admitted(number, !has_lock);
                     self.threads[number] = Some(At::Coming);
                 }
                 Next::Again => self.threads[number] = Some(At::Coming),
@@ -516,6 +540,21 @@ mod tests {
         // The first has lost its baton and rests when it is back.
         model.done(0);
         assert_eq!(model.ask(0), None);
+    }
+
+    #[test]
+    fn one_that_computes_is_left_alone_until_it_has_done_so_for_long() {
+        let mut model = Model::new(ONE);
+        model.submit(1, false);
+        assert_eq!(model.ask(0), Some(1));
+        model.submit(2, false);
+        assert_eq!(model.ask(1), None);
+        for _ in 1..LONG {
+            model.look(1, false);
+            assert_eq!(model.threads[1], Some(At::Watching));
+        }
+        model.look(1, false);
+        assert_eq!(model.ask(1), Some(2));
     }
 
     #[test]

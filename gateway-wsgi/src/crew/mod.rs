@@ -4,8 +4,7 @@
 //! so one thread keeps it while there is work: it has the *baton*. Another is admitted only when the
 //! first waits outside the lock: [`away`](Crew::away) says so where we know it (the client is slow),
 //! and otherwise an idle thread looks every millisecond whether a call gets on, and tries for the lock
-//! where it does not. It gets it if the call has released it, or if the call computes for longer than
-//! Python's own switch interval.
+//! where it waits. Where a call computes for long, the two share the lock as Python's threads do.
 //!
 //! The threads live as long as the application, and Python's thread state with them: what an
 //! application keeps by thread (connections to a database) is there for the next request.
@@ -19,7 +18,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 use std::thread::{self, Thread};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use pyo3::Python;
@@ -29,6 +28,9 @@ use duty::{Duty, Kick, Limits, Next};
 
 /// How often the one that watches looks whether the others get on.
 const WATCH: Duration = Duration::from_millis(1);
+
+/// Python takes its lock from a thread that has had it for 5 ms while another waits for it.
+const FORCED: Duration = Duration::from_millis(4);
 
 /// How many tasks are woken together at most.
 const GATHERED: usize = 8;
@@ -51,10 +53,45 @@ pub(crate) type Work = Arc<dyn Run>;
 
 /// The threads of one application.
 pub(crate) struct Crew {
-    duty: Mutex<Duty<Work, Thread>>,
+    duty: Mutex<Duty<Work, Seat>>,
     /// Tasks that have something to do, told together: what one costs is the first's.
     gathered: Mutex<Vec<Waker>>,
     lent: Lent,
+}
+
+/// One of the threads: how to call it, and how to see what it does.
+#[derive(Clone)]
+struct Seat {
+    thread: Thread,
+    #[cfg(target_os = "linux")]
+    id: rustix::thread::Pid,
+}
+
+impl Seat {
+    fn here() -> Self {
+        Self {
+            thread: thread::current(),
+            #[cfg(target_os = "linux")]
+            id: rustix::thread::gettid(),
+        }
+    }
+
+    /// Whether the thread waits for something, and does not run or wait for a processor. Where that
+    /// cannot be known it may.
+    fn waits(&self) -> bool {
+        #[cfg(target_os = "linux")]
+        {
+            let stat = std::fs::read(format!("/proc/self/task/{}/stat", self.id.as_raw_nonzero()));
+            // `id (name) S ...`, and the name may have anything in it.
+            let state = stat.ok().and_then(|stat| {
+                let name_end = stat.iter().rposition(|byte| *byte == b')')?;
+                stat.get(name_end + 2).copied()
+            });
+            state != Some(b'R')
+        }
+        #[cfg(not(target_os = "linux"))]
+        true
+    }
 }
 
 /// Python's memory that was lent to the network, and has come back: to be let go by a thread that
@@ -87,7 +124,7 @@ impl Crew {
         })
     }
 
-    fn lock(&self) -> MutexGuard<'_, Duty<Work, Thread>> {
+    fn lock(&self) -> MutexGuard<'_, Duty<Work, Seat>> {
         // Nothing below panics while it holds the lock.
         self.duty.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -171,15 +208,15 @@ impl Crew {
 
     /// No work comes any more: threads go home when they have done what is queued.
     pub(crate) fn close(&self) {
-        for thread in self.lock().close() {
-            thread.unpark();
+        for seat in self.lock().close() {
+            seat.thread.unpark();
         }
     }
 
-    fn act(self: &Arc<Self>, kick: Kick<Thread>) {
+    fn act(self: &Arc<Self>, kick: Kick<Seat>) {
         match kick {
             Kick::Enough => {}
-            Kick::Call(thread) => thread.unpark(),
+            Kick::Call(seat) => seat.thread.unpark(),
             Kick::Spawn(number) => {
                 let crew = Arc::clone(self);
                 let thread = thread::Builder::new().name(format!("python-{number}"));
@@ -258,7 +295,7 @@ impl Drop for Held {
 /// The life of a thread: work, a look whether others get on, rest, and home.
 fn live(crew: &Arc<Crew>, number: usize) {
     ON_DUTY.set(Some((Arc::clone(crew), number)));
-    crew.lock().born(number, thread::current());
+    crew.lock().born(number, Seat::here());
     // The thread state of Python lives as long as the thread.
     let attached = Python::try_attach(|py| {
         loop {
@@ -283,13 +320,20 @@ fn live(crew: &Arc<Crew>, number: usize) {
                 Next::Again => {}
                 Next::Watch => {
                     // Told to try while it is outside: to come back is to wait for the lock.
-                    if let Next::Try = py.detach(|| watch(crew)) {
-                        crew.lock().admitted(number);
+                    let mut told = Instant::now();
+                    let seen = py.detach(|| {
+                        let seen = watch(crew);
+                        told = Instant::now();
+                        seen
+                    });
+                    if let Next::Try = seen {
+                        crew.lock().admitted(number, told.elapsed() >= FORCED);
                     }
                 }
                 Next::Try => {
+                    let told = Instant::now();
                     py.detach(|| {});
-                    crew.lock().admitted(number);
+                    crew.lock().admitted(number, told.elapsed() >= FORCED);
                 }
             }
         }
@@ -306,7 +350,7 @@ fn watch(crew: &Crew) -> Next<Work> {
     loop {
         thread::park_timeout(WATCH);
         crew.wake_gathered();
-        match crew.lock().look() {
+        match crew.lock().look(Seat::waits) {
             Next::Watch => {}
             next => return next,
         }
