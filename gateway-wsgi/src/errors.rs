@@ -62,8 +62,11 @@ impl WsgiErrors {
         Ok(())
     }
 
-    fn flush(&self) {
-        let environ = self.environ.lock().unwrap_or_else(PoisonError::into_inner);
-        _ = environ.errors().flush();
+    fn flush(&self, py: Python<'_>) {
+        // Another thread may be about to write, and wait for who reads.
+        py.detach(|| {
+            let environ = self.environ.lock().unwrap_or_else(PoisonError::into_inner);
+            _ = environ.errors().flush();
+        });
     }
 }

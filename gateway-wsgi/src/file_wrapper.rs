@@ -54,18 +54,19 @@ impl FileWrapper {
     /// where Python's reader is to the end.
     pub(crate) fn real_file(&self, py: Python<'_>) -> Option<RealFile> {
         let file = self.file.bind(py);
+        // Others have a number of what they are made from: a gzip file that of its compressed one.
+        if !is_real(file).unwrap_or(false) {
+            return None;
+        }
         let number: i32 = file
             .call_method0(intern!(py, "fileno"))
             .and_then(|it| it.extract())
             .ok()?;
-        // Python counts what it has read and what it has buffered; text is no bytes.
+        // Python counts what it has read, and not what it has buffered.
         let at: u64 = file
             .call_method0(intern!(py, "tell"))
             .and_then(|it| it.extract())
             .ok()?;
-        if file.hasattr(intern!(py, "encoding")).unwrap_or(true) {
-            return None;
-        }
         // Opened anew, so that it has a position of its own, and stays open until it is sent.
         let path = match cfg!(target_os = "linux") {
             true => format!("/proc/self/fd/{number}"),
@@ -76,6 +77,23 @@ impl FileWrapper {
         let left = metadata.len().checked_sub(at)?;
         metadata.is_file().then_some(RealFile { file, at, left })
     }
+}
+
+/// Whether a file is one of the file system's and nothing more: what `open(.., "rb")` returns.
+fn is_real(file: &Bound<'_, PyAny>) -> PyResult<bool> {
+    let py = file.py();
+    let io = py.import(intern!(py, "io"))?;
+    let unbuffered = io.getattr(intern!(py, "FileIO"))?;
+    let is_exactly = |file: &Bound<'_, PyAny>, kind: &Bound<'_, PyAny>| file.get_type().is(kind);
+    if is_exactly(file, &unbuffered) {
+        return Ok(true);
+    }
+    for name in [intern!(py, "BufferedReader"), intern!(py, "BufferedRandom")] {
+        if is_exactly(file, &io.getattr(name)?) {
+            return Ok(is_exactly(&file.getattr(intern!(py, "raw"))?, &unbuffered));
+        }
+    }
+    Ok(false)
 }
 
 /// What is left of a file, up to where it ended when it was returned.

@@ -82,9 +82,10 @@ impl WsgiInput {
         self.feed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The status that a failed read comes to.
+    /// The status that a failed read comes to. Of an input that another thread of the application still
+    /// reads it is not known.
     pub(crate) fn failed(&self) -> Option<StatusCode> {
-        self.lock().failed
+        self.feed.try_lock().ok()?.failed
     }
 
     /// Takes what `take` takes of the body; outside Python's lock where that may wait.

@@ -95,6 +95,8 @@ impl Wsgi {
     }
 }
 
+/// Waits on the calling thread, which must not have Python's lock: code that is called from Python releases it
+/// first, by `py.detach`.
 impl Application for Wsgi {
     fn respond(&self, environ: &mut Environ) -> Result<Response, Error> {
         let cancellation = environ.cancellation();
