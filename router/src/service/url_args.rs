@@ -48,7 +48,7 @@ pub struct UrlArgs {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Place {
     Route(u32),
-    Mount(usize),
+    Mount(u32),
     Fallback,
 }
 
@@ -100,7 +100,7 @@ impl<'r> Outside<'r> {
         let taken = self.script_name.strip_prefix(outer.script_name());
         let behind = taken.and_then(|taken| match outer.place {
             Place::Mount(index) => {
-                let mount = outer.shared.mounts.get(index)?;
+                let mount = outer.shared.mounts.get(index as usize)?;
                 taken.get(mount.prefix.matched_in(taken)?..)
             }
             Place::Route(_) | Place::Fallback => Some(taken),
@@ -108,12 +108,10 @@ impl<'r> Outside<'r> {
         let Some(behind) = behind.filter(|behind| !behind.is_empty()) else {
             return Cow::Borrowed("");
         };
-        let before = outer
-            .above
-            .as_ref()
-            .and_then(|above| above.nests.as_deref());
-        let nests =
-            nests(self.extensions).and_then(|nests| nests.strip_prefix(before.unwrap_or_default()));
+        let above = outer.above.as_ref();
+        let before = above.and_then(|above| above.nests.as_deref());
+        let before = before.unwrap_or_default().trim_end_matches('/');
+        let nests = nests(self.extensions).and_then(|nests| nests.strip_prefix(before));
         match nests.filter(|nests| !nests.is_empty()) {
             Some(nests) => Cow::Borrowed(nests),
             None => percent_decode_str(behind).decode_utf8_lossy(),
@@ -260,7 +258,7 @@ impl UrlArgs {
             .get(index)
             .map_or("", |mount| mount.prefix.as_str());
         let whole = format!("{}{prefix}", outside.pattern().unwrap_or_default());
-        Self::without_groups(shared, Place::Mount(index), section, whole, outside)
+        Self::without_groups(shared, Place::Mount(index as u32), section, whole, outside)
     }
 
     /// What a fallback is told.
@@ -420,7 +418,7 @@ impl UrlArgs {
         let path = format!("{between}{path}");
         let shared = &outer.shared;
         match shared.resolve_in(outer.section(), None, &Method::GET, &path, None) {
-            Outcome::Mount { index, .. } if outer.place == Place::Mount(index) => {}
+            Outcome::Mount { index, .. } if outer.place == Place::Mount(index as u32) => {}
             Outcome::Miss { .. } if outer.place == Place::Fallback => {}
             Outcome::Mount { index, .. } => return Err(taken_by_mount(shared, index, &path)),
             _ => return Err(taken_outside(name, &path)),
