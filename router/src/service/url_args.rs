@@ -10,6 +10,7 @@ use http::{Extensions, Method, Request};
 use percent_encoding::percent_decode_str;
 
 use super::resolve::{Found, Outcome, Shared};
+use super::text::Text;
 use super::url_for::{behind, path_for, taken_by_mount, taken_outside};
 use crate::capture::{Position, Slots};
 use crate::error::UrlForError;
@@ -129,61 +130,6 @@ fn nests(extensions: &Extensions) -> Option<&str> {
 #[cfg(not(feature = "axum"))]
 fn nests(_: &Extensions) -> Option<&str> {
     None
-}
-
-/// The text that groups are parts of.
-#[derive(Clone)]
-enum Text {
-    Short(Short),
-    /// The path of the request itself, without its first bytes.
-    Path(PathAndQuery, usize),
-    Own(Box<str>),
-}
-
-/// A copy of a short path. To clone the request's own would cost an allocation
-/// or a count that others write as well.
-#[derive(Clone)]
-struct Short {
-    len: u8,
-    bytes: [u8; SHORT],
-}
-
-/// No longer than what `Text` has to have room for anyway.
-const SHORT: usize = 46;
-
-impl Short {
-    fn new(text: &str) -> Option<Self> {
-        let mut bytes = [0; SHORT];
-        bytes
-            .get_mut(..text.len())?
-            .copy_from_slice(text.as_bytes());
-        Some(Self {
-            len: u8::try_from(text.len()).ok()?,
-            bytes,
-        })
-    }
-}
-
-impl Text {
-    /// `path` is the request's own, if `text` is the end of it.
-    fn of_path(text: &str, path: Option<&PathAndQuery>) -> Self {
-        match (Short::new(text), path) {
-            (Some(short), _) => Self::Short(short),
-            (None, Some(path)) => Self::Path(path.clone(), path.path().len() - text.len()),
-            (None, None) => Self::Own(text.into()),
-        }
-    }
-
-    fn get(&self, start: usize, end: usize) -> Option<&str> {
-        match self {
-            Self::Short(Short { len, bytes }) => {
-                let bytes = bytes.get(..usize::from(*len))?.get(start..end)?;
-                std::str::from_utf8(bytes).ok()
-            }
-            Self::Path(path, from) => path.path().get(*from..)?.get(start..end),
-            Self::Own(text) => text.get(start..end),
-        }
-    }
 }
 
 impl UrlArgs {
