@@ -276,7 +276,7 @@ impl Body {
         }
     }
 
-    fn poll_data(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, BoxError>>> {
+    fn poll_data(&mut self, context: &Context<'_>) -> Poll<Option<Result<Bytes, BoxError>>> {
         match &mut self.kind {
             Kind::Handed { handed, given } => {
                 return match ready!(handed.poll_data(context)) {

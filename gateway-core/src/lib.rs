@@ -51,6 +51,11 @@
 //! in any order. Below an axum `nest` that `axum::serve` runs, put a [`RecordPathLayer`] outermost,
 //! or enable the feature `axum`.
 //!
+//! A mount compares the segments of its own prefix after decoding, and judges nothing below it. The
+//! service that *consumes* the path has to be strict about how it is spelled, or a guard in front
+//! of it is passed by another spelling: see [`Spelling`]. Our middleware-static and router are
+//! strict; put a [`CanonicalPathLayer`] in front of axum's routes and `ServeDir`.
+//!
 //! Links and redirects are best relative references (`./page`, `../`): right below any prefix,
 //! ours, axum's or a proxy's that strips one, with nothing configured.
 //!
@@ -78,8 +83,9 @@
 //! A thread of the blocking pool is precious, so a client holds none where that can be avoided: a
 //! request body of up to 64 KiB is awaited before a thread is taken, and the iterator of a
 //! response is *parked* while the client is slow. Where it cannot be avoided (larger uploads, and
-//! [`Body::from_writer`]) at most a quarter of the threads is lent, and a client that does not
-//! move at all is cut off after 30 seconds. So the others are always served.
+//! [`Body::from_writer`]) at most a quarter of the threads is lent to the one and a quarter to the
+//! other, one connection has a quarter of those at most, and a client that stands still or drips
+//! is cut off after 30 seconds. So the others are always served.
 //!
 //! # Behind a proxy
 //!
@@ -94,13 +100,13 @@
 //! | invalid percent-encoding (`/100%`, `/%zz`) | stands for itself |
 //! | a path that is not UTF-8 | [`path_info()`](Environ::path_info) has its bytes; [`path_str()`](Environ::path_str) is an error answered with 400 |
 //! | a query or form that is not UTF-8 | U+FFFD in place of what is not |
-//! | `//`, `.`, `..`, empty names | left as they came; [`shift_path_info`](Environ::shift_path_info) passes over empty and `.` segments |
-//! | `%2F` | a byte of its segment, never an edge |
+//! | `//`, `.`, `..`, empty names | left as they came, by mounts; [`shift_path_info`](Environ::shift_path_info) passes over empty and `.` segments; [`CanonicalPathLayer`]: 404 |
+//! | `%2F` | a byte of its segment, never an edge; [`CanonicalPathLayer`]: 404 |
 //! | the absolute form | scheme and host are no part of the path; the host overrules Host |
 //! | `*`, and CONNECT's authority form | SCRIPT_NAME and PATH_INFO are empty; below no mount |
 //! | a path of 64 KiB | like any other (`http::Uri` holds 65,534 bytes) |
 //! | a header value that cannot be, in a [`Reply`] | an error answered with 500; nothing is split |
-//! | a body larger than the limit of [`Input::read_all`] | 413; cut short or malformed: 400; stalled: 408 |
+//! | a body larger than the limit of [`Input::read_all`], or of a layer such as tower-http's `RequestBodyLimitLayer` | 413; cut short or malformed: 400; stalled: 408; and so again however often it is read |
 //!
 //! # Features
 //!
@@ -108,7 +114,7 @@
 //! |---|---|
 //! | `tokio` (default) | `into_service`, which runs an application on tokio's blocking pool |
 //! | `proxy` | the layer that trusts named proxies |
-//! | `axum` | reads axum's `OriginalUri` where nothing recorded the path |
+//! | `axum` | reads axum's `OriginalUri` where nothing recorded the path, and its `ConnectInfo` for [`developer`] |
 //!
 //! Without features the types alone remain, on `http`, `http-body` and `bytes`.
 
@@ -117,6 +123,7 @@ pub mod adapt;
 mod application;
 mod body;
 pub mod compat;
+pub mod developer;
 mod error;
 mod escape;
 mod paths;
@@ -134,8 +141,8 @@ pub use body::Body;
 pub use error::{BoxError, Error, Failure, FailureText, Reported};
 pub use escape::escape;
 pub use paths::{
-    InvalidPrefix, InvalidScriptName, MountLayer, Prefix, RecordPath, RecordPathLayer, ScriptName,
-    Spelling, Split, mount, relative_reference,
+    CanonicalPath, CanonicalPathLayer, InvalidPrefix, InvalidScriptName, MountLayer, Prefix,
+    RecordPath, RecordPathLayer, ScriptName, Spelling, Split, mount, relative_reference,
 };
 pub use reply::{IntoReply, Reply, Response};
 pub use request::{

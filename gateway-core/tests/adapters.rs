@@ -8,6 +8,8 @@ mod calls;
 mod drops;
 #[path = "adapters/failures.rs"]
 mod failures;
+#[path = "adapters/greedy.rs"]
+mod greedy;
 #[path = "adapters/reading.rs"]
 mod reading;
 #[path = "adapters/server.rs"]
@@ -16,5 +18,7 @@ mod server;
 mod slow_clients;
 #[path = "adapters/threads.rs"]
 mod threads;
+#[path = "adapters/waiting.rs"]
+mod waiting;
 #[path = "adapters/witness.rs"]
 mod witness;

@@ -6,8 +6,9 @@ use gateway_core::compat::{StartResponse, wsgi};
 use gateway_core::testing::Client;
 use gateway_core::validator::ValidatorLayer;
 use gateway_core::{
-    AnyApplication, Application, Body, BoxError, Cancellation, ConnInfo, Environ, Error, Failure,
-    Input, IntoReply, Prefix, Reply, ScriptName, Segment, application, escape,
+    AnyApplication, Application, Body, BoxError, Cancellation, CanonicalPath, CanonicalPathLayer,
+    ConnInfo, Environ, Error, Failure, Input, IntoReply, Prefix, Reply, ScriptName, Segment,
+    Spelling, application, escape,
 };
 use http::{Request, Response, StatusCode};
 use proptest::prelude::*;
@@ -27,6 +28,9 @@ fn the_public_types_are_what_threads_and_servers_need() {
     shared::<ScriptName>();
     shared::<Prefix>();
     shared::<Segment>();
+    shared::<Spelling<'static>>();
+    shared::<CanonicalPathLayer>();
+    shared::<CanonicalPath<AnyApplication>>();
     shared::<Cancellation>();
     shared::<AnyApplication>();
     shared::<ValidatorLayer>();

@@ -1,12 +1,12 @@
 use std::io;
-use std::process::{ExitCode, Termination};
+use std::process::ExitCode;
 
 use gateway_core::{Application, Body, BoxError};
 use http::{Request, Response};
 use tower_service::Service;
 
 use crate::shutdown::Signals;
-use crate::{Sockets, ToSockets, cgi, fastcgi, http as http_server, scgi};
+use crate::{Sockets, ToSockets, block_on, cgi, fastcgi, http as http_server, scgi};
 
 /// How a program was started, told by what it finds.
 #[derive(Debug)]
@@ -94,7 +94,7 @@ fn speak(names: Option<&str>) -> Speak {
 /// ```
 ///
 /// It starts a runtime where there is something to listen for, and must not be called inside one.
-/// The exit code is [`Outcome`](crate::Outcome)'s.
+/// The exit code and the end are those of [`block_on`].
 ///
 /// # Errors
 ///
@@ -141,10 +141,7 @@ where
         + 'static,
     B: http_body::Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
 {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()?;
-    let outcome = runtime.block_on(async {
+    block_on(async {
         match start {
             Start::FastCgi(server) => server.serve(service).await,
             Start::Handed(Speak::FastCgi, sockets) => {
@@ -167,8 +164,7 @@ where
                     .await
             }
         }
-    });
-    outcome.map(Termination::report)
+    })
 }
 
 #[cfg(test)]

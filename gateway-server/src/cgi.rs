@@ -37,7 +37,8 @@ use http::{HeaderMap, Method, Request, Response, StatusCode};
 use tower_service::Service;
 
 use crate::cgi_vars::environ::{Head, Refused, Variables};
-use crate::cgi_vars::response::{BodyPlan, encode_head};
+use crate::cgi_vars::response::encode_head;
+use crate::framing::{self, Asked, Content, Framing};
 
 /// Answers the request that this process was started for.
 ///
@@ -126,8 +127,8 @@ where
             let (parts, body) = response.into_parts();
             let exact = http_body::Body::size_hint(&body).exact();
             match answer.head(parts.status, &parts.headers, exact)? {
-                BodyPlan::Nothing => answer.finish(),
-                BodyPlan::Exactly(_) | BodyPlan::ToTheEnd => {
+                Content::Nothing => answer.finish(),
+                Content::Exactly(_) | Content::ToTheEnd => {
                     let written = guarded(|| body.write_to(&mut answer));
                     answer.end(written.map(drop))
                 }
@@ -169,8 +170,8 @@ where
         Ok(response) => {
             let (parts, body) = response.into_parts();
             match answer.head(parts.status, &parts.headers, body.size_hint().exact())? {
-                BodyPlan::Nothing => answer.finish(),
-                BodyPlan::Exactly(_) | BodyPlan::ToTheEnd => {
+                Content::Nothing => answer.finish(),
+                Content::Exactly(_) | Content::ToTheEnd => {
                     let written = catch(write_body(body, &mut answer)).await;
                     answer.end(written)
                 }
@@ -378,21 +379,29 @@ impl<'a> Answer<'a> {
         status: StatusCode,
         headers: &HeaderMap,
         exact: Option<u64>,
-    ) -> io::Result<BodyPlan> {
-        match encode_head(&self.method, status, headers, exact, &mut self.head) {
-            Ok(plan) => {
-                self.left = match plan {
-                    BodyPlan::Exactly(length) => Some(length),
-                    BodyPlan::Nothing | BodyPlan::ToTheEnd => None,
-                };
-                Ok(plan)
-            }
+    ) -> io::Result<Content> {
+        let asked = Asked::from(&self.method);
+        let framing = match framing::judge(asked, false, status, headers, exact) {
+            Ok(framing) => framing,
             Err(unsendable) => {
-                report(&unsendable);
+                report(&format_args!(
+                    "a response that cannot be sent: {unsendable}"
+                ));
                 self.bare(StatusCode::INTERNAL_SERVER_ERROR)?;
-                Ok(BodyPlan::Nothing)
+                return Ok(Content::Nothing);
             }
+        };
+        if framing.is_coded {
+            report(
+                &"the Transfer-Encoding of a response is left out: it is the front end's to say",
+            );
         }
+        self.left = match framing.content {
+            Content::Exactly(length) => Some(length),
+            Content::Nothing | Content::ToTheEnd => None,
+        };
+        encode_head(status, headers, framing, &mut self.head);
+        Ok(framing.content)
     }
 
     /// A status and nothing else.
@@ -402,14 +411,7 @@ impl<'a> Answer<'a> {
         } else {
             status
         };
-        let plan = encode_head(
-            &self.method,
-            status,
-            &HeaderMap::new(),
-            Some(0),
-            &mut self.head,
-        );
-        debug_assert!(plan.is_ok());
+        encode_head(status, &HeaderMap::new(), Framing::EMPTY, &mut self.head);
         self.finish()
     }
 
@@ -446,20 +448,16 @@ impl<'a> Answer<'a> {
     }
 }
 
-/// Pieces of the body, each on its way at once; what goes beyond Content-Length is dropped.
+/// Pieces of the body, each on its way at once; the one that would exceed Content-Length is an error.
 impl Write for Answer<'_> {
     fn write(&mut self, piece: &[u8]) -> io::Result<usize> {
         let length = piece.len();
-        let piece = match &mut self.left {
-            Some(left) => {
-                let (piece, _) = piece
-                    .split_at_checked(usize::try_from(*left).unwrap_or(usize::MAX))
-                    .unwrap_or((piece, &[]));
-                *left -= piece.len() as u64;
-                piece
-            }
-            None => piece,
-        };
+        if let Some(left) = &mut self.left {
+            *left = left.checked_sub(length as u64).ok_or_else(|| {
+                let text = "the body is longer than its Content-Length";
+                io::Error::new(ErrorKind::InvalidData, text)
+            })?;
+        }
         if self.head.is_empty() {
             self.output.write_all(piece)?;
         } else {

@@ -63,10 +63,14 @@
     feature = "cgi"
 ))]
 mod auto;
+#[cfg(feature = "listen")]
+mod block_on;
 #[cfg(feature = "cgi")]
 pub mod cgi;
 #[cfg(feature = "_environ")]
 mod cgi_vars;
+#[cfg(any(feature = "http", feature = "_environ"))]
+mod framing;
 #[cfg(feature = "_wire")]
 mod front_end;
 #[cfg(feature = "http")]
@@ -79,6 +83,8 @@ mod listen;
 mod log;
 #[cfg(feature = "listen")]
 mod shutdown;
+#[cfg(any(feature = "http", feature = "_wire"))]
+mod waker;
 
 #[cfg(all(
     feature = "http",
@@ -87,6 +93,8 @@ mod shutdown;
     feature = "cgi"
 ))]
 pub use auto::{auto, auto_service};
+#[cfg(feature = "listen")]
+pub use block_on::block_on;
 #[cfg(feature = "_environ")]
 pub use cgi_vars::environ as cgi_environ;
 #[cfg(feature = "fastcgi")]

@@ -9,11 +9,12 @@ use std::sync::Arc;
 
 use gateway_core::Addr;
 use tokio::sync::Semaphore;
-use tracing::{info, warn};
+use tracing::info;
 
 use crate::Listener;
 use crate::listen::accept::{self, Admission};
-use crate::shutdown::{Outcome, Plan, Shutdown, Signal, Signals};
+use crate::log::operator;
+use crate::shutdown::{Outcome, Plan, Shutdown, Signals};
 
 /// How many connections a server takes, and when and how it stops.
 #[derive(Debug, Default)]
@@ -49,7 +50,6 @@ impl Lifetime {
     }
 
     /// Accepts from `listener`, runs each connection with `serve`, and shuts down when it is time.
-    /// Does not return after a second signal.
     pub(crate) async fn run<L, F>(
         self,
         mut listener: L,
@@ -88,19 +88,10 @@ impl Lifetime {
         if outcome.is_clean() {
             info!(%outcome, protocol, "stopped");
         } else {
-            warn!(%outcome, protocol, "stopped");
-        }
-        if let Some(signal) = outcome.hurried() {
-            end_at_once(signal);
+            operator::warn(&format!("{protocol} server stopped: {outcome}"));
         }
         Ok(outcome)
     }
-}
-
-/// What a second signal asks for. Returning could take for ever: a runtime that is dropped waits
-/// for its blocking threads.
-fn end_at_once(signal: Signal) -> ! {
-    std::process::exit(signal.exit_code().into())
 }
 
 /// The TCP address that `listener` listens on.

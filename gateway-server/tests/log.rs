@@ -186,9 +186,10 @@ async fn a_body_that_is_shorter_than_its_length_is_told_to_the_operator() {
     let mut client = server.client().await;
     client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
     client.rest().await;
-    let events = collector.of("gateway_server::http::connection");
+    let events = collector.of("gateway_server::http::response_body");
     assert_eq!(events.len(), 1, "{events:?}");
-    assert_eq!(events[0]["message"], "response cannot be sent");
+    let told = "the response body is shorter than its Content-Length";
+    assert_eq!(events[0]["message"], told);
 }
 
 #[tokio::test(flavor = "current_thread")]

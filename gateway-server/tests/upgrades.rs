@@ -29,6 +29,10 @@ async fn shout(mut request: Request<Body>) -> Result<Response<String>, Infallibl
     response
         .headers_mut()
         .insert("upgrade", "shout".parse().unwrap());
+    // Nothing that is still HTTP follows, so this must not leave (RFC 9110 section 8.6).
+    let fields = response.headers_mut();
+    fields.insert("content-length", "7".parse().unwrap());
+    fields.insert("transfer-encoding", "chunked".parse().unwrap());
     Ok(response)
 }
 
@@ -51,6 +55,9 @@ async fn an_upgraded_connection_has_no_timeouts_and_holds_its_place() {
     client.send(format!("{UPGRADE}word")).await;
     let head = client.until("\r\n\r\n").await;
     assert_eq!(common::status(&head), 101, "{head}");
+    for field in ["content-length", "transfer-encoding"] {
+        assert!(!head.contains(field), "{head}");
+    }
     assert_eq!(client.until("WORD").await, "WORD");
     sleep(short * 5).await;
     client.send("more").await;

@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
+use gateway_core::developer::head_of;
 use http::{HeaderMap, Method, Request, Version, uri::PathAndQuery};
 
 use crate::{
     config::Config,
     request::{
         accept::Format,
-        gate::Verdict,
+        gate::{Judged, Verdict},
         summary::{RequestSummary, headers},
     },
     text::shown,
@@ -65,7 +66,7 @@ struct Details {
 struct Development {
     version: Version,
     headers: HeaderMap,
-    verdict: Verdict,
+    judged: Judged,
     format: Format,
 }
 
@@ -146,9 +147,16 @@ impl Witness {
         self.account.details.as_ref()?.development.as_ref()
     }
 
-    pub(crate) fn verdict(&self) -> Verdict {
+    pub(crate) fn judged(&self) -> Judged {
+        match self.development() {
+            Some(development) => development.judged.clone(),
+            None => Judged::Finally(Verdict::Production),
+        }
+    }
+
+    pub(crate) fn may_be_shown(&self) -> bool {
         self.development()
-            .map_or(Verdict::Production, |development| development.verdict)
+            .is_some_and(|development| development.judged.may_be_shown())
     }
 
     pub(crate) fn format(&self) -> Format {
@@ -188,16 +196,10 @@ pub(crate) fn path_of<B>(request: &Request<B>) -> &str {
 impl Details {
     fn of<B>(request: &Request<B>, config: &Config) -> Self {
         let development = (!config.gate.is_off()).then(|| {
-            // What the program judges by is what it judges by everywhere: `Parts`.
-            let (mut parts, ()) = Request::new(()).into_parts();
-            parts.method.clone_from(request.method());
-            parts.uri.clone_from(request.uri());
-            parts.version = request.version();
-            parts.headers.clone_from(request.headers());
-            parts.extensions.clone_from(request.extensions());
+            let parts = head_of(request);
             Development {
                 version: parts.version,
-                verdict: config.gate.judge(&parts),
+                judged: config.gate.judge(&parts),
                 format: Format::accepted(&parts.headers),
                 headers: parts.headers,
             }

@@ -25,7 +25,6 @@ use crate::{
         facts::Stage,
     },
     pending::finish::{self, Finishing},
-    request::gate::Verdict,
 };
 
 pin_project! {
@@ -255,7 +254,7 @@ fn may_append(headers: &HeaderMap, witness: &Witness) -> bool {
     };
     types.next().is_some_and(is_plain)
         && types.next().is_none()
-        && witness.verdict() == Verdict::Shown
+        && witness.may_be_shown()
         && !headers.contains_key(header::CONTENT_LENGTH)
         && !headers.contains_key(header::CONTENT_ENCODING)
         && !witness.is_head()

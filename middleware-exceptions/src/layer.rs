@@ -55,17 +55,20 @@ impl ExceptionsLayer {
         }
     }
 
-    /// Shows details to whoever is at this machine.
+    /// Shows details to the developer at this machine.
     ///
-    /// Only in builds with debug assertions, to a loopback peer that asks for a loopback Host over
-    /// HTTP/1.1 or 2, without any header a proxy adds. Everybody else gets the text of production and, in the
-    /// body, the reason and the line that mends it. Off by default.
+    /// Only in builds with debug assertions, and by [`gateway_core::developer`]: to a loopback peer under the user who
+    /// runs this program (on Linux), that asks for a loopback Host over HTTP/1.1 or 2, without any header that a
+    /// proxy adds, and for no page of another site. All others get the text of production and, in the body, the
+    /// reason and the line that mends it. Off by default.
+    ///
+    /// A proxy that adds no header and runs as the same user is not seen.
     #[must_use]
     pub fn development(self) -> Self {
         crate::pending::ready::warm();
         self.with(|config| match &mut config.gate.details {
-            details @ Details::Off => *details = Details::Gated { in_release: false },
-            Details::Gated { .. } | Details::If(_) => {}
+            details @ Details::Off => *details = Details::Developer { in_release: false },
+            Details::Developer { .. } | Details::If(_) => {}
         })
     }
 
@@ -74,23 +77,37 @@ impl ExceptionsLayer {
     pub fn development_in_release(self) -> Self {
         crate::pending::ready::warm();
         self.with(|config| match &mut config.gate.details {
-            details @ (Details::Off | Details::Gated { .. }) => {
-                *details = Details::Gated { in_release: true };
+            details @ (Details::Off | Details::Developer { .. }) => {
+                *details = Details::Developer { in_release: true };
             }
             Details::If(_) => {}
         })
     }
 
-    /// With [`development`](Self::development): shows details to these peers as well, who may ask for any
-    /// address as Host (a telephone does), but not for a name other than localhost. May be
-    /// called more than once.
+    /// With [`development`](Self::development): shows details to these peers as well, whatever user holds their end
+    /// of the connection. They may ask for any address as Host (a telephone does), but not for a name other
+    /// than localhost. May be called more than once.
     #[must_use]
     pub fn trust_peers(self, cidr: IpNet) -> Self {
-        self.with(|config| config.gate.trusted.push(cidr))
+        self.with(|config| config.gate.peers.push(cidr))
     }
 
-    /// Shows details to whomever the closure says, in every build, in place of all the gates of
-    /// [`development`](Self::development).
+    /// With [`development`](Self::development): shows details to these users of this machine as well, by number. May be
+    /// called more than once.
+    ///
+    /// On Linux the client's end of a loopback connection has to belong to the user who runs this program, or to one of these:
+    /// a container's root with a browser of user 1000 in front, a proxy that is the developer's own. Users of
+    /// another namespace, which are all shown as 65534, cannot be trusted; elsewhere it has no effect.
+    #[must_use]
+    pub fn trust_users(self, users: impl IntoIterator<Item = u32>) -> Self {
+        self.with(|config| {
+            let known = config.gate.users.iter().copied();
+            config.gate.users = known.chain(users).collect();
+        })
+    }
+
+    /// Shows details to those of whom the closure says so, in every build, in place of all that
+    /// [`development`](Self::development) asks for.
     ///
     /// Behind a proxy every peer is the proxy: ask for a header that the proxy sets and
     /// that clients cannot.
@@ -101,6 +118,10 @@ impl ExceptionsLayer {
 
     /// Where [`development`](Self::development) finds the peer. Default: `gateway_core::ConnInfo` and, with the feature
     /// `axum`, axum's `ConnectInfo<SocketAddr>` among the request's extensions.
+    ///
+    /// An address has no port. On Linux a loopback peer whose port no `ConnInfo` tells is shown nothing, because
+    /// its end of the connection cannot be found; better put a `ConnInfo` into the extensions, or
+    /// [trust](Self::trust_peers) the address.
     #[must_use]
     pub fn peer_from(
         self,
@@ -238,7 +259,8 @@ impl fmt::Debug for ExceptionsLayer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ExceptionsLayer")
             .field("details", &self.config.gate.details)
-            .field("trusted", &self.config.gate.trusted)
+            .field("trusted_peers", &self.config.gate.peers)
+            .field("trusted_users", &self.config.gate.users)
             .field("observers", &self.config.observers.len())
             .finish_non_exhaustive()
     }
@@ -248,8 +270,8 @@ impl fmt::Debug for Details {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Off => "off",
-            Self::Gated { in_release: false } => "gated, in debug builds",
-            Self::Gated { in_release: true } => "gated",
+            Self::Developer { in_release: false } => "for the developer, in debug builds",
+            Self::Developer { in_release: true } => "for the developer",
             Self::If(_) => "if the closure says so",
         })
     }

@@ -89,10 +89,13 @@
 //! headers, whatever `Accept` says. Details are shown when *all* of these hold:
 //! [`.development()`](ExceptionsLayer::development) in a build with debug assertions (or
 //! [`.development_in_release()`](ExceptionsLayer::development_in_release)), a loopback peer or one you
-//! [trust by name](ExceptionsLayer::trust_peers), a loopback Host (DNS rebinding comes with a name), HTTP/1.1 or 2 and no
-//! header of a proxy (behind one, every peer is loopback). Where development is on and details are
-//! withheld, the body says why and which line mends it. [`show_details_if`](ExceptionsLayer::show_details_if) replaces
-//! the gates.
+//! [trust by name](ExceptionsLayer::trust_peers); on Linux, a client that runs as the user who runs the program, or as one you
+//! [trust](ExceptionsLayer::trust_users) (behind a proxy every peer is loopback, but proxies run as users of their own); exactly one
+//! Host, a loopback one (DNS rebinding comes with a name); HTTP/1.1 or 2 and no header of a proxy; no page of another site
+//! that asks. A program under a service's user shows none. Where development is on and details are
+//! withheld, the body says why and which line mends it. [`show_details_if`](ExceptionsLayer::show_details_if) takes the place
+//! of all this. **Not seen** is a proxy that adds no header and runs as the same user: a tunnel of your own,
+//! another container of the pod. [`gateway_core::developer`] is the rule, and says more of what stays unseen.
 //!
 //! Never in a page, nor in the log: the value of a header, of a field in a query, a form or a span, of a member of JSON or
 //! of what `Debug` writes, whose name says that it is a secret. Such are names with session, token, csrf, secret, passw,

@@ -3,7 +3,7 @@
 
 mod support;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 
 use gateway_core::{Addr, ConnInfo};
 use http::{Method, Request, StatusCode, Version, request::Builder};
@@ -16,8 +16,20 @@ fn from(peer: impl Into<Addr>) -> Builder {
         .extension(ConnInfo::new(peer, Addr::Unknown))
 }
 
+/// The end of a client in this very process, connected for as long as the process runs: to whom it belongs is one of
+/// the facts.
+fn client_at(ip: &str) -> SocketAddr {
+    let ip: IpAddr = ip.parse().unwrap();
+    let listener = TcpListener::bind((ip.to_canonical(), 0)).unwrap();
+    let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let port = client.local_addr().unwrap().port();
+    std::mem::forget((listener, client));
+    SocketAddr::new(ip, port)
+}
+
 fn loopback() -> SocketAddr {
-    "127.0.0.1:4242".parse().unwrap()
+    static CLIENT: std::sync::OnceLock<SocketAddr> = std::sync::OnceLock::new();
+    *CLIENT.get_or_init(|| client_at("127.0.0.1"))
 }
 
 /// A name and a message that must not get out.
@@ -56,14 +68,10 @@ fn development() -> ExceptionsLayer {
 
 #[tokio::test]
 async fn details_are_for_loopback_peers() {
-    for peer in [
-        "127.0.0.1:1",
-        "127.8.8.8:1",
-        "[::1]:1",
-        "[::ffff:127.0.0.1]:1",
-    ] {
-        let peer: SocketAddr = peer.parse().unwrap();
-        assert_shown(&failing(&development(), from(peer)).await);
+    let has_ipv6 = TcpListener::bind("[::1]:0").is_ok();
+    let ips = ["127.0.0.1", "::ffff:127.0.0.1", "::1"];
+    for ip in ips.into_iter().take(if has_ipv6 { 3 } else { 2 }) {
+        assert_shown(&failing(&development(), from(client_at(ip))).await);
     }
     for peer in ["192.168.1.7:1", "8.8.8.8:1", "[2001:db8::1]:1", "0.0.0.0:1"] {
         let peer: SocketAddr = peer.parse().unwrap();
@@ -131,6 +139,43 @@ async fn details_are_withheld_behind_a_proxy() {
     assert_withheld(&failing(&development(), old).await, "HTTP/1.0");
 }
 
+/// To which user it belongs is a matter of `gateway_core::developer`, and of tests with real proxies.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn details_are_withheld_where_no_socket_is_the_clients_end() {
+    let peer = loopback();
+    // Our own end, where it is known, has to agree.
+    let elsewhere: SocketAddr = "127.0.0.1:1".parse().unwrap();
+    let request = Request::get("/").header("host", "localhost");
+    let request = request.extension(ConnInfo::new(peer, elsewhere));
+    assert_withheld(
+        &failing(&development(), request).await,
+        "no socket of this machine",
+    );
+    // A peer that is trusted may be anywhere, and so may its sockets.
+    let layer = development().trust_peers("127.0.0.0/8".parse().unwrap());
+    let nowhere: SocketAddr = "127.0.0.1:1".parse().unwrap();
+    assert_withheld(
+        &failing(&development(), from(nowhere)).await,
+        "no socket of this machine",
+    );
+    assert_shown(&failing(&layer, from(nowhere)).await);
+}
+
+#[tokio::test]
+async fn details_are_withheld_from_pages_of_other_sites() {
+    for (name, value) in [
+        ("origin", "https://evil.example"),
+        ("origin", "null"),
+        ("sec-fetch-site", "cross-site"),
+    ] {
+        let request = from(loopback()).header(name, value);
+        assert_withheld(&failing(&development(), request).await, "another site");
+    }
+    let own = from(loopback()).header("origin", "http://localhost:8080");
+    assert_shown(&failing(&development(), own).await);
+}
+
 #[tokio::test]
 async fn x_forwarded_for_is_not_a_peer() {
     let far: SocketAddr = "8.8.8.8:1".parse().unwrap();
@@ -167,7 +212,15 @@ async fn the_peer_comes_from_a_closure_too() {
             .header("host", "localhost")
             .header("x-test-peer", peer)
     };
-    assert_shown(&failing(&layer, request("127.0.0.1")).await);
+    // The connection's own address has a port, and so a socket.
+    let known = request("127.0.0.1").extension(ConnInfo::new(loopback(), Addr::Unknown));
+    assert_shown(&failing(&layer, known).await);
+    if cfg!(target_os = "linux") {
+        let unknown = failing(&layer, request("127.0.0.1")).await;
+        assert_withheld(&unknown, "no socket of this machine");
+    }
+    let trusting = layer.clone().trust_peers("127.0.0.1/32".parse().unwrap());
+    assert_shown(&failing(&trusting, request("127.0.0.1")).await);
     assert_withheld(&failing(&layer, request("8.8.8.8")).await, "8.8.8.8");
     let panicking = development().peer_from(|_| panic!("no peer"));
     assert_withheld(

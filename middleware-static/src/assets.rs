@@ -4,17 +4,16 @@ use std::collections::HashMap;
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+
+use crate::facts::{self, CONTENT_LIMIT, Learned};
 use crate::lookup::path::{encode_path, to_path};
-use crate::source::digest::Digests;
 use crate::source::{Directory, File, Node, Source, Stamp, Wait};
 
 /// As many digits as a name gets: enough that no two versions of one file have the same.
 const DIGITS: usize = 8;
-
-/// Larger files are not hashed because a client makes up a name: only [`AssetManifest::asset_url`] does that.
-const MOST_FOR_STRANGERS: u64 = 32 << 20;
 
 /// How many former hashes of one file are remembered.
 const HISTORY: usize = 32;
@@ -44,7 +43,7 @@ const HISTORY: usize = 32;
 ///   [`previous`](Self::previous) build. A name this process gave out whose content is gone gets today's file, to be
 ///   asked for again each time, rather than a page without its styles. A hash that nobody gave out is a 404.
 ///
-/// Names that begin with a dot have no hashed form. A file of more than 32 MiB is served under its hashed name once
+/// Compressed siblings are sent under hashed names only if they decode to the file. Names that begin with a dot have no hashed form. A file of more than 32 MiB is served under its hashed name once
 /// [`asset_url`](Self::asset_url) was asked for it: no client can have large files read by making names up.
 #[derive(Clone)]
 pub struct AssetManifest {
@@ -62,7 +61,6 @@ struct Inner {
 
 #[derive(Default)]
 struct Shared {
-    digests: Digests,
     /// The hashes given out, the newest last.
     given: RwLock<HashMap<String, Vec<Hash>>>,
 }
@@ -125,14 +123,15 @@ impl AssetManifest {
         self.set(|inner| inner.frozen = true)
     }
 
-    /// The URL of a file, percent-encoded, with the hash of its content. The name is a path below the root.
+    /// The URL of a file, percent-encoded, with the hash of its content. The name is a path below the root; a query or
+    /// fragment behind it (`sprite.svg#icon`) stays behind it, unless that is how a file is named.
     ///
     /// For a file that is not there it is the URL without a hash, which will be a 404 and so be found;
     /// [`try_asset_url`](Self::try_asset_url) says why. Blocks on the disk where a file has changed.
     #[must_use]
     pub fn asset_url(&self, name: &str) -> String {
-        self.try_asset_url(name)
-            .unwrap_or_else(|_| self.url(name.trim_start_matches('/')))
+        let name = name.trim_start_matches('/');
+        self.url(&self.reference(name).unwrap_or_else(|_| unhashed(name)))
     }
 
     /// As [`asset_url`](Self::asset_url).
@@ -141,7 +140,7 @@ impl AssetManifest {
     /// What the file system says of a file that cannot be read.
     pub fn try_asset_url(&self, name: &str) -> io::Result<String> {
         let name = name.trim_start_matches('/');
-        Ok(self.url(&insert(name, self.hash(name)?)))
+        Ok(self.url(&self.reference(name)?))
     }
 
     /// The URL of a file relative to a page, both paths below the same root: right wherever that root is mounted.
@@ -150,17 +149,14 @@ impl AssetManifest {
     #[must_use]
     pub fn asset_url_from(&self, page: &str, name: &str) -> String {
         let name = name.trim_start_matches('/');
-        let hashed = self.hash(name).map(|hash| insert(name, hash));
+        let reference = self.reference(name).unwrap_or_else(|_| unhashed(name));
         let up = page.trim_start_matches('/').matches('/').count();
-        format!(
-            "{}{}",
-            if up == 0 {
-                "./".to_owned()
-            } else {
-                "../".repeat(up)
-            },
-            encode_path(hashed.as_deref().unwrap_or(name).as_bytes())
-        )
+        let up = if up == 0 {
+            "./".to_owned()
+        } else {
+            "../".repeat(up)
+        };
+        up + &reference
     }
 
     fn set(mut self, change: impl FnOnce(&mut Inner)) -> Self {
@@ -168,32 +164,38 @@ impl AssetManifest {
         self
     }
 
-    fn url(&self, path: &str) -> String {
-        format!("{}{}", self.inner.base, encode_path(path.as_bytes()))
+    fn url(&self, reference: &str) -> String {
+        format!("{}{reference}", self.inner.base)
+    }
+
+    /// The path with the hash, encoded, and what is behind it.
+    fn reference(&self, name: &str) -> io::Result<String> {
+        let encoded = |name, hash| encode_path(insert(name, hash).as_bytes());
+        match (self.hash(name), split_suffix(name)) {
+            (Ok(hash), _) => Ok(encoded(name, hash)),
+            (Err(_), Some((path, suffix))) => {
+                let hash = self.hash(path)?;
+                Ok(encoded(path, hash) + &encode_suffix(suffix))
+            }
+            (Err(error), None) => Err(error),
+        }
     }
 
     fn hash(&self, name: &str) -> io::Result<Hash> {
-        let shared = &self.inner.shared;
-        if self.inner.frozen
-            && let Some(&hash) = shared
-                .given
-                .read()
-                .unwrap_or_else(PoisonError::into_inner)
+        let last = || {
+            self.given()
                 .get(name)
-                .and_then(|given| given.last())
+                .and_then(|given| given.last().copied())
+        };
+        if self.inner.frozen
+            && let Some(hash) = last()
         {
             return Ok(hash);
         }
-        let hash = self.hash_in(&self.inner.source, name)?.0;
-        let known = shared
-            .given
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(name)
-            .and_then(|given| given.last())
-            == Some(&hash);
-        if !known {
-            let mut given = shared.given.write().unwrap_or_else(PoisonError::into_inner);
+        let hash = self.hash_in(&self.inner.source, name)?;
+        if last() != Some(hash) {
+            let given = &self.inner.shared.given;
+            let mut given = given.write().unwrap_or_else(PoisonError::into_inner);
             let given = given.entry(name.to_owned()).or_default();
             given.retain(|&old| old != hash);
             given.push(hash);
@@ -204,37 +206,39 @@ impl AssetManifest {
         Ok(hash)
     }
 
-    fn hash_in(&self, source: &Arc<dyn Source>, name: &str) -> io::Result<(Hash, File)> {
-        self.hash_up_to(source, name, u64::MAX)
+    fn hash_in(&self, source: &Arc<dyn Source>, name: &str) -> io::Result<Hash> {
+        let file = open(source, name)?;
+        let length = file.metadata.length;
+        facts::digest_now(&file.content, file.stamp, length).map(Hash::of)
     }
 
-    /// The hash of a file that is no longer than `most`, or whose hash is known.
-    fn hash_up_to(
+    /// The file, if it has this hash. A large one is not read for a hash that a client made up.
+    fn with_hash(
         &self,
         source: &Arc<dyn Source>,
         name: &str,
-        most: u64,
-    ) -> io::Result<(Hash, File)> {
-        let escapes = name
-            .split('/')
-            .any(|segment| matches!(segment, "" | "." | ".."));
-        let path = to_path(name.as_bytes())
-            .filter(|_| !escapes)
-            .ok_or(io::ErrorKind::InvalidInput)?;
-        let Node::File(file) = source.open(path, Wait::Allowed)? else {
-            return Err(io::ErrorKind::NotFound.into());
-        };
-        let digests = &self.inner.shared.digests;
-        if file.metadata.length > most && !file.stamp.is_some_and(|stamp| digests.has(&stamp)) {
-            return Err(io::ErrorKind::FileTooLarge.into());
+        hash: Hash,
+        learned: &Learned,
+    ) -> io::Result<Option<File>> {
+        let file = open(source, name)?;
+        let File { content, stamp, .. } = &file;
+        let length = file.metadata.length;
+        if length > CONTENT_LIMIT && !self.has_given(name, hash) {
+            return Ok(None);
         }
-        let digest = digests.of(
-            &file.content,
-            file.stamp,
-            file.metadata.length,
-            Wait::Allowed,
-        )?;
-        Ok((Hash((digest >> 96) as u32), file))
+        let digest = facts::digest(content, *stamp, length, learned, Wait::Allowed)?;
+        Ok((digest.map(Hash::of) == Some(hash)).then_some(file))
+    }
+
+    fn has_given(&self, name: &str, hash: Hash) -> bool {
+        self.given()
+            .get(name)
+            .is_some_and(|given| given.contains(&hash))
+    }
+
+    fn given(&self) -> RwLockReadGuard<'_, HashMap<String, Vec<Hash>>> {
+        let given = &self.inner.shared.given;
+        given.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A hashed name as the plain one and the hash.
@@ -262,27 +266,63 @@ impl AssetManifest {
         }
     }
 
-    /// What a hashed name stands for; `None` where nobody gave it out. May wait for the disk.
-    pub(crate) fn find(&self, name: &[u8], hash: Hash) -> Option<Asset> {
-        let name = std::str::from_utf8(name).ok()?;
-        let has_hash = |source| {
-            let (found, file) = self.hash_up_to(source, name, MOST_FOR_STRANGERS).ok()?;
-            (found == hash).then_some(file)
+    /// What a hashed name stands for; `None` where it was given out by none. May wait for the disk.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::WouldBlock`] where a file has to be read first.
+    pub(crate) fn find(
+        &self,
+        name: &[u8],
+        hash: Hash,
+        learned: &Learned,
+    ) -> io::Result<Option<Asset>> {
+        let Ok(name) = std::str::from_utf8(name) else {
+            return Ok(None);
         };
-        if let Some(file) = has_hash(&self.inner.source) {
-            return Some(Asset::Current(file.stamp));
+        let sources = [&self.inner.source].into_iter().chain(&self.inner.previous);
+        for (place, source) in sources.enumerate() {
+            match self.with_hash(source, name, hash, learned) {
+                Ok(Some(file)) => {
+                    return Ok(Some(match place {
+                        0 => Asset::Current(file.stamp),
+                        _ => Asset::Previous(file),
+                    }));
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Err(error),
+                _ => {}
+            }
         }
-        if let Some(file) = self.inner.previous.iter().find_map(has_hash) {
-            return Some(Asset::Previous(file));
-        }
-        let given = self
-            .inner
-            .shared
-            .given
-            .read()
-            .unwrap_or_else(PoisonError::into_inner);
-        let gone = given.get(name).is_some_and(|given| given.contains(&hash));
-        gone.then_some(Asset::Gone)
+        Ok(self.has_given(name, hash).then_some(Asset::Gone))
+    }
+}
+
+fn unhashed(name: &str) -> String {
+    let (path, suffix) = split_suffix(name).unwrap_or((name, ""));
+    encode_path(path.as_bytes()) + &encode_suffix(suffix)
+}
+
+/// A name in front of its query or fragment, and the latter.
+fn split_suffix(name: &str) -> Option<(&str, &str)> {
+    name.split_at_checked(name.find(['?', '#'])?)
+}
+
+/// What no URL can hold is encoded; all else is the program's word.
+fn encode_suffix(suffix: &str) -> String {
+    const NOT_IN_URLS: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'<').add(b'>').add(b'`');
+    utf8_percent_encode(suffix, NOT_IN_URLS).to_string()
+}
+
+/// The file of a name, which is the program's or a client's.
+fn open(source: &Arc<dyn Source>, name: &str) -> io::Result<File> {
+    let escapes = name
+        .split('/')
+        .any(|segment| matches!(segment, "" | "." | ".."));
+    let path = to_path(name.as_bytes())
+        .filter(|_| !escapes)
+        .ok_or(io::ErrorKind::InvalidInput)?;
+    match source.open(path, Wait::Allowed)? {
+        Node::File(file) => Ok(file),
+        Node::Directory => Err(io::ErrorKind::NotFound.into()),
     }
 }
 
@@ -297,6 +337,10 @@ impl fmt::Debug for AssetManifest {
 }
 
 impl Hash {
+    fn of(digest: u128) -> Self {
+        Self((digest >> 96) as u32)
+    }
+
     fn parse(digits: &[u8]) -> Option<Self> {
         let exact = digits.len() == DIGITS
             && digits

@@ -14,7 +14,6 @@ use crate::future::ResponseFuture;
 use crate::lookup::ask::Ask;
 use crate::lookup::path::{encode_segment, name_bytes};
 use crate::settings::{Dotfiles, ValidateBy};
-use crate::site::Site;
 use crate::source::Single;
 
 /// A service that answers every request, whatever its path, with one file: for routes such as `/favicon.ico`.
@@ -75,7 +74,7 @@ impl StaticFile {
         self.set(|files| files.attachment("*"))
     }
 
-    /// A field for every answer that is the file. Default: none.
+    /// A field for every answer, as [`StaticFiles::header`]. Default: none.
     #[must_use]
     pub fn header(self, name: HeaderName, value: HeaderValue) -> Self {
         self.set(|files| files.header(name, value))
@@ -112,9 +111,6 @@ impl<B> Service<Request<B>> for StaticFile {
             request.headers(),
             None,
         );
-        if !ask.reads() {
-            return ResponseFuture::done(Site::not_allowed(&ask));
-        }
         ResponseFuture::new(self.files.site(), &ask, request.uri())
     }
 }

@@ -13,7 +13,7 @@ use crate::assets::AssetManifest;
 use crate::body::ResponseBody;
 use crate::future::ResponseFuture;
 use crate::lookup::ask::{Ask, bare_mount};
-use crate::settings::{Dotfiles, Glob, Limits, SendFile, Settings, ValidateBy};
+use crate::settings::{Dotfiles, Glob, Limits, OtherSpellings, SendFile, Settings, ValidateBy};
 use crate::site::Site;
 use crate::source::{Directory, Source};
 
@@ -60,6 +60,9 @@ impl StaticFiles {
     }
 
     /// Below what there is so far, another root: what is not found is looked for there. Default: none.
+    ///
+    /// The first root that has the name asked for wins, and its siblings, its index or its clean page come from there.
+    /// A directory is in all roots that have it: what it holds is united.
     #[must_use]
     pub fn overlay(self, root: impl Into<PathBuf>) -> Self {
         self.overlay_source(Directory::new(root))
@@ -87,21 +90,40 @@ impl StaticFiles {
         self.set(|settings| settings.dotfiles = dotfiles)
     }
 
+    /// What is done about another spelling of a path. Default: [`OtherSpellings::Redirect`].
+    #[must_use]
+    pub fn other_spellings(self, spellings: OtherSpellings) -> Self {
+        self.set(|settings| settings.other_spellings = spellings)
+    }
+
     /// What a client's copy is compared by. Default: [`ValidateBy::Modified`].
     #[must_use]
     pub fn validate_by(self, validate_by: ValidateBy) -> Self {
         self.set(|settings| settings.validate_by = validate_by)
     }
 
+    /// The largest file, in bytes, that is read for a tag made from its content. Default: 32 MiB.
+    ///
+    /// A larger one has a weak tag where its date does not do: a 304 is answered by it, and an `If-Range` with everything.
+    #[must_use]
+    pub fn content_limit(self, bytes: u64) -> Self {
+        self.set(|settings| settings.content_limit = bytes)
+    }
+
     /// Sends a sibling with `.br`, `.zst` or `.gz` at the end of its name to who accepts that coding. Default: off.
     ///
-    /// The sibling is taken at its word: make it anew when you change the file.
+    /// A sibling counts only beside its file. Where its date or its change time is older than the file's, it is decoded to
+    /// see whether it is a copy, once for each state of both; so it is under a [hashed name](Self::assets), which is kept
+    /// for good. Otherwise it is taken at its word: make it anew when you change the file.
     #[must_use]
     pub fn precompressed(self) -> Self {
         self.set(|settings| settings.precompressed = true)
     }
 
     /// Lists directories that have no index: a page for people, JSON for who asks for `application/json`. Default: off.
+    ///
+    /// `?q=` filters by name, `?sort=` is `name`, `size` or `modified`, turned round with a `-` in front. 10,000 entries are a page;
+    /// JSON names the next one in `next`.
     #[must_use]
     pub fn listing(self) -> Self {
         self.set(|settings| settings.listing = true)
@@ -138,6 +160,9 @@ impl StaticFiles {
 
     /// `Cache-Control` for the files that `pattern` matches. The first rule that matches counts. Default: no field.
     ///
+    /// It goes on redirects, 404, 406, 412 and 416 for such names too, but for `immutable`: what is not so now may be so
+    /// tomorrow, and `no-cache` is sent.
+    ///
     /// A pattern with a slash (`assets/**`) is matched against the path below the root, one without (`*.css`) against
     /// the name. `*` stays within a segment, `**` crosses them, `{a,b}` is either.
     #[must_use]
@@ -158,7 +183,9 @@ impl StaticFiles {
         self.set(|settings| settings.types.insert(0, (extension, value)))
     }
 
-    /// A field for every answer that is a file, in place of one of that name that would be there. Default: none.
+    /// A field for every answer, in place of one of that name that a file would have: refusals and redirects too, so that
+    /// a page of another origin sees them. What describes a file (`Content-Type`) stays off answers that are none, and names
+    /// in `Vary` are added to ours. Default: none.
     #[must_use]
     pub fn header(self, name: HeaderName, value: HeaderValue) -> Self {
         self.set(|settings| settings.headers.push((name, value)))
@@ -184,7 +211,9 @@ impl StaticFiles {
 
     /// How many bytes of file contents the cache may hold, all files together. Default: 32 MiB.
     ///
-    /// Files of up to 64 KiB are kept with their bytes, larger ones as an open descriptor.
+    /// Files of up to 64 KiB are kept with their bytes, larger ones as an open descriptor, and neither for longer than about
+    /// five seconds after the last request. A change is noticed within a second, but for one through a shared memory
+    /// mapping: the file system tells of it only when it writes such pages back.
     #[must_use]
     pub fn cache_bytes(self, bytes: usize) -> Self {
         self.set(|settings| {
@@ -233,9 +262,6 @@ impl<B> Service<Request<B>> for StaticFiles {
             request.headers(),
             bare_mount(&request),
         );
-        if !ask.reads() {
-            return ResponseFuture::done(Site::not_allowed(&ask));
-        }
         ResponseFuture::new(&self.site, &ask, uri)
     }
 }

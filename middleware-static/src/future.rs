@@ -8,10 +8,12 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use http::{HeaderMap, Response, StatusCode, Uri};
+use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
 use crate::answer::response::response;
 use crate::body::ResponseBody;
+use crate::facts::{Reading, Ticket};
 use crate::lookup::ask::{Ask, OwnedAsk};
 use crate::site::Site;
 use crate::source::Wait;
@@ -26,12 +28,6 @@ impl ResponseFuture {
     pub(crate) fn new(site: &Arc<Site>, ask: &Ask<'_>, uri: &Uri) -> Self {
         Self {
             state: Lookup::start(site, ask, uri, Site::answer),
-        }
-    }
-
-    pub(crate) fn done(answer: Response<ResponseBody>) -> Self {
-        Self {
-            state: Lookup::Done(Some(Ok(answer))),
         }
     }
 }
@@ -51,50 +47,116 @@ impl fmt::Debug for ResponseFuture {
     }
 }
 
-/// A look-up: done, or on a thread that may block. Where it comes to nothing there is a status instead.
+/// A look-up: done, on a thread that may block, or waiting until a file has been read. Where it comes to nothing
+/// there is a status instead.
 pub(crate) enum Lookup<T> {
     Done(Option<Result<T, StatusCode>>),
-    Waiting(JoinHandle<io::Result<T>>),
+    Waiting(JoinHandle<(Box<Later<T>>, io::Result<T>)>),
+    Reading(Box<(Ticket, Box<Later<T>>)>),
 }
+
+/// All of a look-up, to be made once more.
+pub(crate) struct Later<T> {
+    site: Arc<Site>,
+    ask: OwnedAsk,
+    look: Look<T>,
+}
+
+type Look<T> = fn(&Site, &Ask<'_>, Wait) -> io::Result<T>;
 
 impl<T: Send + 'static> Lookup<T> {
     /// Asks without waiting; if that will not do, once more where waiting is allowed, for all of the look-up.
-    pub(crate) fn start(
-        site: &Arc<Site>,
-        ask: &Ask<'_>,
-        uri: &Uri,
-        look: fn(&Site, &Ask<'_>, Wait) -> io::Result<T>,
-    ) -> Self {
+    pub(crate) fn start(site: &Arc<Site>, ask: &Ask<'_>, uri: &Uri, look: Look<T>) -> Self {
         match look(site, ask, Wait::Never) {
             Ok(found) => Self::Done(Some(Ok(found))),
-            Err(_) => {
+            Err(error) => {
                 // The one clone of a head: the kernel has to go to the disk, beside which it is nothing.
-                let (site, owned) = (Arc::clone(site), OwnedAsk::new(ask, uri));
-                let look = move || look(&site, &owned.ask(), Wait::Allowed);
-                match tokio::runtime::Handle::try_current() {
-                    Ok(runtime) => Self::Waiting(runtime.spawn_blocking(look)),
-                    // No runtime (CGI): nobody else is waiting for this thread.
-                    Err(_) => {
-                        Self::Done(Some(look().map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)))
-                    }
+                let (site, ask) = (Arc::clone(site), OwnedAsk::new(ask, uri));
+                Self::again(Box::new(Later { site, ask, look }), error)
+            }
+        }
+    }
+
+    /// What to do where the answer could not be given at once.
+    fn again(mut later: Box<Later<T>>, error: io::Error) -> Self {
+        let runtime = Handle::try_current();
+        match (Reading::in_error(error), runtime) {
+            (Ok(reading), Ok(_)) => Self::Reading(Box::new((reading.ticket(), later))),
+            (Err(_), Ok(runtime)) => Self::Waiting(runtime.spawn_blocking(move || {
+                let looked = later.look(Wait::Allowed);
+                (later, looked)
+            })),
+            // No runtime (CGI): no other request waits for this thread.
+            (reading, Err(_)) => {
+                if let Ok(reading) = reading {
+                    reading.here(&mut later.ask.learned);
                 }
+                Self::Done(Some(later.look_here()))
             }
         }
     }
 
     pub(crate) fn poll(&mut self, context: &mut Context<'_>) -> Poll<Result<T, StatusCode>> {
-        match self {
-            Self::Done(done) => Poll::Ready(
-                done.take()
-                    .unwrap_or(Err(StatusCode::INTERNAL_SERVER_ERROR)),
-            ),
-            Self::Waiting(waiting) => Poll::Ready(match ready!(Pin::new(waiting).poll(context)) {
-                // A source that must not wait no longer still said that it would.
-                Ok(found) => found.map_err(|_| StatusCode::INTERNAL_SERVER_ERROR),
-                // Some source of the user's panicked: that is for whoever catches panics here.
-                Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
-                Err(_) => Err(StatusCode::SERVICE_UNAVAILABLE),
-            }),
+        loop {
+            let next = match std::mem::replace(self, Self::Done(None)) {
+                Self::Done(done) => {
+                    return Poll::Ready(done.unwrap_or(Err(StatusCode::INTERNAL_SERVER_ERROR)));
+                }
+                Self::Waiting(mut waiting) => match Pin::new(&mut waiting).poll(context) {
+                    Poll::Pending => {
+                        *self = Self::Waiting(waiting);
+                        return Poll::Pending;
+                    }
+                    Poll::Ready(Ok((later, looked))) => later.went(looked),
+                    // Some source of the user's panicked: that is for whoever catches panics here.
+                    Poll::Ready(Err(error)) if error.is_panic() => {
+                        std::panic::resume_unwind(error.into_panic())
+                    }
+                    Poll::Ready(Err(_)) => Self::Done(Some(Err(StatusCode::SERVICE_UNAVAILABLE))),
+                },
+                Self::Reading(mut reading) => match Pin::new(&mut reading.0).poll(context) {
+                    Poll::Pending => {
+                        *self = Self::Reading(reading);
+                        return Poll::Pending;
+                    }
+                    Poll::Ready((fact, finding)) => {
+                        let (_, mut later) = *reading;
+                        later.ask.learned.add(fact, finding);
+                        match later.look(Wait::Never) {
+                            Ok(found) => Self::Done(Some(Ok(found))),
+                            Err(error) => Self::again(later, error),
+                        }
+                    }
+                },
+            };
+            *self = next;
+        }
+    }
+}
+
+impl<T: Send + 'static> Later<T> {
+    fn look(&self, wait: Wait) -> io::Result<T> {
+        (self.look)(&self.site, &self.ask.ask(), wait)
+    }
+
+    /// After a look that was allowed to wait: only a reading can still be missing.
+    fn went(self: Box<Self>, looked: io::Result<T>) -> Lookup<T> {
+        match looked.map_err(Reading::in_error) {
+            Ok(found) => Lookup::Done(Some(Ok(found))),
+            Err(Ok(reading)) => Lookup::again(self, reading.into()),
+            // A source that must not wait no longer still said that it would.
+            Err(Err(_)) => Lookup::Done(Some(Err(StatusCode::INTERNAL_SERVER_ERROR))),
+        }
+    }
+
+    /// The whole of it on the present thread.
+    fn look_here(mut self: Box<Self>) -> Result<T, StatusCode> {
+        loop {
+            match self.look(Wait::Allowed).map_err(Reading::in_error) {
+                Ok(found) => return Ok(found),
+                Err(Ok(reading)) => reading.here(&mut self.ask.learned),
+                Err(Err(_)) => return Err(StatusCode::INTERNAL_SERVER_ERROR),
+            }
         }
     }
 }

@@ -113,14 +113,9 @@ where
             )
         };
         if !self.layer.fall_through {
-            let lookup = if ask.reads() {
-                Lookup::start(self.layer.files.site(), &ask, request.uri(), answer)
-            } else {
-                Lookup::Done(Some(Ok(Outcome::Answer(Site::not_allowed(&ask)))))
-            };
             return LayerFuture {
                 state: State::LookingUp {
-                    lookup,
+                    lookup: Lookup::start(self.layer.files.site(), &ask, request.uri(), answer),
                     otherwise: None,
                 },
             };
@@ -137,7 +132,7 @@ where
                     otherwise: None,
                 },
             },
-            waiting @ Lookup::Waiting(_) => {
+            waiting @ (Lookup::Waiting(_) | Lookup::Reading(_)) => {
                 // The service we polled ready is the one that must take the call, so the
                 // clone (whose readiness is unknown) is what stays behind.
                 let not_ready = self.inner.clone();

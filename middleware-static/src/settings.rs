@@ -5,6 +5,7 @@ use std::time::SystemTime;
 use http::{HeaderName, HeaderValue, StatusCode};
 
 use crate::assets::AssetManifest;
+use crate::facts::CONTENT_LIMIT;
 use crate::protocol::mime;
 
 /// Whether names that begin with a dot are served. Default: [`Dotfiles::Hide`].
@@ -18,19 +19,39 @@ pub enum Dotfiles {
     Serve,
 }
 
+/// What is done about another spelling of a path that is a file's: an escape that stands for an unreserved character
+/// (`%61` for `a`, RFC 3986 6.2.2.2) or has a digit in lower case (`%c3` for `%C3`). Default: [`OtherSpellings::Redirect`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OtherSpellings {
+    /// 308 to the canonical spelling, for every method: a guard in front that compares paths as they were sent sees the
+    /// one that is served.
+    #[default]
+    Redirect,
+    /// They are served as they are. Behind a proxy that spells paths in its own way a redirect would come round for ever;
+    /// then no guard may stand in front that compares paths as they were sent.
+    Serve,
+}
+
 /// What a client's copy of a file is compared by. Default: [`ValidateBy::Modified`].
+///
+/// A date proves nothing by itself: package managers, archives and image builders write constant ones, and copies
+/// keep those of other files. A strong `ETag`, a 304 or a 206 by date stand on what the file system vouches for, or on
+/// the content, which is read once for each state of a file, up to a [limit](crate::StaticFiles::content_limit).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum ValidateBy {
-    /// `ETag` from the time of modification in nanoseconds and the size, `Last-Modified` from the file.
+    /// `ETag` from the file's times, inode and size where its change time vouches for its date, as it does after
+    /// every write; `Last-Modified` from the file. Where the date was set, as by `cp -p`, `rsync -t`, `tar` or `npm`, the tag
+    /// comes from the content, and a request by date alone is answered with everything.
     ///
-    /// The tag is weak while the file is younger than two seconds (it may change again within one tick of the file
-    /// system's clock), and comes from the content where the time says nothing: 0 or 1, as in container images.
+    /// The tag is weak while the file is younger than two seconds: it may change again within one tick of the file
+    /// system's clock.
     #[default]
     Modified,
     /// `ETag` from the content: the same on every replica and after every deployment that changes nothing.
     /// The file is read once for it, and again when it changes.
     Content,
-    /// As [`ValidateBy::Content`], and `Last-Modified` is this time for every file: the time of the build, say.
+    /// As [`ValidateBy::Content`], and `Last-Modified` is this time for every file: the time of the build, say. It is
+    /// your word that no file changes while it stands: a client that asks by date alone gets a 304.
     /// It guards no range: `If-Range` with a date is answered with everything.
     Fixed(SystemTime),
 }
@@ -104,7 +125,9 @@ impl Limits {
 pub(crate) struct Settings {
     pub(crate) index: Vec<String>,
     pub(crate) dotfiles: Dotfiles,
+    pub(crate) other_spellings: OtherSpellings,
     pub(crate) validate_by: ValidateBy,
+    pub(crate) content_limit: u64,
     pub(crate) listing: bool,
     pub(crate) clean_urls: bool,
     pub(crate) spa: Option<(String, StatusCode)>,
@@ -124,7 +147,9 @@ impl Default for Settings {
         Self {
             index: vec!["index.html".to_owned()],
             dotfiles: Dotfiles::default(),
+            other_spellings: OtherSpellings::default(),
             validate_by: ValidateBy::default(),
+            content_limit: CONTENT_LIMIT,
             listing: false,
             clean_urls: false,
             spa: None,

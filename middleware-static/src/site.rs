@@ -2,12 +2,13 @@
 
 use std::borrow::Cow;
 use std::io;
-use std::path::Path;
 use std::sync::Arc;
 
+use gateway_core::Spelling;
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 
 use crate::answer::cache::{Cache, Hit, Kept, Key};
+use crate::answer::fields;
 use crate::answer::prepared::Prepared;
 use crate::answer::representation::Representation;
 use crate::answer::response::{plain, response, text_response};
@@ -17,9 +18,8 @@ use crate::lookup::ask::Ask;
 use crate::lookup::find::{Chosen, Finder, Found};
 use crate::lookup::path::{Candidate, Refusal, encode_path, encode_segment, to_path};
 use crate::protocol::negotiate::Preference;
-use crate::settings::{Dotfiles, SendFile, Settings};
-use crate::source::digest::Digests;
-use crate::source::{Overlay, Source, Wait};
+use crate::settings::{Dotfiles, OtherSpellings, SendFile, Settings};
+use crate::source::{Source, Wait};
 
 /// How often a file that is being written is looked at again before we give up.
 const TRIES: usize = 4;
@@ -27,10 +27,8 @@ const TRIES: usize = 4;
 /// A source, the settings, and what is remembered.
 pub(crate) struct Site {
     pub(crate) sources: Vec<Arc<dyn Source>>,
-    source: Arc<dyn Source>,
     pub(crate) settings: Settings,
-    cache: Option<Cache>,
-    digests: Digests,
+    cache: Option<Arc<Cache>>,
 }
 
 /// What came of a request.
@@ -43,17 +41,11 @@ pub(crate) enum Outcome {
 
 impl Site {
     pub(crate) fn new(sources: Vec<Arc<dyn Source>>, settings: Settings) -> Self {
-        let source = match &*sources {
-            [one] => Arc::clone(one),
-            _ => Arc::new(Overlay(sources.clone())),
-        };
-        let cache = settings.cache.map(Cache::new);
+        let cache = settings.cache.map(|limits| Arc::new(Cache::new(limits)));
         Self {
             sources,
-            source,
             settings,
             cache,
-            digests: Digests::default(),
         }
     }
 
@@ -73,13 +65,39 @@ impl Site {
     /// # Errors
     /// As for [`answer`](Self::answer).
     pub(crate) fn respond(&self, ask: &Ask<'_>, wait: Wait) -> io::Result<Outcome> {
-        if !ask.reads() {
-            return self.other_method(ask, wait);
+        let candidate = Candidate::parse(ask.path);
+        if !ask.falls_through {
+            if let Ok(candidate) = &candidate
+                && self.is_other_spelling(candidate)
+            {
+                return Ok(self.respelled(ask));
+            }
+            if !ask.reads() {
+                return Ok(Outcome::Answer(self.not_allowed(ask)));
+            }
+        }
+        let candidate = match candidate {
+            Ok(candidate) => candidate,
+            Err(Refusal::Malformed) => return Ok(Outcome::Missing(StatusCode::BAD_REQUEST)),
+            Err(Refusal::NoSuchName) => return Ok(Outcome::Missing(StatusCode::NOT_FOUND)),
+        };
+        if ask.falls_through {
+            // Whether a service behind may answer depends on whether there is a file.
+            if self.is_other_spelling(&candidate) {
+                let found = self.has(&candidate, ask, wait)?;
+                return Ok(found.map_or_else(Outcome::Missing, |()| self.respelled(ask)));
+            }
+            if !ask.reads() {
+                let found = self.has(&candidate, ask, wait)?;
+                return Ok(found.map_or_else(Outcome::Missing, |()| {
+                    Outcome::Answer(self.not_allowed(ask))
+                }));
+            }
         }
         let mut tries = 0;
         loop {
             tries += 1;
-            match self.read(ask, wait) {
+            match self.read(&candidate, ask, wait) {
                 // Became shorter between `fstat` and `read`: nothing is promised yet, so look again.
                 Err(error) if error.kind() == io::ErrorKind::UnexpectedEof && tries < TRIES => {}
                 Err(error) => return self.or_failure(ask, Err(error)).map(Outcome::Answer),
@@ -89,7 +107,7 @@ impl Site {
     }
 
     /// A method other than GET and HEAD: 405, or 204 for OPTIONS, with `Allow` (RFC 9110 15.5.6, 9.3.7).
-    pub(crate) fn not_allowed(ask: &Ask<'_>) -> Response<ResponseBody> {
+    fn not_allowed(&self, ask: &Ask<'_>) -> Response<ResponseBody> {
         let mut answer = if ask.method == Method::OPTIONS {
             response(
                 StatusCode::NO_CONTENT,
@@ -103,30 +121,70 @@ impl Site {
             header::ALLOW,
             HeaderValue::from_static("GET, HEAD, OPTIONS"),
         );
+        self.dressed(ask, answer)
+    }
+
+    /// An answer that is no file, with the fields that the user set for all, and the caching of what was asked for.
+    fn dressed(&self, ask: &Ask<'_>, mut answer: Response<ResponseBody>) -> Response<ResponseBody> {
+        let cacheable = matches!(
+            answer.status(),
+            StatusCode::NOT_FOUND
+                | StatusCode::NOT_ACCEPTABLE
+                | StatusCode::MOVED_PERMANENTLY
+                | StatusCode::PERMANENT_REDIRECT
+        );
+        if cacheable && let Ok(candidate) = Candidate::parse(ask.path) {
+            fields::caching(&self.settings, candidate.as_bytes(), answer.headers_mut());
+        }
+        fields::on_other(&self.settings, answer.headers_mut());
         answer
     }
 
-    /// Whether somebody else may answer depends on whether there is a file.
-    fn other_method(&self, ask: &Ask<'_>, wait: Wait) -> io::Result<Outcome> {
-        let get = Ask {
-            method: &Method::HEAD,
-            conditional: false,
-            ranged: false,
-            ..*ask
+    /// To the canonical spelling of the path; 404 where no client would follow.
+    fn respelled(&self, ask: &Ask<'_>) -> Outcome {
+        let location = Spelling::of(ask.path)
+            .location(ask.query)
+            .and_then(|location| HeaderValue::try_from(location).ok());
+        let Some(location) = location else {
+            return Outcome::Missing(StatusCode::NOT_FOUND);
         };
-        Ok(match self.respond(&get, wait)? {
-            Outcome::Answer(_) => Outcome::Answer(Self::not_allowed(ask)),
-            missing @ Outcome::Missing(_) => missing,
-        })
+        let mut answer = plain(ask, StatusCode::PERMANENT_REDIRECT);
+        answer.headers_mut().insert(header::LOCATION, location);
+        Outcome::Answer(self.dressed(ask, answer))
     }
 
-    fn read(&self, ask: &Ask<'_>, wait: Wait) -> io::Result<Outcome> {
-        let candidate = match Candidate::parse(ask.path) {
-            Ok(candidate) => candidate,
-            Err(Refusal::Malformed) => return Ok(Outcome::Missing(StatusCode::BAD_REQUEST)),
-            Err(Refusal::NoSuchName) => return Ok(Outcome::Missing(StatusCode::NOT_FOUND)),
-        };
-        if self.settings.dotfiles == Dotfiles::Hide && candidate.is_hidden() {
+    fn is_other_spelling(&self, candidate: &Candidate<'_>) -> bool {
+        !candidate.is_canonical() && self.settings.other_spellings == OtherSpellings::Redirect
+    }
+
+    /// Whether there is anything to be had at a path, by a GET. Where the file system does not say, there is nothing: the
+    /// service behind may know.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::WouldBlock`], with [`Wait::Never`].
+    fn has(
+        &self,
+        candidate: &Candidate<'_>,
+        ask: &Ask<'_>,
+        wait: Wait,
+    ) -> io::Result<Result<(), StatusCode>> {
+        if self.is_hidden(candidate) {
+            return Ok(Err(StatusCode::NOT_FOUND));
+        }
+        let finder = self.finder(self.preference(ask), ask, wait);
+        match finder.find(candidate, ask) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Err(error),
+            Err(_) | Ok(Found::Nothing) => Ok(Err(StatusCode::NOT_FOUND)),
+            Ok(_) => Ok(Ok(())),
+        }
+    }
+
+    fn is_hidden(&self, candidate: &Candidate<'_>) -> bool {
+        self.settings.dotfiles == Dotfiles::Hide && candidate.is_hidden()
+    }
+
+    fn read(&self, candidate: &Candidate<'_>, ask: &Ask<'_>, wait: Wait) -> io::Result<Outcome> {
+        if self.is_hidden(candidate) {
             return Ok(Outcome::Missing(StatusCode::NOT_FOUND));
         }
         let preference = self.preference(ask);
@@ -142,7 +200,7 @@ impl Site {
             Some(Hit::Stale(kept)) => stale = Some(kept),
             None => {}
         }
-        match self.finder(preference, wait).find(&candidate, ask)? {
+        match self.finder(preference, ask, wait).find(candidate, ask)? {
             Found::File(chosen) => match &key {
                 Some((cache, key)) => self.keep(cache, key, stale, chosen, ask, wait),
                 None => self.file(chosen, ask, wait).map(Outcome::Answer),
@@ -152,8 +210,11 @@ impl Site {
                     cache.remove(key);
                 }
                 match other {
-                    Found::Redirect => Ok(Outcome::Answer(redirect(&candidate, ask))),
-                    Found::Listing => self.list(&candidate, ask, wait).map(Outcome::Answer),
+                    Found::Redirect => {
+                        let answer = self.dressed(ask, redirect(candidate, ask));
+                        Ok(Outcome::Answer(answer))
+                    }
+                    Found::Listing => self.list(candidate, ask, wait).map(Outcome::Answer),
                     Found::NotAcceptable => Ok(Outcome::Answer(self.not_acceptable(ask))),
                     Found::Nothing | Found::File(_) => Ok(Outcome::Missing(StatusCode::NOT_FOUND)),
                 }
@@ -164,17 +225,25 @@ impl Site {
     fn preference(&self, ask: &Ask<'_>) -> Preference {
         // The front end that sends the file negotiates its codings too.
         if self.settings.precompressed && self.settings.send_file.is_none() {
-            Preference::parse(ask.headers)
+            let accepted = Preference::parse(ask.headers);
+            // A part of a coded file cannot be decoded by itself, and clients that add the field unasked (curl
+            // `--compressed`, python-requests) try to.
+            if ask.ranged && !ask.is_head() && accepted.accepts_identity() {
+                Preference::IDENTITY
+            } else {
+                accepted
+            }
         } else {
             Preference::IDENTITY
         }
     }
 
-    fn finder(&self, preference: Preference, wait: Wait) -> Finder<'_> {
+    fn finder<'a>(&'a self, preference: Preference, ask: &Ask<'a>, wait: Wait) -> Finder<'a> {
         Finder {
-            source: &*self.source,
+            sources: &self.sources,
             settings: &self.settings,
             preference,
+            learned: ask.learned,
             wait,
         }
     }
@@ -186,17 +255,13 @@ impl Site {
         ask: &Ask<'_>,
         wait: Wait,
     ) -> io::Result<Response<ResponseBody>> {
-        if self.settings.send_file.is_some() && self.sources.len() > 1 && wait == Wait::Never {
-            // Which of several roots has the file is asked anew, and that may wait.
-            return Err(io::ErrorKind::WouldBlock.into());
-        }
         if let Some(send_file) = &self.settings.send_file
             && let Some(name) = self.sent_by_front_end(send_file, &chosen)
         {
-            let representation = Representation::new(chosen, &self.settings, &self.digests, wait)?;
+            let representation = Representation::new(chosen, &self.settings, ask.learned, wait)?;
             return Ok(handed_over(send_file, name, representation.head));
         }
-        let mut representation = Representation::new(chosen, &self.settings, &self.digests, wait)?;
+        let mut representation = Representation::new(chosen, &self.settings, ask.learned, wait)?;
         let head = std::mem::take(&mut representation.head);
         let head = Cow::Owned(head);
         Prepared {
@@ -211,7 +276,7 @@ impl Site {
     /// A file, to be kept if it is one that can be believed again.
     fn keep(
         &self,
-        cache: &Cache,
+        cache: &Arc<Cache>,
         key: &Key,
         stale: Option<Arc<Kept>>,
         chosen: Chosen,
@@ -231,7 +296,7 @@ impl Site {
         let Some(stamp) = stamp.filter(|_| self.settings.send_file.is_none()) else {
             return self.file(chosen, ask, wait).map(Outcome::Answer);
         };
-        let representation = Representation::new(chosen, &self.settings, &self.digests, wait)?;
+        let representation = Representation::new(chosen, &self.settings, ask.learned, wait)?;
         let bytes = match usize::try_from(length)
             .ok()
             .filter(|_| cache.takes_bytes(length))
@@ -265,7 +330,7 @@ impl Site {
         wait: Wait,
     ) -> io::Result<Response<ResponseBody>> {
         if status != StatusCode::NOT_FOUND || !ask.reads() {
-            return Ok(plain(ask, status));
+            return Ok(self.dressed(ask, plain(ask, status)));
         }
         let page = match &self.settings.spa {
             Some((page, status)) if ask.is_navigation() => Some((page, *status)),
@@ -276,19 +341,19 @@ impl Site {
             None => None,
         }
         .unwrap_or_else(|| plain(ask, status));
-        if self.settings.precompressed && !answer.headers().contains_key(header::VARY) {
+        if self.settings.precompressed {
             // There may be a sibling, in a coding that this client does not accept.
-            let by = HeaderValue::from_static("accept-encoding");
-            answer.headers_mut().insert(header::VARY, by);
+            fields::vary(
+                answer.headers_mut(),
+                &HeaderValue::from_static("accept-encoding"),
+            );
         }
         if self.settings.spa.is_some() {
             // The same URL is a page for one request and nothing for another.
-            answer.headers_mut().append(
-                header::VARY,
-                HeaderValue::from_static("accept, sec-fetch-mode"),
-            );
+            let by = HeaderValue::from_static("accept, sec-fetch-mode");
+            fields::vary(answer.headers_mut(), &by);
         }
-        Ok(answer)
+        Ok(self.dressed(ask, answer))
     }
 
     fn page(
@@ -298,7 +363,10 @@ impl Site {
         ask: &Ask<'_>,
         wait: Wait,
     ) -> io::Result<Option<Response<ResponseBody>>> {
-        let Found::File(chosen) = self.finder(self.preference(ask), wait).find_page(page)? else {
+        let Found::File(chosen) = self
+            .finder(self.preference(ask), ask, wait)
+            .find_page(page)?
+        else {
             return Ok(None);
         };
         if status.is_success() {
@@ -310,7 +378,7 @@ impl Site {
             });
         }
         // RFC 9110 13.2.1: preconditions are about what would be a 2xx.
-        let mut representation = Representation::new(chosen, &self.settings, &self.digests, wait)?;
+        let mut representation = Representation::new(chosen, &self.settings, ask.learned, wait)?;
         let mut head = std::mem::take(&mut representation.head);
         for name in [
             header::ACCEPT_RANGES,
@@ -340,9 +408,7 @@ impl Site {
             return Err(io::ErrorKind::WouldBlock.into());
         }
         let path = candidate.as_bytes();
-        let mut entries = self
-            .source
-            .list(to_path(path.strip_suffix(b"/").unwrap_or(path)).unwrap_or(Path::new("")))?;
+        let mut entries = self.finder(Preference::IDENTITY, ask, wait).entries(path)?;
         if self.settings.dotfiles == Dotfiles::Hide {
             let root = path.is_empty();
             entries.retain(|entry| {
@@ -365,7 +431,7 @@ impl Site {
                 .headers_mut()
                 .insert(header::CONTENT_SECURITY_POLICY, policy);
         }
-        Ok(answer)
+        Ok(self.dressed(ask, answer))
     }
 
     fn not_acceptable(&self, ask: &Ask<'_>) -> Response<ResponseBody> {
@@ -373,19 +439,17 @@ impl Site {
         answer
             .headers_mut()
             .insert(header::VARY, HeaderValue::from_static("accept-encoding"));
-        answer
+        self.dressed(ask, answer)
     }
 
     /// The name by which the front end knows a file; `None` for one that is in no file system.
     fn sent_by_front_end(&self, send_file: &SendFile, chosen: &Chosen) -> Option<HeaderValue> {
+        // Only what is in a file system can be found by the front end.
+        let source = self.sources.get(chosen.root?)?;
+        let path = source.file_path(to_path(&chosen.path)?)?;
         let text = match send_file {
-            SendFile::XSendfile => {
-                let path = self.source.file_path(to_path(&chosen.path)?)?;
-                encode_path(&crate::lookup::path::name_bytes(path.as_os_str()))
-            }
+            SendFile::XSendfile => encode_path(&crate::lookup::path::name_bytes(path.as_os_str())),
             SendFile::XAccelRedirect { prefix } => {
-                // Only what is in a file system can be found by the front end.
-                self.source.file_path(to_path(&chosen.path)?)?;
                 format!(
                     "/{}/{}",
                     prefix.trim_matches('/'),
@@ -406,25 +470,24 @@ impl Site {
             Err(error) if error.kind() != io::ErrorKind::WouldBlock => error,
             other => return other,
         };
-        if is_exhausted(&error) {
+        let exhausted = is_exhausted(&error);
+        if exhausted && let Some(cache) = &self.cache {
             // What is kept open for speed goes first.
-            if let Some(cache) = &self.cache {
-                cache.clear();
-            }
+            cache.clear();
+        }
+        if exhausted || error.kind() == io::ErrorKind::ResourceBusy {
             let mut answer = plain(ask, StatusCode::SERVICE_UNAVAILABLE);
             answer
                 .headers_mut()
                 .insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
-            return Ok(answer);
+            return Ok(self.dressed(ask, answer));
         }
-        Ok(plain(
-            ask,
-            match error.kind() {
-                io::ErrorKind::PermissionDenied => StatusCode::FORBIDDEN,
-                io::ErrorKind::NotFound => StatusCode::NOT_FOUND,
-                _ => StatusCode::INTERNAL_SERVER_ERROR,
-            },
-        ))
+        let status = match error.kind() {
+            io::ErrorKind::PermissionDenied => StatusCode::FORBIDDEN,
+            io::ErrorKind::NotFound => StatusCode::NOT_FOUND,
+            _ => StatusCode::INTERNAL_SERVER_ERROR,
+        };
+        Ok(self.dressed(ask, plain(ask, status)))
     }
 }
 

@@ -253,6 +253,50 @@ async fn axum_serves_it_as_a_fallback_and_below_a_nest() {
     );
 }
 
+#[cfg(feature = "axum")]
+#[tokio::test]
+async fn the_root_of_every_nest_is_reached() {
+    let site = Site::with(&[
+        ("a.js", "let a"),
+        ("index.html", "index"),
+        ("d/index.html", "d"),
+    ]);
+    let files = || StaticFiles::new(site.root());
+    let fallback = || axum::Router::new().fallback_service(files());
+    let router = axum::Router::new()
+        .nest_service("/service", files())
+        .nest("/nest", fallback())
+        .nest("/slash/", fallback())
+        .nest("/a", axum::Router::new().nest_service("/b", files()));
+    for (uri, status, location) in [
+        ("/service", 301, "./service/"),
+        ("/service?q", 301, "./service/?q"),
+        ("/service/", 200, ""),
+        ("/service/index.html", 200, ""),
+        ("/service/d", 301, "./d/"),
+        ("/service/d/?q", 200, ""),
+        // axum itself answers 404 for `/nest/`, so the files of this root are reached without the slash.
+        ("/nest", 200, ""),
+        ("/nest/a.js", 200, ""),
+        ("/nest/d", 301, "./d/"),
+        ("/nest/d/", 200, ""),
+        ("/slash/", 200, ""),
+        ("/slash/d", 301, "./d/"),
+        ("/a/b", 301, "./b/"),
+        ("/a/b/", 200, ""),
+    ] {
+        let request = Request::get(uri).body(axum::body::Body::empty()).unwrap();
+        let response = router.clone().oneshot(request).await.unwrap();
+        let got = response.headers().get("location");
+        let got = got.map_or("", |value| value.to_str().unwrap());
+        assert_eq!(
+            (response.status().as_u16(), got),
+            (status, location),
+            "{uri}"
+        );
+    }
+}
+
 #[tokio::test]
 async fn bodies_have_a_default_for_who_needs_one() {
     // tower-http's CORS answers preflights with `B::default()`.
@@ -345,5 +389,55 @@ async fn a_mount_of_ours_is_redirected_to_with_its_slash() {
             .get("location")
             .map(|location| location.to_str().unwrap());
         assert_eq!(got, location, "{uri}");
+    }
+}
+
+/// Names of which the file system does not say whether they are there.
+struct Refusing;
+
+impl middleware_static::source::Source for Refusing {
+    fn open(
+        &self,
+        path: &std::path::Path,
+        _: middleware_static::source::Wait,
+    ) -> std::io::Result<middleware_static::source::Node> {
+        use middleware_static::source::{File, Node};
+        match path.to_str().unwrap() {
+            "file" => Ok(Node::File(File::from_bytes("file"))),
+            "locked" => Err(std::io::ErrorKind::PermissionDenied.into()),
+            #[cfg(unix)]
+            "exhausted" => Err(rustix::io::Errno::MFILE.into()),
+            _ => Err(std::io::Error::other("out of order")),
+        }
+    }
+}
+
+#[tokio::test]
+async fn where_the_file_system_does_not_say_other_methods_are_for_the_application() {
+    let files = StaticFiles::from_source(Refusing);
+    let site = StaticLayer::with_files("/public", files).fall_through();
+    let site = site.layer(service_fn(application));
+    for (path, reads, others) in [
+        ("file", 200, 405),
+        ("locked", 403, 200),
+        ("exhausted", 503, 200),
+        ("wrong", 500, 200),
+    ] {
+        for method in ["GET", "HEAD", "POST", "DELETE"] {
+            let request = Request::builder()
+                .method(method)
+                .uri(format!("/public/{path}"));
+            let response = site
+                .clone()
+                .oneshot(request.body("").unwrap())
+                .await
+                .unwrap();
+            let expected = if matches!(method, "GET" | "HEAD") {
+                reads
+            } else {
+                others
+            };
+            assert_eq!(response.status(), expected, "{method} {path}");
+        }
     }
 }

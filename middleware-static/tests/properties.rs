@@ -7,6 +7,7 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 
 use common::{Site, get_with};
+use gateway_core::Spelling;
 use middleware_static::path::{Candidate, encode_path, encode_segment};
 use middleware_static::range::{MAX_PARTS, Selection};
 use proptest::prelude::*;
@@ -57,6 +58,9 @@ proptest! {
         let url = format!("/{}", encode_segment(&name));
         let candidate = Candidate::parse(&url).unwrap();
         prop_assert_eq!(candidate.as_bytes(), &*name);
+        // It is the canonical spelling: whoever follows a link of ours is not sent on.
+        prop_assert!(Spelling::of(&url).is_plain() || Spelling::of(&url).has_backslash());
+        prop_assert!(candidate.is_canonical());
         // And it is a URL that `http` takes.
         let uri: http::Uri = url.parse().unwrap();
         prop_assert_eq!(uri.path(), url);
@@ -73,6 +77,7 @@ proptest! {
             let again = format!("/{}", encode_path(path));
             let reparsed = Candidate::parse(&again).unwrap();
             prop_assert_eq!(reparsed.as_bytes(), path);
+            prop_assert!(reparsed.is_canonical());
         }
     }
 }

@@ -173,6 +173,8 @@ struct PathCase {
     path: String,
     gives: Option<String>,
     refused: Option<String>,
+    #[serde(default)]
+    other: bool,
 }
 
 #[test]
@@ -188,6 +190,7 @@ fn a_path_names_something_below_the_root_or_nothing() {
                     "{}",
                     case.path
                 );
+                assert_eq!(got.is_canonical(), !case.other, "{}", case.path);
                 assert_eq!(
                     got.is_directory(),
                     name.is_empty() || name.ends_with('/'),

@@ -58,6 +58,62 @@ async fn of_several_roots_the_first_wins() {
     }
 }
 
+#[tokio::test]
+async fn what_stands_for_a_name_comes_from_the_root_that_has_the_name() {
+    let top = Site::with(&[
+        ("app.js", "top"),
+        ("only-sibling.js.br", "top, brotli"),
+        ("index/index.htm", "top"),
+        ("empty/x", "top"),
+        ("page.html", "top"),
+        ("both.html", "top"),
+        ("directory/index.html", "top"),
+        ("name/index.html", "top"),
+    ]);
+    let base = Site::with(&[
+        ("app.js", "base"),
+        ("app.js.br", "base, brotli"),
+        ("only-sibling.js", "base"),
+        ("index/index.html", "base"),
+        ("empty/index.html", "base"),
+        ("page", "base"),
+        ("both/index.html", "base"),
+        ("directory.html", "base"),
+        ("name", "base"),
+    ]);
+    for cached in [true, false] {
+        let mut files = StaticFiles::new(top.root())
+            .overlay(base.root())
+            .precompressed()
+            .index_files(["index.html", "index.htm"])
+            .clean_urls();
+        if !cached {
+            files = files.no_cache();
+        }
+        for (path, status, content) in [
+            ("/app.js", 200, "top"),
+            ("/only-sibling.js", 200, "base"),
+            ("/index/", 200, "top"),
+            ("/empty/", 200, "base"),
+            ("/page", 200, "top"),
+            ("/both", 200, "top"),
+            // A directory of the first root, not a page or a file of the second.
+            ("/directory", 301, "301 Moved Permanently\n"),
+            ("/directory/", 200, "top"),
+            ("/name", 301, "301 Moved Permanently\n"),
+        ] {
+            for accept in ["", "br"] {
+                let answer = get_with(&files, path, &[("accept-encoding", accept)]).await;
+                assert_eq!(
+                    (answer.status.as_u16(), answer.text().as_str()),
+                    (status, content),
+                    "{path} {accept}"
+                );
+            }
+        }
+    }
+}
+
 /// Files that somebody made up: small ones in memory, large ones read piece by piece by a reader that blocks.
 struct Mine;
 

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use regex_syntax::hir::Hir;
 
-use crate::engine::{self, Limits, Matcher, Shadow};
-use crate::entry::{Entry, Room};
+use crate::engine::{self, Limits, Matcher, Room, Shadow};
+use crate::entry::Entry;
 use crate::error::BuildError;
 use crate::map::{Table, UrlMap};
 use crate::pattern::Pattern;
@@ -32,6 +32,7 @@ pub(crate) struct Checked<T> {
     pub(crate) entries: Vec<Entry>,
     pub(crate) values: Vec<T>,
     pub(crate) names: HashMap<Box<str>, u32>,
+    pub(crate) room: Arc<Room>,
 }
 
 impl<T> UrlMap<T> {
@@ -168,9 +169,10 @@ impl<T> UrlMapBuilder<T> {
     }
 
     /// Bytes that the automata may take while they are made, with the engines of
-    /// patterns that fit none; and then again the engines that find groups where
-    /// nothing simpler does. 256 MiB by default. Routes that do not fit are
-    /// matched by slower means, which take some kilobytes each.
+    /// patterns that fit none; and then again engines that are made when a path first needs
+    /// them, with what all engines note from one search to the next. 256 MiB by default. Routes
+    /// that do not fit are matched by slower means, which take some kilobytes each; what searches
+    /// note while they run is not counted.
     pub fn memory_limit(mut self, bytes: usize) -> Self {
         self.limits.memory = bytes;
         self
@@ -178,8 +180,9 @@ impl<T> UrlMapBuilder<T> {
 
     /// Elementary steps of all that `build` does beyond reading each pattern:
     /// about 100 million a second in a release build; 200 million by default.
-    /// Routes for which none are left are matched by slower means, and whether
-    /// they are shadowed or impossible is not found out.
+    /// Whether routes for which none are left are shadowed or impossible is not found out. They
+    /// are matched by slower means, each until that has cost as much as an engine, which is made
+    /// then.
     pub fn work_limit(mut self, steps: usize) -> Self {
         self.limits.steps = steps;
         self
@@ -200,18 +203,19 @@ impl<T> UrlMapBuilder<T> {
     /// If a pattern cannot be read, is too big or matches no text at all, or if
     /// two routes have one name.
     pub fn build(self) -> Result<UrlMap<T>, BuildError> {
-        let (limits, deny_shadowed) = (self.limits, self.deny_shadowed);
+        let (limits, deny) = (self.limits, self.deny_shadowed);
         let mut left = limits;
         let Checked {
             mut entries,
             values,
             names,
+            room,
         } = self.check(&mut left)?;
-        let (matcher, unreached) = matcher(
-            &entries.iter().collect::<Vec<_>>(),
-            &mut left,
-            deny_shadowed,
-        )?;
+        let all: Vec<&Entry> = entries.iter().collect();
+        let (matcher, unreached) = matcher(&all, &mut left, &room)?;
+        if deny {
+            deny_shadowed(&all, &unreached, &mut left.steps)?;
+        }
         entries.iter_mut().for_each(Entry::settle);
         let table = Table {
             entries: entries.into(),
@@ -255,6 +259,7 @@ impl<T> UrlMapBuilder<T> {
             entries,
             values,
             names,
+            room,
         })
     }
 }
@@ -263,41 +268,52 @@ impl<T> UrlMapBuilder<T> {
 pub(crate) fn matcher(
     entries: &[&Entry],
     left: &mut Limits,
-    deny_shadowed: bool,
+    room: &Arc<Room>,
 ) -> Result<(Matcher, Vec<u32>), BuildError> {
-    let hirs: Vec<Cow<'_, Hir>> = entries.iter().map(|entry| entry.pattern.hir()).collect();
+    let hirs = hirs(entries);
     let source = |id: u32| {
         entries
             .get(id as usize)
             .map_or("", |entry| &*entry.pattern.source)
     };
     let (matcher, unreached) =
-        Matcher::new(&hirs, left).map_err(|(id, _)| too_big(source(id), left.pattern))?;
+        Matcher::new(&hirs, left, room).map_err(|(id, _)| too_big(source(id), left.pattern))?;
     for &id in &unreached {
-        let shadow = if deny_shadowed {
-            engine::explain(&hirs, id, &mut left.steps)
-        } else {
-            engine::explain_alone(&hirs, id, &mut left.steps)
-        };
-        match shadow {
-            Shadow::Reachable => {}
-            Shadow::Impossible => {
-                return Err(BuildError::Impossible {
-                    pattern: source(id).into(),
-                    reason: None,
-                });
-            }
-            Shadow::Shadowed { by, example } => {
-                let by = by.into_iter().map(|id| source(id).to_owned()).collect();
-                return Err(BuildError::Shadowed {
-                    pattern: source(id).into(),
-                    by,
-                    example,
-                });
-            }
+        if engine::explain_alone(&hirs, id, &mut left.steps) == Shadow::Impossible {
+            return Err(BuildError::Impossible {
+                pattern: source(id).into(),
+                reason: None,
+            });
         }
     }
     Ok((matcher, unreached))
+}
+
+pub(crate) fn hirs<'e>(entries: &[&'e Entry]) -> Vec<Cow<'e, Hir>> {
+    entries.iter().map(|entry| entry.pattern.hir()).collect()
+}
+
+/// Refuses the first of the routes that is found to be shadowed.
+fn deny_shadowed(
+    entries: &[&Entry],
+    unreached: &[u32],
+    steps: &mut usize,
+) -> Result<(), BuildError> {
+    let hirs = hirs(entries);
+    let source = |id: u32| {
+        let entry = entries.get(id as usize);
+        entry.map_or_else(String::new, |entry| entry.pattern.source.to_string())
+    };
+    for &id in unreached {
+        if let Shadow::Shadowed { by, example } = engine::explain(&hirs, id, steps) {
+            return Err(BuildError::Shadowed {
+                pattern: source(id),
+                by: by.into_iter().map(source).collect(),
+                example,
+            });
+        }
+    }
+    Ok(())
 }
 
 impl<T> Default for UrlMapBuilder<T> {

@@ -284,8 +284,22 @@ pub enum UrlForError {
         /// The URL that was not made, decoded.
         url: String,
     },
+    /// A mount of the router would take the URL.
+    Mounted {
+        /// The prefix of the mount.
+        mount: String,
+        /// The URL that was not made, decoded.
+        url: String,
+    },
+    /// The route is limited to hosts of which the one that would be asked is none.
+    OtherHost {
+        /// The pattern of the route.
+        pattern: String,
+        /// The pattern of its hosts.
+        host: String,
+    },
     /// The URL would have a segment `.` or `..`, which every client removes, or
-    /// begin with `//`, which names another host.
+    /// begin with `//`, which names another host, or with a slash that is not the pattern's.
     Unsafe {
         /// The URL that was not made, decoded.
         url: String,
@@ -344,6 +358,12 @@ impl fmt::Display for UrlForError {
                     "`{}`, made from `{pattern}`, would be taken by `{by}`",
                     Shown(url)
                 )
+            }
+            Self::Mounted { mount, url } => {
+                write!(f, "`{}` would be taken by the mount `{mount}`", Shown(url))
+            }
+            Self::OtherHost { pattern, host } => {
+                write!(f, "`{pattern}` is a route for the hosts of `{host}` alone")
             }
             Self::Unsafe { url } => write!(f, "`{}` would not arrive as it is", Shown(url)),
         }

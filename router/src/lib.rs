@@ -77,13 +77,23 @@ each in a box.
 | routes match the path, none the method | 405; `Allow` has the methods of all of them |
 | a slash too many or too few | 404; with [`TrailingSlash`] 308 to a relative reference, the query kept |
 | `//` in the path | as any path; with [`merge_slashes`](RouterBuilder::merge_slashes) 308 |
+| a route matches another spelling than the canonical one: `%61` for `a`, `%c3` for `%C3` | 308 to that for every method, relative, the query kept; [`OtherSpellings::Serve`]: its service |
+| a segment `.` or `..` in any spelling; a `%2F` unless [`EncodedSlashes::Decode`] | as if nothing matched; a mount takes it as it is |
 | the decoded path is not UTF-8 | 400; a mount takes it as it is |
-| an argument does not fit what [`parse`](UrlArgs::parse) asks for | 404, or [the status you name](UrlArgs::parse_or) |
-| nothing matches | the fallback, or 404 |
-| nothing matches, [`development`](RouterBuilder::development), from this machine | 404 with the routes that were tried, and the nearest |
+| an argument does not fit what [`parse`](UrlArgs::parse) asks for | 404, or [the status you name](UrlArgs::parse_or); 500 if none ever would |
+| nothing matches | the fallback, whose [`UrlArgs`] have no groups but make URLs; or 404 |
+| nothing matches, [`development`](RouterBuilder::development), by the developer at this machine | 404 with the routes that were tried, and the nearest |
 
 Patterns see the path decoded and without its first slash: `^hello/$` matches `/hello/`. Both can
-be set: [`LeadingSlash`], [`raw_paths`](RouterBuilder::raw_paths).
+be set: [`LeadingSlash`], [`raw_paths`](RouterBuilder::raw_paths). Raw, each spelling is a path of
+its own: `%2F` is part of a segment, and nothing is redirected but slashes.
+
+So a guard in front, which compares decoded segments as `gateway_core::MountLayer` does or decodes
+the path as a whole, sees what the patterns see: one spelling of each path, no dot segment, and a
+slash only where there is one. Empty segments are text to both: `^admin/` does not match `//admin/`.
+Mounts compare their own prefix by decoded segments, and judge nothing behind it; the fallback sees
+whatever no route took. A service in either place that reads paths in another way needs a
+`gateway_core::CanonicalPathLayer` around the router.
 "##
 )]
 //!
@@ -116,8 +126,8 @@ be set: [`LeadingSlash`], [`raw_paths`](RouterBuilder::raw_paths).
 //! # Ok::<(), router::BuildError>(())
 //! ```
 //!
-//! What else differs from Django and Werkzeug, and what does not, is
-//! [listed case by case](https://github.com/gateway-rs/gateway/blob/main/docs/router-beside-django-and-werkzeug.md).
+//! What else differs from Django and Werkzeug, and what does not, is listed case by case in
+//! `docs/router-beside-django-and-werkzeug.md`, in the repository.
 //!
 //! # What is found at build
 //!
@@ -173,7 +183,7 @@ be set: [`LeadingSlash`], [`raw_paths`](RouterBuilder::raw_paths).
 //! together). What does not fit the limits is spread over several automata, and
 //! what fits none is matched alone by `regex-automata`, which is still linear in
 //! the path; where its engines would cost too much, too, patterns are followed
-//! state by state. [`build`](UrlMapBuilder::build) always ends, within some two
+//! state by state, until an engine would have been cheaper. [`build`](UrlMapBuilder::build) always ends, within some two
 //! seconds and [its limits](UrlMapBuilder::work_limit) beyond reading the patterns,
 //! and answers are the same: [`UrlMap::stats`] tells what a map is made of. For
 //! groups that only a search can find (as in `{a}-{b}`) the winner alone goes to
@@ -191,7 +201,7 @@ be set: [`LeadingSlash`], [`raw_paths`](RouterBuilder::raw_paths).
 //! |---|---|
 //! | `tokio` (default) | functions over `Environ` beside tower services in one `BoxRouter`; includes `service` |
 //! | `service` | the router: `http`, `http-body`, `tower-service`, `tower-layer`, `serde`, `gateway-core` without tokio |
-//! | `axum` | URLs below an axum `nest` by its `OriginalUri`, the peer for the development page by its `ConnectInfo` |
+//! | `axum` | URLs below an axum `nest` by its `OriginalUri`, the peer for the development page by its `ConnectInfo`, patterns of nests by its `NestedPath` |
 //!
 //! Without features the map remains, on `regex-automata` and `regex-syntax`.
 
@@ -216,7 +226,7 @@ pub use reverse::{Arg, ArgList, ArgValue, IntoArgs};
 pub use service::AsApplication;
 #[cfg(feature = "service")]
 pub use service::{
-    AsService, BoxEndpoint, BoxRouter, BoxRouterBuilder, IntoEndpoint, LeadingSlash, MatchedRoute,
-    ParseError, RequestUrlArgs, ResponseFuture, Router, RouterBody, RouterBuilder, RouterRoute,
-    TrailingSlash, UrlArgs, UrlFor,
+    AsService, BoxEndpoint, BoxRouter, BoxRouterBuilder, EncodedSlashes, IntoEndpoint,
+    LeadingSlash, MatchedRoute, OtherSpellings, ParseError, RequestUrlArgs, ResponseFuture, Router,
+    RouterBody, RouterBuilder, RouterRoute, TrailingSlash, UrlArgs, UrlFor,
 };

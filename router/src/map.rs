@@ -109,15 +109,15 @@ impl<T> UrlMap<T> {
     ///
     /// If there is no such route, an argument is missing, unknown or one too
     /// many, does not match its group, or if the result would not come back as
-    /// it is: it has a segment `..`, begins with `//`, or belongs to a route
-    /// further up.
+    /// it is: it has a segment `..`, begins with `//`, or with a slash where the
+    /// pattern does not always have one, or belongs to a route further up.
     pub fn url_for(&self, name: &str, args: impl IntoArgs) -> Result<String, UrlForError> {
         let table = &*self.table;
         let &id = table
             .names
             .get(name)
             .ok_or_else(|| UrlForError::UnknownName { name: name.into() })?;
-        reverse::reverse(table, id, &args.into_args(), Mode::Decoded)
+        reverse::reverse(table, id, &args.into_args(), Mode::Relative)
     }
 
     /// The number of routes.
@@ -156,8 +156,7 @@ impl<T> UrlMap<T> {
     /// Patterns that are probably not meant as they are written.
     pub fn warnings(&self) -> Vec<Warning> {
         let open = |(index, entry): (usize, &Entry)| {
-            let open =
-                !entry.pattern.is_anchored_at_end() && !reverse::ends_openly(&entry.pattern.hir());
+            let open = !entry.pattern.is_anchored_at_end() && !entry.pattern.ends_openly();
             open.then(|| Warning::OpenEnd {
                 index,
                 pattern: entry.pattern.source.to_string(),

@@ -92,11 +92,27 @@ impl Pattern {
             .contains(Look::Start)
     }
 
+    /// Whether every match begins at the start and with a slash.
+    #[cfg(feature = "service")]
+    pub(crate) fn begins_with_slash(&self) -> bool {
+        self.is_anchored() && self.match_begins_with_slash()
+    }
+
+    /// Whether what it matches always begins with a slash, wherever that is in the text.
+    pub(crate) fn match_begins_with_slash(&self) -> bool {
+        first_is_slash(&self.hir()) == Some(true)
+    }
+
     pub(crate) fn is_anchored_at_end(&self) -> bool {
         self.hir()
             .properties()
             .look_set_suffix()
             .contains(Look::End)
+    }
+
+    /// Whether it ends with something that takes whatever comes.
+    pub(crate) fn ends_openly(&self) -> bool {
+        ends_openly(&self.hir())
     }
 
     /// This pattern in front of another one, whose `^` then means the place
@@ -246,5 +262,37 @@ pub(crate) fn group(hir: &Hir, index: u32) -> Option<&Hir> {
             parts.iter().find_map(|part| group(part, index))
         }
         HirKind::Empty | HirKind::Literal(_) | HirKind::Class(_) | HirKind::Look(_) => None,
+    }
+}
+
+fn first_is_slash(hir: &Hir) -> Option<bool> {
+    match hir.kind() {
+        HirKind::Literal(literal) => Some(literal.0.starts_with(b"/")),
+        HirKind::Capture(capture) => first_is_slash(&capture.sub),
+        HirKind::Concat(parts) => {
+            let mut parts = parts
+                .iter()
+                .filter(|part| !matches!(part.kind(), HirKind::Look(_)));
+            parts.next().and_then(first_is_slash)
+        }
+        HirKind::Alternation(branches) => Some(
+            branches
+                .iter()
+                .all(|branch| first_is_slash(branch) == Some(true)),
+        ),
+        HirKind::Repetition(repetition) => {
+            Some(repetition.min > 0 && first_is_slash(&repetition.sub) == Some(true))
+        }
+        HirKind::Empty | HirKind::Class(_) | HirKind::Look(_) => Some(false),
+    }
+}
+
+fn ends_openly(hir: &Hir) -> bool {
+    match hir.kind() {
+        HirKind::Concat(parts) => parts.last().is_some_and(ends_openly),
+        HirKind::Capture(capture) => ends_openly(&capture.sub),
+        HirKind::Repetition(repetition) => repetition.max.is_none(),
+        HirKind::Alternation(branches) => branches.iter().all(ends_openly),
+        HirKind::Empty | HirKind::Literal(_) | HirKind::Class(_) | HirKind::Look(_) => false,
     }
 }

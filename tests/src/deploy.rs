@@ -334,6 +334,12 @@ pub fn get_with(port: u16, target: &str, fields: &[(&str, &str)]) -> Reply {
 /// nginx with the sites of `conf` (the inside of `http`), in `folder`.
 #[must_use]
 pub fn nginx(folder: &Folder, port: u16, conf: &str) -> Running {
+    nginx_as("root", folder, port, conf)
+}
+
+/// The same with workers of this user, where this process may change users.
+#[must_use]
+pub fn nginx_as(user: &str, folder: &Folder, port: u16, conf: &str) -> Running {
     let here = folder.text();
     // As Debian has them, whether it is Debian or not.
     let fastcgi_params = "
@@ -376,7 +382,11 @@ pub fn nginx(folder: &Folder, port: u16, conf: &str) -> Running {
         scgi_param SERVER_NAME $server_name;
         scgi_param HTTP_HOST $host;";
     folder.write("scgi_params", scgi_params);
-    let user = if is_root() { "user root;" } else { "" };
+    let user = if is_root() {
+        format!("user {user};")
+    } else {
+        String::new()
+    };
     let main = format!(
         "daemon off; pid {here}/nginx.pid; error_log {here}/nginx.log info; {user} worker_processes 2;
         events {{ worker_connections 1024; }}
@@ -443,6 +453,30 @@ pub fn lighttpd(folder: &Folder, port: u16, conf: &str) -> Running {
             .arg(&path)
             .env("PATH", search_path()),
     );
+    wait_for_port(port);
+    running
+}
+
+/// HAProxy as a user of its own, with `conf`: what follows `mode` in its only section.
+#[must_use]
+pub fn haproxy(folder: &Folder, port: u16, conf: &str) -> Running {
+    let user = if is_root() {
+        "user haproxy\n  group haproxy"
+    } else {
+        ""
+    };
+    let main = format!(
+        "global\n  {user}\ndefaults\n  timeout connect 5s\n  timeout client 30s\n  timeout server 30s\n\
+         listen app\n  bind 127.0.0.1:{port}\n  mode {conf}\n"
+    );
+    let path = folder.write("haproxy.cfg", &main);
+    let mut command = Command::new("haproxy");
+    command
+        .arg("-db")
+        .arg("-f")
+        .arg(&path)
+        .env("PATH", search_path());
+    let running = Running::start(&mut command);
     wait_for_port(port);
     running
 }

@@ -3,10 +3,11 @@
 //! the same in the words of today.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::process::ExitCode;
 
 use gateway_core::compat::{StartResponse, wsgi};
 use gateway_core::{Application, Body, Environ, escape};
-use gateway_server::{Outcome, http::Server};
+use gateway_server::http::Server;
 
 type Application2007 = fn(&mut Environ, &mut StartResponse) -> Body;
 
@@ -64,12 +65,13 @@ fn exception_middleware(
     }
 }
 
-#[tokio::main]
-async fn main() -> std::io::Result<Outcome> {
-    let server = Server::bind("127.0.0.1:8080")?;
-    println!("listening on http://{}", server.local_addr()?);
-    let application = wsgi(exception_middleware(application));
-    server.serve(application.into_service()).await
+fn main() -> std::io::Result<ExitCode> {
+    gateway_server::block_on(async {
+        let server = Server::bind("127.0.0.1:8080")?;
+        println!("listening on http://{}", server.local_addr()?);
+        let application = wsgi(exception_middleware(application));
+        server.serve(application.into_service()).await
+    })
 }
 
 #[cfg(test)]

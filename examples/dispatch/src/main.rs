@@ -1,8 +1,10 @@
 //! The article's application: a list of regular expressions, tried in order, and a function for
 //! each. The patterns are the article's, and are searched for as there: `^` is where one wants it.
 
+use std::process::ExitCode;
+
 use gateway_core::{Application, Environ, Reply, escape};
-use gateway_server::{Outcome, http::Server};
+use gateway_server::http::Server;
 use router::{BuildError, Router, UrlArgs};
 
 /// A link to the hello page.
@@ -34,12 +36,13 @@ fn urls() -> Result<Router<View>, BuildError> {
         .build()
 }
 
-#[tokio::main]
-async fn main() -> Result<Outcome, Box<dyn std::error::Error>> {
+fn main() -> Result<ExitCode, Box<dyn std::error::Error>> {
     let application = urls()?;
-    let server = Server::bind("127.0.0.1:8080")?;
-    println!("listening on http://{}", server.local_addr()?);
-    Ok(server.serve(application.into_service()).await?)
+    gateway_server::block_on(async {
+        let server = Server::bind("127.0.0.1:8080")?;
+        println!("listening on http://{}", server.local_addr()?);
+        Ok(server.serve(application.into_service()).await?)
+    })
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 use gateway_core::{Body, Environ, Error, Prefix, Reply};
-use http::StatusCode;
+use http::{HeaderValue, StatusCode};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
@@ -64,7 +64,15 @@ pub fn application(environ: &mut Environ) -> Result<Reply, Error> {
         stream(count, wishes.number("failat")?)?
     } else if let Some(length) = wishes.number("big")? {
         Reply::text(xs(length)).header("content-length", length)
+    } else if let Some(length) = wishes.get("length") {
+        // As it is: what is wrong about it is the server's to see.
+        let length = HeaderValue::from_str(length)
+            .map_err(|error| Error::from(error).with_status(StatusCode::BAD_REQUEST))?;
+        Reply::text("hello\n").header("content-length", length)
     } else {
+        if let Some(seconds) = wishes.number("sleep")? {
+            thread::sleep(Duration::from_secs(seconds));
+        }
         dump(environ, &wishes)?
     };
     if wishes.get("dup").is_none() {

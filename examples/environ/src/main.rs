@@ -7,29 +7,38 @@ mod demo;
 
 use std::fmt::Display;
 use std::io::{self, Write as _};
-use std::process::{ExitCode, Termination};
+use std::process::ExitCode;
+use std::time::Duration;
 
 use gateway_core::Application;
-use gateway_server::{Outcome, ToSockets, cgi, fastcgi, http, scgi};
+use gateway_server::{Outcome, ToSockets, block_on, cgi, fastcgi, http, scgi};
 
-const USAGE: &str = "usage: environ http HOST:PORT
+const USAGE: &str = "\
+usage: environ http HOST:PORT [--deadline SECONDS]
        environ fcgi HOST:PORT
        environ scgi HOST:PORT
-       environ cgi";
+       environ cgi
+
+  --deadline SECONDS  how long requests have from a SIGTERM or SIGINT until they are cut (default 8)
+
+The request header X-Demo asks for something else than the variables: `noread`, `read=N`, `dup`, `status=NNN`,
+`stream=N,MS`, `failat=K`, `big=N`, `length=TEXT`, `sleep=SECONDS`, `error`, `errors=TEXT`, `counters`.";
 
 fn main() -> ExitCode {
     let arguments: Vec<_> = std::env::args().skip(1).collect();
     let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
     let result = match arguments.as_slice() {
-        ["http", address] => serve(http(address)),
-        ["fcgi", address] => serve(fcgi(address)),
-        ["scgi", address] => serve(scgi(address)),
+        ["http", address] => block_on(http(address, None)),
+        ["http", address, "--deadline", seconds] => match seconds.parse() {
+            Ok(seconds) => block_on(http(address, Some(Duration::from_secs(seconds)))),
+            Err(_) => return usage(),
+        },
+        ["fcgi", address] => block_on(fcgi(address)),
+        ["scgi", address] => block_on(scgi(address)),
         // Standard output is the response, and there is nothing to wait for: no runtime.
         ["cgi"] => cgi::run(demo::application).map(|()| ExitCode::SUCCESS),
-        _ => {
-            eprintln!("{USAGE}");
-            return ExitCode::from(2);
-        }
+        ["--help" | "-h"] => writeln!(io::stdout(), "{USAGE}").map(|()| ExitCode::SUCCESS),
+        _ => return usage(),
     };
     result.unwrap_or_else(|error| {
         eprintln!("environ: {error}");
@@ -37,9 +46,9 @@ fn main() -> ExitCode {
     })
 }
 
-fn serve(server: impl Future<Output = io::Result<Outcome>>) -> io::Result<ExitCode> {
-    let runtime = tokio::runtime::Runtime::new()?;
-    runtime.block_on(server).map(Termination::report)
+fn usage() -> ExitCode {
+    eprintln!("{USAGE}");
+    ExitCode::from(2)
 }
 
 /// Says where, to whoever started it. `println` would panic where nobody listens.
@@ -47,8 +56,11 @@ fn listening(scheme: &str, addr: impl Display) -> io::Result<()> {
     writeln!(io::stdout(), "listening on {scheme}://{addr}")
 }
 
-async fn http(address: &str) -> io::Result<Outcome> {
-    let server = http::Server::bind(address)?;
+async fn http(address: &str, deadline: Option<Duration>) -> io::Result<Outcome> {
+    let mut server = http::Server::bind(address)?;
+    if let Some(deadline) = deadline {
+        server = server.shutdown_deadline(deadline);
+    }
     listening("http", server.local_addr()?)?;
     server.serve(demo::application.into_service()).await
 }

@@ -15,8 +15,13 @@ struct Environ {
 
 impl Environ {
     fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    fn start_with(more: &[&str]) -> Self {
         let mut process = Command::new(env!("CARGO_BIN_EXE_environ"))
             .args(["http", "127.0.0.1:0"])
+            .args(more)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
@@ -197,6 +202,58 @@ fn a_big_body_has_its_length() {
     let (head, body) = answer.split_once("\r\n\r\n").unwrap();
     assert!(head.contains("content-length: 1000000"), "{head}");
     assert!(body.len() == 1_000_000 && body.bytes().all(|byte| byte == b'x'));
+}
+
+#[test]
+fn a_call_that_sleeps_does_not_outlive_the_deadline() {
+    for (wish, code, told) in [
+        (
+            "sleep=600",
+            1,
+            "HTTP server stopped: 0 connections finished, 1 cut at the deadline\n",
+        ),
+        ("sleep=1", 0, ""),
+    ] {
+        let mut environ = Environ::start_with(&["--deadline", "4"]);
+        let mut client = environ.connect();
+        let request = format!("GET / HTTP/1.1\r\nHost: a\r\nX-Demo: {wish}\r\n\r\n");
+        client.write_all(request.as_bytes()).unwrap();
+        // The request is on its way before the signal is.
+        thread::sleep(Duration::from_millis(200));
+        let process = environ.process.id().to_string();
+        Command::new("kill").arg(process).status().unwrap();
+        assert_eq!(environ.process.wait().unwrap().code(), Some(code), "{wish}");
+        let mut stderr = String::new();
+        let mut pipe = environ.process.stderr.take().unwrap();
+        pipe.read_to_string(&mut stderr).unwrap();
+        assert_eq!(stderr, told, "{wish}");
+        let mut answer = String::new();
+        let _ = client.read_to_string(&mut answer);
+        assert_eq!(
+            answer.starts_with("HTTP/1.1 200 OK\r\n"),
+            code == 0,
+            "{answer}"
+        );
+    }
+}
+
+#[test]
+fn a_length_that_is_not_the_bodys_does_not_leave() {
+    let environ = Environ::start();
+    for (length, status, body) in [
+        ("6", "200 OK", "hello\n"),
+        ("150", "500 Internal Server Error", ""),
+        ("3", "500 Internal Server Error", ""),
+        ("six", "500 Internal Server Error", ""),
+    ] {
+        let next = "GET / HTTP/1.1\r\nHost: a\r\nX-Demo: counters\r\nConnection: close\r\n\r\n";
+        let first = format!("GET / HTTP/1.1\r\nHost: a\r\nX-Demo: length={length}\r\n\r\n");
+        let answers = environ.raw(&(first + next));
+        let begin = format!("HTTP/1.1 {status}\r\n");
+        assert!(answers.starts_with(&begin), "{length}: {answers}");
+        let second = format!("\r\n\r\n{body}HTTP/1.1 200 OK\r\n");
+        assert!(answers.contains(&second), "{length}: {answers}");
+    }
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::{
     io::{self, Write as _},
     panic::{panic_any, resume_unwind},
     pin::Pin,
-    process::{ExitCode, Termination as _},
+    process::ExitCode,
     sync::atomic::{AtomicU32, Ordering},
     task::{Context, Poll, ready},
     time::Duration,
@@ -32,16 +32,12 @@ fn main() -> ExitCode {
         eprintln!("{USAGE}");
         return ExitCode::from(2);
     };
-    serve(&bind, production).map_or_else(
-        |error| {
-            eprintln!("failures: cannot serve on {bind}: {error}");
-            ExitCode::FAILURE
-        },
-        Outcome::report,
-    )
+    gateway_server::block_on(serve(&bind, production)).unwrap_or_else(|error| {
+        eprintln!("failures: cannot serve on {bind}: {error}");
+        ExitCode::FAILURE
+    })
 }
 
-#[tokio::main]
 async fn serve(bind: &str, production: bool) -> io::Result<Outcome> {
     tracing_subscriber::registry()
         .with(tracing_subscriber::EnvFilter::new("info"))

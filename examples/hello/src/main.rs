@@ -1,7 +1,9 @@
 //! The extended hello world of "Getting Started with WSGI": `/?subject=John`.
 
+use std::process::ExitCode;
+
 use gateway_core::{Application, Environ, Reply, escape};
-use gateway_server::{Outcome, http::Server};
+use gateway_server::http::Server;
 
 fn hello_world(environ: &mut Environ) -> Reply {
     let subject = environ.query("subject").unwrap_or("World".into());
@@ -11,11 +13,12 @@ fn hello_world(environ: &mut Environ) -> Reply {
     ))
 }
 
-#[tokio::main]
-async fn main() -> std::io::Result<Outcome> {
-    let server = Server::bind("127.0.0.1:8080")?;
-    println!("listening on http://{}", server.local_addr()?);
-    server.serve(hello_world.into_service()).await
+fn main() -> std::io::Result<ExitCode> {
+    gateway_server::block_on(async {
+        let server = Server::bind("127.0.0.1:8080")?;
+        println!("listening on http://{}", server.local_addr()?);
+        server.serve(hello_world.into_service()).await
+    })
 }
 
 #[cfg(test)]

@@ -2,10 +2,11 @@
 
 #![expect(clippy::print_stdout, reason = "programs print; libraries do not")]
 
+use std::process::ExitCode;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use gateway_core::{Application, Environ, Error, Reply, application};
-use gateway_server::{Outcome, http::Server};
+use gateway_server::http::Server;
 use http::{Method, StatusCode};
 use middleware_exceptions::ExceptionsLayer;
 use middleware_static::StaticLayer;
@@ -13,6 +14,7 @@ use minijinja::context;
 use router::{BuildError, RequestUrlArgs, Router, UrlArgs};
 use rusqlite::Connection;
 use tower::ServiceBuilder;
+use tower_http::csrf::CsrfLayer;
 
 const PAGE: &str = r#"<!doctype html>
 <html lang="en">
@@ -96,7 +98,6 @@ fn list(environ: &mut Environ) -> Result<Reply, Error> {
 }
 
 fn add(environ: &mut Environ) -> Result<Reply, Error> {
-    from_here(environ)?;
     let form = environ.form(16 * 1024)?;
     let text = form.get("text").unwrap_or_default();
     let insert = "INSERT INTO notes (text) SELECT ?1 WHERE ?1 <> ''";
@@ -105,7 +106,6 @@ fn add(environ: &mut Environ) -> Result<Reply, Error> {
 }
 
 fn delete(environ: &mut Environ) -> Result<Reply, Error> {
-    from_here(environ)?;
     let id: i64 = args(environ)?.parse()?;
     match Notes::ask(environ, |db| {
         db.execute("DELETE FROM notes WHERE id = ?1", [id])
@@ -115,22 +115,13 @@ fn delete(environ: &mut Environ) -> Result<Reply, Error> {
     }
 }
 
-/// Browsers say which site sent a form; ours alone may.
-fn from_here(environ: &Environ) -> Result<(), Error> {
-    match environ.header("sec-fetch-site") {
-        None | Some("same-origin" | "none") => Ok(()),
-        Some(_) => Err(Error::new(StatusCode::FORBIDDEN, "sent by another site")),
-    }
-}
-
 fn broken(environ: &mut Environ) -> Result<Reply, Error> {
     let count = "SELECT count(*) FROM note";
     let count: i64 = Notes::ask(environ, |db| db.query_row(count, [], |row| row.get(0)))?;
     Ok(Reply::text(format!("{count} notes\n")))
 }
 
-#[tokio::main]
-async fn main() -> Result<Outcome, Error> {
+fn main() -> Result<ExitCode, Error> {
     // What fails is logged under the id that its client was given.
     tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
@@ -146,9 +137,13 @@ async fn main() -> Result<Outcome, Error> {
     let service = ServiceBuilder::new()
         .layer(ExceptionsLayer::new().development())
         .layer(StaticLayer::new("/static", files))
+        // Browsers say which site sent a form; ours alone may.
+        .layer(CsrfLayer::new())
         .service(app.into_service());
     let addr = std::env::args().nth(1);
-    let server = Server::bind(addr.as_deref().unwrap_or("127.0.0.1:8080"))?;
-    println!("listening on http://{}", server.local_addr()?);
-    Ok(server.serve(service).await?)
+    gateway_server::block_on(async {
+        let server = Server::bind(addr.as_deref().unwrap_or("127.0.0.1:8080"))?;
+        println!("listening on http://{}", server.local_addr()?);
+        Ok(server.serve(service).await?)
+    })
 }

@@ -90,9 +90,35 @@ fn nothing_is_no_note() {
 #[test]
 fn another_sites_form_adds_nothing() {
     let notes = Notes::start();
-    let refused = notes.send("POST /add", "sec-fetch-site: cross-site\r\n", "text=spam");
-    assert!(refused.starts_with("HTTP/1.1 403"), "{refused}");
+    let own = &notes.addr;
+    for fields in [
+        "sec-fetch-site: cross-site\r\n",
+        "sec-fetch-site: same-site\r\n",
+        // Over plain HTTP to another machine browsers say no more than this.
+        "origin: http://evil.example\r\n",
+        "origin: https://evil.example:8080\r\n",
+        "origin: http://127.0.0.1:1\r\n",
+        "origin: null\r\n",
+        &format!("origin: http://{own}.evil.example\r\n"),
+        &format!("origin: http://{own}@evil.example\r\n"),
+        &format!("sec-fetch-site: cross-site\r\norigin: http://{own}\r\n"),
+    ] {
+        for line in ["POST /add", "POST /1/delete"] {
+            let refused = notes.send(line, fields, "text=spam");
+            assert!(refused.starts_with("HTTP/1.1 403"), "{fields}{refused}");
+        }
+    }
     assert!(notes.send("GET /", "", "").contains("Nothing to remember."));
+    for fields in [
+        "sec-fetch-site: same-origin\r\n",
+        &format!("origin: http://{own}\r\n"),
+    ] {
+        let added = notes.send("POST /add", fields, "text=ours");
+        assert!(added.starts_with("HTTP/1.1 303"), "{fields}{added}");
+    }
+    // A link from elsewhere is followed.
+    let linked = notes.send("GET /", "sec-fetch-site: cross-site\r\n", "");
+    assert!(linked.contains("<span>ours</span>"), "{linked}");
 }
 
 #[test]

@@ -155,7 +155,12 @@ mod tests {
             let bytes = axum::body::to_bytes(response.into_body(), 10_000).await;
             String::from_utf8_lossy(&bytes.expect("a body")).into_owned()
         };
-        let shown = ask("127.0.0.1:5000").await;
+        // A client of this very process: the page is for the user who runs the program.
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+        let here = listener.local_addr().expect("an address");
+        let client = std::net::TcpStream::connect(here).expect("a connection");
+        let peer = client.local_addr().expect("an address").to_string();
+        let shown = ask(&peer).await;
         assert!(shown.contains("^articles/[0-9]{4}/$"), "{shown}");
         assert_eq!(ask("192.0.2.1:5000").await, "Not Found\n");
     }

@@ -1,12 +1,15 @@
 //! The command line.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 pub(crate) const USAGE: &str = "\
-usage: serve ROOT [--bind 127.0.0.1:8000] [--listing] [--no-cache] [--spa FILE] [--precompressed] [--log]
+usage: serve ROOT [--overlay DIR]... [--bind 127.0.0.1:8000] [--listing] [--no-cache] [--spa FILE] [--precompressed]
+             [--log]
 
 Serves the files below ROOT.
 
+  --overlay DIR      what is not below ROOT is looked for below DIR; may be repeated, the first that has a name wins
   --bind HOST:PORT   where to listen; port 0 is any free one (default: 127.0.0.1:8000)
   --listing          list directories that have no index.html
   --no-cache         keep nothing: every request asks the file system
@@ -19,6 +22,7 @@ Serves the files below ROOT.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Arguments {
     pub(crate) root: PathBuf,
+    pub(crate) overlays: Vec<PathBuf>,
     pub(crate) bind: String,
     pub(crate) listing: bool,
     pub(crate) no_cache: bool,
@@ -29,13 +33,12 @@ pub(crate) struct Arguments {
 
 impl Arguments {
     /// Reads the arguments behind the program's name. The error is for the user; an empty one asks for help.
-    pub(crate) fn parse(
-        arguments: impl Iterator<Item = std::ffi::OsString>,
-    ) -> Result<Self, String> {
+    pub(crate) fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Self, String> {
         let mut arguments = arguments.peekable();
         let mut root = None;
         let mut parsed = Self {
             root: PathBuf::new(),
+            overlays: Vec::new(),
             bind: "127.0.0.1:8000".to_owned(),
             listing: false,
             no_cache: false,
@@ -53,19 +56,16 @@ impl Arguments {
                 _ => (text, None),
             };
             let mut value = || {
-                let next = || {
-                    arguments
-                        .next()
-                        .map(|value| value.to_string_lossy().into_owned())
-                };
+                let inline = inline.clone().map(OsString::from);
                 inline
-                    .clone()
-                    .or_else(next)
+                    .or_else(|| arguments.next())
                     .ok_or_else(|| format!("{name} needs a value"))
             };
+            let text = |value: OsString| value.to_string_lossy().into_owned();
             match name.as_str() {
-                "--bind" => parsed.bind = value()?,
-                "--spa" => parsed.spa = Some(value()?),
+                "--overlay" => parsed.overlays.push(value()?.into()),
+                "--bind" => parsed.bind = text(value()?),
+                "--spa" => parsed.spa = Some(text(value()?)),
                 "--listing" => parsed.listing = true,
                 "--no-cache" => parsed.no_cache = true,
                 "--precompressed" => parsed.precompressed = true,
@@ -112,6 +112,11 @@ mod tests {
             arguments.listing && arguments.no_cache && arguments.precompressed && arguments.log
         );
         assert_eq!(parse("--bind=[::1]:0 www").unwrap().bind, "[::1]:0");
+        let overlaid = parse("--overlay theme www --overlay=base").unwrap();
+        assert_eq!(
+            overlaid.overlays,
+            [PathBuf::from("theme"), PathBuf::from("base")]
+        );
     }
 
     #[test]
@@ -120,6 +125,7 @@ mod tests {
             ("", "ROOT"),
             ("a b", "one"),
             ("a --bind", "value"),
+            ("a --overlay", "value"),
             ("a --bnd x", "--bnd"),
         ] {
             assert!(parse(line).unwrap_err().contains(word), "{line}");

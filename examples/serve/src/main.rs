@@ -4,12 +4,13 @@ mod arguments;
 mod log;
 
 use std::io::{self, Write};
+use std::iter;
 use std::net::ToSocketAddrs;
 use std::path::Path;
-use std::process::ExitCode;
+use std::process::{ExitCode, Termination};
 
 use arguments::{Arguments, USAGE};
-use gateway_server::http::Server;
+use gateway_server::{Outcome, http::Server};
 use middleware_static::StaticFiles;
 
 fn main() -> ExitCode {
@@ -30,24 +31,31 @@ fn main() -> ExitCode {
         .worker_threads(2)
         .enable_all()
         .build();
-    match runtime.and_then(|runtime| runtime.block_on(serve(&arguments))) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
+    let stopped = runtime.and_then(|runtime| {
+        let outcome = runtime.block_on(serve(&arguments))?;
+        // A file system that does not answer must not keep the program alive.
+        runtime.shutdown_timeout(outcome.time_left());
+        Ok(outcome)
+    });
+    stopped.map_or_else(
+        |error| {
             eprintln!("serve: {error}");
             ExitCode::FAILURE
-        }
-    }
+        },
+        Outcome::report,
+    )
 }
 
-async fn serve(arguments: &Arguments) -> io::Result<()> {
-    if !arguments.root.is_dir() {
+async fn serve(arguments: &Arguments) -> io::Result<Outcome> {
+    let roots = || iter::once(&arguments.root).chain(&arguments.overlays);
+    if let Some(missing) = roots().find(|root| !root.is_dir()) {
         return Err(io::Error::other(format!(
             "{} is not a directory",
-            arguments.root.display()
+            missing.display()
         )));
     }
     if let Some(page) = &arguments.spa
-        && !is_below(&arguments.root, page)
+        && !roots().any(|root| is_below(root, page))
     {
         // Perhaps it is still being built.
         eprintln!(
@@ -65,11 +73,10 @@ async fn serve(arguments: &Arguments) -> io::Result<()> {
 
     // SIGTERM and SIGINT stop it, once what has begun is sent.
     if arguments.log {
-        server.serve(log::Log::new(files)).await?;
+        server.serve(log::Log::new(files)).await
     } else {
-        server.serve(files).await?;
+        server.serve(files).await
     }
-    Ok(())
 }
 
 fn is_below(root: &Path, page: &str) -> bool {
@@ -81,6 +88,9 @@ fn is_below(root: &Path, page: &str) -> bool {
 
 fn files(arguments: &Arguments) -> StaticFiles {
     let mut files = StaticFiles::new(&arguments.root);
+    for overlay in &arguments.overlays {
+        files = files.overlay(overlay);
+    }
     if arguments.listing {
         files = files.listing();
     }

@@ -2,11 +2,12 @@
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
+use std::process::ExitCode;
 use std::sync::Arc;
 
 use gateway_core::{Addr, ConnInfo, Environ, Reply};
 use gateway_server::http::Server;
-use gateway_server::{Listener, Outcome, Sockets, Stream};
+use gateway_server::{Listener, Sockets, Stream};
 use http::uri::Scheme;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
@@ -62,13 +63,12 @@ fn acceptor() -> io::Result<TlsAcceptor> {
     Ok(TlsAcceptor::from(Arc::new(config)))
 }
 
-#[tokio::main]
-async fn main() -> io::Result<Outcome> {
+fn main() -> io::Result<ExitCode> {
     let tls = Tls {
         sockets: Sockets::bind("127.0.0.1:8443")?,
         acceptor: acceptor()?,
     };
     let server = Server::new().listener(tls);
     eprintln!("https://localhost:{}", server.local_addr()?.port());
-    server.serve_app(gateway_core::application(hello)).await
+    gateway_server::block_on(server.serve_app(gateway_core::application(hello)))
 }

@@ -1,7 +1,6 @@
 //! The whole wiki as a tar archive.
 
 use std::io::{self, BufWriter, Write};
-use std::sync::Arc;
 
 use gateway_core::{BodyWriter, Error};
 use tar::{Builder, EntryType, Header};
@@ -17,7 +16,7 @@ use crate::store::{Exported, Store};
 ///
 /// The client is gone, or what SQLite says. The archive then ends early, and so does the
 /// response, which the client sees.
-pub fn write(store: &Arc<Store>, out: &mut BodyWriter<'_>) -> Result<(), Error> {
+pub fn write(store: &Store, out: &mut BodyWriter<'_>) -> Result<(), Error> {
     let mut tar = Builder::new(BufWriter::with_capacity(64 * 1024, out));
     let mut page = 0;
     while let Some(exported) = store.export_page(page)? {

@@ -6,14 +6,15 @@
 //! line).
 
 pub mod archive;
-pub mod csrf;
 mod date;
 pub mod diff;
+pub mod hosts;
 pub mod markdown;
 pub mod name;
 pub mod stack;
 pub mod store;
 pub mod templates;
+pub mod token;
 pub mod urls;
 pub mod views;
 pub mod wiki;

@@ -6,16 +6,22 @@ use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use gateway_core::{Error, Prefix};
+use gateway_core::{Body, Error, Prefix};
 use gateway_server::{Sockets, ToSockets};
+use http::Response;
 use lexopt::Parser;
+use tower::ServiceBuilder;
+use tower_http::validate_request::ValidateRequestHeaderLayer;
+use wiki::hosts::Hosts;
 use wiki::stack::{Settings, stack, url_path};
 use wiki::urls::urls;
 
 const USAGE: &str = "\
-usage: wiki [--bind 127.0.0.1:8080] [--data DIR] [--script-name /wiki] [--development]
+usage: wiki [--bind 127.0.0.1:8080] [--host NAME]... [--data DIR] [--script-name /wiki] [--development]
 
   --bind ADDRESS      where to listen (default 127.0.0.1:8080; port 0 takes a free one)
+  --host NAME         a name or an address by which it is asked for over HTTP, besides that of
+                      --bind and those of this machine's loopback; may be repeated
   --data DIR          where the pages are kept (default $WIKI_DATA, or wiki-data)
   --script-name PATH  where the wiki is mounted (default /wiki; / for the root)
   --development       show tracebacks, to requests from this machine only
@@ -26,6 +32,7 @@ Started by a web server it speaks CGI or FastCGI, and is mounted where that says
 /// What the command line says.
 struct Options {
     bind: String,
+    hosts: Vec<String>,
     data: PathBuf,
     script_name: Option<String>,
     development: bool,
@@ -38,6 +45,7 @@ impl Options {
 
         let mut options = Self {
             bind: "127.0.0.1:8080".to_owned(),
+            hosts: Vec::new(),
             data: std::env::var_os("WIKI_DATA")
                 .unwrap_or_else(|| "wiki-data".into())
                 .into(),
@@ -47,6 +55,7 @@ impl Options {
         while let Some(argument) = arguments.next()? {
             match argument {
                 Long("bind") => options.bind = arguments.value()?.string()?,
+                Long("host") => options.hosts.push(arguments.value()?.string()?),
                 Long("data") => options.data = arguments.value()?.into(),
                 Long("script-name") => options.script_name = Some(arguments.value()?.string()?),
                 Long("development") => options.development = true,
@@ -150,6 +159,7 @@ impl Announced {
 
 fn run(options: Options) -> Result<ExitCode, Error> {
     let mount = options.mount()?;
+    let hosts = Hosts::new(&options.bind, &options.hosts)?;
     let Options {
         bind,
         data,
@@ -161,11 +171,15 @@ fn run(options: Options) -> Result<ExitCode, Error> {
         mount: mount.clone(),
         development,
     };
-    let service = stack(Settings {
+    let wiki = stack(Settings {
         data,
         mount,
         development,
     })?;
+    let service = ServiceBuilder::new()
+        .layer(ValidateRequestHeaderLayer::custom(hosts))
+        .map_response(|response: Response<_>| response.map(Body::new))
+        .service(wiki);
     Ok(gateway_server::auto_service(sockets, service)?)
 }
 

@@ -2,13 +2,15 @@
 
 use std::convert::Infallible;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use bytes::Bytes;
 use gateway_core::{Application, Body, BoxError, Environ, Error, MountLayer, Prefix, Reply};
-use http::{Request, Response, StatusCode};
+use http::{HeaderValue, Request, Response, StatusCode, header};
 use middleware_exceptions::{ExceptionsLayer, Rendered};
 use middleware_static::{StaticFiles, StaticLayer};
 use tower::{Service, ServiceBuilder};
+use tower_http::csrf::{CsrfLayer, ProtectionError};
 
 use crate::store::is_busy;
 use crate::wiki::{Layer, Wiki, embedded};
@@ -23,6 +25,9 @@ pub struct Settings {
     /// Whether failures show a traceback, to who is at this machine.
     pub development: bool,
 }
+
+/// How long a request waits for a thread before it is answered with 503.
+const WAIT: Duration = Duration::from_secs(10);
 
 /// The wiki with everything around it: a tower service that any of the servers takes.
 ///
@@ -49,7 +54,8 @@ pub fn stack(
         ExceptionsLayer::new()
             .silence_default_hook()
             .map_status(|error: &rusqlite::Error| {
-                // Another process has held the lock for a minute: come back later.
+                // Another process has held the lock for a minute, or other requests all
+                // connections for seconds: come back later.
                 if is_busy(error) {
                     StatusCode::SERVICE_UNAVAILABLE
                 } else {
@@ -67,7 +73,8 @@ pub fn stack(
     let files = StaticFiles::from_source(embedded()).assets(assets);
     let wiki = ServiceBuilder::new()
         .layer(StaticLayer::with_files("/static", files))
-        .service(wiki.into_service());
+        .layer(CsrfLayer::new().with_rejection_response(refused))
+        .service(wiki.into_service().wait_timeout(WAIT));
     let mount = MountLayer::new(settings.mount.as_str(), wiki)?;
     let outside = Outside {
         mount: settings.mount,
@@ -78,10 +85,34 @@ pub fn stack(
         .service(outside.into_inline_service()))
 }
 
-/// What a visitor sees of a failure: a page that needs nothing of what may just have failed.
+/// What a visitor sees of a failure.
 fn failed(id: &str) -> Rendered {
-    let page = include_str!("../templates/failed.html").replace("{{ id }}", id);
-    Rendered::new("text/html; charset=utf-8", page)
+    let text = "The wiki failed to answer, and the failure is in its log. What was saved before \
+                is safe. Going back brings back what you typed.";
+    let id = format!("Error ID: <code>{id}</code>");
+    Rendered::new(
+        "text/html; charset=utf-8",
+        bare("That did not work", text, &id),
+    )
+}
+
+/// What a visitor sees of a form that another site made the browser send.
+fn refused(_: ProtectionError) -> Response<Body> {
+    let text = "This form was sent by another site. Nothing was changed.";
+    let more = "If it was this site's: does the web server in front pass Host on as it came?";
+    let mut response = Response::new(Body::from(bare("Refused", text, more)));
+    *response.status_mut() = StatusCode::FORBIDDEN;
+    let html = HeaderValue::from_static("text/html; charset=utf-8");
+    response.headers_mut().insert(header::CONTENT_TYPE, html);
+    response
+}
+
+/// A page that needs nothing of what may just have failed. `text` and `more` are HTML.
+fn bare(heading: &str, text: &str, more: &str) -> String {
+    include_str!("../templates/bare.html")
+        .replace("{{ heading }}", heading)
+        .replace("{{ text }}", text)
+        .replace("{{ more }}", more)
 }
 
 /// The same, in words.
@@ -112,6 +143,10 @@ fn layers(settings: &Settings) -> Vec<Layer> {
         layer(
             "StaticLayer",
             "answers what is below /static from the binary".to_owned(),
+        ),
+        layer(
+            "CsrfLayer",
+            "refuses forms that another site made a browser send".to_owned(),
         ),
         layer("into_service", "finds a thread that may block".to_owned()),
         layer("Router", "finds the function for the path".to_owned()),

@@ -30,10 +30,10 @@ pub struct Layer {
 #[derive(Clone)]
 pub struct Wiki {
     shared: Arc<Shared>,
+    store: Store,
 }
 
 struct Shared {
-    store: Arc<Store>,
     router: Router<View>,
     templates: minijinja::Environment<'static>,
     assets: AssetManifest,
@@ -58,7 +58,6 @@ impl Wiki {
         let router = urls()?;
         let assets = AssetManifest::from_source(templates::assets());
         let shared = Shared {
-            store: Arc::new(store),
             templates: templates::environment(&router, &assets)?,
             router,
             assets,
@@ -68,6 +67,7 @@ impl Wiki {
         };
         Ok(Self {
             shared: Arc::new(shared),
+            store,
         })
     }
 
@@ -82,22 +82,26 @@ impl Wiki {
         self
     }
 
-    /// The wiki that answers this request.
+    /// The wiki that answers this request: it reads no longer than there is a visitor to read for.
     ///
     /// # Errors
     ///
     /// No wiki does: the view was called by somebody else.
     pub(crate) fn of(environ: &Environ) -> Result<Self, Error> {
-        environ
+        let wiki: &Self = environ
             .get()
-            .cloned()
-            .ok_or_else(|| Error::msg("called outside the wiki"))
+            .ok_or_else(|| Error::msg("called outside the wiki"))?;
+        let visitor = environ.cancellation();
+        Ok(Self {
+            shared: Arc::clone(&wiki.shared),
+            store: wiki.store.unless(move || visitor.is_cancelled()),
+        })
     }
 
     /// The pages.
     #[must_use]
-    pub fn store(&self) -> &Arc<Store> {
-        &self.shared.store
+    pub fn store(&self) -> &Store {
+        &self.store
     }
 
     /// The style sheet and what else is served under its hash.
@@ -202,6 +206,10 @@ impl Application for Wiki {
         }
         environ.insert(self.clone());
         let response = match self.shared.router.respond(environ) {
+            // What was read for a visitor who is gone has stopped: that is no failure to report.
+            Err(_) if environ.is_cancelled() => {
+                Reply::status(StatusCode::SERVICE_UNAVAILABLE).into_response()?
+            }
             // What the visitor did is answered here. The rest is for the exceptions layer.
             Err(error) if error.status().is_client_error() => self.error_page(environ, &error)?,
             Ok(response) if is_bare_error(&response) => self.dressed(environ, &response)?,
@@ -327,7 +335,7 @@ pub(crate) fn name_of(environ: &Environ) -> Result<PageName, Error> {
 impl std::fmt::Debug for Wiki {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Wiki")
-            .field("store", &self.shared.store)
+            .field("store", &self.store)
             .finish_non_exhaustive()
     }
 }

@@ -33,6 +33,62 @@ fn the_first_line_says_where_it_is() {
     }
 }
 
+/// The status of a GET that asks `host`.
+fn asked_as(wiki: &Process, host: &str) -> u16 {
+    let mut connection = wiki.connect();
+    connection.host = host.to_owned();
+    connection.get("/wiki/").status
+}
+
+/// The names of other sites can be made to lead here (DNS rebinding).
+#[test]
+fn over_http_it_answers_to_its_own_hosts_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let wiki = Process::start(dir.path(), &[]);
+    let named = Process::start(
+        dir.path(),
+        &["--host", "wiki.example", "--host", "192.0.2.7"],
+    );
+    let everywhere = Process::start(dir.path(), &["--bind", "0.0.0.0:0"]);
+    let port = wiki.addr.rsplit(':').next().unwrap();
+    for (host, allowed) in [
+        (wiki.addr.as_str(), [true, true, true]),
+        (&format!("localhost:{port}"), [true, true, true]),
+        ("[::1]", [true, true, true]),
+        ("evil.example", [false, false, false]),
+        (&format!("evil.example:{port}"), [false, false, false]),
+        ("localhost.evil.example", [false, false, false]),
+        ("WIKI.example:8080", [false, true, false]),
+        ("192.0.2.7", [false, true, true]),
+        ("192.0.2.8:8080", [false, false, true]),
+    ] {
+        let statuses = [&wiki, &named, &everywhere].map(|wiki| asked_as(wiki, host));
+        let expected = allowed.map(|allowed| if allowed { 200 } else { 421 });
+        assert_eq!(statuses, expected, "{host}");
+    }
+}
+
+#[test]
+fn a_page_whose_name_was_made_to_lead_here_changes_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let wiki = Process::start(dir.path(), &[]);
+    let mut browser = wiki.connect();
+    browser.host = "evil.example".to_owned();
+    browser.fields = "origin: http://evil.example\r\nsec-fetch-site: same-origin\r\n".to_owned();
+    for (method, path) in [
+        ("GET", "/wiki/Tea/edit"),
+        ("POST", "/wiki/Tea/edit"),
+        ("GET", "/wiki/static/wiki.css"),
+        ("GET", "/elsewhere"),
+        ("OPTIONS", "/wiki/"),
+    ] {
+        let answer = browser.try_send(method, path, "").unwrap();
+        assert_eq!(answer.status, 421, "{method} {path}");
+        let hint = answer.text();
+        assert!(hint.contains("--host evil.example"), "{hint}");
+    }
+}
+
 /// Programs that talk to their children through a pair of sockets are no web servers: node, sshd.
 #[cfg(unix)]
 #[test]
@@ -49,6 +105,8 @@ fn a_command_line_that_is_none_is_said_to_be() {
     for arguments in [
         &["--bind"][..],
         &["--nonsense"],
+        &["--host"],
+        &["--host", "http://wiki.example/"],
         &["x"],
         &["--script-name", "wiki"],
         &["--script-name", "//"],

@@ -146,11 +146,16 @@ fn fastcgi_below_a_prefix() {
              fastcgi_param SERVER_SOFTWARE nginx/$nginx_version;
              fastcgi_param GATEWAY_INTERFACE CGI/1.1;
              fastcgi_param REMOTE_ADDR $remote_addr;
+             fastcgi_param REMOTE_PORT $remote_port;
          }}",
         socket.display()
     );
     let (_nginx, addr) = nginx(dir.path(), &locations);
     visit(&addr, "/docs/wiki", "/docs/wiki", "FastCGI behind nginx/");
+    // Which names are its own, nginx has decided.
+    let mut connection = Connection::to(&addr);
+    connection.host = "wiki.example".to_owned();
+    assert_eq!(connection.get("/docs/wiki/").status, 200);
 }
 
 #[test]

@@ -504,6 +504,27 @@ fn a_search_is_words_and_nothing_else() {
         .assert_status(200);
 }
 
+/// FTS5's own `snippet` takes a page of equal words seconds each time.
+#[test]
+fn a_page_of_equal_words_is_found_like_any_other() {
+    let site = Site::at("/wiki");
+    site.edit("Same", &"word ".repeat(60_000), "");
+    site.edit(
+        "Last",
+        &format!("{}tea and milk", "word ".repeat(60_000)),
+        "",
+    );
+    for _ in 0..4 {
+        let found = site.get("/search?q=word");
+        found.assert_contains("<mark>word</mark> <mark>word</mark>");
+        assert!(found.text().len() < 10_000, "{}", found.text().len());
+    }
+    let found = site.get("/search?q=WORD+Milk");
+    found.assert_contains("<mark>word</mark> tea and <mark>milk</mark>");
+    let absent = site.get("/search?q=word+sugar");
+    absent.assert_contains("No page has these words.");
+}
+
 #[test]
 fn the_mount_is_told_from_the_page() {
     let site = Site::at("/wiki");

@@ -1,6 +1,7 @@
 use std::fmt;
+use std::mem;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -11,6 +12,7 @@ use tower_service::Service;
 use super::AnswerErrors;
 use super::call::BlockingFuture;
 use super::settings::{Settings, Threads};
+use crate::threads::timer::Delay;
 use crate::{Application, BoxError, Input, Response};
 
 /// An application as a tower service, on threads that may block: made by
@@ -28,21 +30,33 @@ use crate::{Application, BoxError, Input, Response};
 /// | client | costs |
 /// |---|---|
 /// | sends a body slowly | up to [`input_buffer`](Self::input_buffer), no thread |
-/// | sends a larger body slowly | that, and one of the [`held_threads`](Self::held_threads) |
-/// | sends `Expect: 100-continue` | one of the held threads; nothing is read until the application reads |
+/// | sends a larger body slowly | that, and one of the [`held_threads`](Self::held_threads) for uploads |
+/// | sends `Expect: 100-continue` | one of those for as long as it sends; it is asked to go on when the application reads |
 /// | takes an iterator's chunks slowly | up to [`output_buffer`](Self::output_buffer) and one chunk, no thread |
-/// | takes [`from_writer`](crate::Body::from_writer)'s output slowly | that, and one of the held threads |
+/// | takes [`from_writer`](crate::Body::from_writer)'s output slowly | that, and one of the held threads for writers |
 /// | goes away | what is not yet running is forgotten, what runs sees [`is_cancelled`](crate::Environ::is_cancelled) |
 ///
-/// So slow clients never keep the other three quarters of the threads from the rest. Requests
-/// that wait for one of the held threads wait in order; a client that has one and does not move
-/// loses it after [`stall_timeout`](Self::stall_timeout), or after a third of that while others wait.
+/// So slow clients never keep the other threads from the rest. Three rules keep them from each
+/// other's:
+///
+/// - A client that has a held thread and does not move loses it after
+///   [`stall_timeout`](Self::stall_timeout), or after a third of that while others wait for one. A
+///   client that moves fewer than [`minimum_rate`](Self::minimum_rate) bytes a second loses it, too.
+/// - One connection has at most a quarter of the held threads, however many requests it sends over
+///   HTTP/2. (The gateway tells connections apart by [`ConnInfo`](crate::ConnInfo). Where it says
+///   nothing, or where a proxy layer has replaced it, there is no share.)
+/// - At most a quarter of those for uploads are held before any byte of the body has come, as
+///   `Expect: 100-continue` asks for. Any further such client is asked to go on at once, and holds
+///   a thread when its body has filled the buffer, as every other upload.
+///
+/// Requests that wait for a held thread wait in order.
 ///
 /// # Readiness
 ///
 /// `poll_ready` is pending while as many calls run or wait for a thread as there are
 /// [`threads`](Self::threads), so load shedding works; it reserves nothing. A request takes its
-/// place when a thread is needed: after its body has arrived.
+/// place when a thread is needed: after its body has arrived. With a
+/// [`wait_timeout`](Self::wait_timeout), a request that waits longer is answered with 503.
 ///
 /// # Errors and panics
 ///
@@ -51,24 +65,34 @@ use crate::{Application, BoxError, Input, Response};
 pub struct BlockingService<A> {
     threads: Arc<Threads<A>>,
     waiter: Option<u64>,
+    /// The end of the wait to be ready, if there is to be one.
+    delay: Option<Delay>,
+    /// It came: the next call is answered with 503.
+    refuses: bool,
+}
+
+impl<A> BlockingService<A> {
+    fn on(threads: Arc<Threads<A>>) -> Self {
+        Self {
+            threads,
+            waiter: None,
+            delay: None,
+            refuses: false,
+        }
+    }
 }
 
 impl<A: Application> BlockingService<A> {
     pub(crate) fn new(application: A) -> Self {
-        Self {
-            threads: Arc::new(Threads::new(Arc::new(application), Settings::default())),
-            waiter: None,
-        }
+        let threads = Threads::new(Arc::new(application), Settings::default());
+        Self::on(Arc::new(threads))
     }
 
     fn set(self, set: impl FnOnce(&mut Settings)) -> Self {
         let mut settings = self.threads.settings;
         set(&mut settings);
         let application = Arc::clone(&self.threads.application);
-        Self {
-            threads: Arc::new(Threads::new(application, settings)),
-            waiter: None,
-        }
+        Self::on(Arc::new(Threads::new(application, settings)))
     }
 
     /// At most `limit` threads at a time, at least 1. Default: 256.
@@ -80,8 +104,9 @@ impl<A: Application> BlockingService<A> {
         self.set(|settings| settings.threads = limit.max(1))
     }
 
-    /// Of those, at most `limit` at a time that may wait for clients, at least 1. Default: a
-    /// quarter of the threads.
+    /// Of those, at most `limit` at a time that wait for clients that send, and as many that wait
+    /// for clients that take; at least 1 each. Default: a quarter of the threads each, but never
+    /// all threads together if there are two or more.
     #[must_use]
     pub fn held_threads(self, limit: usize) -> Self {
         self.set(|settings| settings.held_threads = Some(limit))
@@ -90,7 +115,8 @@ impl<A: Application> BlockingService<A> {
     /// How much of a request's body is awaited before a thread is taken, in bytes. Default: 64 KiB.
     ///
     /// 0 calls the application as soon as the head is there: for one that answers while it reads.
-    /// A slow client's memory is this much and one piece more.
+    /// (While a quarter of the threads held for uploads wait for a first byte, it is called when
+    /// there is one.) A slow client's memory is this much and one piece more.
     #[must_use]
     pub fn input_buffer(self, bytes: usize) -> Self {
         self.set(|settings| settings.input_buffer = bytes)
@@ -110,7 +136,8 @@ impl<A: Application> BlockingService<A> {
     /// How long a read of the input or a write of the output waits for a client that does not
     /// move at all. Default: 30 seconds. A third of it while others wait for a held thread.
     ///
-    /// Then the read or write fails with [`TimedOut`](std::io::ErrorKind::TimedOut).
+    /// Then the read or write fails with [`TimedOut`](std::io::ErrorKind::TimedOut). A client that
+    /// does move has as long in all as its bytes are worth: see [`minimum_rate`](Self::minimum_rate).
     ///
     /// The movement of a write is that of the next piece, behind the buffers of the server and of
     /// the kernel: a client slower than one or two KB/s can look as if it stood still. Where the
@@ -119,6 +146,39 @@ impl<A: Application> BlockingService<A> {
     #[must_use]
     pub fn stall_timeout(self, limit: Duration) -> Self {
         self.set(|settings| settings.stall_timeout = limit)
+    }
+
+    /// How many bytes a second a client has to move while a read or write waits for it, in the long
+    /// run. Default: 500, as Apache's `MinRate`. 0: none, so that each byte begins
+    /// [`stall_timeout`](Self::stall_timeout) anew.
+    ///
+    /// The time that reads or writes have waited adds up to `stall_timeout` at most, or to a third
+    /// of it while others wait for a held thread; so many bytes take a second off again. Only the
+    /// waits count: not the time in which the application works, nor the time in which a body
+    /// arrives ahead of it. Asynchronous bodies, which hold no thread, have no such limit.
+    #[must_use]
+    pub fn minimum_rate(self, bytes_per_second: u32) -> Self {
+        self.set(|settings| settings.minimum_rate = bytes_per_second)
+    }
+
+    /// How long a request waits for a thread: until the service is ready for it, and in the queue
+    /// behind others. Default: as long as it takes.
+    ///
+    /// Then it is answered with 503 and `Retry-After`, and the application never sees it. That is
+    /// a response and no error: nothing has failed. The time in which a request's body arrives
+    /// does not count.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use gateway_core::{Application, application};
+    ///
+    /// let app = application(|_| "hello\n");
+    /// let service = app.into_service().threads(8).wait_timeout(Duration::from_secs(10));
+    /// # let _ = service;
+    /// ```
+    #[must_use]
+    pub fn wait_timeout(self, limit: Duration) -> Self {
+        self.set(|settings| settings.wait_timeout = Some(limit))
     }
 
     /// The same service, with errors answered by a bare response: see [`AnswerErrors`].
@@ -139,10 +199,22 @@ where
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
         let pool = self.threads.pool();
         let free = self.waiter.is_none() && pool.has_room();
+        self.refuses = false;
         if free || pool.poll_room(&mut self.waiter, context.waker()) {
             return Poll::Ready(Ok(()));
         }
-        Poll::Pending
+        if self.delay.is_none() {
+            self.delay = self.threads.settings.wait_timeout.and_then(Delay::of);
+        }
+        match &mut self.delay {
+            Some(delay) => ready!(delay.poll(context)),
+            None => return Poll::Pending,
+        }
+        if let Some(waiter) = self.waiter.take() {
+            pool.leave(waiter);
+        }
+        self.refuses = true;
+        Poll::Ready(Ok(()))
     }
 
     fn call(&mut self, request: Request<B>) -> BlockingFuture<A> {
@@ -151,7 +223,15 @@ where
         // RFC 9110 section 10.1.1: whoever expects 100 waits for us to begin reading.
         let ahead =
             self.threads.input_buffer() > 0 && !expects_continue(parts.version, &parts.headers);
-        BlockingFuture::new(Arc::clone(&self.threads), parts, input, ahead)
+        let waited = self.delay.take();
+        if mem::take(&mut self.refuses) {
+            return BlockingFuture::refused(Arc::clone(&self.threads));
+        }
+        let left = match waited {
+            Some(delay) => Some(delay.left()),
+            None => self.threads.settings.wait_timeout,
+        };
+        BlockingFuture::new(Arc::clone(&self.threads), parts, input, ahead, left)
     }
 }
 
@@ -164,10 +244,7 @@ fn expects_continue(version: Version, headers: &HeaderMap) -> bool {
 
 impl<A> Clone for BlockingService<A> {
     fn clone(&self) -> Self {
-        Self {
-            threads: Arc::clone(&self.threads),
-            waiter: None,
-        }
+        Self::on(Arc::clone(&self.threads))
     }
 }
 

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::stream::patience::{Patience, STALL};
+use crate::stream::patience::{MINIMUM_RATE, Patience, STALL};
 use crate::threads::lend::Lender;
 use crate::threads::queue::Pool;
 use crate::threads::work::Limits;
@@ -22,6 +22,8 @@ pub(super) struct Settings {
     pub(super) input_buffer: usize,
     pub(super) output_buffer: Option<usize>,
     pub(super) stall_timeout: Duration,
+    pub(super) minimum_rate: u32,
+    pub(super) wait_timeout: Option<Duration>,
 }
 
 impl Default for Settings {
@@ -32,6 +34,8 @@ impl Default for Settings {
             input_buffer: INPUT_BUFFER,
             output_buffer: None,
             stall_timeout: STALL,
+            minimum_rate: MINIMUM_RATE,
+            wait_timeout: None,
         }
     }
 }
@@ -54,8 +58,23 @@ impl<A> Threads<A> {
         self.lender.pool()
     }
 
-    pub(super) fn patience(&self) -> Patience {
-        Patience::among(self.settings.stall_timeout, self.pool().contention())
+    /// For a client that sends.
+    pub(super) fn reading_patience(&self) -> Patience {
+        self.patience().among(self.pool().reading_contended())
+    }
+
+    /// For a client that takes.
+    pub(super) fn writing_patience(&self) -> Patience {
+        self.patience().among(self.pool().writing_contended())
+    }
+
+    fn patience(&self) -> Patience {
+        let Settings {
+            stall_timeout,
+            minimum_rate,
+            ..
+        } = self.settings;
+        Patience::new(stall_timeout).with_rate(minimum_rate)
     }
 
     pub(super) fn input_buffer(&self) -> usize {

@@ -84,8 +84,8 @@ impl Error {
         Self { failure }
     }
 
-    /// The same error, answered with `status`. Default: 500; 400 or 408 where the client broke off or
-    /// stalled while its [`Input`](crate::Input) was read.
+    /// The same error, answered with `status`. Default: 500; 400, 408 or 413 where the client broke off,
+    /// stalled or sent too much while its [`Input`](crate::Input) was read.
     #[must_use]
     pub fn with_status(mut self, status: StatusCode) -> Self {
         self.failure.status = status;

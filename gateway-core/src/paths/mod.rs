@@ -5,7 +5,7 @@ pub mod mount;
 mod record;
 pub(crate) mod script_name;
 
-pub use canonical::{Spelling, relative_reference};
+pub use canonical::{CanonicalPath, CanonicalPathLayer, Spelling, relative_reference};
 pub use mount::{MountLayer, mount};
 pub use record::{RecordPath, RecordPathLayer};
 pub use script_name::{InvalidPrefix, InvalidScriptName, Prefix, ScriptName, Split};

@@ -12,13 +12,17 @@ pub(crate) struct Element<'a> {
 
 /// The elements of one field line (RFC 7239 section 4), or `None` if it is not one: an unbalanced
 /// quote on the left could swallow what a proxy has added on the right.
+///
+/// Nothing between two commas is no element (RFC 9110 section 5.6.1.2). One of parameters that
+/// are not known here is: the proxy wrote it, and said nothing of the client.
 pub(crate) fn parse(line: &str) -> Option<Vec<Element<'_>>> {
     let mut rest = Scanner { text: line };
     let mut elements = Vec::new();
-    let mut element = Element::default();
+    let mut element = None;
     loop {
         rest.skip_space();
         if let Some(name) = rest.token() {
+            let element = element.get_or_insert_with(Element::default);
             rest.expect('=')?;
             let value = rest.value()?;
             let slot = match name {
@@ -37,10 +41,10 @@ pub(crate) fn parse(line: &str) -> Option<Vec<Element<'_>>> {
         rest.skip_space();
         match rest.next() {
             Some(';') => {}
-            Some(',') => elements.push(std::mem::take(&mut element)),
+            Some(',') => elements.extend(element.take()),
             Some(_) => return None,
             None => {
-                elements.push(element);
+                elements.extend(element);
                 return Some(elements);
             }
         }
@@ -165,7 +169,18 @@ mod tests {
         ] {
             assert_eq!(nodes(line), None, "{line}");
         }
-        assert_eq!(nodes("").unwrap(), ["-"]);
-        assert_eq!(nodes("for=a,, for=b;").unwrap(), ["a", "-", "b"]);
+    }
+
+    #[test]
+    fn what_is_empty_is_no_element_and_what_says_nothing_of_the_client_is_one() {
+        for (line, expected) in [
+            ("", ""),
+            (" , ;", ""),
+            ("for=a,, for=b;", "a b"),
+            ("for=a, by=_p", "a -"),
+            ("for=a, secret=x;by=_p, host=h", "a - -"),
+        ] {
+            assert_eq!(nodes(line).unwrap().join(" "), expected, "{line}");
+        }
     }
 }

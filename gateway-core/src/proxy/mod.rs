@@ -57,6 +57,11 @@
 //! | host | X-Forwarded-Host, X-Forwarded-Port | `host=` | the Host field and the authority of the target |
 //! | prefix | X-Forwarded-Prefix | | SCRIPT_NAME, through [`ScriptName`](crate::ScriptName) |
 //!
+//! `Forwarded` says all of one hop together, so each of these is the outermost trusted proxy's word.
+//! X-Forwarded-Proto, -Host, -Port and -Prefix are lists apart, and which proxy added to which of
+//! them cannot be told: of each the last value is believed, which the nearest proxy wrote. Behind
+//! a chain of proxies that add to lists, use `Forwarded`, or let the nearest proxy pass on one value.
+//!
 //! A value that is not valid counts as absent. A prefix has to be a path: it begins with one
 //! slash, and has no second one after it, no scheme, query, fragment, backslash, dot segment or
 //! control character.

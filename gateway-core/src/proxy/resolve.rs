@@ -1,7 +1,7 @@
 use http::uri::{Authority, Scheme};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use super::forwarded::{self, Element};
+use super::forwarded;
 use super::trust::Trust;
 use super::{address, prefix};
 use crate::Addr;
@@ -56,25 +56,20 @@ fn x_forwarded(trust: &Trust, headers: &HeaderMap) -> Word {
         trust,
         client: None,
     };
-    let mut hops = 0;
     for node in from_the_right(headers, &FOR) {
-        hops += 1;
         if !walk.step(node) {
             break;
         }
     }
-    // Proxies that add to a list add to all of them, so the scheme that the outermost trusted
-    // proxy saw is as far from the right as the client that it saw. Proxies that set the field
-    // anew leave one value, of the nearest.
-    let said_by_the_outermost = |name| outermost(headers, name, hops);
-    let scheme = said_by_the_outermost(&PROTO).and_then(scheme);
-    let host = said_by_the_outermost(&HOST);
-    let port = said_by_the_outermost(&PORT).and_then(|port| port.parse().ok());
+    // Of the other fields, what the nearest proxy wrote: it is one that is trusted. How many of the
+    // values further left are proxies' cannot be told by the number of addresses, as a proxy may
+    // add to one list and pass another on as it came from the client.
+    let said = |name| from_the_right(headers, name).next().flatten();
+    let scheme = said(&PROTO).and_then(scheme);
+    let port = said(&PORT).and_then(|port| port.parse().ok());
     Word {
-        host: host.and_then(|host| authority(host, port, scheme.as_ref())),
-        prefix: said_by_the_outermost(&PREFIX)
-            .and_then(prefix::parse)
-            .map(str::to_owned),
+        host: said(&HOST).and_then(|host| authority(host, port, scheme.as_ref())),
+        prefix: said(&PREFIX).and_then(prefix::parse).map(str::to_owned),
         client: walk.client,
         scheme,
     }
@@ -91,11 +86,7 @@ fn rfc_7239(trust: &Trust, headers: &HeaderMap) -> Word {
             word.client = Some(Addr::Unknown);
             return word;
         };
-        for element in elements
-            .into_iter()
-            .rev()
-            .filter(|element| *element != Element::default())
-        {
+        for element in elements.into_iter().rev() {
             let goes_on = walk.step(element.node.as_deref());
             word.scheme = element.proto.as_deref().and_then(scheme);
             let host = element.host.as_deref();
@@ -116,14 +107,8 @@ static PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
 static PREFIX: HeaderName = HeaderName::from_static("x-forwarded-prefix");
 static FORWARDED: HeaderName = HeaderName::from_static("forwarded");
 
-/// What the outermost of `hops` trusted proxies says in `name`.
-fn outermost<'a>(headers: &'a HeaderMap, name: &'a HeaderName, hops: usize) -> Option<&'a str> {
-    let values: Vec<_> = from_the_right(headers, name).collect();
-    let at_client = values.get(hops.max(1) - 1);
-    at_client.or(values.first()).copied().flatten()
-}
-
-/// The elements of all lines of a list, the last one first; `None` for one that is no text.
+/// The elements of all lines of a list, the last one first; `None` for one that is no text. An
+/// empty one counts: a proxy may have written it, for a client that has no address.
 fn from_the_right<'a>(
     headers: &'a HeaderMap,
     name: &'a HeaderName,
@@ -131,10 +116,7 @@ fn from_the_right<'a>(
     let lines = headers.get_all(name).into_iter().rev();
     lines
         .flat_map(|line: &HeaderValue| line.as_bytes().rsplit(|byte| *byte == b','))
-        .map(<[u8]>::trim_ascii)
-        // Empty elements mean nothing (RFC 9110 section 5.6.1.2).
-        .filter(|element| !element.is_empty())
-        .map(|element| std::str::from_utf8(element).ok())
+        .map(|element| std::str::from_utf8(element.trim_ascii()).ok())
 }
 
 fn scheme(text: &str) -> Option<Scheme> {

@@ -54,6 +54,12 @@ impl ConnInfo {
         self
     }
 
+    /// The connection by identity: clones are the same, whatever two say of themselves.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn origin(&self) -> crate::threads::work::Origin {
+        crate::threads::work::Origin::of(Arc::clone(&self.inner) as _)
+    }
+
     /// Who sent the request.
     #[must_use]
     pub fn peer(&self) -> &Addr {

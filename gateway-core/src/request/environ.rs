@@ -124,6 +124,12 @@ impl Environ {
         self.parts.version
     }
 
+    /// The head of the request. The path of its URI is the whole, whatever was moved to SCRIPT_NAME.
+    #[must_use]
+    pub fn parts(&self) -> &Parts {
+        &self.parts
+    }
+
     /// The header fields.
     #[must_use]
     pub fn headers(&self) -> &HeaderMap {
@@ -163,6 +169,9 @@ impl Environ {
     /// SCRIPT_NAME + PATH_INFO stays the client's path, byte for byte. Empty and `.` segments in
     /// front of another are passed over (`//a` and `/./a` give `a`); a trailing slash gives an
     /// empty name; `None` when nothing is left. Allocates nothing unless the name is encoded.
+    ///
+    /// A guard in front that compares paths sees `//a` and `/./a` as they are. Where one stands
+    /// there, refuse such paths first: see [`Spelling`](crate::Spelling).
     pub fn shift_path_info(&mut self) -> Option<Segment> {
         let Split {
             script_name,

@@ -1,10 +1,11 @@
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use panic_capture::Caught;
 
 use crate::BoxError;
-#[cfg(feature = "tokio")]
-use crate::stream::pause::Pause;
+use crate::threads::runtime::Runtime;
+use crate::threads::timer::Delay;
 
 /// How a body ends that is not complete.
 pub(crate) enum Failed {
@@ -21,31 +22,29 @@ pub(crate) struct Failing {
     pub(crate) failed: Failed,
     /// How often everybody else may go first.
     turns: u8,
-    #[cfg(feature = "tokio")]
-    pause: Option<Pause>,
+    pause: Option<Delay>,
 }
+
+/// How long a server has to send what it holds.
+const PAUSE: Duration = Duration::from_millis(50);
 
 impl Failing {
     pub(crate) fn at_once(failed: Failed) -> Self {
         Self {
             failed,
             turns: 0,
-            #[cfg(feature = "tokio")]
             pause: None,
         }
     }
 
     pub(crate) fn after_pieces(failed: Failed) -> Self {
-        #[cfg(feature = "tokio")]
-        // Not the runtime's timer, which it need not have; nor one of its threads, which other work needs.
-        let pause = tokio::runtime::Handle::try_current()
-            .is_ok()
-            .then(Pause::begin);
+        // Where no runtime runs, the caller has sent each piece before it asks for the next. Not
+        // the runtime's timer, which it need not have, nor one of its threads to sleep on.
+        let runs = Runtime::current().is_some();
         Self {
             failed,
             turns: 2,
-            #[cfg(feature = "tokio")]
-            pause,
+            pause: runs.then(|| Delay::of(PAUSE)).flatten(),
         }
     }
 
@@ -55,11 +54,9 @@ impl Failing {
             context.waker().wake_by_ref();
             return Poll::Pending;
         }
-        #[cfg(feature = "tokio")]
-        if let Some(pause) = &self.pause {
-            std::task::ready!(pause.poll(context));
-            self.pause = None;
+        match &mut self.pause {
+            Some(pause) => pause.poll(context),
+            None => Poll::Ready(()),
         }
-        Poll::Ready(())
     }
 }

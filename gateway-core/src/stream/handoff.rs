@@ -18,12 +18,12 @@ use panic_capture::{discard, guard};
 
 use super::ahead::{Ahead, HIGH_WATER};
 use super::ending::Failed;
-use super::patience::{Patience, STALL};
+use super::patience::{MINIMUM_RATE, Patience, STALL};
 use super::source::{Chunks, Source, Writing};
 use super::writer::{BodyWriter, Pieces};
 use crate::threads::lend::Lender;
 use crate::threads::reserve::Reserve;
-use crate::threads::work::{Holding, Run, Turn, Urgency, Work};
+use crate::threads::work::{Holding, Origin, Run, Turn, Urgency, Work};
 
 /// How much is produced in one go while others wait for the thread.
 const TURN: usize = 256 * 1024;
@@ -48,6 +48,8 @@ pub(crate) struct Terms {
     /// How much waits for the client at most. `None`: [`HIGH_WATER`], and what can be borrowed.
     pub(crate) high_water: Option<usize>,
     pub(crate) patience: Patience,
+    /// Where the client is.
+    pub(crate) origin: Origin,
     /// An iterator that reads from the client waits for it, too.
     pub(crate) reads_client: bool,
     /// Set when the body is dropped before its end.
@@ -59,7 +61,9 @@ impl Terms {
     pub(crate) fn wherever_polled() -> Self {
         match Lender::shared() {
             Some(threads) => Self {
-                patience: Patience::among(STALL, threads.pool().contention()),
+                patience: Patience::new(STALL)
+                    .with_rate(MINIMUM_RATE)
+                    .among(threads.pool().writing_contended()),
                 threads: Some(threads),
                 ..Self::default()
             },
@@ -82,6 +86,8 @@ struct State {
     /// How much was queued so far.
     made: usize,
     ahead: Ahead,
+    /// Of a writer.
+    patience: Patience,
     /// There unless a thread has it.
     source: Option<Source>,
     /// A thread was asked for, or is there.
@@ -140,6 +146,7 @@ impl Handed {
             queued: 0,
             made: 0,
             ahead: Ahead::new(terms.high_water.unwrap_or(HIGH_WATER)),
+            patience: terms.patience.clone(),
             source: Some(source),
             scheduled: false,
             full: false,
@@ -159,10 +166,11 @@ impl Handed {
     }
 
     /// Whether producing may wait for the client.
-    pub(crate) fn holding(&self) -> Holding {
+    pub(crate) fn holding(&self) -> (Holding, &Origin) {
         let state = self.handoff.lock();
         let writes = matches!(state.source, Some(Source::Writing(_)));
-        self.handoff.holding(writes)
+        drop(state);
+        (self.handoff.holding(writes), &self.handoff.terms.origin)
     }
 
     /// The producer's half, for a thread that goes on with it at once. `head` is told when the
@@ -176,10 +184,13 @@ impl Handed {
     }
 
     pub(crate) fn poll_data(&self, context: &Context<'_>) -> Poll<Option<Result<Bytes, Failed>>> {
+        // A waker is cloned and dropped without the lock: both run code of the task's.
+        let mut fresh = None;
         loop {
             let mut state = self.handoff.lock();
             if let Some(piece) = state.queue.pop_front() {
                 state.queued -= cost(&piece);
+                state.patience.moved(piece.len(), Instant::now);
                 state.yielded = false;
                 self.make_room(state);
                 return Poll::Ready(Some(Ok(piece)));
@@ -203,12 +214,19 @@ impl Handed {
                 waker.wake_by_ref();
                 return Poll::Pending;
             }
+            let mut before = None;
             if !state.reader.as_ref().is_some_and(|it| it.will_wake(waker)) {
-                state.reader = Some(waker.clone());
+                let Some(fresh) = fresh.take() else {
+                    drop(state);
+                    fresh = Some(waker.clone());
+                    continue;
+                };
+                before = state.reader.replace(fresh);
             }
             let waits = state.scheduled && state.source.is_some();
             let idle = !mem::replace(&mut state.scheduled, true);
             drop(state);
+            drop(before);
             if waits {
                 self.handoff.hurry();
             }
@@ -285,8 +303,9 @@ impl Handoff {
     }
 
     fn holding(&self, writes: bool) -> Holding {
-        match writes || self.terms.reads_client {
-            true => Holding::Held,
+        match writes {
+            true => Holding::Writing,
+            false if self.terms.reads_client => Holding::Reading,
             false => Holding::Free,
         }
     }
@@ -320,9 +339,10 @@ impl Handoff {
     fn schedule(self: &Arc<Self>, urgency: Urgency) -> bool {
         let writes = matches!(self.lock().source, Some(Source::Writing(_)));
         if let Some(threads) = &self.terms.threads {
-            let holding = self.holding(writes);
+            let (holding, origin) = (self.holding(writes), self.terms.origin.clone());
             let work = Arc::clone(self);
-            if threads.pool().submit(work, holding, urgency).is_ok() {
+            let submitted = threads.pool().submit(work, holding, origin, urgency);
+            if submitted.is_ok() {
                 return false;
             }
         }
@@ -357,7 +377,7 @@ impl Handoff {
             if taken
                 || threads
                     .pool()
-                    .submit(work, Holding::Free, Urgency::Now)
+                    .submit(work, Holding::Free, Origin::default(), Urgency::Now)
                     .is_ok()
             {
                 return;
@@ -483,25 +503,21 @@ impl Handoff {
         &'a self,
         mut state: MutexGuard<'a, State>,
     ) -> io::Result<MutexGuard<'a, State>> {
-        let mut queued = state.queued;
-        let mut since = Instant::now();
-        loop {
-            let Some(left) = self.terms.patience.left(since) else {
+        state.patience.begin(Instant::now());
+        let room = loop {
+            let Some(left) = state.patience.left(Instant::now()) else {
                 state.full = false;
-                return Err(io::ErrorKind::TimedOut.into());
+                break Err(io::ErrorKind::TimedOut.into());
             };
             state.full = true;
             let waited = self.taken.wait_timeout(state, left);
             state = waited.unwrap_or_else(PoisonError::into_inner).0;
             if state.abandoned || !state.full {
-                return Ok(state);
+                break Ok(());
             }
-            if state.queued < queued {
-                // Slow, but moving.
-                queued = state.queued;
-                since = Instant::now();
-            }
-        }
+        };
+        state.patience.end(Instant::now());
+        room.map(|()| state)
     }
 }
 

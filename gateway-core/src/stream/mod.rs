@@ -9,8 +9,6 @@ pub(crate) mod ahead;
 pub(crate) mod ending;
 pub(crate) mod handoff;
 pub(crate) mod patience;
-#[cfg(feature = "tokio")]
-pub(crate) mod pause;
 pub(crate) mod source;
 pub(crate) mod writer;
 

@@ -1,3 +1,5 @@
+//! How long a thread waits for a client.
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -5,51 +7,112 @@ use std::time::{Duration, Instant};
 /// How long a thread waits for a client that does not move.
 pub(crate) const STALL: Duration = Duration::from_secs(30);
 
+/// The bytes that a client has to move for a second of waiting, in the long run: Apache's
+/// `MinRate=500`.
+pub(crate) const MINIMUM_RATE: u32 = 500;
+
 /// How often a thread that waits asks whether it still may, at most.
 const GLANCE: Duration = Duration::from_secs(1);
 
-/// How long to wait for a client that does not move.
+/// How long to wait for a client: for so long at a time, and in the long run only as long as the
+/// bytes are worth that it moved.
+///
+/// Each second of waiting is owed, and as many bytes as [the rate](Self::with_rate) pay for one: so
+/// a client that sends single bytes is waited for hardly longer than one that stands still.
+/// Nothing is paid in advance, or a client could pay now and drip for hours.
 #[derive(Clone)]
 pub(crate) struct Patience {
     full: Duration,
+    /// Bytes for a second. 0: any byte pays for all.
+    rate: u32,
     /// The gateway sees better whether the client moves.
     watched: bool,
     /// Set while others wait for a place to wait in.
     contended: Option<Arc<AtomicBool>>,
+    owed: Duration,
+    /// Since when a thread waits, as far as that is not in `owed`.
+    since: Option<Instant>,
 }
 
 impl Patience {
     pub(crate) const fn new(full: Duration) -> Self {
         Self {
             full,
+            rate: 0,
             watched: false,
             contended: None,
+            owed: Duration::ZERO,
+            since: None,
         }
     }
 
     /// Less of it while `contended` is set.
-    pub(crate) fn among(full: Duration, contended: &Arc<AtomicBool>) -> Self {
+    pub(crate) fn among(self, contended: &Arc<AtomicBool>) -> Self {
         Self {
             contended: Some(Arc::clone(contended)),
-            ..Self::new(full)
+            ..self
         }
     }
 
-    /// No end to it unless others wait for the place, if `watched`.
+    pub(crate) fn with_rate(self, rate: u32) -> Self {
+        Self { rate, ..self }
+    }
+
+    /// Never ends unless others wait for the place, if `watched`.
     pub(crate) fn watched(self, watched: bool) -> Self {
         Self { watched, ..self }
     }
 
+    /// A thread waits from here on, if it does not already.
+    pub(crate) fn begin(&mut self, now: Instant) {
+        self.since.get_or_insert(now);
+    }
+
+    /// It waits no more.
+    pub(crate) fn end(&mut self, now: Instant) {
+        self.settle(now);
+        self.since = None;
+    }
+
+    /// The client moved so many bytes.
+    pub(crate) fn moved(&mut self, bytes: usize, now: impl FnOnce() -> Instant) {
+        if self.since.is_none() && self.owed.is_zero() {
+            return;
+        }
+        self.settle(now());
+        self.owed = match self.rate {
+            0 if bytes > 0 => Duration::ZERO,
+            0 => self.owed,
+            rate => {
+                let worth = bytes as f64 / f64::from(rate);
+                // More than clocks can tell pays for everything.
+                let worth = Duration::try_from_secs_f64(worth).unwrap_or(Duration::MAX);
+                self.owed.saturating_sub(worth)
+            }
+        };
+    }
+
     /// How much longer to wait now, if not for ever; `None` when it has been long enough.
-    pub(crate) fn left(&self, since: Instant) -> Option<Duration> {
+    pub(crate) fn left(&self, now: Instant) -> Option<Duration> {
         let glance = GLANCE.min(self.full / 8);
         let limit = match self.is_contended() {
             true => self.full / 3,
             false if self.watched => Duration::MAX,
             false => self.full,
         };
-        let left = limit.checked_sub(since.elapsed())?;
+        let left = limit.checked_sub(self.owed + self.waits(now))?;
         Some(left.min(glance)).filter(|left| !left.is_zero())
+    }
+
+    fn settle(&mut self, now: Instant) {
+        // Not more than ends the wait anyway: a client that is watched can still catch up.
+        self.owed = (self.owed + self.waits(now)).min(self.full);
+        self.since = self.since.map(|_| now);
+    }
+
+    fn waits(&self, now: Instant) -> Duration {
+        let since = self.since;
+        since.map_or(Duration::ZERO, |since| now.saturating_duration_since(since))
     }
 
     fn is_contended(&self) -> bool {
@@ -61,5 +124,86 @@ impl Patience {
 impl Default for Patience {
     fn default() -> Self {
         Self::new(STALL)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    /// A client that moves so many bytes each time after it was waited for, and for how many
+    /// seconds that goes well.
+    fn lasts(patience: &mut Patience, every: Duration, bytes: usize) -> u64 {
+        let start = Instant::now();
+        let mut now = start;
+        while now < start + 10_000 * SECOND {
+            patience.begin(now);
+            let until = now + every;
+            while now < until {
+                match patience.left(now) {
+                    Some(left) => now = until.min(now + left),
+                    None => return (now - start).as_secs(),
+                }
+            }
+            patience.moved(bytes, || now);
+            patience.end(now);
+        }
+        10_000
+    }
+
+    fn with_rate() -> Patience {
+        Patience::new(30 * SECOND).with_rate(500)
+    }
+
+    #[test]
+    fn a_client_is_waited_for_as_long_as_its_bytes_are_worth() {
+        for (every, bytes, lasting) in [
+            // As fast as it has to be, or faster.
+            (1, 500, 10_000),
+            (20, 10_000, 10_000),
+            (29, 1_000_000, 10_000),
+            // It does not move.
+            (31, 1_000_000, 30),
+            // A byte now and then is as good as none.
+            (5, 1, 30),
+            (1, 0, 30),
+            // Too slow by a fifth: five times as long.
+            (1, 400, 146),
+        ] {
+            let lasted = lasts(&mut with_rate(), every * SECOND, bytes);
+            assert_eq!(lasted, lasting, "{bytes} bytes every {every} s");
+        }
+    }
+
+    #[test]
+    fn nothing_is_paid_in_advance() {
+        let mut patience = with_rate();
+        patience.moved(1_000_000_000, Instant::now);
+        assert_eq!(lasts(&mut patience, 5 * SECOND, 1), 30);
+    }
+
+    #[test]
+    fn without_a_rate_each_byte_begins_anew() {
+        let mut patience = Patience::new(30 * SECOND);
+        assert_eq!(lasts(&mut patience, 29 * SECOND, 1), 10_000);
+        assert_eq!(lasts(&mut patience, 31 * SECOND, 1), 30);
+    }
+
+    #[test]
+    fn it_is_a_third_while_others_wait() {
+        let contended = Arc::new(AtomicBool::new(true));
+        for patience in [with_rate(), with_rate().watched(true)] {
+            let mut patience = patience.among(&contended);
+            assert_eq!(lasts(&mut patience, SECOND, 1), 10);
+        }
+        contended.store(false, Ordering::Relaxed);
+        let mut watched = with_rate().among(&contended).watched(true);
+        assert_eq!(lasts(&mut watched, 100 * SECOND, 1), 10_000);
+        // What is owed now has an end, so that a client may catch up.
+        watched.moved(15_000, Instant::now);
+        contended.store(true, Ordering::Relaxed);
+        assert_eq!(lasts(&mut watched, SECOND, 500), 10_000);
     }
 }

@@ -10,8 +10,9 @@ use std::thread;
 use super::buffers::Buffers;
 use super::pace::{Pace, Running};
 use super::parker::Parker;
+use super::places::{Contended, Place, Places};
 use super::reserve::Reserve;
-use super::work::{Holding, Limits, Work};
+use super::work::{Limits, Work};
 
 pub(crate) struct Pool {
     pub(super) limits: Limits,
@@ -20,20 +21,19 @@ pub(crate) struct Pool {
     /// Copies of what `state` has, to be read without the lock: about right is enough.
     pub(super) load: AtomicUsize,
     pub(super) queued: AtomicUsize,
-    pub(super) contended: Arc<AtomicBool>,
+    pub(super) reading_contended: Arc<AtomicBool>,
+    pub(super) writing_contended: Arc<AtomicBool>,
     reserve: Reserve,
     pub(super) buffers: Arc<Buffers>,
     pub(super) state: Mutex<State>,
 }
 
-#[derive(Default)]
 pub(super) struct State {
     pub(super) queue: VecDeque<Job>,
-    /// What waits for a place among those that may hold a thread.
-    pub(super) unheld: VecDeque<Work>,
+    /// For what may wait for a client while it has a thread.
+    pub(super) places: Places,
     pub(super) running: Running,
     pub(super) pace: Pace,
-    pub(super) held: usize,
     /// Threads that are ours at present, awake, idle or asked for.
     pub(super) workers: usize,
     /// Those that were woken and have not come yet.
@@ -46,17 +46,42 @@ pub(super) struct State {
     pub(super) watched: bool,
     /// Last in, first out: the thread that is warm gets the work, the others go home.
     pub(super) idle: Vec<Arc<Parker>>,
+    /// What would submit work, and waits for room to do so.
     pub(super) waiters: BTreeMap<u64, Waker>,
-    pub(super) next_waiter: u64,
+    pub(super) last_waiter: u64,
+    /// How many of those came that were woken.
+    pub(super) came: u64,
+    /// What `came` was when the timer was set, which wakes others in place of those that do not.
+    pub(super) timer: Option<u64>,
     pub(super) closed: bool,
 }
 
 pub(super) struct Job {
     pub(super) work: Work,
-    pub(super) holding: Holding,
+    pub(super) place: Place,
 }
 
 impl State {
+    fn new(limits: Limits) -> Self {
+        Self {
+            queue: VecDeque::new(),
+            places: Places::new(limits),
+            running: Running::default(),
+            pace: Pace::default(),
+            workers: 0,
+            called: 0,
+            spawned: 0,
+            looking: false,
+            watched: false,
+            idle: Vec::new(),
+            waiters: BTreeMap::new(),
+            last_waiter: 0,
+            came: 0,
+            timer: None,
+            closed: false,
+        }
+    }
+
     fn load(&self) -> usize {
         self.queue.len() + self.running.all()
     }
@@ -67,17 +92,24 @@ impl State {
         self.workers.saturating_sub(away)
     }
 
-    /// Lets the next in that waits to hold a thread, if there is a place.
-    pub(super) fn admit(&mut self, limits: Limits) {
-        while self.held < limits.held
-            && let Some(work) = self.unheld.pop_front()
-        {
-            self.held += 1;
-            self.queue.push_back(Job {
-                work,
-                holding: Holding::Held,
-            });
+    /// Has the place back, and queues those that waited for it.
+    pub(super) fn give_back(&mut self, place: &Place) {
+        self.places.give_back(place);
+        while let Some((work, place)) = self.places.admit() {
+            self.queue.push_back(Job { work, place });
         }
+    }
+
+    /// Takes `work` back out; `false` if a thread has it.
+    pub(super) fn remove(&mut self, work: &Work) -> bool {
+        let is_it = |job: &Job| Arc::ptr_eq(&job.work, work);
+        let Some(at) = self.queue.iter().rposition(is_it) else {
+            return self.places.forget(work);
+        };
+        if let Some(job) = self.queue.remove(at) {
+            self.give_back(&job.place);
+        }
+        true
     }
 }
 
@@ -97,10 +129,11 @@ impl Pool {
             crew,
             load: AtomicUsize::new(0),
             queued: AtomicUsize::new(0),
-            contended: Arc::default(),
+            reading_contended: Arc::default(),
+            writing_contended: Arc::default(),
             reserve: Reserve::default(),
             buffers: Arc::default(),
-            state: Mutex::default(),
+            state: Mutex::new(State::new(limits)),
         })
     }
 
@@ -113,8 +146,9 @@ impl Pool {
     pub(super) fn publish(&self, state: &State) {
         self.load.store(state.load(), Ordering::Relaxed);
         self.queued.store(state.queue.len(), Ordering::Relaxed);
-        self.contended
-            .store(!state.unheld.is_empty(), Ordering::Relaxed);
+        let Contended { reading, writing } = state.places.contended();
+        self.reading_contended.store(reading, Ordering::Relaxed);
+        self.writing_contended.store(writing, Ordering::Relaxed);
     }
 
     /// What the bodies that are produced here can be further ahead of their clients.
@@ -132,9 +166,14 @@ impl Pool {
         self.queued.load(Ordering::Relaxed) > 0
     }
 
-    /// Set while work waits for a place among those that hold a thread.
-    pub(crate) fn contention(&self) -> &Arc<AtomicBool> {
-        &self.contended
+    /// Set while others wait for a place to wait for clients that send.
+    pub(crate) fn reading_contended(&self) -> &Arc<AtomicBool> {
+        &self.reading_contended
+    }
+
+    /// Set while others wait for a place to wait for clients that take.
+    pub(crate) fn writing_contended(&self) -> &Arc<AtomicBool> {
+        &self.writing_contended
     }
 
     /// Whom to call for what is queued, besides those who come anyway.
@@ -168,67 +207,42 @@ impl Pool {
         state.pace.is_quick() && state.at_work() >= self.crew
     }
 
-    pub(super) fn remove_from(state: &mut State, limits: Limits, work: &Work) -> bool {
-        let is_it = |other: &Work| Arc::ptr_eq(other, work);
-        if let Some(at) = state.queue.iter().rposition(|job| is_it(&job.work)) {
-            if let Some(job) = state.queue.remove(at)
-                && job.holding == Holding::Held
-            {
-                state.held -= 1;
-                state.admit(limits);
-            }
-            return true;
-        }
-        let at = state.unheld.iter().rposition(is_it);
-        at.is_some_and(|at| state.unheld.remove(at).is_some())
-    }
-
     /// Whether another call would find a thread, without asking anything of the lock.
     pub(crate) fn has_room(&self) -> bool {
         self.load.load(Ordering::Relaxed) < self.limits.threads
     }
 
-    /// Whether another call would find a thread; if not, `waker` is woken when it may.
-    pub(crate) fn poll_room(&self, waiter: &mut Option<u64>, waker: &Waker) -> bool {
-        let mut state = self.lock();
-        if state.load() < self.limits.threads {
-            if let Some(ticket) = waiter.take() {
-                state.waiters.remove(&ticket);
-            }
-            // Whoever was let in may not need a thread yet: then the next can have it.
-            let woken = self.next_waiter(&mut state);
-            drop(state);
-            wake(woken);
-            return true;
-        }
-        let ticket = *waiter.get_or_insert_with(|| {
-            state.next_waiter += 1;
-            state.next_waiter
-        });
-        state.waiters.insert(ticket, waker.clone());
-        false
+    pub(super) fn has_room_in(&self, state: &State) -> bool {
+        state.load() < self.limits.threads
     }
 
-    /// Forgets a waiter. If it was the one that was woken, the next is.
-    pub(crate) fn leave(&self, waiter: u64) {
-        let mut state = self.lock();
-        state.waiters.remove(&waiter);
-        let woken = self.next_waiter(&mut state);
-        drop(state);
-        wake(woken);
-    }
-
-    pub(super) fn next_waiter(&self, state: &mut State) -> Option<Waker> {
-        if state.load() < self.limits.threads {
-            return state.waiters.pop_first().map(|(_, waker)| waker);
+    /// Who is to be woken, if there is room: to be called whenever there may be more of it.
+    pub(super) fn next_waiter(&self, state: &mut State) -> Next {
+        if !self.has_room_in(state) {
+            return Next::default();
         }
-        None
+        let waker = state.waiters.pop_first().map(|(_, waker)| waker);
+        // What is woken may never come: a connection that was to call has nothing to call for any
+        // more, and keeps its clone of the service. Then the others must not wait for it.
+        let set_timer = !state.waiters.is_empty() && state.timer.is_none();
+        if set_timer {
+            state.timer = Some(state.came);
+        }
+        Next { waker, set_timer }
     }
 }
 
-pub(super) fn wake(waker: Option<Waker>) {
-    if let Some(waker) = waker {
-        waker.wake();
+/// Who is to be woken once the lock is released.
+#[derive(Default)]
+#[must_use]
+pub(super) struct Next {
+    pub(super) waker: Option<Waker>,
+    pub(super) set_timer: bool,
+}
+
+impl Next {
+    pub(super) fn is_some(&self) -> bool {
+        self.waker.is_some() || self.set_timer
     }
 }
 
@@ -238,9 +252,9 @@ impl fmt::Debug for Pool {
         f.debug_struct("Pool")
             .field("limits", &self.limits)
             .field("running", &state.running.all())
-            .field("held", &state.held)
+            .field("held", &state.places.taken())
             .field("queued", &state.queue.len())
-            .field("waiting_to_hold", &state.unheld.len())
+            .field("waiting_to_hold", &state.places.waiting())
             .field("workers", &state.workers)
             .finish_non_exhaustive()
     }

@@ -1,16 +1,16 @@
 //! Who lends the threads: tokio's runtime, where one runs.
 
-pub(super) use lender::Runtime;
+pub(crate) use lender::Runtime;
 
 #[cfg(feature = "tokio")]
 mod lender {
     use tokio::runtime::Handle;
 
     /// The runtime that polls here.
-    pub(in crate::threads) struct Runtime(Handle);
+    pub(crate) struct Runtime(Handle);
 
     impl Runtime {
-        pub(in crate::threads) fn current() -> Option<Self> {
+        pub(crate) fn current() -> Option<Self> {
             Handle::try_current().ok().map(Self)
         }
 
@@ -27,10 +27,10 @@ mod lender {
 #[cfg(not(feature = "tokio"))]
 mod lender {
     /// There is none.
-    pub(in crate::threads) enum Runtime {}
+    pub(crate) enum Runtime {}
 
     impl Runtime {
-        pub(in crate::threads) const fn current() -> Option<Self> {
+        pub(crate) const fn current() -> Option<Self> {
             None
         }
 

@@ -1,3 +1,4 @@
+use std::any::Any;
 use std::sync::Arc;
 
 /// What is done on a thread that may block.
@@ -17,15 +18,37 @@ pub(crate) trait Turn {
     fn did(&mut self, steps: usize);
 
     /// From here on the work waits for a client: `false` if too many do already.
-    fn hold(&mut self) -> bool;
+    fn hold(&mut self, holding: Holding, origin: &Origin) -> bool;
 }
 
-/// Whether the work may wait for a client while it has a thread.
+/// Whether the work may wait for a client while it has a thread, and for what.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Holding {
     Free,
-    /// So many at most at a time.
-    Held,
+    /// For what the client sends.
+    Reading,
+    /// The same, and the client has not sent anything yet.
+    Early,
+    /// Until the client has taken what there is.
+    Writing,
+}
+
+/// The connection that work comes over, by identity: each has its share of the places.
+#[derive(Clone, Default)]
+pub(crate) struct Origin(Option<Arc<dyn Any + Send + Sync>>);
+
+impl Origin {
+    /// Work is of one origin if it shares `connection`.
+    pub(crate) fn of(connection: Arc<dyn Any + Send + Sync>) -> Self {
+        Self(Some(connection))
+    }
+
+    /// No other origin has it as long as this is there. `None`: the gateway did not say, so there
+    /// is no share.
+    pub(super) fn key(&self) -> Option<usize> {
+        let shared = self.0.as_ref()?;
+        Some(Arc::as_ptr(shared).cast::<()>().addr())
+    }
 }
 
 /// How soon a thread must come for it.
@@ -40,6 +63,7 @@ pub(crate) enum Urgency {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
     pub(crate) threads: usize,
+    /// How many wait for clients that send, and how many for clients that take.
     pub(crate) held: usize,
 }
 

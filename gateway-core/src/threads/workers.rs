@@ -8,9 +8,10 @@ use std::time::{Duration, Instant};
 use panic_capture::{discard, guard};
 
 use super::parker::Parker;
-use super::queue::{Job, Kick, Pool, State, wake};
+use super::places::Place;
+use super::queue::{Job, Kick, Pool, State};
 use super::runtime::Runtime;
-use super::work::{Holding, Turn, Urgency, Work};
+use super::work::{Holding, Origin, Turn, Urgency, Work};
 
 /// How long a thread without work waits for some before it goes back to the runtime.
 ///
@@ -33,29 +34,40 @@ const LOOKS: usize = 16;
 const LAST_WORK: Duration = Duration::from_secs(1);
 
 impl Pool {
-    /// Queues `work`. Gives it back when there is no thread and no runtime to lend one.
+    /// Takes a place for an upload of which nothing has come yet, for [`submit`](Self::submit).
+    /// `false`: it has to wait until something has.
+    pub(crate) fn take_early(&self, origin: &Origin) -> bool {
+        let place = Place {
+            holding: Holding::Early,
+            origin: origin.clone(),
+        };
+        self.lock().places.take(&place)
+    }
+
+    /// Queues `work`. Gives it back when there is no thread and no runtime to lend one. An
+    /// [early](Holding::Early) place is taken already; any other is waited for.
     pub(crate) fn submit(
         self: &Arc<Self>,
         work: Work,
         holding: Holding,
+        origin: Origin,
         urgency: Urgency,
     ) -> Result<(), Work> {
+        let place = Place { holding, origin };
         let mut state = self.lock();
-        if holding == Holding::Held {
-            if state.held >= self.limits.held {
-                state.unheld.push_back(work);
-                self.publish(&state);
-                return Ok(());
-            }
-            state.held += 1;
+        if holding != Holding::Early && !state.places.take(&place) {
+            state.places.wait(work, place);
+            self.publish(&state);
+            return Ok(());
         }
         let job = Job {
             work: Arc::clone(&work),
-            holding,
+            place,
         };
         state.queue.push_back(job);
         let kick = match urgency {
-            Urgency::Soon if state.at_work() > 0 => Kick::Enough,
+            // What has a place must not keep it in the queue.
+            Urgency::Soon if state.at_work() > 0 && holding == Holding::Free => Kick::Enough,
             _ => self.kick(&mut state, 0),
         };
         self.publish(&state);
@@ -65,8 +77,11 @@ impl Pool {
         }
         // No thread could be had. Whoever else has one may have taken the work all the same.
         let mut state = self.lock();
-        if state.workers == 0 && Self::remove_from(&mut state, self.limits, &work) {
+        if state.workers == 0 && state.remove(&work) {
+            let next = self.next_waiter(&mut state);
             self.publish(&state);
+            drop(state);
+            self.let_in(next);
             return Err(work);
         }
         Ok(())
@@ -84,14 +99,14 @@ impl Pool {
     /// Takes `work` back out of the queues; `false` if a thread has it.
     pub(crate) fn remove(self: &Arc<Self>, work: &Work) -> bool {
         let mut state = self.lock();
-        let removed = Self::remove_from(&mut state, self.limits, work);
+        let removed = state.remove(work);
         // One that may hold a thread now has not asked for it yet.
         let kick = self.kick(&mut state, 0);
-        let woken = self.next_waiter(&mut state);
+        let next = self.next_waiter(&mut state);
         self.publish(&state);
         drop(state);
         self.act(kick);
-        wake(woken);
+        self.let_in(next);
         removed
     }
 
@@ -230,7 +245,7 @@ impl Worker {
         pool.act(kick);
         let mut turn = ThisTurn {
             pool,
-            holding: job.holding,
+            place: job.place,
             steps: 0,
         };
         let start = Instant::now();
@@ -239,23 +254,22 @@ impl Worker {
             discard(caught);
         }
         let now = Instant::now();
-        let ThisTurn { holding, steps, .. } = turn;
+        let ThisTurn { place, steps, .. } = turn;
         let mut state = pool.lock();
         state.running.end(begun);
         state.pace.record(now - start, steps);
         let mut kick = Kick::Enough;
-        if holding == Holding::Held {
-            state.held -= 1;
-            state.admit(pool.limits);
+        if place.holding != Holding::Free {
+            state.give_back(&place);
             // This thread takes one.
             kick = pool.kick(&mut state, 1);
         }
-        let woken = pool.next_waiter(&mut state);
+        let next = pool.next_waiter(&mut state);
         pool.publish(&state);
-        if woken.is_some() || !matches!(kick, Kick::Enough) {
+        if next.is_some() || !matches!(kick, Kick::Enough) {
             drop(state);
             pool.act(kick);
-            wake(woken);
+            pool.let_in(next);
             state = pool.lock();
         }
         (state, now)
@@ -386,7 +400,7 @@ impl Drop for Worker {
 /// A thread's turn at one job.
 struct ThisTurn<'a> {
     pool: &'a Arc<Pool>,
-    holding: Holding,
+    place: Place,
     steps: usize,
 }
 
@@ -399,15 +413,24 @@ impl Turn for ThisTurn<'_> {
         self.steps += steps;
     }
 
-    fn hold(&mut self) -> bool {
-        if self.holding == Holding::Free {
-            let mut state = self.pool.lock();
-            if state.held >= self.pool.limits.held {
-                return false;
-            }
-            state.held += 1;
-            self.holding = Holding::Held;
+    fn hold(&mut self, holding: Holding, origin: &Origin) -> bool {
+        let reads = matches!(self.place.holding, Holding::Reading | Holding::Early);
+        let has_it = holding == self.place.holding || (reads && holding == Holding::Reading);
+        if holding == Holding::Free || has_it {
+            return true;
         }
+        let origin = origin.clone();
+        let other = Place { holding, origin };
+        let mut state = self.pool.lock();
+        if !state.places.take(&other) {
+            return false;
+        }
+        let before = mem::replace(&mut self.place, other);
+        state.give_back(&before);
+        let kick = self.pool.kick(&mut state, 0);
+        self.pool.publish(&state);
+        drop(state);
+        self.pool.act(kick);
         true
     }
 }

@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
-use gateway_core::{Application, Body};
+use gateway_core::{Application, Arrival, Body, ConnInfo};
 use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -12,6 +12,7 @@ use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tower::Service;
+use tower::util::MapRequest;
 
 /// Serves until it is dropped, on a runtime of its own.
 pub(crate) struct Server {
@@ -51,10 +52,17 @@ impl Server {
         let address = listener.local_addr().unwrap();
         runtime.spawn(async move {
             loop {
-                let Ok((socket, _)) = listener.accept().await else {
+                let Ok((socket, peer)) = listener.accept().await else {
                     continue;
                 };
-                let service = TowerToHyperService::new(service.clone());
+                // As a gateway does: one for the connection.
+                let conn = ConnInfo::new(peer, address);
+                let service = MapRequest::new(service.clone(), move |mut request: Request<_>| {
+                    let arrival = Arrival::over(conn.clone());
+                    request.extensions_mut().insert(arrival);
+                    request
+                });
+                let service = TowerToHyperService::new(service);
                 tokio::spawn(async move {
                     let mut builder =
                         hyper_util::server::conn::auto::Builder::new(TokioExecutor::new());
@@ -74,7 +82,7 @@ impl Server {
     pub(crate) fn connect(&self) -> TcpStream {
         let socket = TcpStream::connect(self.address).unwrap();
         socket
-            .set_read_timeout(Some(Duration::from_secs(20)))
+            .set_read_timeout(Some(Duration::from_secs(60)))
             .unwrap();
         socket.set_nodelay(true).unwrap();
         socket

@@ -263,7 +263,7 @@ impl<P, L> FrontEndServer<P, L> {
     }
 
     /// How long running requests have from the beginning of a shutdown until they are cut.
-    /// Default: 30 seconds.
+    /// Default: 8 seconds.
     pub fn shutdown_deadline(mut self, deadline: Duration) -> Self {
         self.lifetime.plan.deadline = deadline;
         self
@@ -281,7 +281,7 @@ impl<P: Protocol, L> FrontEndServer<P, L> {
     ) -> impl Future<Output = ()> + use<P, L, T, S, B>
     where
         T: AsyncRead + AsyncWrite + Unpin,
-        S: Service<Request<Body>, Response = Response<B>, Error: Into<BoxError>>,
+        S: Service<Request<Body>, Response = Response<B>, Error: Into<BoxError>> + Clone,
         B: http_body::Body<Error: Into<BoxError>>,
     {
         let codec = P::codec(&self.settings, self.lifetime.most_connections());
@@ -313,8 +313,8 @@ impl<P: Protocol, L: Listener> FrontEndServer<P, L> {
     /// The first SIGTERM or SIGINT (or the future of
     /// [`with_graceful_shutdown`](Self::with_graceful_shutdown)) begins it: nothing more is
     /// accepted, connections close with the end of their response, idle ones after the [grace
-    /// period](Self::shutdown_grace), and at the [deadline](Self::shutdown_deadline) what is left
-    /// is cut. A second signal ends the process at once, with exit code 130 or 143.
+    /// period](Self::shutdown_grace), and at the [deadline](Self::shutdown_deadline), or at a second
+    /// signal, what is left is cut. Of calls that never end [`block_on`](crate::block_on) takes care.
     ///
     /// # Errors
     ///
@@ -348,7 +348,7 @@ impl<P: Protocol, L: Listener> FrontEndServer<P, L> {
                     Ok(accepted) => accepted,
                     Err(error) => return debug!(%error, "handshake failed"),
                 };
-                let peer = conn.peer();
+                let peer = conn.peer().clone();
                 if front_ends.is_some_and(|known| peer.ip().is_none_or(|ip| !known.contains(&ip))) {
                     return warn!(%peer, "not one of FCGI_WEB_SERVER_ADDRS");
                 }
@@ -359,6 +359,9 @@ impl<P: Protocol, L: Listener> FrontEndServer<P, L> {
                     with_last_write: L::end_with_last_write,
                 };
                 Connection::new(io, codec, service, settings, closing, watch).await;
+                if admission.is_cut() {
+                    warn!(%peer, "connection cut");
+                }
                 // Not before here: a shutdown waits for connections that are still being closed.
                 drop(admission);
             }

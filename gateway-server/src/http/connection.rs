@@ -13,17 +13,18 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use bytes::{Buf, Bytes};
 use gateway_core::ConnInfo;
 use hyper::server::conn::{http1, http2};
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use pin_project_lite::pin_project;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep};
-use tracing::{debug, error};
+use tracing::{debug, error, warn};
 
 use super::exchange::{Exchange, Exchanges};
 use super::io::{Io, Kernel, Version};
 use super::pulse::{Pulse, Timeout};
 use super::service::sealed::Serve;
 use super::settings::Settings;
+use super::streams::Streams;
 use crate::listen::accept::Admission;
 use crate::shutdown::{Phase, Watch};
 
@@ -47,7 +48,6 @@ fn too_slow() -> Bytes {
 pub(crate) struct Protocols {
     pub(crate) settings: Arc<Settings>,
     one: http1::Builder,
-    two: http2::Builder<TokioExecutor>,
     look: Duration,
 }
 
@@ -64,22 +64,27 @@ impl Protocols {
         if settings.head_fields != 100 {
             one.max_headers(settings.head_fields);
         }
-        let mut two = http2::Builder::new(TokioExecutor::new());
+        Arc::new(Self {
+            look: settings.timeouts.look(),
+            settings: Arc::new(settings),
+            one,
+        })
+    }
+
+    fn two(&self, pulse: &Arc<Pulse>) -> http2::Builder<Streams> {
+        let settings = &self.settings;
+        let mut two = http2::Builder::new(Streams(Arc::clone(pulse)));
         two.timer(TokioTimer::new())
             .max_concurrent_streams(settings.streams)
             .max_header_list_size(u32::try_from(settings.head_bytes).unwrap_or(u32::MAX))
             .max_send_buf_size(settings.write_buffer)
             // A peer that is gone without a word is noticed although it is not idle.
             .keep_alive_interval(settings.timeouts.write)
-            .keep_alive_timeout(Duration::from_secs(20))
-            // WebSockets over HTTP/2 (RFC 8441).
-            .enable_connect_protocol();
-        Arc::new(Self {
-            look: settings.timeouts.look(),
-            settings: Arc::new(settings),
-            one,
-            two,
-        })
+            .keep_alive_timeout(Duration::from_secs(20));
+        if settings.http2_websockets {
+            two.enable_connect_protocol();
+        }
+        two
     }
 }
 
@@ -90,6 +95,7 @@ pin_project! {
         protocols: Arc<Protocols>,
         pulse: Arc<Pulse>,
         shutdown: Option<Watch>,
+        conn: ConnInfo,
         phase: Phase,
         timer: Timer,
         #[pin]
@@ -116,7 +122,7 @@ enum Protocol<T, S: Serve<K>, K> {
 }
 
 type One<T, S, K> = http1::UpgradeableConnection<TokioIo<Io<T>>, Exchanges<S, K>>;
-type Two<T, S, K> = http2::Connection<TokioIo<Io<T>>, Exchanges<S, K>, TokioExecutor>;
+type Two<T, S, K> = http2::Connection<TokioIo<Io<T>>, Exchanges<S, K>, Streams>;
 
 /// When the running timeout is over, and when to look again.
 #[derive(Debug)]
@@ -158,7 +164,7 @@ where
         Self {
             protocol: Protocol::Quiet {
                 io: Io::new(stream, Arc::clone(&pulse), kernel, admission),
-                exchange: Exchange::new(service, conn, Arc::clone(&pulse), settings),
+                exchange: Exchange::new(service, conn.clone(), Arc::clone(&pulse), settings),
                 seen: Vec::new(),
             },
             // Not in the wheel before it is polled.
@@ -166,6 +172,7 @@ where
             protocols,
             pulse,
             shutdown,
+            conn,
             phase: Phase::Serving,
             timer: Timer {
                 running: None,
@@ -197,7 +204,10 @@ where
                     this.pulse.drain();
                     let _ = this.protocol.say_goodbye();
                 }
-                Phase::Cut => return Poll::Ready(()),
+                Phase::Cut => {
+                    warn!(peer = %this.conn.peer(), "connection cut");
+                    return Poll::Ready(());
+                }
             }
         }
         loop {
@@ -249,7 +259,12 @@ where
     K: 'static,
 {
     /// Ready when the connection is over.
-    fn poll(&mut self, protocols: &Protocols, pulse: &Pulse, cx: &mut Context<'_>) -> Poll<()> {
+    fn poll(
+        &mut self,
+        protocols: &Protocols,
+        pulse: &Arc<Pulse>,
+        cx: &mut Context<'_>,
+    ) -> Poll<()> {
         loop {
             match self {
                 Self::Quiet { io, seen, .. } => {
@@ -272,6 +287,7 @@ where
                     return Poll::Ready(());
                 }
                 Self::Two(conn) => {
+                    pulse.look_with(cx.waker());
                     let ended = ready!(conn.as_mut().poll(cx));
                     log(&ended);
                     return Poll::Ready(());
@@ -293,7 +309,7 @@ where
     }
 
     /// Goes from quiet to the protocol that the first bytes are of.
-    fn begin(&mut self, protocols: &Protocols, pulse: &Pulse) {
+    fn begin(&mut self, protocols: &Protocols, pulse: &Arc<Pulse>) {
         let Self::Quiet {
             mut io,
             exchange,
@@ -312,7 +328,7 @@ where
         let io = TokioIo::new(io);
         *self = if is_two {
             pulse.share();
-            Self::Two(Box::pin(protocols.two.serve_connection(io, service)))
+            Self::Two(Box::pin(protocols.two(pulse).serve_connection(io, service)))
         } else {
             let conn = protocols.one.serve_connection(io, service);
             Self::One(Box::new(conn.with_upgrades()))
@@ -350,7 +366,7 @@ where
 
     /// Gives hyper's buffers back while a connection is idle: ten thousand of them would hold a
     /// hundred megabytes for nothing.
-    fn park(&mut self, protocols: &Protocols, pulse: &Pulse) {
+    fn park(&mut self, protocols: &Protocols, pulse: &Arc<Pulse>) {
         if !pulse.is_idle() || pulse.expects_more() {
             return;
         }
@@ -380,8 +396,7 @@ where
 fn log(ended: &hyper::Result<()>) {
     let Err(error) = ended else { return };
     let cause = error as &dyn Error;
-    // A body that is shorter than its Content-Length, or fields that contradict each other. Bodies
-    // that fail have said so themselves.
+    // Of a head, what hyper refuses and we let pass. Bodies that fail have said so themselves.
     let is_service = error.is_user() && (error.is_body_write_aborted() || error.source().is_none());
     if is_service {
         error!(error = cause, "response cannot be sent");

@@ -8,20 +8,22 @@ use std::sync::{Arc, LazyLock};
 use std::task::{Context, Poll, ready};
 
 use gateway_core::{Arrival, BoxError, ConnInfo, Failure};
-use http::header::{CONNECTION, CONTENT_LENGTH, EXPECT, HOST};
-use http::{Extensions, HeaderValue, Method, Request, Response, StatusCode, Version};
+use http::header::{CONNECTION, CONTENT_LENGTH, EXPECT, HOST, TRANSFER_ENCODING};
+use http::{Extensions, HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version};
 use http_body::Body as _;
 use hyper::body::Incoming;
+use hyper::upgrade::OnUpgrade;
 use pin_project_lite::pin_project;
-use tracing::error;
+use tracing::{error, warn};
 
 use super::check;
-use super::guard::{ResponseGuard, report_panic};
+use super::guard::{ResponseGuard, discard, report_panic};
 use super::pulse::Pulse;
-use super::request_body::{Framing, RequestBody, Upload};
+use super::request_body::{EndBy, RequestBody, Upload};
 use super::response_body::ResponseBody;
 use super::service::sealed::Serve;
 use super::settings::Settings;
+use crate::framing::{self, Asked, Content, Framing, Unsendable};
 use crate::log::access::Record;
 
 /// An empty [`Arrival`], with room beside it for what routers add. A map that is copied comes as large
@@ -85,8 +87,10 @@ impl<S> Exchange<S> {
         let mut around = Around {
             record: Record::begin(request.method(), request.uri(), &self.conn),
             version: request.version(),
-            is_connect: request.method() == Method::CONNECT,
-            is_head: request.method() == Method::HEAD,
+            asked: Asked::from(request.method()),
+            // hyper's mark that it will hand the connection over.
+            switches: request.extensions().get::<OnUpgrade>().is_some()
+                && request.method() != Method::CONNECT,
             upload: None,
             guard: ResponseGuard::new(Arc::clone(&self.pulse)),
         };
@@ -117,13 +121,13 @@ impl<S> Exchange<S> {
             if incoming.is_end_stream() {
                 return Err(incoming);
             }
-            let framing = match incoming.size_hint().exact() {
-                _ if is_two(around.version) => Framing::Stream,
-                Some(_) if waits => Framing::Withheld,
-                Some(length) => Framing::Length(length),
-                None => Framing::Chunked,
+            let end_by = match incoming.size_hint().exact() {
+                _ if is_two(around.version) => EndBy::Stream,
+                Some(_) if waits => EndBy::Withheld,
+                Some(length) => EndBy::Length(length),
+                None => EndBy::Chunked,
             };
-            let begun = Upload::new(Arc::clone(&self.pulse), framing);
+            let begun = Upload::new(Arc::clone(&self.pulse), end_by);
             let timeout = self.settings.timeouts.body;
             let most = self.settings.body_bytes;
             let body = RequestBody::new(incoming, Arc::clone(&begun), most, timeout);
@@ -181,8 +185,8 @@ struct Around {
     // Only where somebody reads the access log.
     record: Option<Box<Record>>,
     version: Version,
-    is_connect: bool,
-    is_head: bool,
+    asked: Asked,
+    switches: bool,
     upload: Option<Arc<Upload>>,
     guard: ResponseGuard,
 }
@@ -268,84 +272,89 @@ impl<S: Serve<K>, K> Future for ResponseFuture<S, K> {
             || upload.is_some_and(Upload::ends_connection);
         let response = match body_failure {
             Some(status) => Err(status),
-            None if response.as_ref().is_ok_and(is_interim) => {
-                error!("the service answered with an interim status");
-                Err(StatusCode::INTERNAL_SERVER_ERROR)
-            }
             None => response,
         };
         Poll::Ready(Ok(finish(response, closing, around)))
     }
 }
 
-/// Interim responses are not the service's to send: they would leave the client waiting for more.
-fn is_interim<B>(response: &Response<B>) -> bool {
-    let status = response.status();
-    status.is_informational() && status != StatusCode::SWITCHING_PROTOCOLS
-}
-
 /// Puts on the answer what the connection has to say.
 fn finish<B: http_body::Body>(
     response: Result<Response<B>, StatusCode>,
     closing: bool,
-    mut around: Around,
+    around: Around,
 ) -> Response<ResponseBody<B>> {
-    let mut response = match response {
-        Ok(response) => response.map(Some),
+    let judged = response.and_then(|response| match around.judge(&response) {
+        Ok(framing) => Ok((response.map(Some), framing)),
+        Err(unsendable) => {
+            let status = response.status().as_u16();
+            error!(status, "a response that cannot be sent: {unsendable}");
+            discard(response);
+            Err(StatusCode::INTERNAL_SERVER_ERROR)
+        }
+    });
+    let (mut response, framing) = match judged {
+        Ok(judged) => judged,
         Err(status) => {
             let mut response = Response::new(None);
             *response.status_mut() = status;
-            let length = HeaderValue::from_static("0");
-            response.headers_mut().insert(CONTENT_LENGTH, length);
-            response
+            (response, Framing::EMPTY)
         }
     };
     let is_two = is_two(around.version);
+    if !is_two {
+        // hyper writes what an application says here, such as a proxy the version of its backend.
+        *response.version_mut() = Version::HTTP_11;
+    }
+    obey(response.headers_mut(), framing);
     let status = response.status();
     around.guard.pulse.answering();
-    let upgrades =
-        status == StatusCode::SWITCHING_PROTOCOLS || (around.is_connect && status.is_success());
-    if upgrades && is_two {
-        around.guard.upgraded();
+    let upgrades = status == StatusCode::SWITCHING_PROTOCOLS
+        || (around.asked == Asked::Connect && status.is_success());
+    if is_two {
+        // GOAWAY says that a connection closes, and the stream's own task that it is a tunnel.
     } else if upgrades {
         around.guard.pulse.upgraded();
-    } else if closing && !is_two {
+    } else if closing {
         let close = HeaderValue::from_static("close");
         response.headers_mut().insert(CONNECTION, close);
     }
-    let is_bodiless = around.is_head || is_bodiless(status);
-    if is_two && is_bodiless {
-        // hyper sees to this in HTTP/1 only.
-        drop_body(&mut response);
-    }
     let record = around.record.map(|record| {
         let body = response.body().as_ref();
-        let has_body = !is_bodiless && body.is_some_and(|body| !body.is_end_stream());
+        let has_body =
+            framing.content != Content::Nothing && body.is_some_and(|body| !body.is_end_stream());
         record.answered(status, has_body)
     });
-    response.map(|body| ResponseBody::new(body, around.version, record, around.guard))
+    response.map(|body| ResponseBody::new(body, framing, around.version, record, around.guard))
 }
 
-/// RFC 9110 section 6.4.1: what has no content whatever its fields say.
-fn is_bodiless(status: StatusCode) -> bool {
-    matches!(
-        status,
-        StatusCode::SWITCHING_PROTOCOLS | StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED
-    )
+impl Around {
+    fn judge<B: http_body::Body>(&self, response: &Response<B>) -> Result<Framing, Unsendable> {
+        let body = response.body();
+        let exact = if body.is_end_stream() {
+            Some(0)
+        } else {
+            body.size_hint().exact()
+        };
+        let (status, fields) = (response.status(), response.headers());
+        framing::judge(self.asked, self.switches, status, fields, exact)
+    }
 }
 
-/// Leaves of the body of an answer that has none what its length says (RFC 9110 section 8.6).
-fn drop_body<B: http_body::Body>(response: &mut Response<Option<B>>) {
-    let body = response.body_mut().take();
-    let length = body.and_then(|body| body.size_hint().exact());
-    if let Some(length) = length
-        && length > 0
-        && response.status() != StatusCode::NO_CONTENT
-    {
-        let fields = response.headers_mut();
-        fields
-            .entry(CONTENT_LENGTH)
-            .or_insert_with(|| length.into());
+/// Makes the fields of a response say how it is sent. What is left out of them hyper says.
+fn obey(fields: &mut HeaderMap, framing: Framing) {
+    if framing.is_coded {
+        warn!("the Transfer-Encoding of a response is left out: it is the server's to say");
+        fields.remove(TRANSFER_ENCODING);
+    }
+    if framing.is_hidden {
+        framing::unhide(fields);
+    }
+    if !framing.agrees {
+        match framing.length {
+            Some(length) => drop(fields.insert(CONTENT_LENGTH, length.into())),
+            None => drop(fields.remove(CONTENT_LENGTH)),
+        }
     }
 }
 

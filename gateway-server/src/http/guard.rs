@@ -2,6 +2,7 @@
 //! what is said of a panic.
 
 use std::any::Any;
+use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
 
 use tracing::error;
@@ -12,29 +13,17 @@ use super::pulse::Pulse;
 #[derive(Debug)]
 pub(crate) struct ResponseGuard {
     pub(crate) pulse: Arc<Pulse>,
-    ended: bool,
 }
 
 impl ResponseGuard {
     pub(super) fn new(pulse: Arc<Pulse>) -> Self {
-        Self {
-            pulse,
-            ended: false,
-        }
-    }
-
-    /// The HTTP/2 stream is no longer HTTP.
-    pub(super) fn upgraded(&mut self) {
-        self.pulse.stream_upgraded();
-        self.ended = true;
+        Self { pulse }
     }
 }
 
 impl Drop for ResponseGuard {
     fn drop(&mut self) {
-        if !self.ended {
-            self.pulse.response_ended();
-        }
+        self.pulse.response_ended();
     }
 }
 
@@ -46,4 +35,11 @@ pub(crate) fn report_panic(panic: &(dyn Any + Send)) {
         .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
         .unwrap_or("(not text)");
     error!(message, "service panicked");
+}
+
+/// Drops what is the service's, whose destructor may panic.
+pub(super) fn discard<T>(value: T) {
+    if let Err(panic) = panic::catch_unwind(AssertUnwindSafe(|| drop(value))) {
+        report_panic(&*panic);
+    }
 }

@@ -23,9 +23,10 @@
 //! | [bytes](Server::max_header_size) and [fields](Server::max_headers) of a head | 64 KiB, 100 | 431 |
 //! | [bytes of a body](Server::max_body) | no limit | 413 |
 //! | [HTTP/2 streams](Server::max_concurrent_streams) of a connection | 200 | they wait |
-//! | [grace](Server::shutdown_grace) and [deadline](Server::shutdown_deadline) of a shutdown | 1 s, 30 s | idle closed; cut |
+//! | [grace](Server::shutdown_grace) and [deadline](Server::shutdown_deadline) of a shutdown | 1 s, 8 s | idle closed; cut |
 //!
-//! A slow client that moves is never cut off, however slow. On a quiet machine the timeouts cost
+//! The server never cuts off a slow client that moves, however slow. While a thread waits for one, a blocking application's
+//! adapter does ([`minimum_rate`](gateway_core::adapt::BlockingService::minimum_rate)). On a quiet machine the timeouts cost
 //! nothing that can be measured: one timer a connection, looked at every few seconds.
 //!
 //! # What is answered without asking the service
@@ -48,12 +49,29 @@
 //! After each of these but the last an HTTP/1 connection is closed, and so that the client can read
 //! the answer, what it is still sending is read and thrown away for up to three seconds.
 //!
+//! # Where a response ends
+//!
+//! A client that is told a wrong length reads the next response as part of this one. So what a service or a layer says
+//! about that is checked before the head leaves, over every protocol of this crate:
+//!
+//! | the response | what leaves |
+//! |---|---|
+//! | Content-Length that is no number, or differs from a body that knows its length | 500, and an error in the log |
+//! | Content-Length, and a body that does not know its length | counted: the piece that would exceed it is not sent; the connection ends (HTTP/2: the stream is reset) there, and where the body is too short |
+//! | equal Content-Length fields | one |
+//! | Transfer-Encoding | left out, and a warning in the log: the server chooses it |
+//! | 204, 2xx to CONNECT, 101 | no length |
+//! | 205 | empty |
+//! | 304, and any answer to HEAD | one length, as it was said, or none |
+//! | 1xx; 101 to a client that asked for no upgrade | 500, and an error in the log |
+//!
 //! # What a service sees
 //!
 //! [`Request<Body>`](gateway_core::Body), with who connected and the path as it came
 //! ([`RequestExt`](gateway_core::RequestExt)). A `100 Continue` is sent when the body is first read. When
 //! the client is gone, the request is dropped. Upgrades (`hyper::upgrade::on`, axum's WebSockets)
-//! work; an upgraded connection keeps its place under the limit and has no timeouts. A shutdown waits
+//! work; an upgraded connection keeps its place under the limit and has no timeouts. (Over HTTP/2 a tunnel is one
+//! stream among others; browsers open WebSockets there where [`http2_websockets`](Server::http2_websockets) invites them.) A shutdown waits
 //! for it: after the grace period, whatever waits for its input reads the end. Behind a reverse proxy, put `gateway_core::proxy::ProxyLayer` outermost.
 //!
 //! # Bodies that fail
@@ -100,6 +118,7 @@ mod response_body;
 mod server;
 mod service;
 mod settings;
+mod streams;
 
 use std::net::ToSocketAddrs;
 

@@ -1,8 +1,10 @@
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicUsize};
+use std::task::Waker;
 use std::time::Duration;
 
 use super::settings::Timeouts;
+use crate::waker::WakerSlot;
 
 /// What one connection is doing, written down by whoever sees it (the stream, the service, the
 /// bodies) and read by the connection's task to tell which timeout runs.
@@ -22,6 +24,9 @@ pub(crate) struct Pulse {
     unsent: AtomicU32,
     // Responses that are not finished.
     responses: AtomicU32,
+    // HTTP/2: tasks that run.
+    streams: AtomicU32,
+    connection: WakerSlot,
     // Bytes in the kernel when it last took no more.
     queued: AtomicUsize,
     flags: Flags,
@@ -317,11 +322,22 @@ impl Pulse {
         }
     }
 
-    /// An HTTP/2 stream has become something else. Nobody tells us when that ends, so the
-    /// connection is never idle again.
-    pub(crate) fn stream_upgraded(&self) {
-        self.count_response(u32::MAX);
-        self.uploads.fetch_add(1, Relaxed);
+    /// The task of an HTTP/2 stream was spawned.
+    pub(crate) fn stream_began(&self) {
+        self.streams.fetch_add(1, Relaxed);
+    }
+
+    /// It has ended. The connection's task may have looked before, when the last bytes were handed to it.
+    pub(crate) fn stream_ended(&self) {
+        self.streams.fetch_sub(1, Relaxed);
+        if self.settle() {
+            self.connection.wake();
+        }
+    }
+
+    /// Who is to look when the last stream has ended.
+    pub(crate) fn look_with(&self, waker: &Waker) {
+        self.connection.register(waker);
     }
 
     pub(crate) fn upload_began(&self) {
@@ -383,15 +399,18 @@ impl Pulse {
     }
 
     /// Goes from busy to idle when nothing is left to do. Two threads that end the last response
-    /// and the last body at the same moment may each miss the other, so the connection looks too.
-    pub(crate) fn settle(&self) {
-        if self.stage() == Stage::Busy
+    /// and the last body at the same moment may each miss the other, so the connection looks too. Says
+    /// whether it did.
+    pub(crate) fn settle(&self) -> bool {
+        let settles = self.stage() == Stage::Busy
             && self.responses.load(Relaxed) == 0
             && self.uploads.load(Relaxed) == 0
-        {
+            && self.streams.load(Relaxed) == 0;
+        if settles {
             let ahead = self.flags.ahead.load(Relaxed);
             self.enter(if ahead { Stage::Head } else { Stage::Idle });
         }
+        settles
     }
 
     /// The head of an HTTP/1 answer is handed over.

@@ -40,7 +40,7 @@ struct Stall {
 #[derive(Debug)]
 pub(crate) struct Upload {
     pulse: Arc<Pulse>,
-    framing: Framing,
+    end_by: EndBy,
     // The connection's task, once it has polled the service's future.
     home: OnceLock<Waker>,
     failure: AtomicU8,
@@ -51,7 +51,7 @@ pub(crate) struct Upload {
 
 /// How the end of a body is told from the next request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Framing {
+pub(crate) enum EndBy {
     /// By HTTP/2.
     Stream,
     /// By chunks, and perhaps trailers after them.
@@ -70,11 +70,11 @@ const STALLED: u8 = 2;
 const BROKEN: u8 = 3;
 
 impl Upload {
-    pub(crate) fn new(pulse: Arc<Pulse>, framing: Framing) -> Arc<Self> {
+    pub(crate) fn new(pulse: Arc<Pulse>, end_by: EndBy) -> Arc<Self> {
         pulse.upload_began();
         Arc::new(Self {
             pulse,
-            framing,
+            end_by,
             home: OnceLock::new(),
             failure: AtomicU8::new(0),
             finished: AtomicBool::new(false),
@@ -92,7 +92,7 @@ impl Upload {
     /// waits.
     fn is_at_home(&self, cx: &Context<'_>) -> bool {
         let home = self.home.get();
-        self.framing != Framing::Stream && home.is_some_and(|home| home.will_wake(cx.waker()))
+        self.end_by != EndBy::Stream && home.is_some_and(|home| home.will_wake(cx.waker()))
     }
 
     /// Whether the connection has to end with the answer that is about to be sent.
@@ -108,10 +108,10 @@ impl Upload {
         if self.finished.load(Ordering::Acquire) {
             return false;
         }
-        match self.framing {
-            Framing::Stream => false,
-            Framing::Chunked | Framing::Withheld => true,
-            Framing::Length(length) => length > THROWN_AWAY && self.dropped.load(Ordering::Acquire),
+        match self.end_by {
+            EndBy::Stream => false,
+            EndBy::Chunked | EndBy::Withheld => true,
+            EndBy::Length(length) => length > THROWN_AWAY && self.dropped.load(Ordering::Acquire),
         }
     }
 
@@ -239,7 +239,7 @@ impl Stall {
     }
 
     fn moved(&mut self, upload: &Upload) {
-        if upload.framing != Framing::Stream {
+        if upload.end_by != EndBy::Stream {
             upload.pulse.upload_moved();
         }
         if let (Some(timeout), Some(waiting)) = (self.timeout, &mut self.sleep) {

@@ -1,3 +1,5 @@
+use std::error::Error;
+use std::fmt;
 use std::panic::{self, AssertUnwindSafe};
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -5,11 +7,13 @@ use std::task::{Context, Poll};
 use bytes::Buf;
 use gateway_core::{BoxError, Reported};
 use http::Version;
+use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 use tracing::{debug, error};
 
 use super::guard::{ResponseGuard, report_panic};
+use crate::framing::{Content, Framing};
 use crate::log::access::Record;
 
 pin_project! {
@@ -35,6 +39,9 @@ pin_project! {
 }
 
 struct Watch {
+    framing: Framing,
+    // Bytes still to come, where the client was told how many.
+    left: Option<u64>,
     record: Option<Box<Record>>,
     version: Version,
     // HTTP/2: the last piece has not been asked to be followed yet.
@@ -50,6 +57,7 @@ impl<B> ResponseBody<B> {
     /// A response with no body at all if it is `None`.
     pub(crate) fn new(
         body: Option<B>,
+        framing: Framing,
         version: Version,
         record: Option<Box<Record>>,
         guard: ResponseGuard,
@@ -57,6 +65,11 @@ impl<B> ResponseBody<B> {
         Self {
             body,
             watch: Watch {
+                framing,
+                left: match framing.content {
+                    Content::Exactly(length) => Some(length),
+                    Content::Nothing | Content::ToTheEnd => None,
+                },
                 record,
                 version,
                 unsent: false,
@@ -84,9 +97,12 @@ where
             return Poll::Ready(Some(Err(*error)));
         }
         this.watch.asked();
-        let Some(mut body) = this.body.as_pin_mut() else {
+        let Some(mut body) = this.body.as_pin_mut().filter(|_| !this.watch.is_nothing()) else {
             return Poll::Ready(None);
         };
+        if this.watch.is_short() && body.is_end_stream() {
+            return this.watch.mislead(Misled::Short, cx);
+        }
         // A panic here would end the connection's task: all streams of it, over HTTP/2.
         let polled = panic::catch_unwind(AssertUnwindSafe(|| body.as_mut().poll_frame(cx)));
         let polled = match polled {
@@ -98,13 +114,21 @@ where
             }
         };
         match polled {
-            Poll::Ready(Some(Ok(frame))) => {
+            Poll::Ready(Some(Ok(mut frame))) => {
+                if let Err(misled) = this.watch.count(&frame) {
+                    return this.watch.mislead(misled, cx);
+                }
+                if let Some(trailers) = frame.trailers_mut() {
+                    // RFC 9110 section 6.5.1: not in a trailer section.
+                    trailers.remove(CONTENT_LENGTH);
+                    trailers.remove(TRANSFER_ENCODING);
+                }
                 this.watch.gave(&frame, body.is_end_stream());
                 Poll::Ready(Some(Ok(frame)))
             }
             Poll::Ready(Some(Err(error))) => {
                 let error = error.into();
-                let cause = &*error as &(dyn std::error::Error + 'static);
+                let cause = &*error as &(dyn Error + 'static);
                 if Reported::is_behind(cause) {
                     debug!(error = cause, "response body failed");
                 } else {
@@ -112,6 +136,7 @@ where
                 }
                 this.watch.fail(error, cx)
             }
+            Poll::Ready(None) if this.watch.is_short() => this.watch.mislead(Misled::Short, cx),
             Poll::Ready(None) => {
                 this.watch.completed();
                 Poll::Ready(None)
@@ -121,16 +146,83 @@ where
     }
 
     fn is_end_stream(&self) -> bool {
-        self.watch.failure.is_none() && self.body.as_ref().is_none_or(Body::is_end_stream)
+        if self.watch.is_nothing() {
+            // Over HTTP/1 hyper leaves a length out that a response without a body has; it is
+            // told of a body then that is not asked for anything, HEAD and 304 being what they are.
+            return self.watch.version == Version::HTTP_2 || self.watch.framing.length.is_none();
+        }
+        self.watch.failure.is_none()
+            && !self.watch.is_short()
+            && self.body.as_ref().is_none_or(Body::is_end_stream)
     }
 
     fn size_hint(&self) -> SizeHint {
-        let body = self.body.as_ref();
-        body.map_or(SizeHint::with_exact(0), Body::size_hint)
+        let watch = &self.watch;
+        let nothing = watch
+            .is_nothing()
+            .then(|| watch.framing.length.unwrap_or(0));
+        match (nothing.or(watch.left), &self.body) {
+            (Some(length), _) => SizeHint::with_exact(length),
+            (None, Some(body)) => body.size_hint(),
+            (None, None) => SizeHint::with_exact(0),
+        }
     }
 }
 
+/// How a body differs from the length that the client was told.
+#[derive(Debug)]
+enum Misled {
+    Short,
+    Long,
+}
+
+impl fmt::Display for Misled {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Short => "the response body is shorter than its Content-Length",
+            Self::Long => "the response body is longer than its Content-Length",
+        })
+    }
+}
+
+impl Error for Misled {}
+
 impl Watch {
+    fn is_nothing(&self) -> bool {
+        self.framing.content == Content::Nothing
+    }
+
+    /// Whether the client waits for more than it was sent.
+    fn is_short(&self) -> bool {
+        self.left.is_some_and(|left| left > 0)
+    }
+
+    /// Takes a frame off what is still to come.
+    fn count<D: Buf>(&mut self, frame: &Frame<D>) -> Result<(), Misled> {
+        let Some(left) = &mut self.left else {
+            return Ok(());
+        };
+        match frame.data_ref() {
+            Some(data) => {
+                let length = data.remaining() as u64;
+                *left = left.checked_sub(length).ok_or(Misled::Long)?;
+                Ok(())
+            }
+            None if *left > 0 => Err(Misled::Short),
+            None => Ok(()),
+        }
+    }
+
+    /// The rest of the connection would be read as something else than it is.
+    fn mislead<T>(
+        &mut self,
+        misled: Misled,
+        cx: &Context<'_>,
+    ) -> Poll<Option<Result<T, BoxError>>> {
+        error!("{misled}");
+        self.fail(misled.into(), cx)
+    }
+
     fn asked(&mut self) {
         if self.unsent {
             self.unsent = false;
@@ -149,7 +241,7 @@ impl Watch {
         if let Some(record) = &mut self.record {
             record.sent(frame.data_ref().map_or(0, Buf::remaining));
         }
-        if is_last {
+        if is_last && !self.is_short() {
             self.completed();
         }
     }

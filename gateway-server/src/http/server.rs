@@ -229,6 +229,15 @@ impl<L> Server<L> {
         self
     }
 
+    /// Tells HTTP/2 clients that they may open WebSockets in a stream, by CONNECT (RFC 8441). Default: they
+    /// are not told, and browsers open a connection of HTTP/1.1 for each, which any service understands.
+    /// For services that answer this CONNECT: axum's `WebSocketUpgrade` does, below `any` or `connect`, and
+    /// not below `get`.
+    pub fn http2_websockets(mut self) -> Self {
+        self.settings.http2_websockets = true;
+        self
+    }
+
     /// Stops when `signal` is ready, instead of at SIGTERM and SIGINT, which are then not touched.
     pub fn with_graceful_shutdown(
         mut self,
@@ -247,7 +256,7 @@ impl<L> Server<L> {
     }
 
     /// How long running requests have from the beginning of a shutdown until they are cut.
-    /// Default: 30 seconds.
+    /// Default: 8 seconds.
     pub fn shutdown_deadline(mut self, deadline: Duration) -> Self {
         self.lifetime.plan.deadline = deadline;
         self
@@ -295,9 +304,12 @@ impl<L: Listener> Server<L> {
     /// [`with_graceful_shutdown`](Self::with_graceful_shutdown)) begins it: nothing more is
     /// accepted, answers say `Connection: close` and HTTP/2 GOAWAY, idle connections are closed
     /// after the [grace period](Self::shutdown_grace), running requests are finished, and at the
-    /// [deadline](Self::shutdown_deadline) what is left is cut. The [`Outcome`] tells, as does the
-    /// log. A second signal ends the process at once, with exit code 130 or 143; so does one that
-    /// comes after this has returned, while the program is still on its way out.
+    /// [deadline](Self::shutdown_deadline), or at a second signal, what is left is cut. The [`Outcome`]
+    /// tells, as does the log. When this has returned, signals do again what they do by default.
+    ///
+    /// Cutting a request drops its future. It does not end a call that runs on a blocking thread, and a
+    /// runtime that is dropped waits for those, however long: [`block_on`](crate::block_on) does not, and
+    /// [`Outcome::time_left`] shows what to do about a runtime of your own.
     ///
     /// Connections that were upgraded (WebSockets) are waited for. When idle connections are closed,
     /// whatever waits for input in one reads its end; it can still send, and has until the deadline

@@ -15,6 +15,8 @@ pub(crate) struct Settings {
     pub(crate) write_buffer: usize,
     /// Streams that an HTTP/2 client may have open at a time.
     pub(crate) streams: u32,
+    /// Whether HTTP/2 clients are told that they may open WebSockets (RFC 8441).
+    pub(crate) http2_websockets: bool,
 }
 
 /// `None` is for ever.
@@ -37,6 +39,7 @@ impl Default for Settings {
             body_bytes: None,
             write_buffer: 64 * 1024,
             streams: 200,
+            http2_websockets: false,
         }
     }
 }

@@ -1,8 +1,10 @@
 //! The accept loop, for every protocol: a limit that waits, errors that do not spin.
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::io::{self, ErrorKind};
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -10,6 +12,8 @@ use tokio::time;
 use tracing::{debug, warn};
 
 use crate::Listener;
+#[cfg(feature = "_wire")]
+use crate::shutdown::Phase;
 use crate::shutdown::{Shutdown, Tracked, tell_supervisor};
 
 /// The pause after the first error of the listening socket.
@@ -26,6 +30,12 @@ pub(crate) struct Admission {
 }
 
 impl Admission {
+    /// Whether a shutdown has cut what was still open.
+    #[cfg(feature = "_wire")]
+    pub(crate) fn is_cut(&self) -> bool {
+        self.shutdown().phase() == Phase::Cut
+    }
+
     /// The shutdown that waits.
     pub(crate) fn shutdown(&self) -> &Shutdown {
         self.tracked.shutdown()
@@ -97,11 +107,11 @@ pub(crate) async fn accept<L, S, F>(
     listener.last_call();
     while let Ok(permit) = Arc::clone(limit).try_acquire_owned() {
         // Ready at once or not at all. A budget: a flood must not keep us here.
-        let accepted = tokio::task::unconstrained(time::timeout(Duration::ZERO, listener.accept()));
-        match accepted.await {
-            Ok(Ok(handshake)) => start(handshake, permit),
-            Ok(Err(error)) if of_one_connection(&error) => {}
-            Ok(Err(_)) | Err(_) => break,
+        let mut accepted = pin!(tokio::task::unconstrained(listener.accept()));
+        match poll_fn(|cx| Poll::Ready(accepted.as_mut().poll(cx))).await {
+            Poll::Ready(Ok(handshake)) => start(handshake, permit),
+            Poll::Ready(Err(error)) if of_one_connection(&error) => {}
+            Poll::Ready(Err(_)) | Poll::Pending => break,
         }
     }
 }

@@ -4,3 +4,5 @@
 pub(crate) mod access;
 #[cfg(feature = "http")]
 pub mod common;
+#[cfg(feature = "listen")]
+pub(crate) mod operator;

@@ -8,6 +8,7 @@
 //! ```
 //! It is over as soon as no connection is left, whichever phase that happens in.
 
+mod alarm;
 mod outcome;
 mod phases;
 mod signals;

@@ -1,5 +1,6 @@
 use std::fmt;
 use std::process::{ExitCode, Termination};
+use std::time::Duration;
 
 use super::signals::Signal;
 
@@ -12,6 +13,7 @@ pub struct Outcome {
     pub(super) finished: usize,
     pub(super) cut: usize,
     pub(super) hurried: Option<Signal>,
+    pub(super) time_left: Duration,
 }
 
 impl Outcome {
@@ -31,6 +33,27 @@ impl Outcome {
     #[must_use]
     pub fn hurried(&self) -> Option<Signal> {
         self.hurried
+    }
+
+    /// What was left of the deadline when the server had stopped: how long the program may still wait
+    /// for calls that run on blocking threads although their clients are gone. Nothing where some were cut.
+    ///
+    /// ```no_run
+    /// # use gateway_core::{Environ, Reply};
+    /// # use gateway_server::{Outcome, http::Server};
+    /// # fn hello(_: &mut Environ) -> Reply { Reply::text("Hello World!") }
+    /// fn main() -> std::io::Result<Outcome> {
+    ///     let runtime = tokio::runtime::Runtime::new()?;
+    ///     let server = Server::bind("127.0.0.1:8080")?;
+    ///     let outcome = runtime.block_on(server.serve_app(hello))?;
+    ///     // Dropped, it would wait for a call that never ends.
+    ///     runtime.shutdown_timeout(outcome.time_left());
+    ///     Ok(outcome)
+    /// }
+    /// ```
+    #[must_use]
+    pub fn time_left(&self) -> Duration {
+        self.time_left
     }
 
     /// Whether nothing was cut.

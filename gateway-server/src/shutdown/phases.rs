@@ -3,12 +3,12 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 use std::task::{Context, Poll, Waker};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 use tokio::sync::futures::OwnedNotified;
-use tokio::time;
 
+use super::alarm::alarm;
 use super::outcome::Outcome;
 use super::signals::Signal;
 use super::supervisor::tell_supervisor;
@@ -26,7 +26,8 @@ impl Default for Plan {
     fn default() -> Self {
         Self {
             grace: Duration::from_secs(1),
-            deadline: Duration::from_secs(30),
+            // A container has ten seconds from its SIGTERM to its SIGKILL.
+            deadline: Duration::from_secs(8),
         }
     }
 }
@@ -128,19 +129,29 @@ impl Shutdown {
         }
     }
 
+    /// Whether no connection is left before `patience` is over.
+    async fn emptied_within(&self, patience: Duration) -> bool {
+        tokio::select! {
+            biased;
+            () = self.emptied() => true,
+            () = alarm(patience) => false,
+        }
+    }
+
     /// Runs a shutdown from its beginning to its end, after the accept loop has stopped.
     pub(crate) async fn run(&self, plan: Plan, hurry: impl Future<Output = Signal>) -> Outcome {
         tell_supervisor(sd_notify::NotifyState::Stopping);
         let waiting = self.open();
+        let began = Instant::now();
         let steps = async {
             self.advance(Phase::Draining);
-            let started = time::Instant::now();
-            if time::timeout(plan.grace, self.emptied()).await.is_ok() {
+            let grace = plan.grace.min(plan.deadline);
+            if self.emptied_within(grace).await {
                 return;
             }
             self.advance(Phase::Closing);
-            let deadline = started + plan.deadline;
-            let _ = time::timeout_at(deadline, self.emptied()).await;
+            self.emptied_within(plan.deadline.saturating_sub(began.elapsed()))
+                .await;
         };
         let hurried = tokio::select! {
             biased;
@@ -151,12 +162,15 @@ impl Shutdown {
         self.advance(Phase::Cut);
         if cut > 0 {
             // Dropping takes no time, but it happens in the connections' own tasks.
-            let _ = time::timeout(Duration::from_secs(1), self.emptied()).await;
+            self.emptied_within(Duration::from_secs(1)).await;
         }
+        let is_clean = cut == 0 && hurried.is_none();
+        let time_left = plan.deadline.saturating_sub(began.elapsed());
         Outcome {
             finished: waiting.saturating_sub(cut),
             cut,
             hurried,
+            time_left: if is_clean { time_left } else { Duration::ZERO },
         }
     }
 }

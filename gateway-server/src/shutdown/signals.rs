@@ -4,6 +4,17 @@ use std::io;
 use std::sync::Arc;
 #[cfg(unix)]
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+#[cfg(unix)]
+use std::thread;
+
+#[cfg(unix)]
+use signal_hook::{
+    consts::{SIGINT, SIGTERM},
+    flag::register_conditional_default,
+    iterator::Handle,
+};
+#[cfg(unix)]
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 /// A signal that ends a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,15 +48,16 @@ impl fmt::Display for Signal {
 
 /// SIGTERM and SIGINT from the moment this is made, one at a time.
 ///
-/// From then on they no longer end the process by themselves, and tokio never gives them back. So
-/// when the last of these is dropped, each signal ends the process at once with its exit code: a
-/// program that hangs on its way out (a runtime waits for blocking threads) can still be stopped.
+/// A thread of their own hears them: the runtime would not, while all of its workers are blocked.
+///
+/// From then on they no longer end the process by themselves, and nothing gives them back. So when the last of these is dropped, each signal has its default action again: a program that hangs
+/// on its way out (a runtime waits for blocking threads) can still be stopped.
 #[derive(Debug)]
 pub(crate) struct Signals {
     #[cfg(unix)]
-    interrupt: tokio::signal::unix::Signal,
+    heard: UnboundedReceiver<Signal>,
     #[cfg(unix)]
-    terminate: tokio::signal::unix::Signal,
+    handle: Handle,
 }
 
 /// How many hear signals at present.
@@ -59,24 +71,27 @@ static UNHEARD: std::sync::OnceLock<Arc<AtomicBool>> = std::sync::OnceLock::new(
 impl Signals {
     #[cfg(unix)]
     pub(crate) fn listen() -> io::Result<Self> {
-        use tokio::signal::unix::{SignalKind, signal};
-        let signals = Self {
-            interrupt: signal(SignalKind::interrupt())?,
-            terminate: signal(SignalKind::terminate())?,
-        };
+        let mut signals = signal_hook::iterator::Signals::new([SIGINT, SIGTERM])?;
+        let handle = signals.handle();
+        let (tell, heard) = unbounded_channel();
+        thread::Builder::new()
+            .name("signals".into())
+            .spawn(move || {
+                for signal in signals.forever() {
+                    let signal = match signal {
+                        SIGINT => Signal::Interrupt,
+                        _ => Signal::Terminate,
+                    };
+                    let _ = tell.send(signal);
+                }
+            })?;
+        let signals = Self { heard, handle };
         HEARING.fetch_add(1, Ordering::AcqRel);
         let unheard = UNHEARD.get_or_init(|| {
             let unheard = Arc::new(AtomicBool::new(false));
-            for (kind, signal) in [
-                (SignalKind::interrupt(), Signal::Interrupt),
-                (SignalKind::terminate(), Signal::Terminate),
-            ] {
+            for signal in [SIGINT, SIGTERM] {
                 // What cannot be registered stays as it was: swallowed.
-                let _ = signal_hook::flag::register_conditional_shutdown(
-                    kind.as_raw_value(),
-                    signal.exit_code().into(),
-                    Arc::clone(&unheard),
-                );
+                let _ = register_conditional_default(signal, Arc::clone(&unheard));
             }
             unheard
         });
@@ -91,9 +106,10 @@ impl Signals {
 
     #[cfg(unix)]
     pub(crate) async fn next(&mut self) -> Signal {
-        tokio::select! {
-            _ = self.interrupt.recv() => Signal::Interrupt,
-            _ = self.terminate.recv() => Signal::Terminate,
+        match self.heard.recv().await {
+            Some(signal) => signal,
+            // Its thread lives as long as this.
+            None => std::future::pending().await,
         }
     }
 
@@ -110,6 +126,7 @@ impl Signals {
 #[cfg(unix)]
 impl Drop for Signals {
     fn drop(&mut self) {
+        self.handle.close();
         if HEARING.fetch_sub(1, Ordering::AcqRel) == 1
             && let Some(unheard) = UNHEARD.get()
         {

@@ -306,4 +306,23 @@ proptest! {
         prop_assert_eq!(decode(head.script_name()), script.as_bytes());
         prop_assert_eq!(decode(head.path_info()), info.as_bytes());
     }
+
+    /// Else a consumer that redirects other spellings would send the client to a path that it has
+    /// not asked for, and again from there.
+    #[test]
+    fn a_decoded_path_is_spelled_canonically(
+        request_uri in proptest::option::of("/old[a-z%]{0,4}"),
+        script in "(/[a-z~.%\u{e9}]{1,4})?",
+        info in proptest::collection::vec(prop_oneof![Just(b'/'), Just(b'%'), Just(b'\\'), any::<u8>()], 0..12),
+    ) {
+        let info = [b"/new", info.as_slice()].concat();
+        let mut variables: Vec<(&str, &[u8])> = vec![("SCRIPT_NAME", script.as_bytes()), ("PATH_INFO", &info)];
+        variables.extend(request_uri.as_deref().map(|uri| ("REQUEST_URI", uri.as_bytes())));
+        let head = head(&variables, None).unwrap();
+        for path in [head.client_path(), head.uri.path()] {
+            prop_assert_eq!(gateway_core::Spelling::of(path).canonical(), path);
+        }
+        let decode = |raw: &str| percent_encoding::percent_decode_str(raw).collect::<Vec<u8>>();
+        prop_assert_eq!(decode(head.path_info()), info);
+    }
 }

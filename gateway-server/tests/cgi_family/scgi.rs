@@ -10,7 +10,7 @@ use gateway_server::scgi::Server;
 
 front_end!(Server);
 
-fn netstring(variables: &[(&str, &str)]) -> Vec<u8> {
+pub(crate) fn netstring(variables: &[(&str, &str)]) -> Vec<u8> {
     let headers: Vec<u8> = variables
         .iter()
         .flat_map(|(name, value)| format!("{name}\0{value}\0").into_bytes())

@@ -5,6 +5,8 @@
     reason = "each test file uses its part"
 )]
 
+pub(crate) mod framing;
+
 use std::net::SocketAddr;
 use std::time::Duration;
 

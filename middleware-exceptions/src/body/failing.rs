@@ -36,7 +36,7 @@ impl Failing {
             return Poll::Ready(None);
         }
         ready!(self.finishing.poll_told(cx));
-        if mem::take(&mut self.append) {
+        if mem::take(&mut self.append) && self.finishing.is_shown() {
             let text = format!("\n\n{}", self.finishing.text());
             return Poll::Ready(Some(Ok(Frame::data(Bytes::from(text)))));
         }

@@ -128,7 +128,10 @@ where
             Err(caught) => Cause::of_panic(caught).into(),
         };
         let flush = witness.config().flush;
-        let finishing = Finishing::new(outcome, Stage::Body, witness);
+        let mut finishing = Finishing::new(outcome, Stage::Body, witness);
+        if !watch.may_append {
+            finishing = finishing.for_the_log_alone();
+        }
         watch.failing = Some(Box::new(Failing {
             error: Some(BodyError {
                 id: finishing.id(),

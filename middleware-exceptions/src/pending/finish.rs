@@ -21,13 +21,17 @@ use crate::{
     },
     frames::{Note, Traceback},
     pending::{
+        owner::Asking,
         ready::{Ready, prepare},
         tell::{is_heard, tell},
         worker::{self, Signal},
     },
     render,
     report::Report,
-    request::{accept::Format, gate::Verdict},
+    request::{
+        accept::Format,
+        gate::{Judged, Verdict},
+    },
 };
 
 /// A failure that is being reported. Dropped before it is through, it goes on elsewhere.
@@ -36,7 +40,8 @@ pub(crate) struct Finishing {
     report: Option<Arc<Report>>,
     status: StatusCode,
     config: Arc<Config>,
-    verdict: Verdict,
+    judged: Judged,
+    asking: Option<Asking>,
     format: Format,
     is_head: bool,
     waiting: Option<Arc<Signal>>,
@@ -57,7 +62,8 @@ impl Finishing {
             told: report.is_none(),
             report,
             config: Arc::clone(witness.config()),
-            verdict: witness.verdict(),
+            judged: witness.judged(),
+            asking: None,
             format: witness.format(),
             is_head: witness.is_head(),
             waiting: None,
@@ -74,6 +80,7 @@ impl Finishing {
         if self.told {
             return Poll::Ready(());
         }
+        ready!(self.poll_owner(cx));
         let Some(report) = &self.report else {
             return Poll::Ready(());
         };
@@ -96,8 +103,36 @@ impl Finishing {
         Poll::Ready(())
     }
 
+    /// Ready when the verdict is final.
+    fn poll_owner(&mut self, cx: &Context<'_>) -> Poll<()> {
+        if let Judged::ButForTheOwner(facts) = &self.judged {
+            let asking = (self.asking).get_or_insert_with(|| Asking::new(facts.as_ref().clone()));
+            self.judged = Judged::Finally(ready!(asking.poll(cx)));
+        }
+        Poll::Ready(())
+    }
+
+    /// Nothing of it will be shown: the head is out, and there is no text to append to.
+    pub(crate) fn for_the_log_alone(mut self) -> Self {
+        self.judged = Judged::Finally(Verdict::Production);
+        self
+    }
+
+    /// Whether the client may see details. Known when the observers and the log have it.
+    pub(crate) fn is_shown(&self) -> bool {
+        matches!(self.judged, Judged::Finally(Verdict::Shown))
+    }
+
+    fn verdict(&self) -> Verdict {
+        match &self.judged {
+            Judged::Finally(verdict) => verdict.clone(),
+            // Not reported, so not asked either.
+            Judged::ButForTheOwner(_) => Verdict::Production,
+        }
+    }
+
     fn wants_frames(&self) -> bool {
-        self.verdict == Verdict::Shown || is_heard(&self.config)
+        self.is_shown() || is_heard(&self.config)
     }
 
     /// The clean response, where one is still possible. `None` is the content of one to HEAD.
@@ -106,7 +141,7 @@ impl Finishing {
             None => render::plain(self.status),
             Some(report) => {
                 let renderer = &self.config.renderer;
-                let mut response = render::response(report, self.verdict, self.format, renderer);
+                let mut response = render::response(report, &self.verdict(), self.format, renderer);
                 // For `gateway_core::testing::Client`, and nobody on the wire.
                 let text = FailureText::new(AsText(Arc::clone(report)));
                 response.extensions_mut().insert(text);

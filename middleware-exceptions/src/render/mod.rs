@@ -18,7 +18,7 @@ use crate::{
 /// The response to a failure. Nothing of the response that failed is in it.
 pub(crate) fn response(
     report: &Report,
-    verdict: Verdict,
+    verdict: &Verdict,
     format: Format,
     renderer: &Renderer,
 ) -> Response<Bytes> {
@@ -49,7 +49,7 @@ fn ours(page: &Page<'_>, renderer: &Renderer) -> Rendered {
             Rendered::new(Format::Text.content_type(), text::fixed(page.id()))
         }
         (Verdict::Withheld(reason), Format::Problem) => {
-            let json = problem::withheld(page.id(), page.status(), &reason);
+            let json = problem::withheld(page.id(), page.status(), reason);
             Rendered::new(format.content_type(), json)
         }
         (Verdict::Withheld(reason), _) => {

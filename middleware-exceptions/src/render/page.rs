@@ -26,7 +26,7 @@ pub(crate) type RenderFn = dyn Fn(&Page<'_>) -> Option<Rendered> + Send + Sync;
 #[derive(Debug)]
 pub struct Page<'a> {
     pub(crate) report: &'a Report,
-    pub(crate) verdict: Verdict,
+    pub(crate) verdict: &'a Verdict,
     pub(crate) format: Format,
 }
 
@@ -52,7 +52,7 @@ impl Page<'_> {
     /// Everything; `None` for whom it is not meant.
     #[must_use]
     pub fn report(&self) -> Option<&Report> {
-        (self.verdict == Verdict::Shown).then_some(self.report)
+        (*self.verdict == Verdict::Shown).then_some(self.report)
     }
 }
 

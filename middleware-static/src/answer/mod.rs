@@ -1,6 +1,7 @@
 //! From a file to the answer: its validators and fields, what is kept of it, and the response.
 
 pub(crate) mod cache;
+pub(crate) mod fields;
 pub(crate) mod prepared;
 pub(crate) mod representation;
 pub(crate) mod response;

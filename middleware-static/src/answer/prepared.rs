@@ -7,6 +7,7 @@ use std::io;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 
+use crate::answer::fields;
 use crate::answer::representation::Representation;
 use crate::answer::response::{plain, response};
 use crate::body::{Piece, ResponseBody};
@@ -34,7 +35,7 @@ impl Prepared<'_> {
             match conditional::evaluate(ask.method, ask.headers, self.representation.validators()) {
                 Decision::Proceed => {}
                 Decision::NotModified => return Ok(self.not_modified()),
-                Decision::Failed => return Ok(plain(ask, StatusCode::PRECONDITION_FAILED)),
+                Decision::Failed => return Ok(self.refused(ask, StatusCode::PRECONDITION_FAILED)),
             }
         }
         match self.selection(ask) {
@@ -65,8 +66,8 @@ impl Prepared<'_> {
     }
 
     fn selection(&self, ask: &Ask<'_>) -> Selection {
-        // RFC 9110 14.2: Range is for GET alone.
-        if !ask.ranged || ask.is_head() {
+        // RFC 9110 14.2: Range is for GET alone. Of a coded file, which is sent only to who refuses the file itself, all.
+        if !ask.ranged || ask.is_head() || self.representation.is_coded() {
             return Selection::Whole;
         }
         let mut lines = ask.headers.get_all(header::RANGE).iter();
@@ -74,6 +75,11 @@ impl Prepared<'_> {
         let (Some(range), None) = (lines.next(), lines.next()) else {
             return Selection::Whole;
         };
+        // A date that guards the range of a client that has the rest, and proves nothing.
+        let guarded = ask.headers.contains_key(header::IF_UNMODIFIED_SINCE);
+        if guarded && !self.representation.dated_strongly() {
+            return Selection::Whole;
+        }
         let mut conditions = ask.headers.get_all(header::IF_RANGE).iter();
         let applies = match (conditions.next(), conditions.next()) {
             (None, _) => true,
@@ -175,17 +181,37 @@ impl Prepared<'_> {
 
     /// RFC 9110 15.5.17: says how long the representation is.
     fn unsatisfiable(self, ask: &Ask<'_>) -> Response<ResponseBody> {
-        let mut response = plain(ask, StatusCode::RANGE_NOT_SATISFIABLE);
-        let value = HeaderValue::try_from(format!("bytes */{}", self.representation.length));
-        if let Ok(value) = value {
-            response.headers_mut().insert(header::CONTENT_RANGE, value);
-        }
-        for name in [header::ACCEPT_RANGES, header::ETAG, header::VARY] {
-            if let Some(value) = self.head.get(&name) {
-                response.headers_mut().insert(name, value.clone());
+        let range = HeaderValue::try_from(format!("bytes */{}", self.representation.length));
+        let accepts = self.head.get(header::ACCEPT_RANGES).cloned();
+        let mut answer = self.refused(ask, StatusCode::RANGE_NOT_SATISFIABLE);
+        let fields = [
+            (header::CONTENT_RANGE, range.ok()),
+            (header::ACCEPT_RANGES, accepts),
+        ];
+        for (name, value) in fields {
+            if let Some(value) = value {
+                answer.headers_mut().insert(name, value);
             }
         }
-        response
+        answer
+    }
+
+    /// A status in place of the file, with what is true of the file all the same: its tag, its caching, the user's fields
+    /// (a page of another origin could not even see the status without them).
+    fn refused(self, ask: &Ask<'_>, status: StatusCode) -> Response<ResponseBody> {
+        let mut answer = plain(ask, status);
+        let mut kept = unchanged(self.head.into_owned());
+        kept.remove(header::CONTENT_LANGUAGE);
+        if let Some(caching) = kept.remove(header::CACHE_CONTROL) {
+            kept.insert(header::CACHE_CONTROL, fields::for_now(caching));
+        }
+        let head = answer.headers_mut();
+        for (name, value) in &kept {
+            if !head.contains_key(name) {
+                head.insert(name.clone(), value.clone());
+            }
+        }
+        answer
     }
 }
 

@@ -4,25 +4,30 @@ use std::io;
 use std::time::SystemTime;
 
 use http::{HeaderMap, HeaderValue, header};
+use twox_hash::XxHash3_128;
 
 use crate::EntityTag;
+use crate::answer::fields;
+use crate::facts::{self, Learned};
 use crate::lookup::find::Chosen;
 use crate::lookup::path::encode_segment;
 use crate::protocol::conditional::{Validators, format_date};
+use crate::protocol::negotiate::Coding;
 use crate::settings::{Settings, ValidateBy};
-use crate::source::digest::Digests;
-use crate::source::{Content, File, Wait, is_past, since_epoch};
+use crate::source::{Content, File, Stamp, Wait, since_epoch};
 
 /// A file, chosen and open.
 #[derive(Debug)]
 pub(crate) struct Representation {
     pub(crate) content: Content,
     pub(crate) length: u64,
-    pub(crate) etag: Option<EntityTag>,
-    pub(crate) modified: Option<u64>,
-    /// Whether `Last-Modified` tells this state of the file from every later one.
+    etag: Option<EntityTag>,
+    coded: bool,
+    /// In seconds, where a request may be judged by it.
+    dated: Option<u64>,
+    /// Whether the date tells this state of the file from every other.
     dated_strongly: bool,
-    /// Whether everything that is known of the file does: it may be kept.
+    /// Whether nothing that is known of the file can be true of a later state of it: it may be kept.
     pub(crate) settled: bool,
     /// The fields of a 200, `Content-Length` among them.
     pub(crate) head: HeaderMap,
@@ -32,58 +37,46 @@ impl Representation {
     pub(crate) fn new(
         chosen: Chosen,
         settings: &Settings,
-        digests: &Digests,
+        learned: &Learned,
         wait: Wait,
     ) -> io::Result<Self> {
         let Chosen {
             file,
+            root: _,
             path,
             coding,
             vary,
             caching,
         } = chosen;
+        let etag = tag(&file, coding, settings, learned, wait)?;
         let File {
             metadata,
             content,
             stamp,
         } = file;
         let now = SystemTime::now();
-        let modified = metadata.modified.map(since_epoch);
-        // The next write will set another time than this one.
-        let strong = modified.is_none_or(|time| is_past(time, now));
-        // And who sets times by hand will not do so within one tick of the last change.
-        let settled = strong && stamp.is_none_or(|stamp| stamp.is_settled(now));
-
-        let digest = || {
-            digests
-                .of(&content, stamp, metadata.length, wait)
-                .map(|digest| EntityTag::of_content(digest, coding.tag()))
+        let settled = stamp.is_none_or(|stamp| stamp.is_settled(now));
+        let date = match (settings.validate_by, metadata.modified.map(since_epoch)) {
+            (ValidateBy::Fixed(time), _) => Some(since_epoch(time)),
+            // RFC 9110 8.8.2.1: never later than now. The change time is not, and does not move either.
+            (_, Some(time)) if time > since_epoch(now) => stamp.map(|stamp| stamp.changed),
+            (_, time) => time,
         };
-        let etag = match (metadata.etag, modified, settings.validate_by) {
-            (Some(etag), ..) => Some(etag.of_coding(coding.tag())),
-            // Times of 0 and 1 are what image builders write: they say nothing.
-            (_, Some(time), ValidateBy::Modified) if time.0 > 1 => Some(EntityTag::of_file(
-                time,
-                metadata.length,
-                coding.tag(),
-                !strong,
-            )),
-            // A reader of the user's that has neither a tag nor a time is not read twice to make one.
-            (_, None, ValidateBy::Modified) if matches!(content, Content::Reader(_)) => None,
-            _ => Some(digest()?),
-        };
-        let modified = match (settings.validate_by, modified) {
-            (ValidateBy::Fixed(time), _) => Some(since_epoch(time).0),
-            // RFC 9110 8.8.2.1: never later than now.
-            (_, Some((seconds, _))) if seconds > 1 => Some(seconds.min(since_epoch(now).0)),
-            _ => None,
-        };
-        let modified = modified.and_then(|seconds| u64::try_from(seconds).ok());
+        // Times of 0 and 1 are what image builders write: no client should be told that a file is so old.
+        let date = date
+            .and_then(|(seconds, _)| u64::try_from(seconds).ok())
+            .filter(|&seconds| seconds > 1);
+        // A time that was set once for all files says nothing of what became of any of them.
+        let fixed = matches!(settings.validate_by, ValidateBy::Fixed(_));
+        let vouched = settled && stamp.is_some_and(|stamp| stamp.vouches_for_date());
 
         let mut head = HeaderMap::with_capacity(12);
         head.insert(header::CONTENT_TYPE, settings.content_type(&path));
         head.insert(header::CONTENT_LENGTH, metadata.length.into());
-        head.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+        let coded = coding != Coding::Identity;
+        if !coded {
+            head.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+        }
         head.insert(
             header::X_CONTENT_TYPE_OPTIONS,
             HeaderValue::from_static("nosniff"),
@@ -91,7 +84,7 @@ impl Representation {
         if let Some(etag) = &etag {
             head.insert(header::ETAG, etag.as_header_value().clone());
         }
-        if let Some(date) = modified.and_then(format_date) {
+        if let Some(date) = date.and_then(format_date) {
             head.insert(header::LAST_MODIFIED, date);
         }
         if let Some(coding) = coding.field() {
@@ -108,28 +101,94 @@ impl Representation {
         {
             head.insert(header::CONTENT_DISPOSITION, disposition);
         }
-        for (name, value) in &settings.headers {
-            head.insert(name.clone(), value.clone());
-        }
+        fields::on_file(settings, &mut head);
         Ok(Self {
             content,
             length: metadata.length,
             etag,
-            modified,
-            // A time that was set once for all files says nothing of what became of any of them.
-            dated_strongly: strong && !matches!(settings.validate_by, ValidateBy::Fixed(_)),
+            coded,
+            dated: date.filter(|_| fixed || vouched),
+            dated_strongly: vouched && !fixed,
             settled,
             head,
         })
     }
 
+    pub(crate) fn dated_strongly(&self) -> bool {
+        self.dated_strongly
+    }
+
+    /// Whether the bytes are those of a compressed sibling.
+    pub(crate) fn is_coded(&self) -> bool {
+        self.coded
+    }
+
     pub(crate) fn validators(&self) -> Validators<'_> {
         Validators {
             etag: self.etag.as_ref(),
-            last_modified: self.modified,
+            last_modified: self.dated,
             last_modified_is_strong: self.dated_strongly,
         }
     }
+}
+
+/// The entity tag: strong where the content, or the state of the file, makes it so (RFC 9110 8.8.1).
+///
+/// # Errors
+/// As for [`facts::digest`].
+fn tag(
+    file: &File,
+    coding: Coding,
+    settings: &Settings,
+    learned: &Learned,
+    wait: Wait,
+) -> io::Result<Option<EntityTag>> {
+    let File {
+        metadata,
+        content,
+        stamp,
+    } = file;
+    if let Some(tag) = &metadata.etag {
+        return Ok(Some(tag.clone().of_coding(coding.tag())));
+    }
+    let by_date = settings.validate_by == ValidateBy::Modified;
+    if by_date
+        && let Some(stamp) = stamp
+        && stamp.vouches_for_date()
+    {
+        let weak = !stamp.is_settled(SystemTime::now());
+        return Ok(Some(of_state(stamp, coding, weak)));
+    }
+    if metadata.length <= settings.content_limit
+        && let Some(digest) = facts::digest(content, *stamp, metadata.length, learned, wait)?
+    {
+        return Ok(Some(EntityTag::of_content(digest, coding.tag())));
+    }
+    // Good for a 304, and nothing that a range could be guarded by.
+    Ok(match (stamp, metadata.modified.map(since_epoch)) {
+        (Some(stamp), _) => Some(of_state(stamp, coding, true)),
+        (None, Some(time)) => {
+            let tag = EntityTag::of_state(time, metadata.length, 0, coding.tag(), true);
+            Some(tag)
+        }
+        (None, None) => None,
+    })
+}
+
+/// A tag of a file's state. The inode is mixed with the change time, so that it is not told.
+fn of_state(stamp: &Stamp, coding: Coding, weak: bool) -> EntityTag {
+    let (seconds, nanos) = stamp.changed;
+    let mut bytes = [0; 20];
+    let parts = stamp.inode.to_le_bytes().into_iter();
+    let parts = parts
+        .chain(seconds.to_le_bytes())
+        .chain(nanos.to_le_bytes());
+    bytes
+        .iter_mut()
+        .zip(parts)
+        .for_each(|(to, from)| *to = from);
+    let rest = XxHash3_128::oneshot(&bytes) as u64;
+    EntityTag::of_state(stamp.modified, stamp.length, rest, coding.tag(), weak)
 }
 
 /// `attachment` with the name, in ASCII for old clients and exactly for all others (RFC 6266 4.3, RFC 8187).

@@ -60,7 +60,8 @@ fn media_range(range: &[u8], kind: &str) -> Option<(u8, u16)> {
     } else {
         return None;
     };
-    Some((exactness, crate::protocol::negotiate::quality(parts)))
+    let weight = crate::protocol::negotiate::quality(parts)?;
+    Some((exactness, weight))
 }
 
 #[cfg(test)]
@@ -77,6 +78,9 @@ mod tests {
             ("application/json, text/html;q=0.5", Format::Json),
             ("application/json, */*;q=0.1", Format::Json),
             ("application/*", Format::Json),
+            ("application/json, text/html;q=.1", Format::Json),
+            ("application/json, */*;q=1.5", Format::Json),
+            ("application/json;q=high", Format::Html),
             (
                 "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8",
                 Format::Html,

@@ -1,6 +1,9 @@
 //! What a request asks, as far as files are concerned.
 
+use gateway_core::RequestExt;
 use http::{HeaderMap, Method, Request, Uri, header};
+
+use crate::facts::{Learned, NOTHING};
 
 /// The head of a request, looked at once.
 #[derive(Debug, Clone, Copy)]
@@ -18,6 +21,8 @@ pub(crate) struct Ask<'a> {
     pub(crate) ranged: bool,
     /// What is missing is for a service behind.
     pub(crate) falls_through: bool,
+    /// What was read for this request already.
+    pub(crate) learned: &'a Learned,
 }
 
 impl<'a> Ask<'a> {
@@ -46,6 +51,7 @@ impl<'a> Ask<'a> {
             conditional,
             ranged,
             falls_through: false,
+            learned: &NOTHING,
         }
     }
 
@@ -87,6 +93,7 @@ pub(crate) struct OwnedAsk {
     headers: HeaderMap,
     bare: Option<String>,
     falls_through: bool,
+    pub(crate) learned: Learned,
 }
 
 impl OwnedAsk {
@@ -98,12 +105,14 @@ impl OwnedAsk {
             headers: ask.headers.clone(),
             bare: ask.bare.map(str::to_owned),
             falls_through: ask.falls_through,
+            learned: ask.learned.clone(),
         }
     }
 
     pub(crate) fn ask(&self) -> Ask<'_> {
         Ask {
             falls_through: self.falls_through,
+            learned: &self.learned,
             ..Ask::new(
                 &self.method,
                 &self.uri,
@@ -121,22 +130,23 @@ pub(crate) fn bare_mount<B>(request: &Request<B>) -> Option<&str> {
     if request.uri().path() != "/" {
         return None;
     }
-    #[cfg(feature = "gateway-core")]
-    {
-        use gateway_core::RequestExt;
-        let mount = request.raw_script_name();
-        if request.raw_path_info().is_empty() && !mount.is_empty() {
-            return last_segment(mount);
-        }
+    let mount = request.raw_script_name();
+    if request.raw_path_info().is_empty() && !mount.is_empty() {
+        return last_segment(mount);
     }
     #[cfg(feature = "axum")]
     if let Some(original) = request.extensions().get::<axum::extract::OriginalUri>() {
-        return last_segment(original.0.path());
+        // In the fallback of a router that is nested without a slash, which alone has no matched path, axum hands on
+        // `/assets` and never `/assets/`: a redirect would lead to nothing.
+        let reachable = request
+            .extensions()
+            .get::<axum::extract::MatchedPath>()
+            .is_some();
+        return last_segment(original.0.path()).filter(|_| reachable);
     }
     None
 }
 
-#[cfg(any(feature = "axum", feature = "gateway-core"))]
 fn last_segment(path: &str) -> Option<&str> {
     path.rsplit('/').next().filter(|last| !last.is_empty())
 }

@@ -1,15 +1,19 @@
 //! What a path stands for, by the settings: a file, a sibling, an index, a page with its suffix left out.
 
 use std::io;
+use std::path::Path;
+use std::sync::Arc;
 
 use http::HeaderValue;
 
 use crate::assets::{Asset, AssetManifest};
+use crate::facts::Learned;
 use crate::lookup::ask::Ask;
 use crate::lookup::path::{Candidate, to_path};
+use crate::lookup::root::{Named, Root, Siblings};
 use crate::protocol::negotiate::{Coding, Preference};
 use crate::settings::Settings;
-use crate::source::{File, Node, Source, Wait};
+use crate::source::{Entry, File, Source, Wait};
 
 /// A year, and no question in between (RFC 8246).
 const IMMUTABLE: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
@@ -35,6 +39,8 @@ pub(crate) enum Found {
 #[derive(Debug)]
 pub(crate) struct Chosen {
     pub(crate) file: File,
+    /// Which of the roots it is in; none where it comes from a build before.
+    pub(crate) root: Option<usize>,
     /// The path below the root, without the suffix of a compressed sibling: what types and rules go by.
     pub(crate) path: Vec<u8>,
     pub(crate) coding: Coding,
@@ -44,23 +50,19 @@ pub(crate) struct Chosen {
     pub(crate) caching: Option<HeaderValue>,
 }
 
-/// What one name stands for, with its siblings.
-enum Named {
-    File(File, Coding),
-    Directory,
-    NotAcceptable,
-    Nothing,
-}
-
-/// Looks names up by the settings.
+/// Looks names up by the settings, in one root after the other.
+///
+/// The first root that has the name that was asked for wins, and what stands for that name (its siblings, its index,
+/// the page with its suffix left out) comes from there too: of two roots, one file is never sent for another's.
 pub(crate) struct Finder<'a> {
-    pub(crate) source: &'a dyn Source,
+    pub(crate) sources: &'a [Arc<dyn Source>],
     pub(crate) settings: &'a Settings,
     pub(crate) preference: Preference,
+    pub(crate) learned: &'a Learned,
     pub(crate) wait: Wait,
 }
 
-impl Finder<'_> {
+impl<'a> Finder<'a> {
     pub(crate) fn find(&self, candidate: &Candidate<'_>, ask: &Ask<'_>) -> io::Result<Found> {
         let found = self.look_up(candidate, ask)?;
         if ask.falls_through && matches!(found, Found::Redirect) {
@@ -83,61 +85,123 @@ impl Finder<'_> {
             };
         }
         let path = candidate.as_bytes();
-        Ok(match self.named(path)? {
-            Named::File(file, coding) => self.file(file, path.to_vec(), coding),
-            Named::NotAcceptable => Found::NotAcceptable,
-            directory @ (Named::Directory | Named::Nothing) => {
-                let page = [path, b".html"].concat();
-                match (
-                    self.settings
-                        .clean_urls
-                        .then(|| self.named(&page))
-                        .transpose()?,
-                    directory,
-                ) {
-                    (Some(Named::File(file, coding)), _) => self.file(file, page, coding),
-                    (Some(Named::NotAcceptable), _) => Found::NotAcceptable,
-                    (_, Named::Directory) => Found::Redirect,
-                    _ => self.find_hashed(path)?,
+        for root in self.roots() {
+            let found = match root.named(path)? {
+                Named::File(file, coding) => self.file(&root, file, path.to_vec(), coding),
+                Named::NotAcceptable => Found::NotAcceptable,
+                directory @ (Named::Directory | Named::Nothing) => {
+                    match (self.find_clean(&root, path)?, directory) {
+                        (Found::Nothing, Named::Directory) => Found::Redirect,
+                        (found, _) => found,
+                    }
                 }
+            };
+            if !matches!(found, Found::Nothing) {
+                return Ok(found);
             }
-        })
+        }
+        self.find_hashed(path)
     }
 
     /// A file that stands in for what is not there.
     pub(crate) fn find_page(&self, path: &str) -> io::Result<Found> {
-        Ok(match self.named(path.as_bytes())? {
-            Named::File(file, coding) => self.file(file, path.as_bytes().to_vec(), coding),
-            Named::NotAcceptable => Found::NotAcceptable,
-            Named::Directory | Named::Nothing => Found::Nothing,
-        })
+        for root in self.roots() {
+            let found = self.find_file(&root, path.as_bytes().to_vec())?;
+            if !matches!(found, Found::Nothing) {
+                return Ok(found);
+            }
+        }
+        Ok(Found::Nothing)
+    }
+
+    /// What the directory that is listed holds, in all roots together.
+    pub(crate) fn entries(&self, directory: &[u8]) -> io::Result<Vec<Entry>> {
+        let directory = directory.strip_suffix(b"/").unwrap_or(directory);
+        let directory = to_path(directory).unwrap_or(Path::new(""));
+        let mut united: Option<Vec<Entry>> = None;
+        let mut names = std::collections::HashSet::new();
+        for source in self.sources {
+            match source.list(directory) {
+                Ok(mut entries) if self.sources.len() > 1 => {
+                    entries.retain(|entry| names.insert(entry.name.clone()));
+                    united.get_or_insert_default().append(&mut entries);
+                }
+                Ok(entries) => united = Some(entries),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(error),
+            }
+        }
+        united.ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+
+    fn roots(&self) -> impl Iterator<Item = Root<'a>> {
+        let (preference, limit) = (self.preference, self.settings.content_limit);
+        let (learned, wait) = (self.learned, self.wait);
+        self.sources
+            .iter()
+            .enumerate()
+            .map(move |(number, source)| Root {
+                number,
+                source: &**source,
+                preference,
+                limit,
+                learned,
+                wait,
+            })
     }
 
     /// The mount itself, without a slash: if there is anything, it is a directory.
     fn find_bare(&self) -> io::Result<Found> {
-        Ok(match self.open(b"")? {
-            Some(Node::Directory) => Found::Redirect,
-            _ => Found::Nothing,
+        Ok(if self.is_directory(b"")? {
+            Found::Redirect
+        } else {
+            Found::Nothing
         })
     }
 
     fn find_in_directory(&self, directory: &[u8]) -> io::Result<Found> {
-        for index in &self.settings.index {
-            let path = [directory, index.as_bytes()].concat();
-            match self.named(&path)? {
-                Named::File(file, coding) => return Ok(self.file(file, path, coding)),
-                Named::NotAcceptable => return Ok(Found::NotAcceptable),
+        for root in self.roots() {
+            for index in &self.settings.index {
+                let path = [directory, index.as_bytes()].concat();
                 // A directory of that name is no index.
-                Named::Directory | Named::Nothing => {}
+                let found = self.find_file(&root, path)?;
+                if !matches!(found, Found::Nothing) {
+                    return Ok(found);
+                }
             }
         }
-        if self.settings.listing
-            && let Some(Node::Directory) =
-                self.open(directory.strip_suffix(b"/").unwrap_or(directory))?
-        {
-            return Ok(Found::Listing);
+        let listed = self.settings.listing
+            && self.is_directory(directory.strip_suffix(b"/").unwrap_or(directory))?;
+        Ok(if listed {
+            Found::Listing
+        } else {
+            Found::Nothing
+        })
+    }
+
+    fn is_directory(&self, path: &[u8]) -> io::Result<bool> {
+        for root in self.roots() {
+            if root.has_directory(path)? {
+                return Ok(true);
+            }
         }
-        Ok(Found::Nothing)
+        Ok(false)
+    }
+
+    /// `about.html` for `about`.
+    fn find_clean(&self, root: &Root<'_>, path: &[u8]) -> io::Result<Found> {
+        if !self.settings.clean_urls {
+            return Ok(Found::Nothing);
+        }
+        self.find_file(root, [path, b".html"].concat())
+    }
+
+    fn find_file(&self, root: &Root<'_>, path: Vec<u8>) -> io::Result<Found> {
+        Ok(match root.named(&path)? {
+            Named::File(file, coding) => self.file(root, file, path, coding),
+            Named::NotAcceptable => Found::NotAcceptable,
+            Named::Directory | Named::Nothing => Found::Nothing,
+        })
     }
 
     /// `app.3f9c1a7b.css` for an `app.css` with that content, now or in a build before.
@@ -152,97 +216,69 @@ impl Finder<'_> {
             // Hashing may read the file.
             return Err(io::ErrorKind::WouldBlock.into());
         }
-        let Some(asset) = assets.find(&name, hash) else {
+        let Some(asset) = assets.find(&name, hash, self.learned)? else {
             return Ok(Found::Nothing);
         };
         let hashed = match asset {
             Asset::Previous(file) => {
-                return Ok(self.kept_under(IMMUTABLE, file, name, Coding::Identity));
+                return Ok(self.kept_under(IMMUTABLE, None, file, name, Coding::Identity));
             }
             Asset::Current(stamp) => Some(stamp),
             Asset::Gone => None,
         };
-        Ok(match self.named(&name)? {
-            Named::File(file, coding) => {
-                // Today's content under yesterday's name must not be kept under it, also where it became
-                // yesterday's since it was hashed. A sibling is taken at its word, unless it was made before
-                // the file had this content.
-                let same = hashed.is_some_and(|hashed| match coding {
-                    Coding::Identity => file.stamp == hashed,
-                    _ => file.stamp.map(|made| made.modified) >= hashed.map(|file| file.modified),
-                });
-                let caching = if same {
-                    IMMUTABLE
-                } else {
-                    HeaderValue::from_static("no-cache")
-                };
-                self.kept_under(caching, file, name, coding)
-            }
-            Named::NotAcceptable => Found::NotAcceptable,
-            Named::Directory | Named::Nothing => Found::Nothing,
-        })
+        for root in self.roots() {
+            // Today's content under yesterday's name must not be kept under it, also where it became yesterday's
+            // since it was hashed.
+            let Some(file) = root.open_file(&name)? else {
+                continue;
+            };
+            let current = hashed.is_some_and(|hashed| file.stamp == hashed);
+            let (siblings, caching) = if current {
+                (Siblings::Proven, IMMUTABLE)
+            } else {
+                (Siblings::Current, HeaderValue::from_static("no-cache"))
+            };
+            return Ok(match root.in_best_coding(file, &name, siblings)? {
+                Named::File(file, coding) => {
+                    self.kept_under(caching, Some(root.number), file, name, coding)
+                }
+                _ => Found::NotAcceptable,
+            });
+        }
+        Ok(Found::Nothing)
     }
 
-    fn kept_under(&self, caching: HeaderValue, file: File, path: Vec<u8>, coding: Coding) -> Found {
+    fn kept_under(
+        &self,
+        caching: HeaderValue,
+        root: Option<usize>,
+        file: File,
+        path: Vec<u8>,
+        coding: Coding,
+    ) -> Found {
         let caching = Some(caching);
         Found::File(Chosen {
             caching,
-            ..self.chosen(file, path, coding)
+            ..self.chosen(root, file, path, coding)
         })
     }
 
-    fn file(&self, file: File, path: Vec<u8>, coding: Coding) -> Found {
-        Found::File(self.chosen(file, path, coding))
+    fn file(&self, root: &Root<'_>, file: File, path: Vec<u8>, coding: Coding) -> Found {
+        Found::File(self.chosen(Some(root.number), file, path, coding))
     }
 
-    fn chosen(&self, file: File, path: Vec<u8>, coding: Coding) -> Chosen {
+    fn chosen(&self, root: Option<usize>, file: File, path: Vec<u8>, coding: Coding) -> Chosen {
         let vary = self
             .settings
             .precompressed
             .then(|| HeaderValue::from_static("accept-encoding"));
         Chosen {
             file,
+            root,
             path,
             coding,
             vary,
             caching: None,
-        }
-    }
-
-    /// A name in the coding that the client likes best of those that are there.
-    fn named(&self, path: &[u8]) -> io::Result<Named> {
-        for coding in self
-            .preference
-            .iter()
-            .take_while(|&coding| coding != Coding::Identity)
-        {
-            let sibling = [path, coding.suffix().as_bytes()].concat();
-            match self.open(&sibling) {
-                Ok(Some(Node::File(file))) => return Ok(Named::File(file, coding)),
-                Ok(_) => {}
-                // A sibling that may not be read is as good as none.
-                Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(match self.open(path)? {
-            Some(Node::File(file)) if self.preference.accepts_identity() => {
-                Named::File(file, Coding::Identity)
-            }
-            Some(Node::File(_)) => Named::NotAcceptable,
-            Some(Node::Directory) => Named::Directory,
-            None => Named::Nothing,
-        })
-    }
-
-    fn open(&self, path: &[u8]) -> io::Result<Option<Node>> {
-        let Some(path) = to_path(path) else {
-            return Ok(None);
-        };
-        match self.source.open(path, self.wait) {
-            Ok(node) => Ok(Some(node)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(error),
         }
     }
 }

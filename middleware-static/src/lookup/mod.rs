@@ -4,3 +4,4 @@ pub(crate) mod ask;
 pub(crate) mod find;
 pub(crate) mod mount;
 pub mod path;
+mod root;

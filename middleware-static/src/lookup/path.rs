@@ -3,7 +3,8 @@
 use std::borrow::Cow;
 use std::path::Path;
 
-use percent_encoding::{AsciiSet, CONTROLS, percent_decode, percent_encode};
+use gateway_core::Spelling;
+use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, percent_encode};
 
 /// A path that can only name something below the root: it has no `..`, no NUL,
 /// no empty segment and does not begin with a slash.
@@ -14,6 +15,7 @@ use percent_encoding::{AsciiSet, CONTROLS, percent_decode, percent_encode};
 pub struct Candidate<'a> {
     /// Segments joined by `/`, without leading slash. One trailing slash if the client wrote one.
     bytes: Cow<'a, [u8]>,
+    canonical: bool,
 }
 
 /// Why a path names nothing.
@@ -22,52 +24,56 @@ pub struct Candidate<'a> {
 pub enum Refusal {
     /// Not a path at all: it does not begin with `/`, or a `%` is not followed by two hexadecimal digits.
     Malformed,
-    /// A path that no file has: it contains `..`, NUL, or an encoded `/`.
+    /// A path that no file has: a segment is empty, `.` or `..`, or it contains NUL or an encoded `/`.
     NoSuchName,
 }
 
 impl<'a> Candidate<'a> {
     /// Reads the path of a URL, still percent-encoded. It is decoded exactly once.
     ///
-    /// Empty segments and `.` are skipped, as nginx does. `..` is refused rather than resolved: clients
-    /// resolve it themselves ([RFC 3986 5.2.4]), so who sends it is asking for something else.
+    /// Nothing is skipped or resolved: a guard in front of the files compares the path as it was sent, and what it
+    /// compares has to be what is served. Clients resolve `.` and `..` themselves ([RFC 3986 5.2.4]).
     ///
     /// [RFC 3986 5.2.4]: https://www.rfc-editor.org/rfc/rfc3986#section-5.2.4
     ///
     /// # Errors
     /// See [`Refusal`].
     pub fn parse(raw: &'a str) -> Result<Self, Refusal> {
-        let path = raw.strip_prefix('/').ok_or(Refusal::Malformed)?.as_bytes();
-        if is_plain(path) {
-            Ok(Self {
-                bytes: Cow::Borrowed(path),
-            })
-        } else {
-            Self::normalised(path)
+        let path = raw.strip_prefix('/').ok_or(Refusal::Malformed)?;
+        let spelling = Spelling::of(raw);
+        if spelling.is_plain() && !path.contains('%') && cfg!(not(windows)) {
+            return Ok(Self {
+                bytes: Cow::Borrowed(path.as_bytes()),
+                canonical: true,
+            });
         }
+        Self::decoded(path, spelling)
     }
 
-    fn normalised(path: &[u8]) -> Result<Self, Refusal> {
-        let mut bytes = Vec::with_capacity(path.len());
-        let mut directory = true;
-        for segment in path.split(|&byte| byte == b'/') {
-            let decoded = decode(segment)?;
-            directory = matches!(&*decoded, b"" | b".");
-            if directory {
-                continue;
-            }
-            if !is_name(&decoded) {
-                return Err(Refusal::NoSuchName);
-            }
-            bytes.extend_from_slice(&decoded);
-            bytes.push(b'/');
+    fn decoded(path: &'a str, spelling: Spelling<'_>) -> Result<Self, Refusal> {
+        if spelling.has_stray_percent() {
+            return Err(Refusal::Malformed);
         }
-        if !directory {
-            bytes.pop();
+        let names_nothing = spelling.has_dot_segment()
+            || spelling.has_empty_segment()
+            || spelling.has_encoded_slash()
+            || spelling.has_nul();
+        let bytes: Cow<'_, [u8]> = percent_decode_str(path).into();
+        let is_name = |segment: &[u8]| cfg!(unix) || segment.is_empty() || is_windows_name(segment);
+        if names_nothing || !bytes.split(|&byte| byte == b'/').all(is_name) {
+            return Err(Refusal::NoSuchName);
         }
         Ok(Self {
-            bytes: Cow::Owned(bytes),
+            bytes,
+            canonical: !spelling.has_other_escapes(),
         })
+    }
+
+    /// Whether the path is in its [canonical spelling](gateway_core::Spelling#what-is-canonical): no escape stands for an
+    /// unreserved character (`%61` for `a`), and none has a digit in lower case (`%c3` for `%C3`).
+    #[must_use]
+    pub fn is_canonical(&self) -> bool {
+        self.canonical
     }
 
     /// The decoded path, without leading slash; empty for the root.
@@ -100,39 +106,6 @@ impl<'a> Candidate<'a> {
         (first.starts_with(b".") && first != b".well-known")
             || segments.any(|segment| segment.starts_with(b"."))
     }
-}
-
-/// Nothing to decode and nothing to skip: no `%`, no segment that is empty or begins with a dot
-/// (which might be `.` or `..`), no backslash or colon (which matter on Windows).
-fn is_plain(path: &[u8]) -> bool {
-    let mut start = true;
-    for &byte in path {
-        match byte {
-            b'%' | 0 => return false,
-            b'\\' | b':' | b'~' | b'$' if cfg!(windows) => return false,
-            b'/' | b'.' if start => return false,
-            _ => {}
-        }
-        start = byte == b'/';
-    }
-    !cfg!(windows)
-}
-
-fn decode(segment: &[u8]) -> Result<Cow<'_, [u8]>, Refusal> {
-    let mut rest = segment.iter();
-    while rest.any(|&byte| byte == b'%') {
-        let hexadecimal = |digit: Option<&u8>| digit.is_some_and(u8::is_ascii_hexdigit);
-        if !hexadecimal(rest.next()) || !hexadecimal(rest.next()) {
-            return Err(Refusal::Malformed);
-        }
-    }
-    Ok(percent_decode(segment).into())
-}
-
-fn is_name(segment: &[u8]) -> bool {
-    segment != b".."
-        && !segment.iter().any(|&byte| byte == 0 || byte == b'/')
-        && (cfg!(unix) || is_windows_name(segment))
 }
 
 /// Whether Windows takes a segment for the name of an ordinary file: not a device (`CON`, `nul.txt`), a

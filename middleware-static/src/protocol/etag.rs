@@ -38,10 +38,11 @@ impl EntityTag {
         HeaderValue::try_from(text).ok().map(Self)
     }
 
-    /// From the time of the last modification and the size. Good as long as a file that changes changes its time.
-    pub(crate) fn of_file(
+    /// From the time of the last modification, the size, and what else tells one state of a file from another.
+    pub(crate) fn of_state(
         modified: (i64, u32),
         length: u64,
+        rest: u64,
         coding: &'static str,
         weak: bool,
     ) -> Self {
@@ -51,6 +52,8 @@ impl EntityTag {
         text.hexadecimal_digits(u128::from(modified.1), 8);
         text.push(b'-');
         text.hexadecimal(u128::from(length));
+        text.push(b'-');
+        text.hexadecimal(u128::from(rest));
         text.finish(coding)
     }
 
@@ -162,15 +165,16 @@ mod tests {
     }
 
     #[test]
-    fn time_size_and_coding_each_make_another_tag() {
-        let tag = |time, length, coding| {
-            EntityTag::of_file(time, length, coding, false)
+    fn time_size_state_and_coding_each_make_another_tag() {
+        let tag = |time, length, rest, coding| {
+            EntityTag::of_state(time, length, rest, coding, false)
                 .as_header_value()
                 .clone()
         };
-        assert_eq!(tag((0x10, 0x20), 0x30, ""), "\"1000000020-30\"");
-        assert_eq!(tag((0, 0), 0, "br"), "\"000000000-0-br\"");
-        assert_ne!(tag((1, 0), 1, ""), tag((0, 1), 1, ""));
-        assert_ne!(tag((-1, 0), 1, ""), tag((1, 0), 1, ""));
+        assert_eq!(tag((0x10, 0x20), 0x30, 0x40, ""), "\"1000000020-30-40\"");
+        assert_eq!(tag((0, 0), 0, 0, "br"), "\"000000000-0-0-br\"");
+        assert_ne!(tag((1, 0), 1, 0, ""), tag((0, 1), 1, 0, ""));
+        assert_ne!(tag((-1, 0), 1, 0, ""), tag((1, 0), 1, 0, ""));
+        assert_ne!(tag((1, 0), 1, 1, ""), tag((1, 0), 1, 2, ""));
     }
 }

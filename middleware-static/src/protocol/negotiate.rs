@@ -91,7 +91,10 @@ impl Preference {
             for element in line.as_bytes().split(|&byte| byte == b',') {
                 let mut parameters = element.split(|&byte| byte == b';').map(<[u8]>::trim_ascii);
                 let token = parameters.next().unwrap_or_default();
-                let quality = quality(parameters);
+                // What cannot be read refuses nothing.
+                let Some(quality) = quality(parameters) else {
+                    continue;
+                };
                 let place = match Coding::from_token(token) {
                     Some(coding) => weights.get_mut(coding as usize),
                     None if token == b"*" => Some(&mut others),
@@ -153,21 +156,23 @@ impl Preference {
     }
 }
 
-/// The weight in thousandths; 1 where there is none, 0 where it is no weight (RFC 9110 12.4.2).
-pub(crate) fn quality<'a>(mut parameters: impl Iterator<Item = &'a [u8]>) -> u16 {
+/// The weight in thousandths, 1000 where there is none; `None` where it is no weight (RFC 9110 12.4.2).
+pub(crate) fn quality<'a>(mut parameters: impl Iterator<Item = &'a [u8]>) -> Option<u16> {
     let weight = parameters.find_map(|parameter| {
         parameter
             .strip_prefix(b"q=")
             .or_else(|| parameter.strip_prefix(b"Q="))
     });
-    let Some(weight) = weight else { return 1000 };
+    let Some(weight) = weight else {
+        return Some(1000);
+    };
     let (whole, fraction) = match weight {
         [whole] => (whole, &[][..]),
         [whole, b'.', fraction @ ..] if fraction.len() <= 3 => (whole, fraction),
-        _ => return 0,
+        _ => return None,
     };
     if !fraction.iter().all(u8::is_ascii_digit) {
-        return 0;
+        return None;
     }
     let thousandths = fraction
         .iter()
@@ -175,8 +180,8 @@ pub(crate) fn quality<'a>(mut parameters: impl Iterator<Item = &'a [u8]>) -> u16
         .map(|(digit, unit)| u16::from(digit - b'0') * unit)
         .sum();
     match whole {
-        b'0' => thousandths,
-        b'1' if thousandths == 0 => 1000,
-        _ => 0,
+        b'0' => Some(thousandths),
+        b'1' if thousandths == 0 => Some(1000),
+        _ => None,
     }
 }

@@ -25,9 +25,10 @@ pub struct File {
 pub struct Metadata {
     /// Its size in bytes.
     pub length: u64,
-    /// When it was last modified: for `Last-Modified`, and with the size for the `ETag`.
+    /// When it was last modified: for `Last-Modified`. By itself it makes no more than a weak `ETag`, and answers no
+    /// request by date.
     pub modified: Option<SystemTime>,
-    /// The entity tag, where the source knows a better one than time and size make.
+    /// The entity tag, where the source knows one: a strong one is its word that equal tags mean equal bytes.
     pub etag: Option<EntityTag>,
 }
 

@@ -2,17 +2,16 @@
 
 mod content;
 mod contract;
-pub(crate) mod digest;
 mod directory;
 #[cfg(feature = "embed")]
 mod embedded;
 mod entry;
 mod file;
 mod handle;
+mod lease;
 mod links;
 #[cfg(target_os = "linux")]
 mod linux;
-mod overlay;
 pub(crate) mod pool;
 mod portable;
 mod single;
@@ -29,7 +28,6 @@ pub use self::entry::Entry;
 pub use self::file::{File, Metadata};
 pub(crate) use self::handle::Handle;
 pub use self::links::Symlinks;
-pub(crate) use self::overlay::Overlay;
 pub(crate) use self::single::Single;
-pub(crate) use self::stamp::{Stamp, from_epoch, is_past, since_epoch};
+pub(crate) use self::stamp::{Stamp, from_epoch, since_epoch};
 pub use self::wait::Wait;

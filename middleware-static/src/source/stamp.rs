@@ -16,17 +16,28 @@ pub(crate) struct Stamp {
 /// A file system that counts whole ticks cannot tell two changes in one tick apart, and clocks differ by a little.
 const SETTLES_AFTER_NANOS: i128 = 2_000_000_000;
 
-/// Whether a change made now is certain to get another time than this one.
-pub(crate) fn is_past(time: (i64, u32), now: SystemTime) -> bool {
-    let nanos =
-        |(seconds, nanos): (i64, u32)| i128::from(seconds) * 1_000_000_000 + i128::from(nanos);
-    nanos(since_epoch(now)) - nanos(time) >= SETTLES_AFTER_NANOS
+/// By how much a time of modification may differ from the change time that vouches for it. Less than
+/// [`SETTLES_AFTER_NANOS`] by a second, which is what dates in HTTP are counted in: see [`Stamp::vouches_for_date`].
+const VOUCHES_WITHIN_NANOS: i128 = 1_000_000_000;
+
+fn nanos((seconds, nanos): (i64, u32)) -> i128 {
+    i128::from(seconds) * 1_000_000_000 + i128::from(nanos)
 }
 
 impl Stamp {
     /// Whether no later state of the file can have this stamp. Nobody can set ctime, so that decides.
     pub(crate) fn is_settled(&self, now: SystemTime) -> bool {
-        is_past(self.changed, now)
+        nanos(since_epoch(now)) - nanos(self.changed) >= SETTLES_AFTER_NANOS
+    }
+
+    /// Whether the time of modification is that of the last write.
+    ///
+    /// A time of modification can be set by anyone, and often is: to a constant (npm, zip, Nix), to that of another
+    /// file (`cp -p`, `rsync -t`). Then it says nothing of the content. Where the change time is the same, it was written
+    /// at that time, and any state that is served once that one [is settled](Self::is_settled) was written at least two
+    /// seconds later: with the same date, its change time would be more than a second behind it.
+    pub(crate) fn vouches_for_date(&self) -> bool {
+        (0..=VOUCHES_WITHIN_NANOS).contains(&(nanos(self.changed) - nanos(self.modified)))
     }
 
     #[cfg(unix)]
@@ -73,4 +84,35 @@ pub(crate) fn from_epoch((seconds, nanos): (i64, u32)) -> Option<SystemTime> {
         SystemTime::UNIX_EPOCH.checked_add(whole)
     };
     base?.checked_add(Duration::from_nanos(u64::from(nanos)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_date_counts_where_the_change_time_vouches_for_it() {
+        let stamp = |modified, changed| Stamp {
+            device: 1,
+            inode: 1,
+            length: 1,
+            modified,
+            changed,
+        };
+        for (modified, changed, vouches) in [
+            ((100, 5), (100, 5), true),
+            ((100, 0), (101, 0), true),
+            ((100, 0), (101, 1), false),
+            ((100, 1), (100, 0), false),
+            ((0, 0), (100, 0), false),
+            ((499_162_500, 0), (1_700_000_000, 0), false),
+            ((2_000_000_000, 0), (1_700_000_000, 0), false),
+        ] {
+            assert_eq!(
+                stamp(modified, changed).vouches_for_date(),
+                vouches,
+                "{modified:?} {changed:?}"
+            );
+        }
+    }
 }

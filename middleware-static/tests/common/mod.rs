@@ -130,6 +130,14 @@ impl Site {
     }
 }
 
+/// As `gzip` writes it.
+pub(crate) fn gzip(content: &[u8]) -> Vec<u8> {
+    use std::io::Write;
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    encoder.write_all(content).unwrap();
+    encoder.finish().unwrap()
+}
+
 /// Sets the time of the last modification to so long ago.
 pub(crate) fn age(path: &Path, age: Duration) {
     let file = fs::File::options().write(true).open(path).unwrap();

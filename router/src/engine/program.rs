@@ -5,6 +5,7 @@
 //! that byte; other loops are runs of a set of bytes; what remains branches by
 //! a table. For plain routes this is a radix trie.
 
+use super::steps::Steps;
 use super::words::Words;
 
 #[derive(Clone, Debug)]
@@ -94,10 +95,11 @@ impl Program {
         clippy::indexing_slicing,
         reason = "nodes, tables and sets are indexed by what the compiler wrote for them; every index is still checked"
     )]
-    pub(crate) fn walk(&self, text: &str, words: Words) -> u32 {
+    pub(crate) fn walk(&self, text: &str, words: Words, steps: &mut impl Steps) -> u32 {
         let mut rest = text.as_bytes();
         let mut node = self.start;
         loop {
+            let before = rest.len();
             match self.nodes[node as usize] {
                 Node::Decided { best } => return best,
                 Node::Literal {
@@ -131,14 +133,20 @@ impl Program {
                         rest = &rest[found + 1..];
                         node = next;
                     }
-                    None => return at_end,
+                    None => {
+                        steps.add(rest.len());
+                        return at_end;
+                    }
                 },
                 Node::Until { byte, next, at_end } => match words.find(rest, byte) {
                     Some(found) => {
                         rest = &rest[found + 1..];
                         node = next;
                     }
-                    None => return at_end,
+                    None => {
+                        steps.add(rest.len());
+                        return at_end;
+                    }
                 },
                 Node::Run { set, table, at_end } => {
                     let members = &self.sets[set.table as usize];
@@ -146,10 +154,11 @@ impl Program {
                         .iter()
                         .position(|&b| members[usize::from(b)] & set.mask == 0)
                     else {
+                        steps.add(rest.len());
                         return at_end;
                     };
                     rest = &rest[run..];
-                    (node, rest) = self.branch(rest, table);
+                    (node, rest) = self.branch(rest, table, steps);
                 }
                 Node::Count {
                     set,
@@ -174,9 +183,11 @@ impl Program {
                     if rest.is_empty() {
                         return at_end;
                     }
-                    (node, rest) = self.branch(rest, table);
+                    (node, rest) = self.branch(rest, table, steps);
                 }
             }
+            // What was read is behind `rest` now, but for a word that differed.
+            steps.add(8 + before - rest.len());
         }
     }
 
@@ -187,18 +198,27 @@ impl Program {
         clippy::indexing_slicing,
         reason = "rows are as long as there are classes"
     )]
-    fn branch<'t>(&self, rest: &'t [u8], table: u32) -> (u32, &'t [u8]) {
+    fn branch<'t>(&self, rest: &'t [u8], table: u32, steps: &mut impl Steps) -> (u32, &'t [u8]) {
         let class = self.classes[usize::from(rest[0])];
         if class == WIDE {
-            return self.branch_wide(rest, table);
+            return self.branch_wide(rest, table, steps);
         }
         (self.tables[table as usize + usize::from(class)], &rest[1..])
     }
 
     #[cold]
-    fn branch_wide<'t>(&self, rest: &'t [u8], table: u32) -> (u32, &'t [u8]) {
+    fn branch_wide<'t>(
+        &self,
+        rest: &'t [u8],
+        table: u32,
+        steps: &mut impl Steps,
+    ) -> (u32, &'t [u8]) {
+        // No character is longer than this: to look at more of the rest for each of them would be
+        // quadratic.
+        let head = rest.get(..4).unwrap_or(rest);
+        steps.add(head.len());
         // Always between characters; were it not, it would be over with.
-        let first = rest.utf8_chunks().next().map_or("", |chunk| chunk.valid());
+        let first = head.utf8_chunks().next().map_or("", |chunk| chunk.valid());
         let Some(c) = first.chars().next() else {
             return (self.start, &[]);
         };

@@ -4,7 +4,8 @@
 use regex_syntax::hir::Hir;
 
 use super::alphabet::Beside;
-use super::nfa::{Nfa, State, StateId, holds};
+use super::nfa::{Nfa, STATE_STEPS, State, StateId, holds};
+use super::steps::Steps;
 
 /// A pattern whose automaton is not made deterministic at all.
 #[derive(Clone, Debug)]
@@ -19,7 +20,12 @@ impl Simulation {
         Some(Self { nfa })
     }
 
-    pub(crate) fn is_match(&self, text: &str) -> bool {
+    /// The steps that it takes to be made.
+    pub(super) fn cost(&self) -> usize {
+        STATE_STEPS * self.nfa.states.len()
+    }
+
+    pub(crate) fn is_match(&self, text: &str, steps: &mut impl Steps) -> bool {
         let Some(start) = self.nfa.starts.first() else {
             return false;
         };
@@ -30,10 +36,11 @@ impl Simulation {
         loop {
             let character = characters.next();
             let after = character.map_or(Beside::EDGE, |c| Beside::of(c, self.nfa.needs));
-            if self.close(&mut kernel, before, after, &mut here) {
+            if self.close(&mut kernel, before, after, &mut here, steps) {
                 return true;
             }
             let Some(c) = character else { return false };
+            steps.add(here.takes.len());
             for &id in &here.takes {
                 if let Some(State::Take { set, next }) = self.nfa.states.get(id as usize)
                     && self.nfa.sets.has(*set, c)
@@ -58,9 +65,11 @@ impl Simulation {
         before: Beside,
         after: Beside,
         into: &mut Places,
+        steps: &mut impl Steps,
     ) -> bool {
         into.clear();
         while let Some(id) = kernel.pop() {
+            steps.add(1);
             if !into.is_new(id) {
                 continue;
             }

@@ -1,29 +1,40 @@
 //! What the router answers by itself.
 
-use bytes::Bytes;
-use gateway_core::ConnInfo;
-use http::header::{ALLOW, LOCATION};
-use http::{Extensions, HeaderMap, HeaderValue, Method, Response, StatusCode};
+use std::sync::Arc;
 
-use super::development;
+use bytes::Bytes;
+use http::header::{ALLOW, LOCATION};
+use http::request::Parts;
+use http::{HeaderValue, Method, Response, StatusCode};
+
+use super::development::{self, Question};
 use super::plain::{no_content, not_found, text};
 use super::resolve::{Outcome, Shared};
 
 /// Where nothing matches and there is no fallback.
+pub(crate) enum Unrouted {
+    Answer(Response<Bytes>),
+    /// The answer depends on who asks.
+    Question(Question),
+}
+
 pub(crate) fn unrouted(
-    shared: &Shared,
+    shared: &Arc<Shared>,
     method: &Method,
     path: &str,
-    headers: &HeaderMap,
-    extensions: &Extensions,
-    conn: Option<&ConnInfo>,
-) -> Response<Bytes> {
+    parts: impl FnOnce() -> Parts,
+) -> Unrouted {
     // RFC 9110, section 9.3.7: `*` asks about the server as a whole. That it is
     // there is all that is true of every route; `Allow` is about one resource.
     if *method == Method::OPTIONS && !path.starts_with('/') {
-        return no_content();
+        return Unrouted::Answer(no_content());
     }
-    development::page(shared, method, path, headers, extensions, conn).unwrap_or_else(not_found)
+    let question = if shared.settings.development.is_off() {
+        None
+    } else {
+        development::question(shared, &parts(), path)
+    };
+    question.map_or_else(|| Unrouted::Answer(not_found()), Unrouted::Question)
 }
 
 pub(crate) fn own_response(outcome: &Outcome<'_>) -> Response<Bytes> {
@@ -52,6 +63,6 @@ pub(crate) fn own_response(outcome: &Outcome<'_>) -> Response<Bytes> {
             StatusCode::BAD_REQUEST,
             "Bad Request: the path is not UTF-8\n",
         ),
-        Outcome::Miss | Outcome::Route(_) | Outcome::Mount { .. } => not_found(),
+        Outcome::Miss { .. } | Outcome::Route(_) | Outcome::Mount { .. } => not_found(),
     }
 }

@@ -4,11 +4,11 @@ use gateway_core::{Application, Body, Environ, Error, Response};
 use http::Method;
 
 use super::Router;
-use super::answer::{own_response, unrouted};
+use super::answer::{Unrouted, own_response, unrouted};
 use super::future::without_body;
 use super::plain::not_found;
 use super::resolve::Outcome;
-use super::url_args::UrlArgs;
+use super::url_args::{Outside, UrlArgs};
 
 /// Functions as endpoints, without a runtime and without a thread in between:
 /// the router runs where it is called. `into_service()` makes one tower service
@@ -32,7 +32,6 @@ impl<A: Application> Router<A> {
             (script_name, "") if !script_name.is_empty() => "/".to_owned(),
             (_, path) => path.to_owned(),
         };
-        let headers = environ.headers();
         let host = if self.shared.hosts.is_empty() {
             None
         } else {
@@ -44,12 +43,10 @@ impl<A: Application> Router<A> {
         let outcome = self
             .shared
             .resolve(environ.method(), host.as_deref(), &path, query);
-        let outer = UrlArgs::of_mount(environ.extensions());
+        let outside = Outside::new(environ.extensions(), environ.raw_script_name());
         match outcome {
             Outcome::Route(found) => {
-                let args =
-                    UrlArgs::new(&self.shared, &found, None, environ.raw_script_name(), outer);
-                let Some(args) = args else {
+                let Some(args) = UrlArgs::new(&self.shared, &found, None, &outside) else {
                     return Ok(own(&Outcome::BadPath));
                 };
                 environ.insert(args);
@@ -58,31 +55,35 @@ impl<A: Application> Router<A> {
                     None => Ok(not_found().map(Body::from)),
                 }
             }
-            Outcome::Mount { index, .. } => {
-                let args = UrlArgs::mounted(&self.shared, index, environ.raw_script_name(), outer);
-                let (Some(endpoint), Some(prefix)) =
+            Outcome::Mount { index, section, .. } => {
+                let args = UrlArgs::mounted(&self.shared, index, section, &outside);
+                let (Some(endpoint), Some(mount)) =
                     (self.mount_endpoint(index), self.shared.mounts.get(index))
                 else {
                     return Ok(not_found().map(Body::from));
                 };
                 environ.insert(args);
-                environ.shift_prefix(prefix);
+                environ.shift_prefix(&mount.prefix);
                 endpoint.respond(environ)
             }
-            Outcome::Miss => match self.fallback_endpoint() {
-                Some(endpoint) => endpoint.respond(environ),
-                None => {
-                    let response = unrouted(
-                        &self.shared,
-                        environ.method(),
-                        &path,
-                        headers,
-                        environ.extensions(),
-                        environ.conn(),
-                    );
-                    Ok(response.map(Body::from))
+            Outcome::Miss { fallback, section } => {
+                match fallback.and_then(|index| self.fallback_endpoint(index)) {
+                    Some(endpoint) => {
+                        let args = UrlArgs::fallback(&self.shared, section, &outside);
+                        environ.insert(args);
+                        endpoint.respond(environ)
+                    }
+                    None => {
+                        let parts = || environ.parts().clone();
+                        let unrouted = unrouted(&self.shared, environ.method(), &path, parts);
+                        let response = match unrouted {
+                            Unrouted::Answer(response) => response,
+                            Unrouted::Question(question) => question.answer(),
+                        };
+                        Ok(response.map(Body::from))
+                    }
                 }
-            },
+            }
             other => Ok(own(&other)),
         }
     }

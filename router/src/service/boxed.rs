@@ -11,13 +11,14 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use gateway_core::{Body, BoxError};
+use http::request::Parts;
 use http::{Method, Request, Response};
 use pin_project_lite::pin_project;
 use tower_layer::Layer;
 use tower_service::Service;
 
 use super::call::Call;
-use super::settings::{LeadingSlash, TrailingSlash};
+use super::settings::{EncodedSlashes, LeadingSlash, OtherSpellings, TrailingSlash};
 use super::{ResponseFuture, Router, RouterBody, RouterBuilder};
 use crate::error::BuildError;
 
@@ -253,10 +254,14 @@ impl<B, E> BoxRouterBuilder<B, E> {
         leading_slash(leading: LeadingSlash)
         trailing_slash(trailing: TrailingSlash)
         merge_slashes()
+        encoded_slashes(slashes: EncodedSlashes)
+        other_spellings(spellings: OtherSpellings)
         raw_paths()
         external_prefix(prefix: impl AsRef<str>)
         development()
         development_in_release()
+        trust_users(users: impl IntoIterator<Item = u32>)
+        show_details_if(allowed: impl Fn(&Parts) -> bool + Send + Sync + 'static)
         deny_shadowed()
         memory_limit(bytes: usize)
         work_limit(steps: usize)

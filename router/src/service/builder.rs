@@ -1,17 +1,17 @@
 //! Routers while they are written.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use gateway_core::Prefix;
 use http::Method;
+use http::request::Parts;
 use regex_syntax::hir::{Hir, HirKind, Look};
 
 use super::Router;
-use super::resolve::{MethodMap, RouteInfo, Section, Shared};
-use super::settings::{LeadingSlash, Settings, TrailingSlash};
+use super::resolve::{Mount, RouteInfo, Section, Shared};
+use super::sections::{build_section, deny_shadowed};
+use super::settings::{EncodedSlashes, LeadingSlash, OtherSpellings, Settings, TrailingSlash};
 use crate::builder::UrlMapBuilder;
-use crate::engine::Limits;
 use crate::error::BuildError;
 use crate::map::UrlMap;
 use crate::pattern::Pattern;
@@ -27,9 +27,11 @@ pub struct RouterBuilder<S> {
     hosts: Vec<Box<str>>,
     /// The section that routes are added to.
     section: usize,
+    /// That of the route which is added next.
     name: Option<Box<str>>,
-    mounts: Vec<(Prefix, S)>,
-    fallback: Option<S>,
+    mounts: Vec<(Mount, S)>,
+    /// With the section of each, of which there is one at most.
+    fallbacks: Vec<(usize, S)>,
     settings: Settings,
     deny_shadowed: bool,
     error: Option<BuildError>,
@@ -66,7 +68,7 @@ impl<S> RouterBuilder<S> {
             section: 0,
             name: None,
             mounts: Vec::new(),
-            fallback: None,
+            fallbacks: Vec::new(),
             settings: Settings::default(),
             deny_shadowed: false,
             error: None,
@@ -96,7 +98,13 @@ impl<S> RouterBuilder<S> {
         service: S,
     ) -> Self {
         let pattern = Pattern::regex(pattern.as_ref());
-        self.push(pattern, methods.into_iter().collect(), service);
+        let name = self.name.take();
+        self.push(
+            name.as_deref(),
+            pattern,
+            methods.into_iter().collect(),
+            service,
+        );
         self
     }
 
@@ -109,16 +117,25 @@ impl<S> RouterBuilder<S> {
         service: S,
     ) -> Self {
         let pattern = self.map.converters.template(template.as_ref(), false);
-        self.push(pattern, methods.into_iter().collect(), service);
+        let name = self.name.take();
+        self.push(
+            name.as_deref(),
+            pattern,
+            methods.into_iter().collect(),
+            service,
+        );
         self
     }
 
-    fn push(&mut self, pattern: Result<Pattern, BuildError>, methods: Box<[Method]>, service: S) {
-        let name = self.name.take();
+    fn push(
+        &mut self,
+        name: Option<&str>,
+        pattern: Result<Pattern, BuildError>,
+        methods: Box<[Method]>,
+        service: S,
+    ) {
         let pattern = pattern.and_then(|pattern| {
-            if self.settings.leading != LeadingSlash::Keep
-                && begins_with_slash(&pattern.hir()) == Some(true)
-            {
+            if self.settings.leading != LeadingSlash::Keep && pattern.begins_with_slash() {
                 return Err(BuildError::Impossible {
                     pattern: pattern.source.into(),
                     reason: Some(
@@ -134,10 +151,11 @@ impl<S> RouterBuilder<S> {
             section: self.section,
             service,
         };
-        self.map.push(pattern, name.as_deref(), endpoint);
+        self.map.push(pattern, name, endpoint);
     }
 
-    /// Names the route that is added next, for `url_for`.
+    /// Names the route that is added next, for `url_for`. It is an error if none is, but a mount or
+    /// another router.
     ///
     /// ```
     /// # use gateway_core::{Environ, Reply};
@@ -148,59 +166,135 @@ impl<S> RouterBuilder<S> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn name(mut self, name: impl AsRef<str>) -> Self {
+        self.settle_name();
         self.name = Some(name.as_ref().into());
         self
     }
 
+    /// What follows is no route, or has a name of its own.
+    fn settle_name(&mut self) {
+        if let Some(name) = self.name.take() {
+            self.refuse(
+                &name,
+                "a name without a route: it stands right in front of one",
+            );
+        }
+    }
+
     /// Adds all routes of another router behind a prefix, as
-    /// [`UrlMapBuilder::include`] does; its methods and names stay, its mounts,
-    /// hosts, settings and fallback are left out.
-    pub fn include(mut self, prefix: impl AsRef<str>, other: Self) -> Self {
-        let prefix = Pattern::regex(prefix.as_ref());
+    /// [`UrlMapBuilder::include`] does. Methods and names stay; what is limited to a host stays
+    /// so, and mounts are below the prefix, which has to be literal text then (`^blog/`). Settings
+    /// and fallbacks are left out.
+    pub fn include(mut self, prefix: impl AsRef<str>, mut other: Self) -> Self {
+        let written = prefix.as_ref();
+        let prefix = Pattern::regex(written);
+        self.settle_name();
+        other.settle_name();
         if let Some(error) = other.error.or(other.map.error) {
             self.error.get_or_insert(error);
         }
+        let outside = self.section;
+        let mut sections = vec![outside];
+        for host in &other.hosts {
+            sections.push(self.section_of(host));
+        }
+        let section_of = |section: usize| sections.get(section).copied().unwrap_or(outside);
         for (pattern, name, endpoint) in other.map.routes {
             let joined = prefix.clone().and_then(|prefix| prefix.join(&pattern));
-            self.name = name;
-            self.push(joined, endpoint.methods, endpoint.service);
+            self.section = section_of(endpoint.section);
+            self.push(name.as_deref(), joined, endpoint.methods, endpoint.service);
         }
+        for (mount, service) in other.mounts {
+            self.section = section_of(mount.section);
+            let prefix = prefix
+                .as_ref()
+                .ok()
+                .and_then(|prefix| literal(&prefix.hir()));
+            match prefix {
+                Some(prefix) => {
+                    let below = self.below(&prefix, mount.prefix.as_str());
+                    self = self.mount(below, service);
+                }
+                None => self.refuse(
+                    written,
+                    format!(
+                        "the mount `{}` can be included below literal text only, such as `^blog/`",
+                        mount.prefix
+                    ),
+                ),
+            }
+        }
+        self.section = outside;
         self
+    }
+
+    /// Where a mount of an included router is: its prefix is joined as a pattern would be.
+    fn below(&self, prefix: &str, mount: &str) -> String {
+        match self.settings.leading {
+            LeadingSlash::Keep => format!("{prefix}{mount}"),
+            LeadingSlash::StripOne | LeadingSlash::StripAll => {
+                format!("/{prefix}{}", mount.strip_prefix('/').unwrap_or(mount))
+            }
+        }
+    }
+
+    fn refuse(&mut self, text: &str, reason: impl Into<String>) {
+        self.error.get_or_insert(BuildError::Setting {
+            text: text.to_owned(),
+            reason: reason.into(),
+        });
     }
 
     /// Serves everything below a literal prefix (`/wiki`) by a service, which
     /// sees the path below it. Mounts go before routes; `/wikipedia` is not
     /// below `/wiki`.
     pub fn mount(mut self, prefix: impl AsRef<str>, service: S) -> Self {
+        self.settle_name();
+        let section = self.section;
         match Prefix::new(prefix.as_ref()) {
-            Ok(prefix) => self.mounts.push((prefix, service)),
-            Err(error) => {
-                let text = prefix.as_ref().to_owned();
-                self.error.get_or_insert(BuildError::Setting {
-                    text,
-                    reason: error.to_string(),
-                });
-            }
+            Ok(prefix) => self.mounts.push((Mount { prefix, section }, service)),
+            Err(error) => self.refuse(prefix.as_ref(), error.to_string()),
         }
         self
     }
 
     /// Answers what no route matches; by default 404 with a line of text.
     pub fn fallback(mut self, service: S) -> Self {
-        self.fallback = Some(service);
+        self.settle_name();
+        let section = self.section;
+        self.fallbacks.retain(|(own, _)| *own != section);
+        self.fallbacks.push((section, service));
         self
     }
 
-    /// Adds routes for the hosts that a regular expression matches, which sees
-    /// the host in lower case without its port. Of several, the first that
-    /// matches counts. What its routes do not match goes to those without a host.
-    /// Groups of the host come before those of the path.
+    /// Adds routes, mounts and a fallback for the hosts that a regular expression matches, which
+    /// sees the host in lower case without its port. Of several, the first that matches counts.
+    /// What its routes do not match goes to those without a host. Groups of the host come before
+    /// those of the path. There are no hosts inside of hosts; settings are those of the whole
+    /// router.
     pub fn host(mut self, pattern: impl AsRef<str>, routes: impl FnOnce(Self) -> Self) -> Self {
-        self.hosts.push(pattern.as_ref().into());
-        let outside = std::mem::replace(&mut self.section, self.hosts.len());
+        self.settle_name();
+        let section = self.section_of(pattern.as_ref());
+        let outside = std::mem::replace(&mut self.section, section);
         self = routes(self);
+        self.settle_name();
         self.section = outside;
         self
+    }
+
+    /// The section of a host pattern; a new one unless the pattern is there already.
+    fn section_of(&mut self, host: &str) -> usize {
+        if self.section != 0 {
+            self.refuse(
+                host,
+                "a host inside of another one: which requests have both, no list can tell",
+            );
+        }
+        if let Some(known) = self.hosts.iter().position(|known| **known == *host) {
+            return known + 1;
+        }
+        self.hosts.push(host.into());
+        self.hosts.len()
     }
 
     /// Adds a converter for the templates that follow.
@@ -229,6 +323,21 @@ impl<S> RouterBuilder<S> {
         self
     }
 
+    /// What is done about a `%2F` in a path. By default no pattern is asked; where the paths are
+    /// [raw](Self::raw_paths), it is part of a segment and this is not asked.
+    pub fn encoded_slashes(mut self, slashes: EncodedSlashes) -> Self {
+        self.settings.encoded_slashes = slashes;
+        self
+    }
+
+    /// What is done about a path that a route matches in another spelling. By default it is
+    /// redirected to the canonical one; where the paths are [raw](Self::raw_paths), each spelling
+    /// is a path of its own and this is not asked.
+    pub fn other_spellings(mut self, spellings: OtherSpellings) -> Self {
+        self.settings.other_spellings = spellings;
+        self
+    }
+
     /// Matches paths as they were sent, and decodes the groups: `%2F` is then
     /// part of a segment. By default the decoded path is matched.
     pub fn raw_paths(mut self) -> Self {
@@ -246,34 +355,53 @@ impl<S> RouterBuilder<S> {
             || text.parse::<http::uri::PathAndQuery>().is_err() && !text.is_empty()
             || text.contains(['?', '#'])
         {
-            let reason = "a prefix is a path that begins with one slash".to_owned();
-            self.error.get_or_insert(BuildError::Setting {
-                text: prefix.to_owned(),
-                reason,
-            });
+            let reason = "a prefix is a path that begins with one slash";
+            self.refuse(prefix, reason);
         }
         self.settings.external_prefix = text.into();
         self
     }
 
     /// Lists the routes, and the nearest of them, on the page for what is not
-    /// found. Only in builds with debug assertions, and only for requests of
-    /// this machine: loopback peer, loopback host, no trace of a proxy. The peer
-    /// is what `gateway-server` or, with the feature `axum`,
-    /// `into_make_service_with_connect_info` tells; were it unknown, the answer
-    /// says so.
+    /// found. Only in builds with debug assertions, and only for the developer at
+    /// this machine, as [`gateway_core::developer`] judges it: a loopback peer
+    /// under the user who runs this program (on Linux), a loopback Host, no trace
+    /// of a proxy, no page of another site. The peer is what `gateway-server` or,
+    /// with the feature `axum`, `into_make_service_with_connect_info` tells; where
+    /// it is unknown, or its end of the connection another user's, the answer says so.
+    ///
+    /// A proxy that adds no header and runs as the same user is not seen.
     pub fn development(mut self) -> Self {
-        self.settings.development |= cfg!(debug_assertions);
+        self.settings.development.developer |= cfg!(debug_assertions);
         self
     }
 
     /// [`development`](Self::development) in release builds, too.
     pub fn development_in_release(mut self) -> Self {
-        self.settings.development = true;
+        self.settings.development.developer = true;
         self
     }
 
-    /// See [`UrlMapBuilder::deny_shadowed`].
+    /// With [`development`](Self::development): lists the routes for these users of
+    /// this machine as well, by number. May be called more than once.
+    pub fn trust_users(mut self, users: impl IntoIterator<Item = u32>) -> Self {
+        let gate = &mut self.settings.development;
+        gate.users = gate.users.iter().copied().chain(users).collect();
+        self
+    }
+
+    /// Lists the routes for those of whom the closure says so, in every build, in
+    /// place of all that [`development`](Self::development) asks for.
+    pub fn show_details_if(
+        mut self,
+        allowed: impl Fn(&Parts) -> bool + Send + Sync + 'static,
+    ) -> Self {
+        self.settings.development.allowed = Some(Arc::new(allowed));
+        self
+    }
+
+    /// Makes a route an error that wins for none of its methods, because mounts and the routes in
+    /// front of it take all its paths. See [`UrlMapBuilder::deny_shadowed`].
     pub fn deny_shadowed(mut self) -> Self {
         self.deny_shadowed = true;
         self
@@ -304,7 +432,8 @@ impl<S> RouterBuilder<S> {
     ///
     /// As [`UrlMapBuilder::build`]; and if a pattern begins with `^/` although
     /// the leading slash is taken off, or a prefix is none.
-    pub fn build(self) -> Result<Router<S>, BuildError> {
+    pub fn build(mut self) -> Result<Router<S>, BuildError> {
+        self.settle_name();
         if let Some(error) = self.error {
             return Err(error);
         }
@@ -314,7 +443,8 @@ impl<S> RouterBuilder<S> {
         }
         let hosts = hosts.build()?;
 
-        let mut left = self.map.limits;
+        let limits = self.map.limits;
+        let mut left = limits;
         // One method's routes after the other share what is left of the budget.
         let checked = self.map.check(&mut left)?;
         let mut infos = Vec::with_capacity(checked.entries.len());
@@ -352,16 +482,27 @@ impl<S> RouterBuilder<S> {
             });
             endpoints.push(service);
         }
-        let sections = (0..=self.hosts.len())
-            .map(|section| build_section(section, &infos, &mut left, self.deny_shadowed))
-            .collect::<Result<_, _>>()?;
+        let mut sections = (0..=self.hosts.len())
+            .map(|section| build_section(section, &infos, &mut left, &checked.room))
+            .collect::<Result<Box<[Section]>, _>>()?;
+        if self.deny_shadowed {
+            for (own, section) in sections.iter().enumerate() {
+                let mounts = self.mounts.iter().map(|(mount, _)| mount);
+                let mounts = mounts.filter(|mount| mount.section == 0 || mount.section == own);
+                deny_shadowed(section, &infos, mounts, &self.settings, limits)?;
+            }
+        }
         infos
             .iter_mut()
             .for_each(|info: &mut RouteInfo| info.entry.settle());
-        let (mounts, services): (Vec<Prefix>, Vec<S>) = self.mounts.into_iter().unzip();
+        let (mounts, services): (Vec<Mount>, Vec<S>) = self.mounts.into_iter().unzip();
         endpoints.extend(services);
-        let fallback = self.fallback.is_some();
-        endpoints.extend(self.fallback);
+        for (index, (section, service)) in self.fallbacks.into_iter().enumerate() {
+            if let Some(section) = sections.get_mut(section) {
+                section.fallback = Some(index);
+            }
+            endpoints.push(service);
+        }
         let shared = Shared {
             routes: infos.into(),
             names: checked.names,
@@ -370,116 +511,26 @@ impl<S> RouterBuilder<S> {
             mounts: mounts.into(),
             settings: self.settings,
         };
-        Ok(Router::new(Arc::new(shared), endpoints.into(), fallback))
+        Ok(Router::new(Arc::new(shared), endpoints.into()))
     }
 }
 
-/// The automata of one section: one for each set of routes that some method has.
-fn build_section(
-    section: usize,
-    infos: &[RouteInfo],
-    left: &mut Limits,
-    deny_shadowed: bool,
-) -> Result<Section, BuildError> {
-    let own: Vec<(u32, &RouteInfo)> = (0..)
-        .zip(infos)
-        .filter(|(_, info)| info.section == section)
-        .collect();
-    let mut methods: Vec<Method> = Vec::new();
-    for (_, info) in &own {
-        for method in &info.methods {
-            if !methods.contains(method) {
-                methods.push(method.clone());
-                if *method == Method::GET && !methods.contains(&Method::HEAD) {
-                    methods.push(Method::HEAD);
-                }
-            }
-        }
-    }
-    let mut built: HashMap<Vec<u32>, usize> = HashMap::new();
-    let mut result = Section::default();
-    let mut map_of = |result: &mut Section,
-                      takes: &dyn Fn(&RouteInfo) -> bool|
-     -> Result<Option<usize>, BuildError> {
-        let ids: Vec<u32> = own
-            .iter()
-            .filter(|(_, info)| takes(info))
-            .map(|&(id, _)| id)
-            .collect();
-        if ids.is_empty() {
-            return Ok(None);
-        }
-        if let Some(&map) = built.get(&ids) {
-            return Ok(Some(map));
-        }
-        let entries = ids
-            .iter()
-            .filter_map(|&id| infos.get(id as usize))
-            .map(|info| &info.entry)
-            .collect::<Vec<_>>();
-        let (matcher, _) = crate::builder::matcher(&entries, left, deny_shadowed)?;
-        result.maps.push(MethodMap {
-            matcher,
-            ids: ids.clone().into(),
-        });
-        built.insert(ids, result.maps.len() - 1);
-        Ok(Some(result.maps.len() - 1))
+/// The text of a prefix that is nothing but text, from the start on.
+fn literal(prefix: &Hir) -> Option<String> {
+    let parts = match prefix.kind() {
+        HirKind::Look(_) => std::slice::from_ref(prefix),
+        HirKind::Concat(parts) => parts,
+        _ => return None,
     };
-    for method in methods {
-        let implied = method == Method::HEAD;
-        let takes = |info: &RouteInfo| {
-            info.methods.is_empty()
-                || info.methods.contains(&method)
-                || (implied && info.methods.contains(&Method::GET))
+    let (start, text) = parts.split_first()?;
+    let mut literal = String::new();
+    for part in text {
+        let HirKind::Literal(part) = part.kind() else {
+            return None;
         };
-        if let Some(map) = map_of(&mut result, &takes)? {
-            result.by_method.push((method, map));
-        }
+        literal.push_str(std::str::from_utf8(&part.0).ok()?);
     }
-    result.others = map_of(&mut result, &|info| info.methods.is_empty())?;
-    result.head = map_of(&mut result, &|info| info.methods.contains(&Method::HEAD))?;
-    Ok(result)
-}
-
-/// Whether every match of a pattern begins at the start and with a slash.
-fn begins_with_slash(hir: &Hir) -> Option<bool> {
-    if !hir.properties().look_set_prefix().contains(Look::Start) {
-        return Some(false);
-    }
-    match hir.kind() {
-        HirKind::Look(_) | HirKind::Empty => None,
-        HirKind::Literal(literal) => Some(literal.0.starts_with(b"/")),
-        HirKind::Concat(parts) => {
-            let parts = parts
-                .iter()
-                .filter(|part| !matches!(part.kind(), HirKind::Look(_)));
-            parts.map(first_is_slash).next()?
-        }
-        HirKind::Capture(capture) => begins_with_slash(&capture.sub),
-        HirKind::Alternation(branches) => branches
-            .iter()
-            .map(begins_with_slash)
-            .find(|slash| *slash != Some(true))
-            .unwrap_or(Some(true)),
-        HirKind::Class(_) | HirKind::Repetition(_) => Some(false),
-    }
-}
-
-fn first_is_slash(hir: &Hir) -> Option<bool> {
-    match hir.kind() {
-        HirKind::Literal(literal) => Some(literal.0.starts_with(b"/")),
-        HirKind::Capture(capture) => first_is_slash(&capture.sub),
-        HirKind::Concat(parts) => parts.first().and_then(first_is_slash),
-        HirKind::Alternation(branches) => Some(
-            branches
-                .iter()
-                .all(|branch| first_is_slash(branch) == Some(true)),
-        ),
-        HirKind::Repetition(repetition) => {
-            Some(repetition.min > 0 && first_is_slash(&repetition.sub) == Some(true))
-        }
-        HirKind::Empty | HirKind::Class(_) | HirKind::Look(_) => Some(false),
-    }
+    matches!(start.kind(), HirKind::Look(Look::Start)).then_some(literal)
 }
 
 impl<S> Default for RouterBuilder<S> {

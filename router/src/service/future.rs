@@ -14,6 +14,7 @@ use tower_service::Service;
 
 use super::RouterBody;
 use super::call::Call;
+use super::development::Later;
 
 pin_project! {
     /// The response of a [`Router`](crate::Router).
@@ -35,6 +36,7 @@ pin_project! {
     {
         Called { #[pin] call: Call<S, B> },
         Own { response: Option<Response<Bytes>> },
+        Later { answer: Later },
     }
 }
 
@@ -57,6 +59,13 @@ impl<S: Service<Request<B>>, B> ResponseFuture<S, B> {
             head,
         }
     }
+
+    pub(crate) fn later(answer: Later, head: bool) -> Self {
+        Self {
+            state: State::Later { answer },
+            head,
+        }
+    }
 }
 
 impl<S, B, RB> Future for ResponseFuture<S, B>
@@ -75,6 +84,9 @@ where
                 // Polled after it was done.
                 None => return Poll::Pending,
             },
+            StateProj::Later { answer } => {
+                ready!(Pin::new(answer).poll(context)).map(RouterBody::own)
+            }
         };
         Poll::Ready(Ok(if *this.head {
             without_body(response)

@@ -11,14 +11,15 @@ mod development;
 mod future;
 mod parse;
 mod plain;
-mod redirect;
 mod resolve;
+mod sections;
 #[expect(
     clippy::module_inception,
     reason = "the file that has poll_ready and call has this name in every crate"
 )]
 mod service;
 mod settings;
+mod slashes;
 mod url_args;
 mod url_for;
 
@@ -30,5 +31,5 @@ pub use builder::RouterBuilder;
 pub use future::ResponseFuture;
 pub use parse::ParseError;
 pub use service::{Router, RouterRoute};
-pub use settings::{LeadingSlash, TrailingSlash};
+pub use settings::{EncodedSlashes, LeadingSlash, OtherSpellings, TrailingSlash};
 pub use url_args::{MatchedRoute, RequestUrlArgs, UrlArgs, UrlFor};

@@ -2,13 +2,14 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::fmt;
 
-use gateway_core::Prefix;
+use gateway_core::{Prefix, Spelling, relative_reference};
 use http::{Method, Uri};
 use percent_encoding::percent_decode_str;
 
-use super::redirect;
-use super::settings::{LeadingSlash, Settings, TrailingSlash};
+use super::settings::{EncodedSlashes, LeadingSlash, OtherSpellings, Settings};
+use super::slashes;
 use crate::engine::{Matcher, Words};
 use crate::entry::Entry;
 use crate::map::UrlMap;
@@ -22,7 +23,7 @@ pub(crate) struct Shared {
     pub(crate) sections: Box<[Section]>,
     /// From hosts to sections.
     pub(crate) hosts: UrlMap<usize>,
-    pub(crate) mounts: Box<[Prefix]>,
+    pub(crate) mounts: Box<[Mount]>,
     pub(crate) settings: Settings,
 }
 
@@ -31,6 +32,12 @@ pub(crate) struct RouteInfo {
     pub(crate) entry: Entry,
     /// In the order written; empty for all.
     pub(crate) methods: Box<[Method]>,
+    pub(crate) section: usize,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Mount {
+    pub(crate) prefix: Prefix,
     pub(crate) section: usize,
 }
 
@@ -46,6 +53,8 @@ pub(crate) struct Section {
     pub(crate) others: Option<usize>,
     /// The routes that list HEAD by name go before those that imply it.
     pub(crate) head: Option<usize>,
+    /// The place of its fallback among those of all sections.
+    pub(crate) fallback: Option<usize>,
 }
 
 #[derive(Debug)]
@@ -104,6 +113,7 @@ pub(crate) enum Outcome<'p> {
     Mount {
         index: usize,
         rest: usize,
+        section: usize,
     },
     /// To this relative reference.
     Redirect(String),
@@ -113,7 +123,30 @@ pub(crate) enum Outcome<'p> {
     Options(String),
     /// The decoded path is not UTF-8.
     BadPath,
-    Miss,
+    /// To the fallback of this number, if there is one.
+    Miss {
+        fallback: Option<usize>,
+        section: usize,
+    },
+}
+
+/// Why patterns are not asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unread {
+    NotUtf8,
+    /// A service below would not know it for what the patterns took it for.
+    DotSegment,
+    EncodedSlash,
+}
+
+impl fmt::Display for Unread {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NotUtf8 => "the decoded path is not UTF-8",
+            Self::DotSegment => "a segment of the path is `.` or `..`",
+            Self::EncodedSlash => "the path has a `%2F` (see `encoded_slashes`)",
+        })
+    }
 }
 
 #[derive(Debug)]
@@ -122,6 +155,8 @@ pub(crate) struct Found<'p> {
     /// What the pattern was matched with.
     pub(crate) text: Cow<'p, str>,
     pub(crate) words: Words,
+    /// The section of the host that was asked.
+    pub(crate) section: usize,
     /// The host, if the route belongs to a host pattern.
     pub(crate) host: Option<String>,
 }
@@ -136,57 +171,74 @@ impl Shared {
         path: &'p str,
         query: Option<&str>,
     ) -> Outcome<'p> {
-        for (index, mount) in self.mounts.iter().enumerate() {
-            if let Some(rest) = mount.matched_in(path) {
-                return Outcome::Mount { index, rest };
-            }
+        let (section, host) = self.host_section(host);
+        self.resolve_in(section, host, method, path, query)
+    }
+
+    /// The same for a host whose section is known.
+    pub(crate) fn resolve_in<'p>(
+        &self,
+        section: usize,
+        host: Option<String>,
+        method: &Method,
+        path: &'p str,
+        query: Option<&str>,
+    ) -> Outcome<'p> {
+        if let Some((index, rest)) = self.mounted(section, path) {
+            return Outcome::Mount {
+                index,
+                rest,
+                section,
+            };
         }
+        let limited = self.limited(section);
         // `*` and the authority form of CONNECT are no paths.
         if !path.starts_with('/') {
-            return Outcome::Miss;
+            return self.miss(section);
         }
-        let Some((text, words)) = self.text_and_words(path) else {
-            return Outcome::BadPath;
+        let spelling = Spelling::of(path);
+        let (text, words) = match self.read(path, spelling) {
+            Ok(read) => read,
+            Err(Unread::NotUtf8) => return Outcome::BadPath,
+            Err(Unread::DotSegment | Unread::EncodedSlash) => {
+                return self.miss(section);
+            }
         };
-        let (host_section, host) = self.host_section(host);
-        if let Some(section) = host_section
-            && let Some(id) = section.find(method, &text, words)
-        {
-            return Outcome::Route(Found {
+        let in_limited = limited.and_then(|limited| limited.find(method, &text, words));
+        let found = in_limited.or_else(|| self.sections.first()?.find(method, &text, words));
+        match found {
+            None => self.missed(method, section, &text, path, query),
+            Some(_) if self.redirects(spelling) => self.to_canonical(section, spelling, query),
+            Some(id) => Outcome::Route(Found {
                 id,
                 text,
                 words,
-                host,
-            });
+                section,
+                host: host.filter(|_| in_limited.is_some()),
+            }),
         }
-        if let Some(section) = self.sections.first()
-            && let Some(id) = section.find(method, &text, words)
-        {
-            return Outcome::Route(Found {
-                id,
-                text,
-                words,
-                host: None,
-            });
-        }
-        self.missed(method, host_section, &text, path, query)
     }
 
     #[cold]
     fn missed<'p>(
         &self,
         method: &Method,
-        host_section: Option<&Section>,
+        section: usize,
         text: &str,
         path: &str,
         query: Option<&str>,
     ) -> Outcome<'p> {
-        let sections = || host_section.into_iter().chain(self.sections.first());
+        let limited = self.limited(section);
+        let sections = || limited.into_iter().chain(self.sections.first());
         let mut methods = Vec::new();
         for section in sections() {
             section.allowed(text, &mut methods);
         }
         if !methods.is_empty() {
+            let spelling = Spelling::of(path);
+            if self.redirects(spelling) {
+                return self.to_canonical(section, spelling, query);
+            }
             if !methods.contains(&Method::OPTIONS) {
                 methods.push(Method::OPTIONS);
             }
@@ -198,87 +250,159 @@ impl Shared {
                 Outcome::MethodNotAllowed(allow)
             };
         }
-        let matches = |text: &str| {
-            let words = Words::new(text);
-            sections().any(|section| section.find(method, text, words).is_some())
+        let merged = || {
+            let merge = self.settings.merge_slashes;
+            merge.then(|| slashes::merged(path)).flatten()
         };
-        let location = self
-            .other_end(path, text)
-            .filter(|(_, text)| matches(text))
-            .and_then(|_| redirect::to_other_end(path));
-        let location = location.or_else(|| {
-            let merged = self
-                .settings
-                .merge_slashes
-                .then(|| redirect::merged(path))
-                .flatten()?;
-            let text = self.text(&merged)?;
-            if matches(&text) {
-                return redirect::to_merged(path, &merged);
-            }
-            let (merged, text) = self.other_end(&merged, &text)?;
-            matches(&text)
-                .then(|| redirect::to_merged(path, &merged))
-                .flatten()
-        });
-        match (location, query) {
-            (Some(location), Some(query)) => {
-                Outcome::Redirect(redirect::ascii(&format!("{location}?{query}")))
-            }
-            (Some(location), None) => Outcome::Redirect(redirect::ascii(&location)),
-            (None, _) => Outcome::Miss,
+        let leads_to = |path: String| {
+            // As it will be asked for: no raw path is changed but in its slashes.
+            let path = match Spelling::of(&path).canonical() {
+                Cow::Borrowed(_) => path,
+                Cow::Owned(_) if self.settings.raw => return None,
+                Cow::Owned(canonical) => canonical,
+            };
+            let text = self.text(&path).ok()?;
+            let words = Words::new(&text);
+            sections()
+                .any(|section| section.find(method, &text, words).is_some())
+                .then_some(path)
+        };
+        let target = self
+            .other_end(path)
+            .and_then(leads_to)
+            .or_else(|| merged().and_then(leads_to))
+            .or_else(|| {
+                merged()
+                    .and_then(|path| self.other_end(&path))
+                    .and_then(leads_to)
+            });
+        target
+            .and_then(|target| relative_reference(path, &target, query))
+            .map_or_else(|| self.miss(section), Outcome::Redirect)
+    }
+
+    /// Whether a route that matches is asked for in another spelling than it should be.
+    fn redirects(&self, spelling: Spelling<'_>) -> bool {
+        let wanted =
+            !self.settings.raw && self.settings.other_spellings == OtherSpellings::Redirect;
+        wanted && spelling.has_other_escapes()
+    }
+
+    #[cold]
+    fn to_canonical<'p>(
+        &self,
+        section: usize,
+        spelling: Spelling<'_>,
+        query: Option<&str>,
+    ) -> Outcome<'p> {
+        spelling
+            .location(query)
+            .map_or_else(|| self.miss(section), Outcome::Redirect)
+    }
+
+    /// The path with its other end, if the policy would rather have that.
+    fn other_end(&self, path: &str) -> Option<String> {
+        let text = self.text(path).ok()?;
+        slashes::other_end(self.settings.trailing, path, &text)
+    }
+
+    /// What patterns are matched with.
+    pub(crate) fn text<'p>(&self, path: &'p str) -> Result<Cow<'p, str>, Unread> {
+        Ok(self.read(path, Spelling::of(path))?.0)
+    }
+
+    #[inline]
+    fn read<'p>(
+        &self,
+        path: &'p str,
+        spelling: Spelling<'p>,
+    ) -> Result<(Cow<'p, str>, Words), Unread> {
+        let text = self.without_slash(path);
+        let words = Words::new(text);
+        if spelling.is_plain() && words.find(text.as_bytes(), b'%').is_none() {
+            return Ok((Cow::Borrowed(text), words));
         }
+        self.read_closely(text, spelling)
     }
 
-    /// The path and what patterns are matched with, both with the slash at the
-    /// end that the policy would add or take off.
-    fn other_end(&self, path: &str, text: &str) -> Option<(String, String)> {
-        match self.settings.trailing {
-            TrailingSlash::Strict => None,
-            TrailingSlash::RedirectToSlash => (!text.is_empty() && !text.ends_with('/'))
-                .then(|| (format!("{path}/"), format!("{text}/"))),
-            TrailingSlash::RedirectToNoSlash => {
-                let text = text.strip_suffix('/').filter(|text| !text.is_empty())?;
-                Some((path.strip_suffix('/')?.into(), text.into()))
-            }
+    #[cold]
+    fn read_closely<'p>(
+        &self,
+        text: &'p str,
+        spelling: Spelling<'p>,
+    ) -> Result<(Cow<'p, str>, Words), Unread> {
+        if spelling.has_dot_segment() {
+            return Err(Unread::DotSegment);
         }
+        if self.settings.raw {
+            return Ok((Cow::Borrowed(text), Words::new(text)));
+        }
+        if spelling.has_encoded_slash() && self.settings.encoded_slashes == EncodedSlashes::Refuse {
+            return Err(Unread::EncodedSlash);
+        }
+        let decoded = percent_decode_str(text)
+            .decode_utf8()
+            .map_err(|_| Unread::NotUtf8)?;
+        let text = match self.settings.leading {
+            // `%2F` at the start is a slash to the patterns as well.
+            LeadingSlash::StripAll if decoded.starts_with('/') => {
+                Cow::Owned(decoded.trim_start_matches('/').to_owned())
+            }
+            _ => decoded,
+        };
+        // Behind a `%2F` that is a slash, a segment begins that the raw path has none of.
+        if spelling.has_encoded_slash() && text.split('/').any(|part| matches!(part, "." | "..")) {
+            return Err(Unread::DotSegment);
+        }
+        let words = Words::new(&text);
+        Ok((text, words))
     }
 
-    /// What patterns are matched with; `None` if it is no UTF-8.
-    pub(crate) fn text<'p>(&self, path: &'p str) -> Option<Cow<'p, str>> {
-        Some(self.text_and_words(path)?.0)
-    }
-
-    fn text_and_words<'p>(&self, path: &'p str) -> Option<(Cow<'p, str>, Words)> {
-        let path = match self.settings.leading {
+    fn without_slash<'p>(&self, path: &'p str) -> &'p str {
+        match self.settings.leading {
             LeadingSlash::Keep => path,
             LeadingSlash::StripOne => path.strip_prefix('/').unwrap_or(path),
             LeadingSlash::StripAll => path.trim_start_matches('/'),
-        };
-        let words = Words::new(path);
-        if self.settings.raw || words.find(path.as_bytes(), b'%').is_none() {
-            return Some((Cow::Borrowed(path), words));
         }
-        let decoded = percent_decode_str(path).decode_utf8().ok()?;
-        let text = match self.settings.leading {
-            // `%2F` at the start is a slash to the patterns as well.
-            LeadingSlash::StripAll => Cow::Owned(decoded.trim_start_matches('/').to_owned()),
-            LeadingSlash::StripOne | LeadingSlash::Keep => decoded,
-        };
-        let words = Words::new(&text);
-        Some((text, words))
     }
 
-    fn host_section(&self, host: Option<&str>) -> (Option<&Section>, Option<String>) {
+    /// The section that is limited to a host; 0 if none is.
+    pub(crate) fn host_section(&self, host: Option<&str>) -> (usize, Option<String>) {
         if self.hosts.is_empty() {
-            return (None, None);
+            return (0, None);
         }
         let host = normal_host(host.unwrap_or_default());
-        let section = self
-            .hosts
-            .find(&host)
-            .and_then(|found| self.sections.get(*found.value()));
+        let section = self.hosts.find(&host).map_or(0, |found| *found.value());
         (section, Some(host))
+    }
+
+    /// The section of this number, unless it is that of every host.
+    pub(crate) fn limited(&self, section: usize) -> Option<&Section> {
+        self.sections.get(section).filter(|_| section != 0)
+    }
+
+    /// The mount that takes a path, and where the rest begins. Those of the host go first.
+    pub(crate) fn mounted(&self, section: usize, path: &str) -> Option<(usize, usize)> {
+        let of = |section: usize| {
+            let own = (0..)
+                .zip(&self.mounts)
+                .filter(move |(_, mount)| mount.section == section);
+            own.filter_map(|(index, mount)| Some((index, mount.prefix.matched_in(path)?)))
+                .next()
+        };
+        let limited = if section == 0 { None } else { of(section) };
+        limited.or_else(|| of(0))
+    }
+
+    fn miss(&self, section: usize) -> Outcome<'static> {
+        let mut sections = self
+            .limited(section)
+            .into_iter()
+            .chain(self.sections.first());
+        Outcome::Miss {
+            fallback: sections.find_map(|section| section.fallback),
+            section,
+        }
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
+use gateway_core::developer::head_of;
 use gateway_core::{Arrival, RequestExt, ScriptName};
 use http::uri::PathAndQuery;
 use http::{Method, Request, Response, Uri};
@@ -12,14 +13,14 @@ use http_body::Body;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::answer::{own_response, unrouted};
+use super::answer::{Unrouted, own_response, unrouted};
 use super::plain::not_found;
 use super::resolve::{self, Outcome, Shared};
-use super::url_args::UrlArgs;
+use super::url_args::{Outside, UrlArgs};
 use super::url_for;
 use super::{ResponseFuture, RouterBody};
 use crate::error::UrlForError;
-use crate::reverse::IntoArgs;
+use crate::reverse::{ArgList, IntoArgs};
 
 /// Routes requests to services by regular expressions over their paths.
 ///
@@ -56,18 +57,13 @@ use crate::reverse::IntoArgs;
 /// ```
 pub struct Router<S> {
     pub(crate) shared: Arc<Shared>,
-    /// Of the routes, then of the mounts, then the fallback.
+    /// Of the routes, then of the mounts, then the fallbacks.
     pub(crate) endpoints: Arc<[S]>,
-    fallback: bool,
 }
 
 impl<S> Router<S> {
-    pub(crate) fn new(shared: Arc<Shared>, endpoints: Arc<[S]>, fallback: bool) -> Self {
-        Self {
-            shared,
-            endpoints,
-            fallback,
-        }
+    pub(crate) fn new(shared: Arc<Shared>, endpoints: Arc<[S]>) -> Self {
+        Self { shared, endpoints }
     }
 
     pub(crate) fn route_endpoint(&self, id: u32) -> Option<&S> {
@@ -78,8 +74,9 @@ impl<S> Router<S> {
         self.endpoints.get(self.shared.routes.len() + index)
     }
 
-    pub(crate) fn fallback_endpoint(&self) -> Option<&S> {
-        self.endpoints.last().filter(|_| self.fallback)
+    pub(crate) fn fallback_endpoint(&self, index: usize) -> Option<&S> {
+        let before = self.shared.routes.len() + self.shared.mounts.len();
+        self.endpoints.get(before + index)
     }
 
     /// The path of a named route, were this router mounted nowhere. In a request
@@ -87,10 +84,48 @@ impl<S> Router<S> {
     ///
     /// # Errors
     ///
-    /// As [`UrlMap::url_for`](crate::UrlMap::url_for).
+    /// As [`UrlMap::url_for`](crate::UrlMap::url_for); and if the URL would lead elsewhere, as a
+    /// mount takes its path, or if the route is limited to a host, see
+    /// [`url_for_host`](Self::url_for_host).
     pub fn url_for(&self, name: &str, args: impl IntoArgs) -> Result<String, UrlForError> {
-        let prefix = &self.shared.settings.external_prefix;
-        url_for::url_for(&self.shared, prefix, name, &args.into_args())
+        self.url_for_section(0, name, &args.into_args())
+    }
+
+    /// [`url_for`](Self::url_for) for those who ask this host.
+    ///
+    /// ```
+    /// # use gateway_core::{Environ, Reply};
+    /// # use router::Router;
+    /// # fn show(_: &mut Environ) -> Reply { Reply::text("") }
+    /// let urls = Router::builder()
+    ///     .host(r"^admin\.", |routes| routes.name("users").get("^users$", show))
+    ///     .build()?;
+    /// assert_eq!(urls.url_for_host("admin.example.com", "users", ())?, "/users");
+    /// assert!(urls.url_for("users", ()).is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`url_for`](Self::url_for), and if the route is limited to another host.
+    pub fn url_for_host(
+        &self,
+        host: &str,
+        name: &str,
+        args: impl IntoArgs,
+    ) -> Result<String, UrlForError> {
+        let (section, _) = self.shared.host_section(Some(host));
+        self.url_for_section(section, name, &args.into_args())
+    }
+
+    fn url_for_section(
+        &self,
+        section: usize,
+        name: &str,
+        args: &ArgList,
+    ) -> Result<String, UrlForError> {
+        let path = url_for::path_for(&self.shared, section, name, args)?;
+        url_for::behind(&self.shared.settings.external_prefix, &path)
     }
 
     /// All routes in order.
@@ -100,7 +135,7 @@ impl<S> Router<S> {
 
     /// The prefixes of all mounts in order.
     pub fn mounts(&self) -> impl ExactSizeIterator<Item = &str> {
-        self.shared.mounts.iter().map(|prefix| prefix.as_str())
+        self.shared.mounts.iter().map(|mount| mount.prefix.as_str())
     }
 
     /// The same routes, every service in a layer: those of mounts and the
@@ -120,7 +155,6 @@ impl<S> Router<S> {
         Router {
             shared: self.shared,
             endpoints,
-            fallback: self.fallback,
         }
     }
 }
@@ -130,7 +164,6 @@ impl<S> Clone for Router<S> {
         Self {
             shared: Arc::clone(&self.shared),
             endpoints: Arc::clone(&self.endpoints),
-            fallback: self.fallback,
         }
     }
 }
@@ -241,40 +274,41 @@ where
         // ready: the one in the table is everybody's.
         let found = match outcome {
             Outcome::Route(found) => found,
-            Outcome::Mount { index, rest } => {
+            Outcome::Mount {
+                index,
+                rest,
+                section,
+            } => {
                 if let Some(service) = self.mount_endpoint(index).cloned() {
-                    enter_mount(&self.shared, &mut request, index, rest);
+                    enter_mount(&self.shared, &mut request, index, rest, section);
                     return ResponseFuture::call(service, request, head);
                 }
                 return ResponseFuture::own(not_found(), head);
             }
-            Outcome::Miss => {
-                if let Some(service) = self.fallback_endpoint().cloned() {
+            Outcome::Miss { fallback, section } => {
+                let fallback = fallback.and_then(|index| self.fallback_endpoint(index));
+                if let Some(service) = fallback.cloned() {
+                    let outside = Outside::new(request.extensions(), request.raw_script_name());
+                    let args = UrlArgs::fallback(&self.shared, section, &outside);
+                    request.extensions_mut().insert(args);
                     return ResponseFuture::call(service, request, head);
                 }
-                let response = unrouted(
-                    &self.shared,
-                    request.method(),
-                    request.uri().path(),
-                    request.headers(),
-                    request.extensions(),
-                    request.conn(),
-                );
-                return ResponseFuture::own(response, head);
+                let (method, path) = (request.method(), request.uri().path());
+                return match unrouted(&self.shared, method, path, || head_of(&request)) {
+                    Unrouted::Answer(response) => ResponseFuture::own(response, head),
+                    Unrouted::Question(question) => {
+                        ResponseFuture::later(question.answer_later(), head)
+                    }
+                };
             }
             other => return ResponseFuture::own(own_response(&other), head),
         };
         let Some(service) = self.route_endpoint(found.id).cloned() else {
             return ResponseFuture::own(not_found(), head);
         };
-        let outer = UrlArgs::of_mount(request.extensions());
-        let args = UrlArgs::new(
-            &self.shared,
-            &found,
-            request.uri().path_and_query(),
-            request.raw_script_name(),
-            outer,
-        );
+        let outside = Outside::new(request.extensions(), request.raw_script_name());
+        let path = request.uri().path_and_query();
+        let args = UrlArgs::new(&self.shared, &found, path, &outside);
         drop(found);
         let Some(args) = args else {
             return ResponseFuture::own(own_response(&Outcome::BadPath), head);
@@ -285,9 +319,15 @@ where
 }
 
 /// Takes the prefix of a mount off the path, and records the whole.
-fn enter_mount<B>(shared: &Arc<Shared>, request: &mut Request<B>, index: usize, rest: usize) {
-    let outer = UrlArgs::of_mount(request.extensions());
-    let args = UrlArgs::mounted(shared, index, request.raw_script_name(), outer);
+fn enter_mount<B>(
+    shared: &Arc<Shared>,
+    request: &mut Request<B>,
+    index: usize,
+    rest: usize,
+    section: usize,
+) {
+    let outside = Outside::new(request.extensions(), request.raw_script_name());
+    let args = UrlArgs::mounted(shared, index, section, &outside);
     let uri = request.uri().clone();
     let recorded = ScriptName::join(request.raw_script_name(), request.raw_path_info());
     let recorded = recorded.unwrap_or_else(|_| ScriptName::record(&uri));

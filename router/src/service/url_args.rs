@@ -6,11 +6,11 @@ use std::sync::Arc;
 
 use gateway_core::Environ;
 use http::uri::PathAndQuery;
-use http::{Extensions, Request};
+use http::{Extensions, Method, Request};
 use percent_encoding::percent_decode_str;
 
-use super::resolve::{Found, Shared};
-use super::url_for::url_for;
+use super::resolve::{Found, Outcome, Shared};
+use super::url_for::{behind, path_for, taken_by_mount, taken_outside};
 use crate::capture::{Position, Slots};
 use crate::error::UrlForError;
 use crate::reverse::{ArgList, IntoArgs};
@@ -36,8 +36,7 @@ use crate::reverse::{ArgList, IntoArgs};
 #[derive(Clone)]
 pub struct UrlArgs {
     shared: Arc<Shared>,
-    /// `None` for a mount.
-    route: Option<u32>,
+    place: Place,
     text: Text,
     slots: Slots,
     groups: u32,
@@ -45,9 +44,19 @@ pub struct UrlArgs {
     above: Option<Box<Above>>,
 }
 
+/// What of a router a request came to.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Route(u32),
+    Mount(usize),
+    Fallback,
+}
+
 /// What lies in front of the path: hosts and mounts.
 #[derive(Clone, Default)]
 struct Above {
+    /// The section of the host.
+    section: usize,
     /// The groups that belong to the host.
     host_groups: usize,
     /// The pattern together with those of the routers outside.
@@ -56,6 +65,72 @@ struct Above {
     script_name: Box<str>,
     /// What a router outside found.
     outer: Option<Arc<UrlArgs>>,
+    /// The pattern of all nests around, if this is the place of a mount in an axum program.
+    nests: Option<Box<str>>,
+}
+
+/// What of a request is around a router.
+pub(crate) struct Outside<'r> {
+    extensions: &'r Extensions,
+    script_name: &'r str,
+    outer: Option<Arc<UrlArgs>>,
+}
+
+impl<'r> Outside<'r> {
+    /// `script_name` is raw.
+    pub(crate) fn new(extensions: &'r Extensions, script_name: &'r str) -> Self {
+        let outer = extensions
+            .get::<UrlArgs>()
+            .filter(|args| !matches!(args.place, Place::Route(_)));
+        Self {
+            extensions,
+            script_name,
+            outer: outer.cloned().map(Arc::new),
+        }
+    }
+
+    /// The patterns of what is around, if a router of ours is.
+    fn pattern(&self) -> Option<String> {
+        let outer = self.outer.as_ref()?;
+        Some(format!("{}{}", outer.pattern(), self.between(outer)))
+    }
+
+    /// The part of that which belongs to mounts that are not ours.
+    fn between(&self, outer: &UrlArgs) -> Cow<'r, str> {
+        let taken = self.script_name.strip_prefix(outer.script_name());
+        let behind = taken.and_then(|taken| match outer.place {
+            Place::Mount(index) => {
+                let mount = outer.shared.mounts.get(index)?;
+                taken.get(mount.prefix.matched_in(taken)?..)
+            }
+            Place::Route(_) | Place::Fallback => Some(taken),
+        });
+        let Some(behind) = behind.filter(|behind| !behind.is_empty()) else {
+            return Cow::Borrowed("");
+        };
+        let before = outer
+            .above
+            .as_ref()
+            .and_then(|above| above.nests.as_deref());
+        let nests =
+            nests(self.extensions).and_then(|nests| nests.strip_prefix(before.unwrap_or_default()));
+        match nests.filter(|nests| !nests.is_empty()) {
+            Some(nests) => Cow::Borrowed(nests),
+            None => percent_decode_str(behind).decode_utf8_lossy(),
+        }
+    }
+}
+
+/// What axum calls the nests around.
+#[cfg(feature = "axum")]
+fn nests(extensions: &Extensions) -> Option<&str> {
+    let nests = extensions.get::<axum::extract::NestedPath>()?;
+    Some(nests.as_str())
+}
+
+#[cfg(not(feature = "axum"))]
+fn nests(_: &Extensions) -> Option<&str> {
+    None
 }
 
 /// The text that groups are parts of.
@@ -119,8 +194,7 @@ impl UrlArgs {
         shared: &Arc<Shared>,
         found: &Found<'_>,
         path: Option<&PathAndQuery>,
-        script_name: &str,
-        outer: Option<Self>,
+        outside: &Outside<'_>,
     ) -> Option<Self> {
         let info = shared.routes.get(found.id as usize)?;
         let args = info.entry.args(&found.text, found.words);
@@ -148,25 +222,27 @@ impl UrlArgs {
             };
             (text, args.into_slots())
         };
-        let outer = outer.map(Arc::new);
-        if let Some(outer) = &outer {
+        if let Some(around) = outside.pattern().filter(|around| !around.is_empty()) {
             let pattern = &info.entry.pattern.source;
             let below = pattern.strip_prefix('^').unwrap_or(pattern);
             let below = below.strip_prefix('/').unwrap_or(below);
-            whole = Some(format!("{}/{below}", outer.pattern()).into());
+            whole = Some(format!("{around}/{below}").into());
         }
+        let plain = found.section == 0 && outside.script_name.is_empty() && outside.outer.is_none();
         Some(Self {
             shared: Arc::clone(shared),
-            route: Some(found.id),
+            place: Place::Route(found.id),
             text,
             slots,
             groups: groups + host_groups as u32,
-            above: (host_groups > 0 || !script_name.is_empty() || outer.is_some()).then(|| {
+            above: (!plain).then(|| {
                 Box::new(Above {
+                    section: found.section,
                     host_groups,
                     whole,
-                    script_name: script_name.into(),
-                    outer,
+                    script_name: outside.script_name.into(),
+                    outer: outside.outer.clone(),
+                    nests: None,
                 })
             }),
         })
@@ -176,36 +252,45 @@ impl UrlArgs {
     pub(crate) fn mounted(
         shared: &Arc<Shared>,
         index: usize,
-        script_name: &str,
-        outer: Option<Self>,
+        section: usize,
+        outside: &Outside<'_>,
     ) -> Self {
-        let outer = outer.map(Arc::new);
         let prefix = shared
             .mounts
             .get(index)
-            .map_or("", |prefix| prefix.as_str());
-        let before = outer.as_ref().map_or("", |outer| outer.pattern());
+            .map_or("", |mount| mount.prefix.as_str());
+        let whole = format!("{}{prefix}", outside.pattern().unwrap_or_default());
+        Self::without_groups(shared, Place::Mount(index), section, whole, outside)
+    }
+
+    /// What a fallback is told.
+    pub(crate) fn fallback(shared: &Arc<Shared>, section: usize, outside: &Outside<'_>) -> Self {
+        let whole = outside.pattern().unwrap_or_default();
+        Self::without_groups(shared, Place::Fallback, section, whole, outside)
+    }
+
+    fn without_groups(
+        shared: &Arc<Shared>,
+        place: Place,
+        section: usize,
+        whole: String,
+        outside: &Outside<'_>,
+    ) -> Self {
         Self {
             shared: Arc::clone(shared),
-            route: None,
+            place,
             text: Text::Own("".into()),
             slots: Slots::Many([].into()),
             groups: 0,
             above: Some(Box::new(Above {
+                section,
                 host_groups: 0,
-                whole: Some(format!("{before}{prefix}").into()),
-                script_name: script_name.into(),
-                outer,
+                whole: Some(whole.into()),
+                script_name: outside.script_name.into(),
+                outer: outside.outer.clone(),
+                nests: nests(outside.extensions).map(Into::into),
             })),
         }
-    }
-
-    /// What a router outside said of its mount, if this is below one.
-    pub(crate) fn of_mount(extensions: &Extensions) -> Option<Self> {
-        extensions
-            .get::<Self>()
-            .filter(|args| args.route.is_none())
-            .cloned()
     }
 
     /// The number of groups, those that took no part included. Groups of a host
@@ -256,12 +341,18 @@ impl UrlArgs {
     }
 
     fn info(&self) -> Option<&super::resolve::RouteInfo> {
-        self.shared.routes.get(self.route? as usize)
+        match self.place {
+            Place::Route(id) => self.shared.routes.get(id as usize),
+            Place::Mount(_) | Place::Fallback => None,
+        }
     }
 
     /// The pattern of the route, as it was written: a label for metrics. Below
     /// mounts it is the whole pattern, prefixes in front; for a service that is
-    /// mounted itself, the prefix.
+    /// mounted itself, the prefix; for a fallback that of its router, nothing at the root.
+    ///
+    /// Of a router that is not ours, between two that are, it has the pattern of the nest where
+    /// axum tells it (feature `axum`), and else the part of the path that it took.
     pub fn pattern(&self) -> &str {
         match (
             self.above.as_ref().and_then(|above| above.whole.as_deref()),
@@ -297,21 +388,52 @@ impl UrlArgs {
     ///
     /// # Errors
     ///
-    /// As [`UrlMap::url_for`](crate::UrlMap::url_for).
+    /// As [`UrlMap::url_for`](crate::UrlMap::url_for); and if the URL, followed on the host of
+    /// this request, would lead elsewhere: to a mount, or past a route that is limited to another
+    /// host.
     pub fn url_for(&self, name: &str, args: impl IntoArgs) -> Result<String, UrlForError> {
         self.url_for_list(name, &args.into_args())
     }
 
     fn url_for_list(&self, name: &str, args: &ArgList) -> Result<String, UrlForError> {
         if self.shared.names.contains_key(name) {
-            let script_name = self.above.as_ref().map_or("", |above| &above.script_name);
-            let prefix = format!("{}{script_name}", self.external_prefix());
-            return url_for(&self.shared, &prefix, name, args);
+            let path = path_for(&self.shared, self.section(), name, args)?;
+            self.comes_back(name, &path)?;
+            let prefix = format!("{}{}", self.external_prefix(), self.script_name());
+            return behind(&prefix, &path);
         }
         match self.outer() {
             Some(outer) => outer.url_for_list(name, args),
             None => Err(UrlForError::UnknownName { name: name.into() }),
         }
+    }
+
+    /// Whether what is asked for `path` below this router's mount comes to this router again.
+    fn comes_back(&self, name: &str, path: &str) -> Result<(), UrlForError> {
+        let Some(outer) = self.outer() else {
+            return Ok(());
+        };
+        // What is not in front any more was rewritten: where that leads is not known here.
+        let Some(between) = self.script_name().strip_prefix(outer.script_name()) else {
+            return Ok(());
+        };
+        let path = format!("{between}{path}");
+        let shared = &outer.shared;
+        match shared.resolve_in(outer.section(), None, &Method::GET, &path, None) {
+            Outcome::Mount { index, .. } if outer.place == Place::Mount(index) => {}
+            Outcome::Miss { .. } if outer.place == Place::Fallback => {}
+            Outcome::Mount { index, .. } => return Err(taken_by_mount(shared, index, &path)),
+            _ => return Err(taken_outside(name, &path)),
+        }
+        outer.comes_back(name, &path)
+    }
+
+    fn script_name(&self) -> &str {
+        self.above.as_ref().map_or("", |above| &above.script_name)
+    }
+
+    fn section(&self) -> usize {
+        self.above.as_ref().map_or(0, |above| above.section)
     }
 
     fn outer(&self) -> Option<&Self> {

@@ -2,6 +2,8 @@
 
 use http::Method;
 
+use router::{BuildError, EncodedSlashes, LeadingSlash, RouterBuilder};
+
 use crate::{Echo, ask, build, echo, get};
 
 #[test]
@@ -34,4 +36,139 @@ fn the_table_prints_for_people() {
         router.to_string(),
         "*  /static/...\nGET       ^$   home\nPUT,POST  ^a$\n*         ^b$\n"
     );
+}
+
+#[test]
+fn a_route_that_wins_for_another_method_is_not_shadowed() {
+    for routes in [
+        echo().get("^x$", Echo("a")).route("^x$", Echo("b")),
+        echo().head("^x$", Echo("a")).get("^x$", Echo("b")),
+        echo().get("^x$", Echo("a")).head("^x$", Echo("b")),
+        echo()
+            .get("^x$", Echo("a"))
+            .methods([Method::GET, Method::POST], "^x$", Echo("b")),
+        echo()
+            .host("^a$", |routes| routes.route("^x$", Echo("a")))
+            .route("^x$", Echo("b")),
+    ] {
+        build(routes.deny_shadowed());
+    }
+}
+
+#[test]
+fn a_route_that_wins_for_no_method_is_shadowed_by_all_that_take_its_paths() {
+    let error = |routes: RouterBuilder<Echo>| match routes.deny_shadowed().build() {
+        Err(BuildError::Shadowed { pattern, by, .. }) => format!("{pattern} by {}", by.join(" ")),
+        other => format!("{other:?}"),
+    };
+    for (routes, expected) in [
+        (
+            echo().route("^x$", Echo("a")).get("^x$", Echo("b")),
+            "^x$ by ^x$",
+        ),
+        (
+            echo()
+                .get("^[a-z]$", Echo("a"))
+                .post("^.$", Echo("b"))
+                .methods([Method::POST, Method::GET], "^x$", Echo("c")),
+            "^x$ by ^[a-z]$ ^.$",
+        ),
+        (
+            echo()
+                .mount("/static", Echo("m"))
+                .get("^static/(.*)$", Echo("a")),
+            "^static/(.*)$ by /static/",
+        ),
+        (
+            echo()
+                .mount("/static", Echo("m"))
+                .get("^[a-z]+$", Echo("a"))
+                .get("^(?:static(?:/x)?|ab)$", Echo("b")),
+            "^(?:static(?:/x)?|ab)$ by /static/ ^[a-z]+$",
+        ),
+        (
+            echo().mount("/", Echo("m")).get("^x$", Echo("a")),
+            "^x$ by /",
+        ),
+        (
+            echo()
+                .leading_slash(LeadingSlash::Keep)
+                .mount("/a/b", Echo("m"))
+                .get("^/a/b/c$", Echo("a")),
+            "^/a/b/c$ by /a/b/",
+        ),
+        (
+            echo().host("^a$", |routes| {
+                routes.mount("/m", Echo("m")).get("^m$", Echo("a"))
+            }),
+            "^m$ by /m/",
+        ),
+    ] {
+        let told = error(routes);
+        assert!(told.contains(expected), "{expected}: {told}");
+    }
+    // Mounts that are passed by some spelling, or are of other hosts, take not all.
+    for routes in [
+        echo()
+            .leading_slash(LeadingSlash::StripAll)
+            .mount("/m", Echo("m"))
+            .get("^m$", Echo("a")),
+        echo()
+            .encoded_slashes(EncodedSlashes::Decode)
+            .mount("/m", Echo("m"))
+            .get("^m/x$", Echo("a")),
+        echo().mount("/m", Echo("m")).get("^m", Echo("a")),
+        echo()
+            .host("^a$", |routes| routes.mount("/m", Echo("m")))
+            .get("^m$", Echo("a")),
+        echo()
+            .raw_paths()
+            .mount("/mü", Echo("m"))
+            .get("^m%C3%BC$", Echo("a")),
+    ] {
+        build(routes.deny_shadowed());
+    }
+}
+
+#[test]
+fn a_name_belongs_to_the_route_behind_it() {
+    let named = build(
+        echo()
+            .name("a")
+            .raw_paths()
+            .get("^a$", Echo("a"))
+            .get("^b$", Echo("b"))
+            .name("c")
+            .template([], "c", Echo("c")),
+    );
+    let names: Vec<_> = named.routes().map(|route| route.name()).collect();
+    assert_eq!(names, [Some("a"), None, Some("c")]);
+    for lost in [
+        echo().get("^a$", Echo("a")).name("n"),
+        echo().name("n").name("m").get("^a$", Echo("a")),
+        echo()
+            .name("n")
+            .mount("/m", Echo("m"))
+            .get("^a$", Echo("a")),
+        echo().name("n").fallback(Echo("f")).get("^a$", Echo("a")),
+        echo()
+            .name("n")
+            .include("^i/", echo().get("^x$", Echo("x")))
+            .get("^a$", Echo("a")),
+        echo()
+            .include("^i/", echo().get("^x$", Echo("x")).name("n"))
+            .get("^a$", Echo("a")),
+        echo()
+            .name("n")
+            .host("^h$", |routes| routes.get("^x$", Echo("x"))),
+        echo()
+            .host("^h$", |routes| routes.name("n"))
+            .get("^a$", Echo("a")),
+    ] {
+        let error = lost.build().unwrap_err().to_string();
+        assert_eq!(
+            error,
+            "`n`: a name without a route: it stands right in front of one"
+        );
+    }
 }

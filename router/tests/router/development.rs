@@ -1,43 +1,56 @@
 //! The page for what is not found, while a program is being written.
 
-use gateway_core::{Addr, ConnInfo};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::OnceLock;
+use std::task::Poll;
+
+use gateway_core::{Addr, Application, ConnInfo, Environ, Reply};
 use http::Request;
+use http::request::Builder;
+use router::Router;
+use tower::Service;
 
-use crate::{Echo, ask_request, build, echo};
+use crate::{Answer, Echo, ask_request, build, echo};
 
-fn development(
-    host: &str,
-    peer: &str,
-    header: Option<(&str, &str)>,
-    accept: &str,
-) -> (u16, String) {
-    let router = build(
+/// The end of a client in this very process, connected for as long as the process runs: to whom it belongs is one
+/// of the facts.
+fn client() -> SocketAddr {
+    static CLIENT: OnceLock<SocketAddr> = OnceLock::new();
+    *CLIENT.get_or_init(|| {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let peer = client.local_addr().unwrap();
+        std::mem::forget((listener, client));
+        peer
+    })
+}
+
+fn from(peer: SocketAddr) -> Builder {
+    Request::get("/artcles/2007/?%3Cscript%3E").extension(ConnInfo::new(peer, Addr::Unknown))
+}
+
+fn articles() -> Router<Echo> {
+    build(
         echo()
             .development_in_release()
             .name("article")
             .get(r"^articles/(?<year>[0-9]{4})/$", Echo("x"))
             .post("^orders/<$", Echo("x"))
             .mount("/static", Echo("x")),
-    );
-    let mut request = Request::get("/artcles/2007/?%3Cscript%3E")
-        .header("host", host)
-        .header("accept", accept);
-    if let Some((name, value)) = header {
-        request = request.header(name, value);
-    }
-    let mut request = request.body(()).unwrap();
-    let conn = ConnInfo::new(peer.parse::<std::net::SocketAddr>().unwrap(), Addr::Unknown);
-    request.extensions_mut().insert(conn);
-    let answer = ask_request(&router, request);
-    (answer.status, answer.text)
+    )
+}
+
+fn ask(router: &Router<Echo>, request: Builder) -> Answer {
+    ask_request(router, request.body(()).unwrap())
 }
 
 #[test]
 fn in_development_a_miss_lists_the_routes_and_the_nearest() {
-    let (status, text) = development("localhost:8000", "127.0.0.1:5000", None, "*/*");
-    assert_eq!(status, 404);
+    let request = from(client()).header("host", "localhost:8000");
+    let answer = ask(&articles(), request);
+    assert_eq!(answer.status, 404);
     assert_eq!(
-        text,
+        answer.text,
         "404 Not Found: GET /artcles/2007/\n\
          Routes are asked with: artcles/2007/\n\
          The nearest is: GET      ^articles/(?<year>[0-9]{4})/$  (article)\n\
@@ -47,56 +60,82 @@ fn in_development_a_miss_lists_the_routes_and_the_nearest() {
          POST     ^orders/<$\n\
          This page is shown to requests from this machine because of `.development()`.\n"
     );
-    let (_, html) = development("[::1]:8000", "[::1]:5000", None, "text/html,*/*");
+    let request = from(client()).header("host", "[::1]:8000");
+    let html = ask(&articles(), request.header("accept", "text/html,*/*")).text;
     assert!(html.starts_with("<!doctype html>"), "{html}");
     assert!(html.contains("^orders/&lt;$") && !html.contains("orders/<$"));
 }
 
+/// The rule is `gateway_core::developer`'s, with a table of cases of its own; these were shown once.
 #[test]
-fn the_routes_are_shown_to_nobody_but_this_machine() {
-    for (host, peer, header) in [
-        ("localhost", "192.0.2.1:5000", None),
-        ("evil.example", "127.0.0.1:5000", None),
-        (
-            "localhost",
-            "127.0.0.1:5000",
-            Some(("x-forwarded-for", "192.0.2.1")),
-        ),
-        (
-            "localhost",
-            "127.0.0.1:5000",
-            Some(("forwarded", "for=192.0.2.1")),
-        ),
-        (
-            "localhost",
-            "127.0.0.1:5000",
-            Some(("x-real-ip", "192.0.2.1")),
-        ),
-        ("localhost", "127.0.0.1:5000", Some(("via", "1.1 x"))),
-        ("localhost.evil.example", "127.0.0.1:5000", None),
-    ] {
-        assert_eq!(
-            development(host, peer, header, "*/*"),
-            (404, "Not Found\n".into()),
-            "{host} {peer} {header:?}"
-        );
+fn the_routes_are_shown_to_no_one_but_this_machine() {
+    let far = "192.0.2.1:5000".parse().unwrap();
+    let near = || from(client()).header("host", "localhost");
+    let hidden = [
+        from(far).header("host", "localhost"),
+        from(client()),
+        from(client()).header("host", "public.example"),
+        from(client()).header("host", "localhost.evil.example"),
+        from(client()).header("host", "[::1]evil.example"),
+        from(client()).header("host", "localhost:x@evil.example"),
+        near().header("host", "evil.example"),
+        near().uri("http://evil.example/artcles/"),
+        near().version(http::Version::HTTP_10),
+        near().header("x-forwarded-for", "192.0.2.1"),
+        near().header("forwarded", "for=192.0.2.1"),
+        near().header("x-real-ip", "192.0.2.1"),
+        near().header("via", "1.1 x"),
+        near().header("cf-ray", "1"),
+        near().header("origin", "https://evil.example"),
+        near().header("sec-fetch-site", "cross-site"),
+    ];
+    for request in hidden {
+        let shown = format!("{request:?}");
+        let answer = ask(&articles(), request);
+        let found = (answer.status, &*answer.text);
+        assert_eq!(found, (404, "Not Found\n"), "{shown}");
     }
 }
 
+/// To whom a socket belongs that there is, tests with real proxies ask.
+#[cfg(target_os = "linux")]
 #[test]
-fn in_development_a_miss_says_so_if_nobody_told_the_peer() {
+fn in_development_a_miss_says_whose_socket_it_should_have_been() {
+    let nowhere = "127.0.0.1:1".parse().unwrap();
+    let answer = ask(&articles(), from(nowhere).header("host", "localhost"));
+    assert_eq!(answer.status, 404);
+    assert!(
+        answer
+            .text
+            .contains("The routes are not listed: no socket of this machine")
+    );
+    assert!(!answer.text.contains("articles"), "{}", answer.text);
+    assert_eq!(answer.headers["cache-control"], "no-store");
+}
+
+#[test]
+fn a_closure_may_decide_in_place_of_all_else() {
+    let router = build(
+        echo()
+            .get("^secret$", Echo("x"))
+            .show_details_if(|parts| parts.headers.contains_key("x-staff")),
+    );
+    let far: SocketAddr = "192.0.2.1:5000".parse().unwrap();
+    let shown = ask(&router, from(far).header("x-staff", "1"));
+    assert!(shown.text.contains("secret"), "{}", shown.text);
+    let near = ask(&router, from(client()).header("host", "localhost"));
+    assert_eq!(near.text, "Not Found\n");
+}
+
+#[test]
+fn in_development_a_miss_says_so_if_the_peer_is_unknown() {
     let router = build(echo().development_in_release().get("^secret$", Echo("x")));
-    let request = |host: &str| {
-        Request::get("/")
-            .header("host", host)
-            .body(())
-            .expect("a request")
-    };
-    let answer = ask_request(&router, request("localhost"));
+    let request = |host: &str| Request::get("/").header("host", host);
+    let answer = ask(&router, request("localhost"));
     assert_eq!(answer.status, 404);
     assert!(answer.text.contains("into_make_service_with_connect_info"));
     assert!(!answer.text.contains("secret"));
-    let answer = ask_request(&router, request("example.com"));
+    let answer = ask(&router, request("example.com"));
     assert_eq!(answer.text, "Not Found\n");
 }
 
@@ -104,16 +143,63 @@ fn in_development_a_miss_says_so_if_nobody_told_the_peer() {
 #[test]
 fn in_development_the_peer_may_be_told_by_axum() {
     let router = build(echo().development_in_release().get("^secret$", Echo("x")));
-    for (peer, shown) in [("127.0.0.1:5000", true), ("192.0.2.1:5000", false)] {
-        let mut request = Request::get("/")
+    let far = "192.0.2.1:5000".parse().unwrap();
+    for (peer, shown) in [(client(), true), (far, false)] {
+        let request = Request::get("/")
             .header("host", "localhost")
-            .body(())
-            .unwrap();
-        let peer: std::net::SocketAddr = peer.parse().unwrap();
-        request
-            .extensions_mut()
-            .insert(axum::extract::ConnectInfo(peer));
-        let answer = ask_request(&router, request);
+            .extension(axum::extract::ConnectInfo(peer));
+        let answer = ask(&router, request);
         assert_eq!(answer.text.contains("secret"), shown, "{peer}");
     }
+}
+
+#[test]
+fn an_application_answers_where_it_is_called() {
+    type View = fn(&mut Environ) -> Reply;
+    let view: View = |_| Reply::text("x");
+    let router = Router::builder()
+        .development_in_release()
+        .get("^secret$", view);
+    let router = router.build().unwrap();
+    let far = "192.0.2.1:5000".parse().unwrap();
+    for (peer, shown) in [(client(), true), (far, false)] {
+        let conn = ConnInfo::new(peer, Addr::Unknown);
+        let environ = Environ::builder().header("host", "localhost").conn(conn);
+        let mut environ = environ.build();
+        let response = router.respond(&mut environ).unwrap();
+        assert_eq!(response.status(), 404);
+        let bytes = response.into_body().into_bytes().unwrap();
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        assert_eq!(text.contains("secret"), shown, "{peer}: {text}");
+    }
+}
+
+/// More misses at once than wait for an answer, half of them given up: each of the others is answered.
+#[test]
+fn many_misses_at_once_are_all_answered() {
+    let runtime = tokio::runtime::Builder::new_current_thread().build();
+    runtime.unwrap().block_on(async {
+        let mut router = articles();
+        let mut ask = || {
+            let request = from(client()).header("host", "localhost");
+            router.call(request.body(()).unwrap())
+        };
+        let mut asked = Vec::new();
+        let mut answered = 0;
+        for _ in 0..200 {
+            let mut future = Box::pin(ask());
+            let polled = std::future::poll_fn(|context| Poll::Ready(future.as_mut().poll(context)));
+            match polled.await {
+                Poll::Ready(response) => answered += usize::from(response.unwrap().status() == 404),
+                Poll::Pending => asked.push(future),
+            }
+        }
+        let given_up = asked.split_off(asked.len() / 2);
+        let left = given_up.len();
+        drop(given_up);
+        for future in asked {
+            answered += usize::from(future.await.unwrap().status() == 404);
+        }
+        assert_eq!(answered + left, 200);
+    });
 }

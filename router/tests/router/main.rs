@@ -16,6 +16,7 @@ mod hosts;
 mod methods;
 mod mounts;
 mod paths;
+mod spellings;
 mod urls;
 
 /// A concrete endpoint: says who it is and what it was told.

@@ -1,7 +1,7 @@
 //! What of a path the patterns see, and which other spellings are redirected.
 
 use http::Method;
-use router::{LeadingSlash, TrailingSlash};
+use router::{EncodedSlashes, LeadingSlash, TrailingSlash};
 
 use crate::{Echo, ask, build, echo, get};
 
@@ -26,6 +26,12 @@ fn one_leading_slash_is_taken_off_unless_told_otherwise() {
             .get("^(.*)$", Echo("x")),
     );
     assert_eq!(get(&router, "///a").text, "x GET ///a a");
+    let router = build(
+        echo()
+            .leading_slash(LeadingSlash::StripAll)
+            .encoded_slashes(EncodedSlashes::Decode)
+            .get("^(.*)$", Echo("x")),
+    );
     assert_eq!(get(&router, "/%2F/a").text, "x GET /%2F/a a");
     let router = build(
         echo()
@@ -63,7 +69,7 @@ fn the_decoded_path_is_matched() {
         "x GET /stra%C3%9Fe/J%C3%BCrgen Jürgen"
     );
     assert_eq!(get(&router, "/straße/ü").text, "x GET /straße/ü ü");
-    assert_eq!(get(&router, "/a%20b/c%2Fd").text, "y GET /a%20b/c%2Fd c d");
+    assert_eq!(get(&router, "/a%20b/c/d").text, "y GET /a%20b/c/d c d");
     assert_eq!(
         get(&router, "/a%20b/100%/x").text,
         "y GET /a%20b/100%/x 100% x"
@@ -161,7 +167,7 @@ fn double_slashes_are_merged_by_a_redirect_on_request() {
             .get("^evil.example$", Echo("y")),
     );
     for (path, location) in [
-        ("/a//b", "../../a/b"),
+        ("/a//b", "../b"),
         ("//a/b?q", "../../a/b?q"),
         ("//evil.example", "../evil.example"),
     ] {
@@ -200,7 +206,7 @@ fn double_slashes_and_the_slash_at_the_end_are_mended_by_one_redirect() {
             TrailingSlash::RedirectToNoSlash,
             "^a/b$",
             "/a//b//",
-            "../../../../a/b",
+            "../../../b",
         ),
         (TrailingSlash::RedirectToNoSlash, "^a$", "//a/", "../../a"),
     ] {
@@ -214,7 +220,7 @@ fn double_slashes_and_the_slash_at_the_end_are_mended_by_one_redirect() {
 fn groups_are_the_same_in_short_and_long_paths_decoded_or_not() {
     let router = build(echo().get("^([^/]*)/(.*)$", Echo("x")));
     for length in [0, 1, 20, 43, 44, 45, 46, 47, 48, 200] {
-        for (sent, read) in [("a", "a"), ("%62", "b"), ("é", "é")] {
+        for (sent, read) in [("a", "a"), ("%20", " "), ("é", "é")] {
             let path = format!("/{}/{sent}", "x".repeat(length));
             let expected = format!("x GET {path} {} {read}", "x".repeat(length));
             assert_eq!(get(&router, &path).text, expected);

@@ -3,9 +3,9 @@
 use std::convert::Infallible;
 
 use gateway_core::testing::Client;
-use gateway_core::{Arrival, Body, RequestExt};
+use gateway_core::{Arrival, Body, Environ, Reply, RequestExt};
 use http::{Method, Request, Response};
-use router::{BoxRouter, RequestUrlArgs};
+use router::{BoxRouter, RequestUrlArgs, Router, UrlForError, UrlMap};
 use tower::{Service, ServiceExt, service_fn};
 
 use crate::{Echo, build, echo, futures_executor};
@@ -22,6 +22,19 @@ fn tell(request: &Request<Body>) -> String {
             .url_for("page", [("id", 7)])
             .unwrap_or_else(|error| error.to_string()),
     )
+}
+
+fn telling_own()
+-> impl Service<Request<Body>, Response = Response<Body>, Error = Infallible, Future: Send>
++ Clone
++ Send
++ Sync {
+    service_fn(async |request: Request<Body>| {
+        let args = request.url_args().unwrap();
+        let urls = ["own", "top"].map(|word| args.url_for("own", [word]));
+        let texts = urls.map(|url| url.unwrap_or_else(|error| error.to_string()));
+        Ok::<_, Infallible>(Response::new(Body::from(texts.join("; "))))
+    })
 }
 
 fn telling()
@@ -61,7 +74,7 @@ fn nested_routers_report_the_whole_pattern_and_make_whole_urls() {
     client
         .get("/site/w%69ki/page/3")
         .send()
-        .assert_text("pattern=/site/wiki/page/(?<id>[0-9]+)$ name=page script=/site/w%69ki url=/site/w%69ki/page/7");
+        .assert_text("pattern=/site/wiki/page/(?<id>[0-9]+)$ name=page script=/site/w%69ki url=/site/wiki/page/7");
     client
         .get("/site/wiki/t/1")
         .send()
@@ -206,5 +219,191 @@ fn url_for_goes_by_the_methods_of_the_route() {
             .unwrap_err()
             .to_string()
             .contains("would be taken by `^a/.*$`")
+    );
+}
+
+fn error_of(url: Result<String, UrlForError>) -> String {
+    url.unwrap_err().to_string()
+}
+
+#[test]
+fn a_url_that_a_mount_would_take_is_not_made() {
+    let router = build(
+        echo()
+            .mount("/static", Echo("mount"))
+            .name("file")
+            .get("^(.+)/([^/]+)$", Echo("route")),
+    );
+    assert_eq!(router.url_for("file", ["a", "b"]).unwrap(), "/a/b");
+    assert_eq!(
+        error_of(router.url_for("file", ["static", "b"])),
+        "`/static/b` would be taken by the mount `/static`"
+    );
+    // Nor one that a mount of the router outside takes.
+    let inner: BoxRouter = BoxRouter::builder()
+        .name("page")
+        .get(
+            "^(.+)$",
+            service_fn(async |request: Request<Body>| {
+                let args = request.url_args().unwrap();
+                let urls = [
+                    args.url_for("page", ["x"]),
+                    args.url_for("page", ["deeper/x"]),
+                ];
+                let texts = urls.map(|url| url.unwrap_or_else(|error| error.to_string()));
+                Ok::<_, Infallible>(Response::new(Body::from(texts.join("; "))))
+            }),
+        )
+        .build()
+        .unwrap();
+    let outer: BoxRouter = BoxRouter::builder()
+        .mount("/wiki/deeper", Echo("deeper"))
+        .mount("/wiki", inner)
+        .build()
+        .unwrap();
+    Client::of_service(outer)
+        .get("/wiki/here")
+        .send()
+        .assert_text("/wiki/x; `/wiki/deeper/x` would be taken by the mount `/wiki/deeper`");
+}
+
+#[test]
+fn a_url_for_a_route_of_other_hosts_is_not_made() {
+    let telling = || {
+        service_fn(async |request: Request<Body>| {
+            let args = request.url_args().unwrap();
+            let urls = ["admin", "open", "both"].map(|name| {
+                args.url_for(name, ())
+                    .unwrap_or_else(|error| error.to_string())
+            });
+            Ok::<_, Infallible>(Response::new(Body::from(urls.join("; "))))
+        })
+    };
+    let router: BoxRouter = BoxRouter::builder()
+        .host(r"^admin\.", |routes| {
+            routes
+                .name("admin")
+                .get("^secret$", telling())
+                .get("^both$", telling())
+        })
+        .name("open")
+        .get("^open$", telling())
+        .name("both")
+        .get("^both$", telling())
+        .build()
+        .unwrap();
+    assert_eq!(
+        error_of(router.url_for("admin", ())),
+        r"`^secret$` is a route for the hosts of `^admin\.` alone"
+    );
+    assert_eq!(
+        router
+            .url_for_host("Admin.example:80", "admin", ())
+            .unwrap(),
+        "/secret"
+    );
+    assert_eq!(router.url_for("both", ()).unwrap(), "/both");
+    assert!(router.url_for_host("admin.x", "both", ()).is_err());
+    let client = Client::of_service(router);
+    let at = |host: &str, path: &str| {
+        let reply = client.get(path).header("host", host).send();
+        reply.text()
+    };
+    assert_eq!(
+        at("admin.x", "/secret"),
+        "/secret; /open; `both`, made from `^both$`, would be taken by `^both$`"
+    );
+    assert_eq!(
+        at("www.x", "/both"),
+        r"`^secret$` is a route for the hosts of `^admin\.` alone; /open; /both"
+    );
+}
+
+#[test]
+fn a_colon_is_written_as_it_is_behind_a_slash() {
+    for raw in [false, true] {
+        let builder = if raw { echo().raw_paths() } else { echo() };
+        let router = build(builder.name("page").get("^(.+)$", Echo("x")));
+        assert_eq!(
+            router.url_for("page", ["Talk:Main"]).unwrap(),
+            "/Talk:Main",
+            "{raw}"
+        );
+    }
+    // By itself it would end a scheme.
+    let map = UrlMap::builder()
+        .named("page", "^(.+)$", ())
+        .build()
+        .unwrap();
+    assert_eq!(map.url_for("page", ["Talk:Main"]).unwrap(), "Talk%3AMain");
+}
+
+#[test]
+fn a_fallback_knows_where_it_is_and_makes_urls() {
+    let site = || {
+        BoxRouter::builder()
+            .name("page")
+            .get("^page/(?<id>[0-9]+)$", telling())
+            .fallback(telling())
+            .build()
+            .unwrap()
+    };
+    let alone: BoxRouter = site();
+    Client::of_service(alone)
+        .get("/none")
+        .send()
+        .assert_text("pattern= name=- script= url=/page/7");
+    let outer: BoxRouter = BoxRouter::builder()
+        .mount("/in", site())
+        .name("page")
+        .get("^outer/(?<id>[0-9]+)$", telling())
+        .build()
+        .unwrap();
+    Client::of_service(outer)
+        .get("/in/none")
+        .send()
+        .assert_text("pattern=/in name=- script=/in url=/in/page/7");
+    let application = Router::<fn(&mut Environ) -> Reply>::builder()
+        .name("home")
+        .get("^home$", |_| Reply::text(""))
+        .fallback(|environ| {
+            let args = environ.url_args().unwrap();
+            Reply::text(format!(
+                "{} {}",
+                args.len(),
+                args.url_for("home", ()).unwrap()
+            ))
+        })
+        .build()
+        .unwrap();
+    Client::new(application)
+        .get("/none")
+        .send()
+        .assert_text("0 /home");
+}
+
+#[test]
+fn a_router_behind_the_routes_of_another_knows_the_names_of_that() {
+    let inner: BoxRouter = BoxRouter::builder()
+        .get("^inner$", telling())
+        .name("own")
+        .get("^(top|own)$", telling_own())
+        .build()
+        .unwrap();
+    let outer: BoxRouter = BoxRouter::builder()
+        .mount("/m", Echo("mount"))
+        .name("page")
+        .get("^page/(?<id>[0-9]+)$", telling())
+        .get("^top$", telling())
+        .fallback(inner)
+        .build()
+        .unwrap();
+    let client = Client::of_service(outer);
+    client
+        .get("/inner")
+        .send()
+        .assert_text("pattern=^inner$ name=- script= url=/page/7");
+    client.get("/own").send().assert_text(
+        "/own; `/top`, made from `own`, would be taken by `a route of the router outside`",
     );
 }

@@ -1,13 +1,14 @@
 //! Step 5: the same program behind nginx or Apache, over FastCGI.
 
 use std::io::{BufWriter, Write};
+use std::process::ExitCode;
 
 use axum::Router;
 use axum::extract::{Extension, Path, Request};
 use axum::response::Html;
 use axum::routing::get;
 use gateway_core::{Application, Body, Environ, Error, Reply, RequestExt};
-use gateway_server::{Outcome, fastcgi};
+use gateway_server::fastcgi;
 use middleware_exceptions::ExceptionsLayer;
 use middleware_static::StaticFiles;
 use router::UrlArgs;
@@ -15,8 +16,7 @@ use tower::Layer;
 
 const ASSETS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/assets");
 
-#[tokio::main]
-async fn main() -> std::io::Result<Outcome> {
+fn main() -> std::io::Result<ExitCode> {
     let address = std::env::args().nth(1).unwrap_or("127.0.0.1:9000".into());
     let archive = router::Router::builder()
         .get(r"^(?<year>[0-9]{4})/(?<title>[a-z-]+)\.html$", get(article))
@@ -32,9 +32,11 @@ async fn main() -> std::io::Result<Outcome> {
         .nest_service("/assets", StaticFiles::new(ASSETS))
         .layer(exceptions);
 
-    let server = fastcgi::Server::bind(address)?;
-    println!("listening on fcgi://{}", server.local_addr()?);
-    server.serve(app).await
+    gateway_server::block_on(async {
+        let server = fastcgi::Server::bind(address)?;
+        println!("listening on fcgi://{}", server.local_addr()?);
+        server.serve(app).await
+    })
 }
 
 async fn index(request: Request) -> Html<String> {

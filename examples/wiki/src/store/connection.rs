@@ -3,11 +3,11 @@
 use std::fmt;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use gateway_core::Error;
-use rusqlite::{Connection, ErrorCode, TransactionBehavior};
+use rusqlite::{Connection, ErrorCode, TransactionBehavior, ffi};
 
 use super::writer::Writer;
 use super::{Edit, Result};
@@ -17,16 +17,37 @@ use crate::name::PageName;
 /// who waits this long waits for a process that hangs.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// How long to wait for a connection to read with. Each reading takes milliseconds, so this many
+/// before one are more than this machine can do: 503, before the visitor gives up.
+const WAIT: Duration = Duration::from_secs(10);
+
+/// How often a reading looks whether it is wanted still, in steps of SQLite's virtual machine: some
+/// microseconds.
+const STEPS: i32 = 1000;
+
+/// How often one that waits does.
+const GLANCE: Duration = Duration::from_millis(100);
+
 /// Which schema the file has (`PRAGMA user_version`).
 const SCHEMA: i64 = 1;
 
-/// The pages of a wiki, in one file.
+/// The pages of a wiki, in one file. Its clones share the connections.
+#[derive(Clone)]
 pub struct Store {
+    shared: Arc<Shared>,
+    /// Whether what reads by this clone need not go on.
+    unwanted: Option<Unwanted>,
+}
+
+type Unwanted = Arc<dyn Fn() -> bool + Send + Sync>;
+
+struct Shared {
     file: PathBuf,
-    pub(super) writer: Writer,
+    writer: Writer,
     readers: Mutex<Readers>,
     returned: Condvar,
     most_readers: usize,
+    wait: Duration,
 }
 
 /// Readers are opened when they are first needed and kept.
@@ -46,7 +67,7 @@ impl Store {
         enter_wal(&writer)?;
         create(&mut writer, first_pages)?;
         let cores = std::thread::available_parallelism().map_or(2, usize::from);
-        Ok(Self {
+        let shared = Shared {
             file: file.to_owned(),
             writer: Writer::new(writer),
             readers: Mutex::new(Readers {
@@ -56,36 +77,74 @@ impl Store {
             returned: Condvar::new(),
             // Reading is memory and processor, not waiting: more than this only costs caches.
             most_readers: cores.clamp(2, 16) * 2,
+            wait: WAIT,
+        };
+        Ok(Self {
+            shared: Arc::new(shared),
+            unwanted: None,
         })
+    }
+
+    /// The same pages for one visitor: what is read stops, with an error, as soon as `unwanted`
+    /// says so. It is asked often. What is saved is saved.
+    #[must_use]
+    pub fn unless(&self, unwanted: impl Fn() -> bool + Send + Sync + 'static) -> Self {
+        Self {
+            shared: Arc::clone(&self.shared),
+            unwanted: Some(Arc::new(unwanted)),
+        }
     }
 
     /// The file.
     #[must_use]
     pub fn file(&self) -> &Path {
-        &self.file
+        &self.shared.file
     }
 
-    /// A connection to read with; waits for one to come back where all are in use.
+    pub(super) fn writer(&self) -> &Writer {
+        &self.shared.writer
+    }
+
+    /// A connection to read with; waits for one to come back where all are in use, but not for
+    /// ever.
     pub(super) fn reader(&self) -> Result<Reader<'_>> {
+        let mut reader = Reader {
+            store: &self.shared,
+            connection: Some(self.shared.take(self.unwanted.as_deref())?),
+        };
+        if let (Some(unwanted), Some(connection)) = (&self.unwanted, &mut reader.connection) {
+            let unwanted = Arc::clone(unwanted);
+            connection.progress_handler(STEPS, Some(move || unwanted()))?;
+        }
+        Ok(reader)
+    }
+}
+
+impl Shared {
+    fn take(&self, unwanted: Option<&(dyn Fn() -> bool + Send + Sync)>) -> Result<Connection> {
+        let until = Instant::now() + self.wait;
         let mut readers = lock(&self.readers);
         loop {
             if let Some(connection) = readers.idle.pop() {
-                return Ok(self.lend(connection));
+                return Ok(connection);
             }
             if readers.open < self.most_readers {
                 readers.open += 1;
                 drop(readers);
-                return match self.connect_reader() {
-                    Ok(connection) => Ok(self.lend(connection)),
-                    Err(error) => {
-                        lock(&self.readers).open -= 1;
-                        self.returned.notify_one();
-                        Err(error)
-                    }
-                };
+                return self.connect_reader().inspect_err(|_| {
+                    lock(&self.readers).open -= 1;
+                    self.returned.notify_one();
+                });
             }
-            let waited = self.returned.wait(readers);
-            readers = waited.unwrap_or_else(PoisonError::into_inner);
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Err(refused(ffi::SQLITE_BUSY, "all connections are in use"));
+            }
+            if unwanted.is_some_and(|unwanted| unwanted()) {
+                return Err(refused(ffi::SQLITE_INTERRUPT, "the visitor is gone"));
+            }
+            let waited = self.returned.wait_timeout(readers, left.min(GLANCE));
+            readers = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
     }
 
@@ -94,13 +153,11 @@ impl Store {
         connection.pragma_update(None, "query_only", true)?;
         Ok(connection)
     }
+}
 
-    fn lend(&self, connection: Connection) -> Reader<'_> {
-        Reader {
-            store: self,
-            connection: Some(connection),
-        }
-    }
+/// What SQLite itself would say.
+fn refused(code: i32, why: &str) -> rusqlite::Error {
+    rusqlite::Error::SqliteFailure(ffi::Error::new(code), Some(why.to_owned()))
 }
 
 /// Makes the tables, if somebody else has not, and writes the first pages.
@@ -159,7 +216,8 @@ fn enter_wal(connection: &Connection) -> Result<()> {
     }
 }
 
-/// Whether another process held the lock for longer than anybody waits.
+/// Whether another process held the lock, or others the connections, for longer than anybody
+/// waits.
 #[must_use]
 pub(crate) fn is_busy(error: &rusqlite::Error) -> bool {
     let code = error.sqlite_error_code();
@@ -176,7 +234,7 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// A connection on loan.
 pub(super) struct Reader<'a> {
-    store: &'a Store,
+    store: &'a Shared,
     connection: Option<Connection>,
 }
 
@@ -191,7 +249,8 @@ impl Deref for Reader<'_> {
 
 impl Drop for Reader<'_> {
     fn drop(&mut self) {
-        if let Some(connection) = self.connection.take() {
+        if let Some(mut connection) = self.connection.take() {
+            let _ = connection.progress_handler(0, None::<fn() -> bool>);
             lock(&self.store.readers).idle.push(connection);
             self.store.returned.notify_one();
         }
@@ -201,7 +260,65 @@ impl Drop for Reader<'_> {
 impl fmt::Debug for Store {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Store")
-            .field("file", &self.file)
+            .field("file", &self.file())
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    fn store() -> (Store, tempfile::TempDir) {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(&dir.path().join("wiki.db"), &[]).unwrap();
+        (store, dir)
+    }
+
+    fn count_to(reader: &Reader<'_>, end: i64) -> Result<i64> {
+        let query = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?1)
+                     SELECT count(*) FROM n";
+        reader.query_row(query, [end], |row| row.get(0))
+    }
+
+    #[test]
+    fn a_reading_stops_when_it_is_no_longer_wanted() {
+        let (store, _dir) = store();
+        let asked = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&asked);
+        let visitor = store.unless(move || count.fetch_add(1, Ordering::Relaxed) >= 3);
+        // Without end.
+        let error = count_to(&visitor.reader().unwrap(), i64::MAX).unwrap_err();
+        let code = error.sqlite_error_code();
+        assert_eq!(code, Some(ErrorCode::OperationInterrupted));
+        assert_eq!(asked.load(Ordering::Relaxed), 4);
+        // The connection is as good as before, for others.
+        assert_eq!(count_to(&store.reader().unwrap(), 100_000), Ok(100_000));
+        assert_eq!(asked.load(Ordering::Relaxed), 4);
+    }
+
+    #[test]
+    fn a_wait_for_a_connection_has_an_end() {
+        let (mut store, _dir) = store();
+        Arc::get_mut(&mut store.shared).unwrap().wait = Duration::from_millis(1);
+        let readers: Vec<_> = (0..store.shared.most_readers)
+            .map(|_| store.reader().unwrap())
+            .collect();
+        assert!(is_busy(&store.reader().err().unwrap()));
+        drop(readers);
+        assert_eq!(count_to(&store.reader().unwrap(), 1), Ok(1));
+    }
+
+    #[test]
+    fn a_wait_that_is_no_longer_wanted_ends() {
+        let (store, _dir) = store();
+        let _readers: Vec<_> = (0..store.shared.most_readers)
+            .map(|_| store.reader().unwrap())
+            .collect();
+        let error = store.unless(|| true).reader().err().unwrap();
+        let code = error.sqlite_error_code();
+        assert_eq!(code, Some(ErrorCode::OperationInterrupted));
     }
 }

@@ -6,6 +6,7 @@
 //! `database is locked` reaches nobody.
 
 mod connection;
+mod excerpt;
 mod export;
 mod lists;
 mod save;
@@ -14,10 +15,11 @@ mod writer;
 
 pub use connection::Store;
 pub(crate) use connection::is_busy;
+pub use excerpt::Snippet;
 pub use export::Exported;
 pub use lists::{Change, Listed};
 pub use save::{Edit, Outcome};
-pub use search::{Hit, Snippet};
+pub use search::Hit;
 
 use rusqlite::{OptionalExtension, Row};
 use serde::Serialize;

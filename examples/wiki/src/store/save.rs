@@ -40,7 +40,7 @@ impl Store {
     ///
     /// What SQLite says; then nothing was written.
     pub fn save(&self, edit: Edit<'_>) -> Result<Outcome> {
-        self.writer.write(|connection| edit.save(connection))
+        self.writer().write(|connection| edit.save(connection))
     }
 }
 

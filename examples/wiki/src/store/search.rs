@@ -1,7 +1,9 @@
 //! Full-text search.
 
+use rusqlite::OptionalExtension;
 use serde::Serialize;
 
+use super::excerpt::{Snippet, Words};
 use super::{Result, Store};
 
 /// A page that was found.
@@ -13,21 +15,12 @@ pub struct Hit {
     pub snippet: Vec<Snippet>,
 }
 
-/// A piece of text, and whether it is what was searched for.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Snippet {
-    /// The piece.
-    pub text: String,
-    /// It matched.
-    pub found: bool,
-}
-
 /// More words than anybody types only cost time.
 const MOST_WORDS: usize = 16;
 
-// No text holds these: saving drops control characters.
-const START: char = '\u{2}';
-const END: char = '\u{3}';
+/// How much text is read for what is shown of it, over all pages that are found. The first of them
+/// have it.
+const MOST_READ: usize = 4 * 1024 * 1024;
 
 impl Store {
     /// The pages that hold every word of `words`, the best first. The last word may be the
@@ -41,19 +34,34 @@ impl Store {
             return Ok(Vec::new());
         };
         let reader = self.reader()?;
-        // A word in the name counts as five in the text.
+        // Names and texts only of what is shown: they would be fetched for all pages before these
+        // are put into order. A word in the name counts as five in the text.
         let mut search = reader.prepare_cached(
-            "SELECT name, snippet(search, 1, char(2), char(3), '…', 32) FROM search
-             WHERE search MATCH ?1 ORDER BY bm25(search, 5.0, 1.0), rowid LIMIT ?2",
+            "SELECT rowid FROM search WHERE search MATCH ?1
+             ORDER BY bm25(search, 5.0, 1.0), rowid LIMIT ?2",
         )?;
-        let rows = search.query_map((query, limit), |row| {
-            let snippet: String = row.get(1)?;
-            Ok(Hit {
-                name: row.get(0)?,
-                snippet: pieces(&snippet),
-            })
-        })?;
-        rows.collect()
+        let found = search.query_map((query, limit), |row| row.get(0))?;
+        let found = found.collect::<Result<Vec<i64>>>()?;
+        let mut page = reader.prepare_cached(
+            "SELECT name, CASE WHEN ?2 THEN text ELSE '' END FROM current WHERE id = ?1",
+        )?;
+        let words = Words::new(words, MOST_WORDS);
+        let mut budget = MOST_READ;
+        let mut hits = Vec::with_capacity(found.len());
+        for id in found {
+            // No longer there: saved since.
+            hits.extend(
+                page.query_row((id, budget > 0), |row| {
+                    let text = row.get_ref(1)?.as_str()?;
+                    Ok(Hit {
+                        name: row.get(0)?,
+                        snippet: words.excerpt(text, &mut budget),
+                    })
+                })
+                .optional()?,
+            );
+        }
+        Ok(hits)
     }
 }
 
@@ -65,28 +73,6 @@ fn expression(words: &str) -> Option<String> {
     let quoted = |word: &str| format!("\"{}\"", word.replace('"', "\"\""));
     let words: Vec<_> = words.take(MOST_WORDS).map(quoted).collect();
     (!words.is_empty()).then(|| words.join(" ") + "*")
-}
-
-fn pieces(snippet: &str) -> Vec<Snippet> {
-    let mut pieces = Vec::new();
-    let mut add = |text: &str, found| {
-        if !text.is_empty() {
-            pieces.push(Snippet {
-                text: text.to_owned(),
-                found,
-            });
-        }
-    };
-    for part in snippet.split(START) {
-        match part.split_once(END) {
-            Some((found, rest)) => {
-                add(found, true);
-                add(rest, false);
-            }
-            None => add(part, false),
-        }
-    }
-    pieces
 }
 
 #[cfg(test)]
@@ -103,22 +89,5 @@ mod tests {
         );
         assert_eq!(asked("name:x -y *"), r#""name:x" "-y"*"#);
         assert_eq!(expression(" -- * \u{0} \" "), None);
-    }
-
-    #[test]
-    fn a_snippet_is_cut_where_it_matched() {
-        let piece = |text: &str, found| Snippet {
-            text: text.into(),
-            found,
-        };
-        assert_eq!(
-            pieces("…the \u{2}wiki\u{3} is \u{2}here\u{3}"),
-            [
-                piece("…the ", false),
-                piece("wiki", true),
-                piece(" is ", false),
-                piece("here", true)
-            ]
-        );
     }
 }

@@ -5,11 +5,11 @@ use http::StatusCode;
 use minijinja::context;
 use minijinja::value::{Serde, Value};
 
-use crate::csrf::{self, Refused, Token};
 use crate::diff::Diff;
 use crate::name::PageName;
 use crate::store::{Edit, Outcome};
 use crate::templates::safe;
+use crate::token::{self, Token};
 use crate::views::page::html;
 use crate::wiki::{Wiki, name_of, root};
 
@@ -46,7 +46,7 @@ pub fn form(environ: &mut Environ) -> Result<Reply, Error> {
 ///
 /// # Errors
 ///
-/// The form came from another site (403), or is too long (413), or is no form (400, 415).
+/// The form is too long (413), or is no form (400, 415).
 pub fn save(environ: &mut Environ) -> Result<Reply, Error> {
     let wiki = Wiki::of(environ)?;
     let name = name_of(environ)?;
@@ -57,16 +57,12 @@ pub fn save(environ: &mut Environ) -> Result<Reply, Error> {
             _ => error,
         })?;
     let draft = Draft::of(&form)?;
-    match csrf::check(environ, &form) {
-        Ok(()) => {}
-        Err(Refused::OtherSite) => return Err(other_site()),
-        Err(Refused::NoToken) => {
-            // What was typed is not lost: the form again, with a token that fits.
-            let notice = "This form was too old, or cookies are off, so nothing was saved yet. \
-                          Your text is below: look it over and save again.";
-            let reply = draft.reply(&wiki, environ, &name, "edit.html", context! { notice })?;
-            return Ok(reply.with_status(StatusCode::FORBIDDEN));
-        }
+    if !token::is_repeated(environ, &form) {
+        // What was typed is not lost: the form again, with a token that fits.
+        let notice = "This form was too old, or cookies are off, so nothing was saved yet. \
+                      Your text is below: look it over and save again.";
+        let reply = draft.reply(&wiki, environ, &name, "edit.html", context! { notice })?;
+        return Ok(reply.with_status(StatusCode::FORBIDDEN));
     }
     if form.get("action").as_deref() == Some("preview") {
         let preview = safe(html(&wiki, &draft.text, &root(environ))?);
@@ -158,12 +154,6 @@ impl Draft {
 fn too_long() -> Error {
     let text = "A page has at most one megabyte of text. Go back and make two of it.";
     Error::new(StatusCode::PAYLOAD_TOO_LARGE, text)
-}
-
-/// The answer to a form that another site made the browser send.
-pub(super) fn other_site() -> Error {
-    let text = "This form was sent by another site. Nothing was changed.";
-    Error::new(StatusCode::FORBIDDEN, text)
 }
 
 /// Who the gateway says it is: basic authentication of the web server in front, say.

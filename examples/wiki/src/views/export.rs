@@ -1,7 +1,5 @@
 //! Taking everything away.
 
-use std::sync::Arc;
-
 use gateway_core::{Body, Environ, Error, Reply};
 
 use crate::archive;
@@ -13,7 +11,7 @@ use crate::wiki::Wiki;
 ///
 /// None here; what fails later cuts the archive short.
 pub fn export(environ: &mut Environ) -> Result<Reply, Error> {
-    let store = Arc::clone(Wiki::of(environ)?.store());
+    let store = Wiki::of(environ)?.store().clone();
     let archive = Body::from_writer(move |out| archive::write(&store, out));
     Ok(Reply::new(archive)
         .header("content-type", "application/x-tar")

@@ -5,10 +5,10 @@ use http::StatusCode;
 use minijinja::context;
 use minijinja::value::Serde;
 
-use crate::csrf::{self, Refused, Token};
 use crate::diff::Diff;
 use crate::store::{Edit, Outcome};
-use crate::views::edit::{author, other_site};
+use crate::token::{self, Token};
+use crate::views::edit::author;
 use crate::views::page::{existing, number_in_query, revision};
 use crate::wiki::{Wiki, name_of};
 
@@ -82,20 +82,16 @@ pub fn diff(environ: &mut Environ) -> Result<Reply, Error> {
 ///
 /// # Errors
 ///
-/// The form came from another site (403), or there is no such revision (404).
+/// There is no such revision (404).
 pub fn revert(environ: &mut Environ) -> Result<Reply, Error> {
     let wiki = Wiki::of(environ)?;
     let name = name_of(environ)?;
     let form = environ.form(LONGEST_FORM)?;
     let again = |notice, status| Ok(shown(environ, Some(notice))?.with_status(status));
-    match csrf::check(environ, &form) {
-        Ok(()) => {}
-        Err(Refused::OtherSite) => return Err(other_site()),
-        Err(Refused::NoToken) => {
-            let notice = "This list was too old, or cookies are off, so nothing was changed. \
-                          Press the button again.";
-            return again(notice, StatusCode::FORBIDDEN);
-        }
+    if !token::is_repeated(environ, &form) {
+        let notice = "This list was too old, or cookies are off, so nothing was changed. \
+                      Press the button again.";
+        return again(notice, StatusCode::FORBIDDEN);
     }
     let number = |field| {
         form.get(field)

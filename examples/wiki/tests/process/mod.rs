@@ -93,9 +93,12 @@ impl Drop for Process {
 /// A connection that is kept, as a browser's.
 pub(crate) struct Connection {
     stream: BufReader<TcpStream>,
-    addr: String,
+    /// What Host says: where it connected to, if no test says otherwise.
+    pub(crate) host: String,
     /// `name=value` of the one cookie the wiki sets.
     pub(crate) cookie: String,
+    /// Further fields, each with its line end.
+    pub(crate) fields: String,
 }
 
 /// A response.
@@ -128,8 +131,9 @@ impl Connection {
             .unwrap();
         Self {
             stream: BufReader::new(stream),
-            addr: addr.to_owned(),
+            host: addr.to_owned(),
             cookie: String::new(),
+            fields: String::new(),
         }
     }
 
@@ -137,9 +141,10 @@ impl Connection {
     pub(crate) fn try_send(&mut self, method: &str, path: &str, body: &str) -> Option<Answer> {
         let form = "content-type: application/x-www-form-urlencoded\r\n";
         let request = format!(
-            "{method} {path} HTTP/1.1\r\nhost: {}\r\ncookie: {}\r\n{}content-length: {}\r\n\r\n{body}",
-            self.addr,
+            "{method} {path} HTTP/1.1\r\nhost: {}\r\ncookie: {}\r\n{}{}content-length: {}\r\n\r\n{body}",
+            self.host,
             self.cookie,
+            self.fields,
             if body.is_empty() { "" } else { form },
             body.len()
         );
@@ -188,7 +193,7 @@ impl Connection {
 
     /// GET whose body is counted and thrown away.
     pub(crate) fn count(&mut self, path: &str) -> Option<u64> {
-        let request = format!("GET {path} HTTP/1.1\r\nhost: {}\r\n\r\n", self.addr);
+        let request = format!("GET {path} HTTP/1.1\r\nhost: {}\r\n\r\n", self.host);
         self.stream.get_mut().write_all(request.as_bytes()).ok()?;
         let mut line = String::new();
         while line != "\r\n" {
@@ -202,7 +207,7 @@ impl Connection {
 
     /// Asks, reads the first `bytes` and goes away.
     pub(crate) fn abandon(mut self, path: &str, bytes: usize) {
-        let request = format!("GET {path} HTTP/1.1\r\nhost: {}\r\n\r\n", self.addr);
+        let request = format!("GET {path} HTTP/1.1\r\nhost: {}\r\n\r\n", self.host);
         self.stream.get_mut().write_all(request.as_bytes()).unwrap();
         self.stream.read_exact(&mut vec![0; bytes]).unwrap();
     }

@@ -6,6 +6,7 @@
     reason = "each test uses its own part"
 )]
 
+use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 
 use gateway_core::testing::{Client, RequestBuilder, TestResponse};
@@ -23,6 +24,10 @@ pub(crate) struct Site {
     mount: String,
     breaches: Breaches,
     dir: TempDir,
+    /// A connection of this user's, for the wiki to find the developer at its other end: only then
+    /// does it show a traceback.
+    developer: TcpStream,
+    _browser: TcpStream,
 }
 
 /// What a browser remembers of an edit form.
@@ -57,11 +62,15 @@ impl Site {
             .layer(validator)
             .map_request(|request: Request<_>| request.map(Body::new::<ValidatedBody<Body>>))
             .service(stack(settings).unwrap());
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let browser = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         Self {
             client: Client::of_service(service),
             mount: mount.to_owned(),
             breaches,
             dir,
+            developer: listener.accept().unwrap().0,
+            _browser: browser,
         }
     }
 
@@ -71,9 +80,8 @@ impl Site {
 
     /// `path` is below the mount.
     pub(crate) fn request(&self, method: http::Method, path: &str) -> RequestBuilder<'_> {
-        let local: std::net::SocketAddr = "127.0.0.1:8080".parse().unwrap();
-        let peer: std::net::SocketAddr = "127.0.0.1:50000".parse().unwrap();
-        let conn = ConnInfo::new(peer, Addr::from(local));
+        let local = Addr::from(self.developer.local_addr().unwrap());
+        let conn = ConnInfo::new(self.developer.peer_addr().unwrap(), local);
         let uri = format!("{}{path}", self.mount.replace(' ', "%20"));
         self.client
             .request(method, &uri)

@@ -25,13 +25,13 @@ pin_project! {
 }
 
 impl<M, S> ResponseFuture<M, S> {
-    pub(super) fn mounted(future: M) -> Self {
+    pub(crate) fn mounted(future: M) -> Self {
         Self {
             state: State::Mounted { future },
         }
     }
 
-    pub(super) fn otherwise(future: S) -> Self {
+    pub(crate) fn otherwise(future: S) -> Self {
         Self {
             state: State::Otherwise { future },
         }

@@ -8,4 +8,5 @@ mod service;
 pub use body::MountBody;
 pub use future::ResponseFuture;
 pub use layer::MountLayer;
+pub(crate) use service::not_found;
 pub use service::{Mount, NotFound, mount};

@@ -16,6 +16,12 @@ use crate::{Body, InvalidPrefix, Prefix, RecordPathLayer};
 /// `/wiki` and `/wiki/` are both `/` to `uri.path()` but differ in PATH_INFO (empty and `/`).
 /// `/wikipedia` is not below `/wiki`; `/w%69ki` is.
 ///
+/// A mount compares the decoded segments of its own prefix, one by one, and judges nothing below
+/// it: `/wiki//Page` and `/wiki/../Page` are below `/wiki`, while `//wiki`, `/./wiki` and
+/// `/wiki%2FPage` are not. So a mount that guards another service stands in front of that only
+/// where the service reads the path in the same way. Ours do: what consumes a path refuses or
+/// redirects what two readers read in two ways, as [`Spelling`](crate::Spelling) says.
+///
 /// # Errors
 ///
 /// `prefix` does not begin with `/` or has an empty segment; see [`Prefix::new`].
@@ -111,7 +117,7 @@ where
     }
 }
 
-fn not_found() -> Response<Body> {
+pub(crate) fn not_found() -> Response<Body> {
     let mut response = Response::new(Body::from("Not Found\n"));
     *response.status_mut() = StatusCode::NOT_FOUND;
     let text = HeaderValue::from_static("text/plain; charset=utf-8");

@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::io;
+use std::mem;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -17,12 +18,13 @@ use tracing::{debug, error, warn};
 
 use super::codec::{Codec, Event};
 use super::errors::ErrorText;
-use super::exchange::{Exchange, Failed};
+use super::exchange::{Exchange, Failed, discard};
 use super::output::Output;
 use super::present::Present;
 use super::settings::Settings;
 use super::timer::{Timer, Wait};
-use crate::cgi_vars::response::{BodyPlan, encode_head};
+use crate::cgi_vars::response::encode_head;
+use crate::framing::{self, Asked, Content, Framing};
 use crate::log::access::Record;
 use crate::shutdown::{Phase, Watch};
 
@@ -47,6 +49,8 @@ pin_project! {
         input: BytesMut,
         output: Output,
         service: S,
+        // As it was given, never asked whether it is ready.
+        fresh: S,
         #[pin]
         exchange: Exchange<F, B>,
         request: Present,
@@ -99,7 +103,7 @@ impl<C, I, S, B> Connection<C, I, S, S::Future, B>
 where
     C: Codec,
     I: AsyncRead + AsyncWrite + Unpin,
-    S: Service<Request<Body>, Response = Response<B>, Error: Into<BoxError>>,
+    S: Service<Request<Body>, Response = Response<B>, Error: Into<BoxError>> + Clone,
     B: http_body::Body<Error: Into<BoxError>>,
 {
     pub(crate) fn new(
@@ -115,6 +119,7 @@ where
             codec,
             input: BytesMut::new(),
             output: Output::default(),
+            fresh: service.clone(),
             service,
             exchange: Exchange::Idle,
             request: Present::default(),
@@ -201,33 +206,34 @@ where
         let (mut parts, body) = response.into_parts();
         let exact = body.size_hint().exact();
         let mut this = self.as_mut().project();
-        let method = &this.request.method;
-        let plan = this.codec.stdout_with(this.output, |out| {
-            encode_head(method, parts.status, &parts.headers, exact, out)
-        });
-        if plan.is_ok() {
-            parts.headers.clear();
-            this.codec.recycle(parts.headers);
-        }
-        if let Some(record) = this.request.record.take() {
-            this.request.record =
-                Some(record.answered(parts.status, plan != Ok(BodyPlan::Nothing)));
-        }
-        match plan {
-            Ok(BodyPlan::Nothing) => self.finish(),
-            Ok(BodyPlan::Exactly(left)) => this.exchange.set(Exchange::Streaming {
-                body,
-                left: Some(left),
-            }),
-            Ok(BodyPlan::ToTheEnd) => this.exchange.set(Exchange::Streaming { body, left: None }),
+        let asked = Asked::from(&this.request.method);
+        let judged = framing::judge(asked, false, parts.status, &parts.headers, exact);
+        let framing = match judged {
+            Ok(framing) => framing,
             Err(unsendable) => {
-                error!(
-                    status = parts.status.as_u16(),
-                    "a response that cannot be sent: {unsendable}"
-                );
-                self.bare(StatusCode::INTERNAL_SERVER_ERROR);
+                let status = parts.status.as_u16();
+                error!(status, "a response that cannot be sent: {unsendable}");
+                return self.bare(StatusCode::INTERNAL_SERVER_ERROR);
             }
+        };
+        if framing.is_coded {
+            warn!("the Transfer-Encoding of a response is left out: it is the front end's to say");
         }
+        this.codec.stdout_with(this.output, |out| {
+            encode_head(parts.status, &parts.headers, framing, out);
+        });
+        parts.headers.clear();
+        this.codec.recycle(parts.headers);
+        if let Some(record) = this.request.record.take() {
+            let has_body = !matches!(framing.content, Content::Nothing | Content::Exactly(0));
+            this.request.record = Some(record.answered(parts.status, has_body));
+        }
+        let left = match framing.content {
+            Content::Nothing => return self.finish(),
+            Content::Exactly(left) => Some(left),
+            Content::ToTheEnd => None,
+        };
+        this.exchange.set(Exchange::Streaming { body, left });
     }
 
     /// The service failed before its response began.
@@ -244,7 +250,6 @@ where
     /// A status and nothing else.
     fn bare(mut self: Pin<&mut Self>, status: StatusCode) {
         let this = self.as_mut().project();
-        let method = &this.request.method;
         let headers = HeaderMap::new();
         // A status of somebody's error may be one that has no response, such as 101.
         let status = if status.is_informational() {
@@ -252,10 +257,9 @@ where
         } else {
             status
         };
-        let plan = this.codec.stdout_with(this.output, |out| {
-            encode_head(method, status, &headers, Some(0), out)
+        this.codec.stdout_with(this.output, |out| {
+            encode_head(status, &headers, Framing::EMPTY, out);
         });
-        debug_assert!(plan.is_ok());
         if let Some(record) = this.request.record.take() {
             drop(record.answered(status, false));
         }
@@ -278,21 +282,33 @@ where
         } else {
             error!("the response is cut short: {failed}");
         }
-        let mut this = self.as_mut().project();
+        let this = self.as_mut().project();
         if C::ERRORS {
             let mut text = this.errors.end();
             text.extend(format!("the response is cut short: {failed}\n").bytes());
             this.codec.stderr(this.output, &text);
         }
-        this.exchange.as_mut().clear();
         *this.request = Present::over(this.request.input_ended);
         *this.end = End::Reset;
+        self.clear();
+    }
+
+    /// Drops whatever runs.
+    fn clear(self: Pin<&mut Self>) {
+        let mut this = self.project();
+        if this.exchange.is_waiting() {
+            // A service that was asked whether it is ready may hold a place in a queue, or a thread that
+            // another request waits for (tower: what is not called has to be dropped).
+            let fresh = this.fresh.clone();
+            discard(mem::replace(this.service, fresh));
+        }
+        this.exchange.as_mut().clear();
     }
 
     /// Ends the request; with it the connection, unless the front end wants to keep it.
-    fn finish(self: Pin<&mut Self>) {
-        let mut this = self.project();
-        this.exchange.as_mut().clear();
+    fn finish(mut self: Pin<&mut Self>) {
+        self.as_mut().clear();
+        let this = self.project();
         if C::ERRORS {
             let text = this.errors.end();
             if !text.is_empty() {
@@ -477,7 +493,7 @@ impl<C, I, S, B> Future for Connection<C, I, S, S::Future, B>
 where
     C: Codec,
     I: AsyncRead + AsyncWrite + Unpin,
-    S: Service<Request<Body>, Response = Response<B>, Error: Into<BoxError>>,
+    S: Service<Request<Body>, Response = Response<B>, Error: Into<BoxError>> + Clone,
     B: http_body::Body<Error: Into<BoxError>>,
 {
     type Output = ();

@@ -65,7 +65,17 @@ fn guarded<T>(run: impl FnOnce() -> T) -> Result<T, Failed> {
     catch_unwind(AssertUnwindSafe(run)).map_err(|_| Failed::Panic)
 }
 
+/// Drops what is not ours: its destructor may panic, which says no more than its message.
+pub(super) fn discard<T>(value: T) {
+    let _ = guarded(|| drop(value));
+}
+
 impl<F, B> Exchange<F, B> {
+    /// Whether the service was asked whether it is ready, and not called yet.
+    pub(super) fn is_waiting(&self) -> bool {
+        matches!(self, Self::Ready { .. })
+    }
+
     pub(super) fn is_idle(&self) -> bool {
         matches!(self, Self::Idle)
     }
@@ -119,7 +129,8 @@ impl<F, B> Exchange<F, B> {
 
     /// The next piece of the response's body; `None` at its end.
     ///
-    /// A body that is longer than its Content-Length is cut there; one that is shorter fails.
+    /// A body that is shorter or longer than its Content-Length fails. What is longer is not asked for
+    /// more than that, and the piece that would exceed it is not given.
     pub(super) fn poll_piece(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -148,15 +159,20 @@ impl<F, B> Exchange<F, B> {
                     // CGI has no trailers; an empty piece would say nothing.
                     Err(_) => continue,
                     Ok(mut data) => {
-                        let mut bytes = data.copy_to_bytes(data.remaining());
-                        if let Some(left) = left {
-                            bytes.truncate(usize::try_from(*left).unwrap_or(usize::MAX));
-                            *left -= bytes.len() as u64;
-                        }
-                        if bytes.is_empty() {
+                        let length = data.remaining();
+                        if length == 0 {
                             continue;
                         }
-                        Some(Ok(bytes))
+                        match left.map(|left| left.checked_sub(length as u64)) {
+                            Some(None) => Some(Err(Failed::Error(
+                                "the body is longer than its Content-Length".into(),
+                            ))),
+                            Some(rest) => {
+                                *left = rest;
+                                Some(Ok(data.copy_to_bytes(length)))
+                            }
+                            None => Some(Ok(data.copy_to_bytes(length))),
+                        }
                     }
                 },
             });

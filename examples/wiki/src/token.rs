@@ -1,8 +1,9 @@
-//! Forms that only this site's own pages can send.
+//! The token that every form repeats.
 //!
-//! Two locks. The browser's word for where a request comes from (Sec-Fetch-Site, or Origin where
-//! there is none) must be this site. And every form repeats a random token that also stands in a
-//! cookie: another site can make a browser send the cookie, but cannot read it to repeat it.
+//! The lock on forms from elsewhere is tower-http's `CsrfLayer` (see `stack`), which goes by what
+//! the browser says of where a request comes from. This is a second one, for browsers that say
+//! nothing: the token also stands in a cookie. Another site can make a browser send the cookie,
+//! but cannot read it to repeat it.
 
 use gateway_core::{Environ, Error, Form};
 use http::header;
@@ -67,49 +68,11 @@ impl Token {
     }
 }
 
-/// Why a form is not taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Refused {
-    /// The browser says that another site sent it.
-    OtherSite,
-    /// The token is not the browser's: an old form, or cookies are off.
-    NoToken,
-}
-
-/// Whether one of our own pages sent this form.
-///
-/// # Errors
-///
-/// Another site did, or the token is missing or wrong.
-pub fn check(environ: &Environ, form: &Form) -> Result<(), Refused> {
-    let from_here = match environ.header("sec-fetch-site") {
-        // "none" is the person, who typed or reloaded.
-        Some(site) => site == "same-origin" || site == "none",
-        // Browsers leave it out over plain HTTP to other machines.
-        None => match environ.header("origin") {
-            Some(origin) => is_here(origin, environ),
-            None => true,
-        },
-    };
-    if !from_here {
-        return Err(Refused::OtherSite);
-    }
+/// Whether `form` repeats a token of the browser that sends it.
+#[must_use]
+pub fn is_repeated(environ: &Environ, form: &Form) -> bool {
     let given = form.get(FIELD).unwrap_or_default();
-    if cookies(environ).any(|cookie| equal(cookie, &given)) {
-        Ok(())
-    } else {
-        Err(Refused::NoToken)
-    }
-}
-
-/// Scheme and host, or only the host: a proxy in front may speak `https` where we see `http`.
-fn is_here(origin: &str, environ: &Environ) -> bool {
-    let here = environ.application_uri();
-    let authority = |uri: &str| -> Option<String> {
-        let (_, rest) = uri.split_once("://")?;
-        Some(rest.split('/').next()?.to_ascii_lowercase())
-    };
-    authority(origin).is_some_and(|origin| Some(origin) == authority(&here))
+    cookies(environ).any(|cookie| equal(cookie, &given))
 }
 
 /// Every token among the cookies: HTTP/2 may send several Cookie fields (RFC 9113 section

@@ -1,130 +1,20 @@
-//! The page for what is not found, while a program is being written: the routes
-//! in the order in which they were tried, and the nearest of them.
+//! The page itself: the routes in the order in which they were tried, and the nearest of them.
 
 use std::borrow::Cow;
-use std::net::IpAddr;
 
-use bytes::Bytes;
-use gateway_core::{Addr, ConnInfo, Prefix, escape};
-use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST, VARY};
-use http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode};
+use gateway_core::escape;
+use http::Method;
 
-use super::plain::text;
-use super::resolve::{RouteInfo, Shared};
 use crate::error::Shown;
 use crate::reverse::distance;
-
-/// The page, if it is wanted and this request may see it.
-pub(crate) fn page(
-    shared: &Shared,
-    method: &Method,
-    path: &str,
-    headers: &HeaderMap,
-    extensions: &Extensions,
-    conn: Option<&ConnInfo>,
-) -> Option<Response<Bytes>> {
-    if !shared.settings.development || !is_direct(headers) {
-        return None;
-    }
-    match is_loopback_peer(conn, extensions) {
-        Some(true) => {}
-        Some(false) => return None,
-        None => return Some(text(StatusCode::NOT_FOUND, NO_PEER)),
-    }
-    let html = wants_html(headers);
-    let page = Page::new(shared, method, path);
-    let page = if html { page.html() } else { page.text() };
-    let mut response = Response::new(Bytes::from(page));
-    *response.status_mut() = StatusCode::NOT_FOUND;
-    let kind = if html {
-        "text/html; charset=utf-8"
-    } else {
-        "text/plain; charset=utf-8"
-    };
-    let fields = [
-        (CONTENT_TYPE, kind),
-        (CACHE_CONTROL, "no-store"),
-        (VARY, "accept"),
-        (
-            CONTENT_SECURITY_POLICY,
-            "default-src 'none'; style-src 'unsafe-inline'",
-        ),
-    ];
-    for (name, value) in fields {
-        response
-            .headers_mut()
-            .insert(name, HeaderValue::from_static(value));
-    }
-    Some(response)
-}
-
-const NO_PEER: &str = "Not Found\n\n\
-    The routes are not listed, because nobody told the address of the peer. In an axum program that takes\n\
-    `axum::serve(listener, app.into_make_service_with_connect_info::<SocketAddr>())` and router's feature `axum`.\n";
-
-/// Whether the peer is this very machine; `None` if nobody told.
-fn is_loopback_peer(conn: Option<&ConnInfo>, extensions: &Extensions) -> Option<bool> {
-    if let Some(conn) = conn.filter(|conn| *conn.peer() != Addr::Unknown) {
-        return Some(conn.peer().is_loopback() && conn.proxy().is_none());
-    }
-    peer_told_by_axum(extensions).map(|ip| ip.to_canonical().is_loopback())
-}
-
-#[cfg(feature = "axum")]
-fn peer_told_by_axum(extensions: &Extensions) -> Option<IpAddr> {
-    let axum::extract::ConnectInfo(addr) =
-        extensions.get::<axum::extract::ConnectInfo<std::net::SocketAddr>>()?;
-    Some(addr.ip())
-}
-
-#[cfg(not(feature = "axum"))]
-fn peer_told_by_axum(_: &Extensions) -> Option<IpAddr> {
-    None
-}
-
-/// Whether a loopback host is named (or a page elsewhere could ask through DNS
-/// rebinding), and no proxy was in between, behind which every peer is loopback.
-fn is_direct(headers: &HeaderMap) -> bool {
-    let host = headers
-        .get(HOST)
-        .and_then(|host| host.to_str().ok())
-        .is_some_and(is_loopback_host);
-    let proxied = headers.keys().any(|name: &HeaderName| {
-        let name = name.as_str();
-        name == "forwarded"
-            || name.starts_with("x-forwarded-")
-            || name == "x-real-ip"
-            || name == "via"
-    });
-    host && !proxied
-}
-
-fn is_loopback_host(host: &str) -> bool {
-    let name = match host.strip_prefix('[') {
-        Some(rest) => rest.split(']').next().unwrap_or_default(),
-        None => host.split(':').next().unwrap_or_default(),
-    };
-    name.eq_ignore_ascii_case("localhost")
-        || name
-            .parse::<IpAddr>()
-            .is_ok_and(|ip| ip.to_canonical().is_loopback())
-}
-
-/// A browser says that it takes HTML; curl does not.
-fn wants_html(headers: &HeaderMap) -> bool {
-    headers
-        .get_all(ACCEPT)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .any(|value| value.contains("text/html"))
-}
+use crate::service::resolve::{Mount, RouteInfo, Shared};
 
 /// A list that is longer helps nobody, and a path that is longer is no typing error.
 const SHOWN: usize = 500;
 const LONGEST: usize = 300;
 
 /// What both pages tell.
-struct Page<'s> {
+pub(super) struct Page<'s> {
     title: String,
     asked: String,
     nearest: Option<Line<'s>>,
@@ -151,10 +41,10 @@ impl<'s> Line<'s> {
         }
     }
 
-    fn of_mount(prefix: &Prefix) -> Self {
+    fn of_mount(mount: &Mount) -> Self {
         Self {
             methods: "mount".to_owned(),
-            pattern: Cow::Owned(format!("{prefix}/")),
+            pattern: Cow::Owned(format!("{}/", mount.prefix)),
             name: "",
         }
     }
@@ -163,13 +53,13 @@ impl<'s> Line<'s> {
 const WHY: &str = "This page is shown to requests from this machine because of";
 
 impl<'s> Page<'s> {
-    fn new(shared: &'s Shared, method: &Method, path: &str) -> Self {
+    pub(super) fn new(shared: &'s Shared, method: &Method, path: &str) -> Self {
         let text = shared.text(path);
         let first = |text: &str| text.chars().take(LONGEST).collect::<String>();
         let asked = match text.as_deref() {
-            None => "nothing: the decoded path is not UTF-8".to_owned(),
-            Some("") => "the empty path".to_owned(),
-            Some(text) => Shown(&first(text)).to_string(),
+            Err(reason) => format!("nothing: {reason}"),
+            Ok("") => "the empty path".to_owned(),
+            Ok(text) => Shown(&first(text)).to_string(),
         };
         let mounts = shared.mounts.iter().map(Line::of_mount);
         let routes = shared.routes.iter().take(SHOWN).map(Line::of_route);
@@ -182,7 +72,7 @@ impl<'s> Page<'s> {
         }
     }
 
-    fn text(&self) -> String {
+    pub(super) fn text(&self) -> String {
         let line = |line: &Line<'_>| {
             let name = match line.name {
                 "" => String::new(),
@@ -202,7 +92,7 @@ impl<'s> Page<'s> {
         out + WHY + " `.development()`.\n"
     }
 
-    fn html(&self) -> String {
+    pub(super) fn html(&self) -> String {
         let row = |line: &Line<'_>| {
             format!(
                 "<tr><td>{}<td><code>{}</code><td>{}\n",
@@ -252,7 +142,7 @@ fn nearest<'s>(shared: &'s Shared, text: &str) -> Option<&'s RouteInfo> {
         .routes
         .iter()
         .take(SHOWN)
-        .map(|info| (distance(info.entry.shapes(), text), info));
+        .map(|info| (distance(info.entry.form(), text), info));
     distances
         .filter(|(distance, _)| *distance <= most)
         .min_by_key(|(distance, _)| *distance)

@@ -1,0 +1,283 @@
+//! The place in a text where the words stand that were searched for.
+//!
+//! Not by FTS5's `snippet`: it weighs each place with a word against all others, so a page of
+//! 60,000 equal words takes it seconds, in which nothing can stop it. This reads a text once, up to
+//! the first place that has all words.
+
+use std::collections::VecDeque;
+use std::ops::Range;
+
+use icu_normalizer::properties::{CanonicalDecompositionBorrowed, Decomposed};
+use serde::Serialize;
+
+/// A piece of text, and whether it is what was searched for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Snippet {
+    /// The piece.
+    pub text: String,
+    /// It matched.
+    pub found: bool,
+}
+
+/// How many words a place has.
+const PLACE: usize = 32;
+
+/// How much of the text is shown in front of the first word that was found, in bytes.
+const LEAD: usize = 40;
+
+/// How much of the text is shown altogether.
+const LENGTH: usize = 240;
+
+/// The words of a question, as they are compared: by their letters alone, whether capital or not
+/// and with whatever accents, as FTS5's `unicode61 remove_diacritics 2` does it.
+#[derive(Debug)]
+pub(super) struct Words {
+    words: Vec<String>,
+}
+
+impl Words {
+    /// The first `most` words of `asked`; of the last one any longer word will do.
+    pub(super) fn new(asked: &str, most: usize) -> Self {
+        let mut words: Vec<String> = Vec::new();
+        for word in tokens(asked)
+            .take(most)
+            .filter_map(|range| asked.get(range))
+        {
+            let word: String = folded(word).collect();
+            words.retain(|known| *known != word);
+            words.push(word);
+        }
+        Self { words }
+    }
+
+    /// Which of the words `token` is.
+    fn position(&self, token: &str) -> Option<usize> {
+        let last = self.words.len().checked_sub(1)?;
+        let is = |(index, word): (usize, &String)| {
+            let mut letters = folded(token);
+            let begins = word.chars().all(|letter| letters.next() == Some(letter));
+            begins && (index == last || letters.next().is_none())
+        };
+        self.words.iter().enumerate().position(is)
+    }
+
+    /// The first place in `text` that has the most of the words. Reads at most `budget` bytes, and
+    /// takes what it has read off it.
+    pub(super) fn excerpt(&self, text: &str, budget: &mut usize) -> Vec<Snippet> {
+        let place = self.place(text, budget);
+        let start = floor(text, place.saturating_sub(LEAD));
+        // Not in the middle of a word, if it has a beginning near by.
+        let lead = text.get(start..place).unwrap_or_default();
+        let start = match lead.find(char::is_whitespace) {
+            Some(space) if start > 0 => start + space,
+            _ => start,
+        };
+        let end = floor(text, start + LENGTH);
+        let shown = text.get(start..end).unwrap_or_default();
+        let mut pieces = Pieces::default();
+        pieces.add(if start > 0 { "…" } else { "" }, false);
+        let mut done = 0;
+        for token in tokens(shown) {
+            let Some(word) = shown.get(token.clone()) else {
+                continue;
+            };
+            if self.position(word).is_some() {
+                pieces.add(shown.get(done..token.start).unwrap_or_default(), false);
+                pieces.add(word, true);
+                done = token.end;
+            }
+        }
+        pieces.add(shown.get(done..).unwrap_or_default(), false);
+        pieces.add(if end < text.len() { "…" } else { "" }, false);
+        pieces.pieces
+    }
+
+    /// Where the first word of the place stands; the beginning where none of them does.
+    fn place(&self, text: &str, budget: &mut usize) -> usize {
+        let readable = floor(text, *budget);
+        let readable = text.get(..readable).unwrap_or_default();
+        // The words among the last tokens: the token's number, where it stands, and which it is.
+        let mut recent: VecDeque<(usize, usize, usize)> = VecDeque::new();
+        let mut counts = vec![0_usize; self.words.len()];
+        let (mut best, mut most) = (0, 0);
+        let mut read = readable.len();
+        for (number, token) in tokens(readable).enumerate() {
+            let word = readable.get(token.clone()).unwrap_or_default();
+            let Some(word) = self.position(word) else {
+                continue;
+            };
+            let mut count = |word: usize, by: isize| {
+                if let Some(count) = counts.get_mut(word) {
+                    *count = count.saturating_add_signed(by);
+                }
+            };
+            count(word, 1);
+            recent.push_back((number, token.start, word));
+            while let Some(&(first, _, word)) = recent.front()
+                && first + PLACE <= number
+            {
+                count(word, -1);
+                recent.pop_front();
+            }
+            let distinct = counts.iter().filter(|&&count| count > 0).count();
+            if distinct > most {
+                most = distinct;
+                best = recent.front().map_or(0, |&(_, start, _)| start);
+            }
+            if distinct == counts.len() {
+                read = token.end;
+                break;
+            }
+        }
+        *budget -= read;
+        best
+    }
+}
+
+/// Neighbours of a kind are one piece.
+#[derive(Default)]
+struct Pieces {
+    pieces: Vec<Snippet>,
+}
+
+impl Pieces {
+    fn add(&mut self, text: &str, found: bool) {
+        match self.pieces.last_mut() {
+            _ if text.is_empty() => {}
+            Some(last) if last.found == found => last.text.push_str(text),
+            _ => self.pieces.push(Snippet {
+                text: text.to_owned(),
+                found,
+            }),
+        }
+    }
+}
+
+/// The nearest boundary of a character at or in front of `at`.
+fn floor(text: &str, at: usize) -> usize {
+    let mut boundaries = (0..=at.min(text.len())).rev();
+    let boundary = boundaries.find(|&at| text.is_char_boundary(at));
+    boundary.unwrap_or_default()
+}
+
+/// Runs of letters and digits, with the accents that stand behind them.
+fn tokens(text: &str) -> impl Iterator<Item = Range<usize>> {
+    let mut characters = text.char_indices().peekable();
+    std::iter::from_fn(move || {
+        let (start, _) = characters.find(|&(_, c)| c.is_alphanumeric())?;
+        let mut end = text.len();
+        while let Some(&(at, c)) = characters.peek() {
+            if !c.is_alphanumeric() && !is_accent(c) {
+                end = at;
+                break;
+            }
+            characters.next();
+        }
+        Some(start..end)
+    })
+}
+
+/// The letters of a word as they are compared.
+fn folded(word: &str) -> impl Iterator<Item = char> {
+    let bases = word.chars().map(base).filter(|&c| !is_accent(c));
+    bases
+        .flat_map(char::to_lowercase)
+        .filter(|&c| !is_accent(c))
+}
+
+/// A letter without its accents.
+fn base(letter: char) -> char {
+    const DECOMPOSITION: CanonicalDecompositionBorrowed<'_> = CanonicalDecompositionBorrowed::new();
+    let mut base = letter;
+    while !base.is_ascii() {
+        base = match DECOMPOSITION.decompose(base) {
+            Decomposed::Expansion(first, accent) if is_accent(accent) => first,
+            Decomposed::Singleton(other) => other,
+            Decomposed::Expansion(..) | Decomposed::Default => break,
+        };
+    }
+    base
+}
+
+/// Combining Diacritical Marks.
+fn is_accent(c: char) -> bool {
+    ('\u{300}'..='\u{36f}').contains(&c)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// With what was found in brackets, and how many bytes were read.
+    fn excerpt(asked: &str, text: &str) -> (String, usize) {
+        let mut budget = usize::MAX;
+        let pieces = Words::new(asked, 16).excerpt(text, &mut budget);
+        let shown = pieces.iter().map(|piece| match piece.found {
+            true => format!("[{}]", piece.text),
+            false => piece.text.clone(),
+        });
+        (shown.collect(), usize::MAX - budget)
+    }
+
+    #[test]
+    fn a_word_is_marked_whatever_its_case_and_accents() {
+        for (asked, text, shown) in [
+            ("wiki", "the Wiki is here", "the [Wiki] is here"),
+            ("cafe", "Das Café.", "Das [Café]."),
+            ("CAFÉ", "Das Cafe\u{301}!", "Das [Cafe\u{301}]!"),
+            ("grosse", "Größe", "Größe"),
+            ("ệ", "e E Ệ", "[e] [E] [Ệ]"),
+            ("wi", "wiki wi windy", "[wiki] [wi] [windy]"),
+            ("wi x", "wiki wi x xy", "wiki [wi] [x] [xy]"),
+            ("\"say\" NEAR(x)", "say: x near", "[say]: [x] [near]"),
+            ("", "text", "text"),
+            ("x", "", ""),
+        ] {
+            assert_eq!(excerpt(asked, text).0, shown, "{asked}");
+        }
+    }
+
+    #[test]
+    fn the_place_with_most_words_is_shown() {
+        let far = "z ".repeat(100);
+        let text = format!("tea {far}milk {far}tea with milk {far}");
+        let shown = excerpt("milk tea", &text).0;
+        assert!(
+            shown.starts_with("… z z") && shown.contains(" z [tea] with [milk] z "),
+            "{shown}"
+        );
+        assert!(shown.ends_with('…') && shown.len() < 300, "{shown}");
+        let shown = excerpt("tea absent", &text).0;
+        assert!(shown.starts_with("[tea] z z"), "{shown}");
+        // In the page's name, say.
+        let shown = excerpt("absent", &text).0;
+        assert!(shown.starts_with("tea z z"), "{shown}");
+    }
+
+    #[test]
+    fn a_text_is_read_once_and_no_further_than_needed() {
+        let equal = "word ".repeat(60_000);
+        assert_eq!(excerpt("word", &equal).1, 4);
+        assert_eq!(excerpt("word absent", &equal).1, equal.len());
+        assert_eq!(excerpt("absent", &equal).1, equal.len());
+        let mut budget = 1000;
+        let words = Words::new("word absent", 16);
+        words.excerpt(&equal, &mut budget);
+        assert_eq!(budget, 0);
+        assert!(words.excerpt(&equal, &mut budget).len() > 1);
+    }
+
+    #[test]
+    fn what_is_shown_is_short_whatever_the_text() {
+        for text in [
+            "ü".repeat(100_000),
+            "a".repeat(100_000),
+            "\u{301}".repeat(9999),
+        ] {
+            for asked in ["ü", "a", "x"] {
+                let (shown, _) = excerpt(asked, &text);
+                assert!(shown.len() <= LENGTH + 20, "{asked}: {}", shown.len());
+            }
+        }
+    }
+}

@@ -1,0 +1,53 @@
+//! The tasks of an HTTP/2 connection, one for each stream, and one more for a stream that became a tunnel.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use pin_project_lite::pin_project;
+
+use super::pulse::Pulse;
+
+/// Where hyper spawns them. While one runs, the connection is not idle: hyper tells in no other way how
+/// long a tunnel (CONNECT, a WebSocket) is used.
+#[derive(Clone, Debug)]
+pub(crate) struct Streams(pub(crate) Arc<Pulse>);
+
+impl<F> hyper::rt::Executor<F> for Streams
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    fn execute(&self, future: F) {
+        self.0.stream_began();
+        tokio::spawn(Stream {
+            future,
+            counted: Counted(Arc::clone(&self.0)),
+        });
+    }
+}
+
+pin_project! {
+    struct Stream<F> {
+        #[pin]
+        future: F,
+        // Dropped last.
+        counted: Counted,
+    }
+}
+
+struct Counted(Arc<Pulse>);
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.stream_ended();
+    }
+}
+
+impl<F: Future<Output = ()>> Future for Stream<F> {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        self.project().future.poll(cx)
+    }
+}

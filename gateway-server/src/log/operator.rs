@@ -1,0 +1,13 @@
+//! What the operator has to hear, with or without a log.
+
+use std::io::{self, Write};
+
+/// A warning: to `tracing`, and to standard error where the program has no subscriber.
+pub(crate) fn warn(text: &str) {
+    if tracing::dispatcher::has_been_set() {
+        tracing::warn!("{text}");
+    } else {
+        // Nobody is left to be told where that fails.
+        let _ = writeln!(io::stderr(), "{text}");
+    }
+}

@@ -1,0 +1,109 @@
+//! The fields that the user set, on answers that are files and on all others.
+
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+
+use crate::settings::Settings;
+
+/// What describes the bytes of a file, and is wrong on an answer that has other bytes or none.
+const OF_A_FILE: [HeaderName; 8] = [
+    header::CONTENT_TYPE,
+    header::CONTENT_LENGTH,
+    header::CONTENT_ENCODING,
+    header::CONTENT_DISPOSITION,
+    header::CONTENT_LANGUAGE,
+    header::ETAG,
+    header::LAST_MODIFIED,
+    header::ACCEPT_RANGES,
+];
+
+/// On a file: in place of the fields of the same name that would be there.
+pub(crate) fn on_file(settings: &Settings, head: &mut HeaderMap) {
+    for (name, value) in &settings.headers {
+        if name == header::VARY {
+            vary(head, value);
+        } else {
+            head.insert(name.clone(), value.clone());
+        }
+    }
+}
+
+/// On an answer that is none: where it has no field of that name by itself.
+pub(crate) fn on_other(settings: &Settings, head: &mut HeaderMap) {
+    for (name, value) in &settings.headers {
+        if name == header::VARY {
+            vary(head, value);
+        } else if !OF_A_FILE.contains(name) && !head.contains_key(name) {
+            head.insert(name.clone(), value.clone());
+        }
+    }
+}
+
+/// `Cache-Control` by the rules, on an answer that says what is not so now. It may be so tomorrow, so none is kept for good.
+pub(crate) fn caching(settings: &Settings, path: &[u8], head: &mut HeaderMap) {
+    let Some(value) = settings.cache_control(path) else {
+        return;
+    };
+    if !head.contains_key(header::CACHE_CONTROL) {
+        head.insert(header::CACHE_CONTROL, for_now(value));
+    }
+}
+
+/// The value without `immutable`: with it, `no-cache` instead.
+pub(crate) fn for_now(value: HeaderValue) -> HeaderValue {
+    let mut directives = value.as_bytes().split(|&byte| byte == b',');
+    if directives.any(|directive| directive.trim_ascii().eq_ignore_ascii_case(b"immutable")) {
+        HeaderValue::from_static("no-cache")
+    } else {
+        value
+    }
+}
+
+/// One more reason why the answer is what it is, beside ours.
+pub(crate) fn vary(head: &mut HeaderMap, value: &HeaderValue) {
+    let present = head.get(header::VARY);
+    let names = |value: &HeaderValue| -> Vec<Vec<u8>> {
+        let names = value.as_bytes().split(|&byte| byte == b',');
+        names
+            .map(|name| name.trim_ascii().to_ascii_lowercase())
+            .collect()
+    };
+    let known = present.map(names).unwrap_or_default();
+    let new: Vec<_> = names(value)
+        .into_iter()
+        .filter(|name| !name.is_empty() && !known.contains(name))
+        .collect();
+    if new.is_empty() {
+        return;
+    }
+    let all = [known, new].concat().join(&b", "[..]);
+    if let Ok(all) = HeaderValue::from_bytes(&all) {
+        head.insert(header::VARY, all);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_in_vary_are_added_once() {
+        for (ours, theirs, all) in [
+            ("", "Origin", "origin"),
+            ("accept-encoding", "Origin", "accept-encoding, origin"),
+            (
+                "accept-encoding",
+                "accept-Encoding, origin,",
+                "accept-encoding, origin",
+            ),
+            ("accept", "*", "accept, *"),
+            ("accept", "", "accept"),
+        ] {
+            let mut head = HeaderMap::new();
+            if !ours.is_empty() {
+                head.insert(header::VARY, HeaderValue::from_static(ours));
+            }
+            vary(&mut head, &HeaderValue::from_static(theirs));
+            assert_eq!(head[header::VARY], all);
+        }
+    }
+}

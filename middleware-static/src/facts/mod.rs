@@ -1,0 +1,14 @@
+//! What is known of whole files: found out by reading them once for each state that they are in.
+
+mod copy;
+mod fact;
+mod ledger;
+mod readings;
+mod work;
+
+/// Larger files are not read because a client asks for them, unless
+/// [`content_limit`](crate::StaticFiles::content_limit) says so.
+pub(crate) const CONTENT_LIMIT: u64 = 32 << 20;
+
+pub(crate) use self::fact::{Learned, NOTHING};
+pub(crate) use self::readings::{Reading, Ticket, digest, digest_now, is_copy};

@@ -1,0 +1,390 @@
+//! Readings of whole files: one for each state of a file, however many requests wait for it; stopped when none does;
+//! a few at a time in the whole process.
+//!
+//! No thread waits for a reading, only futures do: clients that ask for large files by the hundred take no threads from
+//! others, and when they go away the work ends with them.
+
+use std::collections::HashMap;
+use std::error::Error;
+use std::fmt;
+use std::io;
+use std::pin::Pin;
+use std::sync::{Arc, Condvar, LazyLock, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+use tokio::runtime::Handle;
+use twox_hash::XxHash3_128;
+
+use super::fact::{Fact, Finding, Learned};
+use super::ledger::{Id, Ledger};
+use super::work::{self, Work};
+use crate::protocol::negotiate::Coding;
+use crate::source::pool::CHUNK;
+use crate::source::{Content, File, Stamp, Wait};
+
+/// How many facts are remembered: 5 MiB at most; then it begins anew.
+const MOST_KNOWN: usize = 32 * 1024;
+
+/// Bytes in memory that are hashed on the spot, on the thread that serves: a tenth of a millisecond.
+const MOST_IN_PASSING: usize = 1 << 20;
+
+/// A request cannot go on before this has been read. Travels as the cause of an [`io::ErrorKind::WouldBlock`].
+#[derive(Debug)]
+pub(crate) struct Reading(Work);
+
+impl Reading {
+    /// What is to be read, if this error says that something is.
+    ///
+    /// # Errors
+    /// The error, if it does not.
+    pub(crate) fn in_error(error: io::Error) -> io::Result<Self> {
+        error.downcast()
+    }
+
+    /// Reads here and now: where no runtime runs, no other request waits for this thread.
+    pub(crate) fn here(self, learned: &mut Learned) {
+        let fact = self.0.fact();
+        let settled = fact.is_settled();
+        let finding = self.0.run(&|| true);
+        remember(fact, finding, settled);
+        learned.add(fact, finding);
+    }
+
+    /// Waits for it, together with all others who do.
+    pub(crate) fn ticket(self) -> Ticket {
+        let fact = self.0.fact();
+        let (id, meeting) = shared()
+            .ledger
+            .join(fact, self.0, Arc::new(Meeting::default()));
+        let number = meeting.number();
+        Ticket {
+            fact,
+            id,
+            number,
+            meeting,
+        }
+    }
+}
+
+impl fmt::Display for Reading {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the file has to be read first")
+    }
+}
+
+impl Error for Reading {}
+
+impl From<Reading> for io::Error {
+    fn from(reading: Reading) -> Self {
+        Self::new(io::ErrorKind::WouldBlock, reading)
+    }
+}
+
+/// The digest of a file of `length` bytes; `None` where it has none, since it cannot be read or is never still.
+///
+/// # Errors
+/// [`io::ErrorKind::WouldBlock`], with the [`Reading`] that is needed, or with [`Wait::Never`] for bytes
+/// that are many.
+pub(crate) fn digest(
+    content: &Content,
+    stamp: Option<Stamp>,
+    length: u64,
+    learned: &Learned,
+    wait: Wait,
+) -> io::Result<Option<u128>> {
+    if let Content::Bytes(bytes) = content {
+        if wait == Wait::Never && bytes.len() > MOST_IN_PASSING {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        return Ok(Some(XxHash3_128::oneshot(bytes)));
+    }
+    // What is in no known state would have to be read for each request.
+    let Some(stamp) = stamp else { return Ok(None) };
+    let fact = Fact::Digest(stamp);
+    match learned.finding(&fact).or_else(|| known(&fact)) {
+        Some(Finding::Digest(digest)) => return Ok(Some(digest)),
+        Some(_) => return Ok(None),
+        None => {}
+    }
+    if length > CHUNK as u64 {
+        return Err(Reading(Work::digest(content, stamp, length)).into());
+    }
+    let settled = fact.is_settled();
+    let digest = work::digest(content, length, wait, &|| true)?;
+    remember(fact, Finding::Digest(digest), settled);
+    Ok(Some(digest))
+}
+
+/// Whether a compressed sibling is a copy of its file; `None` where that is not found out: one of them is in no known
+/// state, is too large, or is never still.
+///
+/// # Errors
+/// [`io::ErrorKind::WouldBlock`], with the [`Reading`] that is needed.
+pub(crate) fn is_copy(
+    sibling: &File,
+    coding: Coding,
+    original: &File,
+    limit: u64,
+    learned: &Learned,
+) -> io::Result<Option<bool>> {
+    let (Some(sibling_stamp), Some(original_stamp)) = (sibling.stamp, original.stamp) else {
+        return Ok(None);
+    };
+    // What is longer than the file saves nothing, and would have to be read to its end.
+    if sibling_stamp.length > original_stamp.length.saturating_add(CHUNK as u64) {
+        return Ok(Some(false));
+    }
+    if original_stamp.length > limit {
+        return Ok(None);
+    }
+    let work = Work::Copy {
+        sibling: (sibling.content.clone(), sibling_stamp),
+        coding,
+        original: (original.content.clone(), original_stamp),
+    };
+    let fact = work.fact();
+    match learned.finding(&fact).or_else(|| known(&fact)) {
+        Some(Finding::Copy(copy)) => Ok(Some(copy)),
+        Some(_) => Ok(None),
+        None => Err(Reading(work).into()),
+    }
+}
+
+/// The digest of a file, whatever it takes: for the program's own threads. A thread that waits for the reading of another one waits
+/// for one that has begun; what has not begun it does itself.
+///
+/// # Errors
+/// What the file system says of a file that cannot be read.
+pub(crate) fn digest_now(content: &Content, stamp: Option<Stamp>, length: u64) -> io::Result<u128> {
+    if let Some(stamp) = stamp {
+        let fact = Fact::Digest(stamp);
+        let finding = known(&fact).unwrap_or_else(|| {
+            Reading(Work::digest(content, stamp, length))
+                .ticket()
+                .wait()
+        });
+        if let Finding::Digest(digest) = finding {
+            return Ok(digest);
+        }
+    }
+    // To learn why not; or the file is in no known state.
+    work::digest(content, length, Wait::Allowed, &|| true)
+}
+
+struct Shared {
+    known: HashMap<Fact, Finding>,
+    ledger: Ledger<Fact, Work, Arc<Meeting>>,
+}
+
+fn shared() -> MutexGuard<'static, Shared> {
+    static SHARED: LazyLock<Mutex<Shared>> = LazyLock::new(|| {
+        // Reading keeps a disk or a processor busy: half of them are left to those who serve.
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        Mutex::new(Shared {
+            known: HashMap::new(),
+            ledger: Ledger::new((processors / 2).max(2)),
+        })
+    });
+    SHARED.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn known(fact: &Fact) -> Option<Finding> {
+    shared().known.get(fact).copied()
+}
+
+/// Remembers what holds for every later look at files in the same state. Whether there can be others in that state is
+/// asked before reading: what is written meanwhile has a later time.
+fn remember(fact: Fact, finding: Finding, settled: bool) {
+    if finding == Finding::Unknown || !settled {
+        return;
+    }
+    let mut shared = shared();
+    if shared.known.len() >= MOST_KNOWN {
+        shared.known.clear();
+    }
+    shared.known.insert(fact, finding);
+}
+
+/// Where those who wait for one reading learn what came of it.
+#[derive(Default)]
+struct Meeting {
+    state: Mutex<State>,
+    ended: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    finding: Option<Finding>,
+    /// By the number of the ticket.
+    wakers: Vec<(u64, Waker)>,
+    last: u64,
+}
+
+impl Meeting {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn number(&self) -> u64 {
+        let mut state = self.state();
+        state.last += 1;
+        state.last
+    }
+
+    fn end(&self, finding: Finding) {
+        self.state().finding = Some(finding);
+        self.ended.notify_all();
+        self.wake();
+    }
+
+    fn wake(&self) {
+        let wakers = std::mem::take(&mut self.state().wakers);
+        wakers.into_iter().for_each(|(_, waker)| waker.wake());
+    }
+
+    /// Registers a waker, unless there is a finding. What it replaces is dropped outside of the lock.
+    fn look(&self, number: u64, waker: &Waker) -> Option<Finding> {
+        let waker = waker.clone();
+        let mut state = self.state();
+        if state.finding.is_some() {
+            return state.finding;
+        }
+        let place = state.wakers.iter_mut().find(|(known, _)| *known == number);
+        let replaced = match place {
+            Some((_, known)) => Some(std::mem::replace(known, waker)),
+            None => {
+                state.wakers.push((number, waker));
+                None
+            }
+        };
+        drop(state);
+        drop(replaced);
+        None
+    }
+
+    fn forget(&self, number: u64) {
+        let mut state = self.state();
+        let place = state.wakers.iter().position(|(known, _)| *known == number);
+        let waker = place.map(|place| state.wakers.swap_remove(place));
+        drop(state);
+        drop(waker);
+    }
+}
+
+/// A place among those who wait for a reading. The reading stops when the last one is dropped.
+pub(crate) struct Ticket {
+    fact: Fact,
+    id: Id,
+    number: u64,
+    meeting: Arc<Meeting>,
+}
+
+impl Ticket {
+    /// Blocks the present thread, which does the work itself if it has not begun.
+    fn wait(self) -> Finding {
+        let claimed = shared().ledger.claim(self.id);
+        if let Some(work) = claimed {
+            Running::new(self.id).run(&work);
+        }
+        let state = self.meeting.state();
+        let state = self
+            .meeting
+            .ended
+            .wait_while(state, |state| state.finding.is_none())
+            .unwrap_or_else(PoisonError::into_inner);
+        state.finding.unwrap_or(Finding::Unknown)
+    }
+}
+
+impl Future for Ticket {
+    type Output = (Fact, Finding);
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        if let Some(finding) = self.meeting.look(self.number, context.waker()) {
+            return Poll::Ready((self.fact, finding));
+        }
+        // Looked after at every poll: a worker may be lost with the runtime that it ran on.
+        if shared().ledger.hire() {
+            let worker = Worker;
+            match Handle::try_current() {
+                Ok(runtime) => drop(runtime.spawn_blocking(move || worker.work())),
+                Err(_) => {
+                    worker.work();
+                    context.waker().wake_by_ref();
+                }
+            }
+        }
+        Poll::Pending
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        self.meeting.forget(self.number);
+        let unwanted = shared().ledger.leave(self.id);
+        drop(unwanted);
+    }
+}
+
+impl fmt::Debug for Ticket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ticket")
+            .field("fact", &self.fact)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Reads on a thread that may block, one file after the other, until no more is wanted.
+struct Worker;
+
+impl Worker {
+    fn work(self) {
+        loop {
+            let next = shared().ledger.next();
+            match next {
+                Some((id, work)) => Running::new(id).run(&work),
+                // It has been counted out.
+                None => return std::mem::forget(self),
+            }
+        }
+    }
+}
+
+impl Drop for Worker {
+    /// The runtime ended before this began, or a reading panicked.
+    fn drop(&mut self) {
+        let queued = shared().ledger.lose();
+        queued.iter().for_each(|meeting| meeting.wake());
+    }
+}
+
+/// A reading in progress: however it ends, those who wait for it are told.
+struct Running {
+    id: Id,
+    finding: Finding,
+}
+
+impl Running {
+    fn new(id: Id) -> Self {
+        Self {
+            id,
+            finding: Finding::Unknown,
+        }
+    }
+
+    fn run(mut self, work: &Work) {
+        let (id, fact) = (self.id, work.fact());
+        let settled = fact.is_settled();
+        self.finding = work.run(&|| !shared().ledger.give_up(id));
+        remember(fact, self.finding, settled);
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let meeting = shared().ledger.finish(self.id);
+        if let Some(meeting) = meeting {
+            meeting.end(self.finding);
+        }
+    }
+}

@@ -1,0 +1,13 @@
+//! The page for what is not found, while a program is being written, for the developer alone.
+//!
+//! Who that is, [`gateway_core::developer`] judges. To others a path that is not found is not found, as in production; but
+//! where all that a request can say is said, and what is missing is the peer or whose socket it has, the answer says so.
+
+mod gate;
+mod later;
+mod page;
+mod question;
+
+pub(crate) use gate::Gate;
+pub(crate) use later::Later;
+pub(crate) use question::{Question, question};
