@@ -3,18 +3,16 @@
 //! Alone in its process, whose threads and memory it measures.
 
 #[path = "adapters/server.rs"]
+#[expect(dead_code, reason = "the other tests of adapters use more of it")]
 mod server;
 
 use std::io::{BufRead, Write};
 use std::net::TcpStream;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use gateway_core::{Body, Environ, Error, Reply};
+use gateway_core::{Application, Body, Environ, Error, Reply};
 
 use server::Server;
-
-/// The machine may be busy with other tests; the median is what counts.
-const SECONDS: Duration = Duration::from_secs(60);
 
 /// 100 MB in pieces of 16 KiB.
 fn stream() -> impl Iterator<Item = Vec<u8>> + Send {
@@ -61,24 +59,19 @@ fn allow_many_files() {
     setrlimit(Resource::Nofile, limit).unwrap();
 }
 
-fn answered_within(server: &Server, limit: Duration) -> Duration {
-    let start = Instant::now();
+fn answers(server: &Server) {
     let answer = server.get("/");
-    let took = start.elapsed();
     assert!(answer.ends_with("here\n"), "{answer}");
-    assert!(took < limit, "{took:?}");
-    took
 }
 
 #[test]
 fn six_hundred_slow_uploads_downloads_and_exports_leave_the_others_their_threads() {
     const EACH: usize = 600;
     allow_many_files();
-    let server = Server::run(everything);
-    answered_within(&server, SECONDS);
-    // What else this machine does, a server that nobody bothers shows.
-    let undisturbed = Server::run(everything);
-    answered_within(&undisturbed, SECONDS);
+    // So patient that no slow client is cut off: an answer is none that had to wait for that.
+    let patient = Duration::from_secs(24 * 3600);
+    let server = Server::of(everything.into_service().stall_timeout(patient));
+    answers(&server);
     let (threads_before, memory_before) = (threads(), resident());
     let mut clients: Vec<TcpStream> = Vec::new();
     for number in 0..EACH {
@@ -96,22 +89,19 @@ fn six_hundred_slow_uploads_downloads_and_exports_leave_the_others_their_threads
         clients.push(server.send("GET /download HTTP/1.1\r\nhost: t\r\n\r\n"));
         clients.push(server.send("GET /export HTTP/1.1\r\nhost: t\r\n\r\n"));
     }
-    let both = (0..21).map(|_| [&server, &undisturbed].map(|it| answered_within(it, SECONDS)));
-    let (mut times, mut alone): (Vec<_>, Vec<_>) = both.map(|[ours, alone]| (ours, alone)).unzip();
-    times.sort();
-    alone.sort();
-    let limit = Duration::from_millis(100).max(3 * alone[10]);
-    assert!(times[10] < limit, "{times:?}, alone {alone:?}");
+    for _ in 0..20 {
+        answers(&server);
+    }
     // Uploads that drip are still slow, and still nobody else's trouble.
     for upload in clients.iter_mut().step_by(3) {
         _ = upload.write_all(b"x");
     }
-    answered_within(&server, SECONDS);
+    answers(&server);
     let threads = threads() - threads_before;
     assert!(threads <= 256 + 16, "{threads} threads");
     // The clients' ends of the sockets cost this process nothing but kernel memory.
     let each = (resident() - memory_before) / (3 * EACH);
     assert!(each <= 256 * 1024, "{each} bytes per slow client");
     drop(clients);
-    answered_within(&server, SECONDS);
+    answers(&server);
 }

@@ -2,6 +2,8 @@
 
 use std::{sync::Arc, time::Duration};
 
+use http::HeaderName;
+
 use crate::{
     failure::cause::StatusFn, render::page::Renderer, report::Report, request::gate::Gate,
 };
@@ -13,6 +15,7 @@ pub(crate) struct Config {
     pub(crate) statuses: Vec<Arc<StatusFn>>,
     pub(crate) renderer: Renderer,
     pub(crate) append: bool,
+    pub(crate) id_header: Option<HeaderName>,
     pub(crate) flush: Duration,
 }
 

@@ -10,9 +10,9 @@ use crate::{
     request::{
         accept::Format,
         gate::{Judged, Verdict},
-        summary::{RequestSummary, shown},
+        summary::{RequestSummary, headers},
     },
-    text::{clean, secrets::redacted},
+    text::shown,
 };
 
 /// Of one request: what has to be known should it fail.
@@ -175,10 +175,10 @@ impl Witness {
         };
         RequestSummary {
             method,
-            path: clean::cut_text(&redacted(path), 2048).0,
+            path: shown::line(path, 2048),
             version: development.map(|development| development.version),
             headers: development
-                .map(|development| shown(&development.headers))
+                .map(|development| headers(&development.headers))
                 .unwrap_or_default(),
         }
     }

@@ -20,7 +20,10 @@ use crate::{
     ResponseBody,
     body::watched::{Started, Watch, start},
     context::{Account, Brief, Witness},
-    failure::{cause::Cause, facts::Stage},
+    failure::{
+        cause::{Cause, Outcome},
+        facts::Stage,
+    },
     pending::finish::{self, Finishing},
 };
 
@@ -63,11 +66,11 @@ impl<F> ResponseFuture<F> {
 
     /// Of a request whose handler will not run.
     #[cold]
-    pub(crate) fn failed(cause: Cause, stage: Stage, witness: &Witness) -> Self {
+    pub(crate) fn failed(outcome: impl Into<Outcome>, stage: Stage, witness: &Witness) -> Self {
         Self {
             inner: None,
             brief: Brief::nothing(),
-            state: State::Failed(Box::new(Finishing::new(cause, stage, witness))),
+            state: State::Failed(Box::new(Finishing::new(outcome, stage, witness))),
         }
     }
 
@@ -127,7 +130,7 @@ where
         let started = guard.catch(|| start(&mut body, cx));
         let body = match started {
             Ok(Ok(Started::Whole(data))) => {
-                // Nobody asks the inner body for anything again.
+                // The inner body is not polled again.
                 if let Err(payload) = guard.catch(|| drop(body)) {
                     finish::later(guard.caught(payload), Stage::BodyDrop, this.witness());
                 }
@@ -229,12 +232,12 @@ impl<F> ResponseFutureProjection<'_, F> {
         let Some(witness) = self.witness() else {
             return;
         };
-        let cause = match failed {
-            Failed::Handler(error) => Cause::of_error(error, &witness.config().statuses),
-            Failed::Body(error) => Cause::of_error(error, &witness.config().statuses),
-            Failed::Panic(caught) => Cause::of_panic(caught),
+        let outcome = match failed {
+            Failed::Handler(error) => Outcome::of_error(error, &witness.config().statuses),
+            Failed::Body(error) => Outcome::of_error(error, &witness.config().statuses),
+            Failed::Panic(caught) => Cause::of_panic(caught).into(),
         };
-        *self.state = State::Failed(Box::new(Finishing::new(cause, stage, &witness)));
+        *self.state = State::Failed(Box::new(Finishing::new(outcome, stage, &witness)));
     }
 }
 
@@ -242,11 +245,15 @@ impl<F> ResponseFutureProjection<'_, F> {
 /// length or its coding.
 #[cold]
 fn may_append(headers: &HeaderMap, witness: &Witness) -> bool {
-    let content_type = headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
-    let is_text = content_type
-        .and_then(|value| value.get(..5))
-        .is_some_and(|start| start.eq_ignore_ascii_case(b"text/"));
-    is_text
+    let mut types = headers.get_all(header::CONTENT_TYPE).iter();
+    // In HTML a message would be markup, with the scripts of a client that wrote into it.
+    let is_plain = |value: &HeaderValue| {
+        let mut parts = value.as_bytes().split(|byte| *byte == b';');
+        let essence = parts.next().unwrap_or_default();
+        essence.trim_ascii().eq_ignore_ascii_case(b"text/plain")
+    };
+    types.next().is_some_and(is_plain)
+        && types.next().is_none()
         && witness.may_be_shown()
         && !headers.contains_key(header::CONTENT_LENGTH)
         && !headers.contains_key(header::CONTENT_ENCODING)

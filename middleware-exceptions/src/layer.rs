@@ -2,7 +2,7 @@
 
 use std::{error::Error, fmt, net::IpAddr, path::PathBuf, sync::Arc, time::Duration};
 
-use http::{StatusCode, request::Parts};
+use http::{HeaderName, StatusCode, request::Parts};
 use ipnet::IpNet;
 use tower_layer::Layer;
 
@@ -40,6 +40,7 @@ impl ExceptionsLayer {
     pub fn new() -> Self {
         panic_capture::install();
         crate::failure::spans::install();
+        crate::frames::program::note_builder();
         warn_of_abort();
         Self {
             config: Arc::new(Config {
@@ -48,6 +49,7 @@ impl ExceptionsLayer {
                 statuses: Vec::new(),
                 renderer: Renderer::default(),
                 append: false,
+                id_header: None,
                 flush: Duration::from_secs(1),
             }),
         }
@@ -163,8 +165,23 @@ impl ExceptionsLayer {
         self.with(|config| config.renderer.own = Some(Arc::new(render)))
     }
 
-    /// Where details are shown and a `text/*` body fails half way: appends the traceback to it.
-    /// Never to one with a `Content-Length` or a `Content-Encoding`. Off by default.
+    /// Sends the error id in this header as well, with every failure: a client of HEAD gets it, and one that
+    /// does not read bodies. Default: none.
+    ///
+    /// ```
+    /// use http::HeaderName;
+    /// use middleware_exceptions::ExceptionsLayer;
+    ///
+    /// let layer = ExceptionsLayer::new().id_header(HeaderName::from_static("x-error-id"));
+    /// # let _ = layer;
+    /// ```
+    #[must_use]
+    pub fn id_header(self, name: HeaderName) -> Self {
+        self.with(|config| config.id_header = Some(name))
+    }
+
+    /// Where details are shown and a `text/plain` body fails half way: appends the traceback to it. To no other
+    /// type: what an error says would be markup in HTML. Never to one with a `Content-Length` or a `Content-Encoding`. Off by default.
     #[must_use]
     pub fn append_to_text_bodies(self) -> Self {
         self.with(|config| config.append = true)

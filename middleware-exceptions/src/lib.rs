@@ -81,7 +81,7 @@
 //! panic in a panic hook, a stack overflow, `abort()`: there the language ends the process. Tasks of your own
 //! (`tokio::spawn`) are not part of the request; await them. A panic that `resume_unwind` raises with a fresh
 //! payload has no frames to show, nor has one whose hook was replaced after the layer was built: install color-eyre
-//! first. Where two panics could be meant, none is shown, rather than somebody else's.
+//! first. Where two panics could be meant, what both have in common is shown: nothing is another request's.
 //!
 //! # How production stays safe
 //!
@@ -97,9 +97,15 @@
 //! of all this. **Not seen** is a proxy that adds no header and runs as the same user: a tunnel of your own,
 //! another container of the pod. [`gateway_core::developer`] is the rule, and says more of what stays unseen.
 //!
-//! Never in a page, nor in the log: Authorization, Cookie and their kind; any header, query, form or span field whose
-//! name has token, secret, key, auth, session, csrf, pass, pwd, cookie, credential, signature, bearer or jwt in it, also
-//! in a URL or in JSON that is the value of another; userinfo of URLs; environment variables; bytes of bodies. Messages are bounded, their control characters escaped: nothing of them splits a log record.
+//! Never in a page, nor in the log: the value of a header, of a field in a query, a form or a span, of a member of JSON or
+//! of what `Debug` writes, whose name says that it is a secret. Such are names with session, token, csrf, secret, passw,
+//! cookie, credential, signature, apikey and their like anywhere in them; with auth, key, pass, pw, sid or otp as a word
+//! (`user_pw`, `userPw`; not `author`); in queries and forms with code, ticket or sig as well. Nor the userinfo of URLs, what
+//! follows `Bearer`, JSON Web Tokens, environment variables, bytes of bodies. This holds for all text that is shown or logged:
+//! messages, causes, payloads, paths, headers and the literals in lines of source, however often it is percent-encoded.
+//! A text is cut first, to 8 KiB or less, and what the cut leaves open is a secret; then it is read once, in time that grows
+//! with its length. Control characters, and characters that hide or reorder text, are escaped: nothing of a message splits a
+//! log record. [`redacted`] does all that for what the program logs itself.
 //!
 //! # With axum
 //!
@@ -118,6 +124,47 @@
 //!
 //! axum turns the errors of handlers into responses before any layer sees them. To have them reported, return
 //! them from a service: `route_service` with `tower::service_fn`, whose error may be anything.
+//!
+//! # The log
+//!
+//! Failures are events of [`tracing`](https://docs.rs/tracing). A program that shows events on stderr, and this crate's
+//! whatever `RUST_LOG` says:
+//!
+//! ```
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use tracing_subscriber::EnvFilter;
+//!
+//! let filter = EnvFilter::from_default_env().add_directive("middleware_exceptions=error".parse()?);
+//! tracing_subscriber::fmt()
+//!     .with_env_filter(filter)
+//!     .with_writer(std::io::stderr)
+//!     .init();
+//! # Ok(()) }
+//! ```
+//!
+//! Where there is no subscriber, or the filter leaves these events out and there is no observer either, they are written to stderr
+//! all the same: an id that a client was given is always to be found.
+//!
+//! # Bodies that are not `Unpin`
+//!
+//! The layer polls a body in its place once before the head, so bodies are `Unpin`, as those of axum and hyper are. One that is
+//! not (tower-http's time-out for bodies makes such) is boxed in a line between:
+//!
+//! ```
+//! # use {http::{Request, Response}, http_body_util::Full, bytes::Bytes, std::{convert::Infallible, time::Duration}};
+//! # async fn answer(_: Request<Full<Bytes>>) -> Result<Response<Full<Bytes>>, Infallible> { Ok(Response::default()) }
+//! use middleware_exceptions::ExceptionsLayer;
+//! use tower::{ServiceBuilder, service_fn};
+//! use tower_http::{map_response_body::MapResponseBodyLayer, timeout::ResponseBodyTimeoutLayer};
+//!
+//! let service = ServiceBuilder::new()
+//!     .layer(ExceptionsLayer::new())
+//!     .layer(MapResponseBodyLayer::new(Box::pin))
+//!     .layer(ResponseBodyTimeoutLayer::new(Duration::from_secs(30)))
+//!     .service(service_fn(answer));
+//! # fn is_a_service<B>(_: impl tower::Service<Request<Full<Bytes>>, Response = Response<B>>) {}
+//! # is_a_service(service);
+//! ```
 //!
 //! # With anyhow, eyre and tracing
 //!
@@ -161,3 +208,4 @@ pub use report::Report;
 pub use request::accept::Format;
 pub use request::summary::RequestSummary;
 pub use service::Exceptions;
+pub use text::shown::redacted;

@@ -104,6 +104,12 @@ impl Report {
         self.cause.location.as_ref()
     }
 
+    /// The places it may have been raised at, where more than one panic could be meant and they differ in that.
+    #[must_use]
+    pub fn candidates(&self) -> &[Place] {
+        &self.cause.candidates
+    }
+
     /// The name of the thread that panicked.
     #[must_use]
     pub fn thread(&self) -> Option<&str> {

@@ -18,7 +18,10 @@ use crate::{
     ResponseBody, ResponseFuture,
     config::Config,
     context::{Account, Brief, Known, Witness, path_of},
-    failure::{cause::Cause, facts::Stage},
+    failure::{
+        cause::{Cause, Outcome},
+        facts::Stage,
+    },
     pending::finish::Finishing,
 };
 
@@ -30,7 +33,7 @@ pub struct Exceptions<S> {
     inner: S,
     account: Arc<Account>,
     /// `poll_ready` has failed: the call that follows answers for it.
-    failed: Option<Box<Cause>>,
+    failed: Option<Outcome>,
 }
 
 impl<S> Exceptions<S> {
@@ -70,10 +73,10 @@ where
         let failed = match guard.catch(|| self.inner.poll_ready(cx)) {
             Ok(Poll::Pending) => return Poll::Pending,
             Ok(Poll::Ready(Ok(()))) => return Poll::Ready(Ok(())),
-            Ok(Poll::Ready(Err(error))) => Cause::of_error(error, &self.account.config.statuses),
-            Err(payload) => Cause::of_panic(guard.caught(payload)),
+            Ok(Poll::Ready(Err(error))) => Outcome::of_error(error, &self.account.config.statuses),
+            Err(payload) => Cause::of_panic(guard.caught(payload)).into(),
         };
-        self.failed = Some(Box::new(failed));
+        self.failed = Some(failed);
         Poll::Ready(Ok(()))
     }
 
@@ -118,7 +121,7 @@ impl<S> Exceptions<S> {
             Some(unready) => {
                 // Its drop may panic; the failure that is told of is the first.
                 discard(request);
-                ResponseFuture::failed(*unready, Stage::Ready, &Witness { brief, account })
+                ResponseFuture::failed(unready, Stage::Ready, &Witness { brief, account })
             }
             None => match guard(|| self.inner.call(request)) {
                 Ok(inner) => ResponseFuture::running(inner, brief, account),
@@ -146,9 +149,9 @@ impl<S> Drop for Exceptions<S> {
     #[inline(always)]
     fn drop(&mut self) {
         // No call came after the failure, so there is no request to answer: it is reported all the same.
-        if let Some(cause) = self.failed.take() {
+        if let Some(outcome) = self.failed.take() {
             let nobody = Witness::of_nothing(&self.account);
-            drop(Finishing::new(*cause, Stage::Ready, &nobody));
+            drop(Finishing::new(outcome, Stage::Ready, &nobody));
         }
     }
 }

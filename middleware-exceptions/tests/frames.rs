@@ -294,3 +294,54 @@ fn of_many_concurrent_panics_none_ever_shows_anothers_frames() {
     });
     assert_eq!(RIGHT.load(Ordering::Relaxed), REQUESTS);
 }
+
+/// A ring of 64 once lost most of these, and the note blamed other hooks for it.
+#[test]
+fn panics_on_a_pool_keep_place_and_frames_however_many_fail_at_once() {
+    const AT_ONCE: usize = 300;
+    #[inline(never)]
+    fn far(n: usize) {
+        panic!("far {n}")
+    }
+    #[inline(never)]
+    fn far_and_alike() {
+        panic!("far and alike")
+    }
+    static SEEN: AtomicUsize = AtomicUsize::new(0);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .unwrap();
+    let layer = layer().on_report(|report: &Report| {
+        let text = report.to_text();
+        assert!(report.location().is_some(), "{text}");
+        let is_alike = report.message() == "far and alike";
+        let name = if is_alike { "far_and_alike" } else { "far" };
+        assert!(text.contains(&format!(", in {name}\n")), "{text}");
+        assert_ne!(report.frames().note(), Some(Note::Unseen), "{text}");
+        SEEN.fetch_add(1, Ordering::Relaxed);
+    });
+    runtime.block_on(async {
+        // All have panicked before the first is told of.
+        let mut payloads = Vec::new();
+        for n in 0..AT_ONCE {
+            let run = move || if n % 3 == 0 { far_and_alike() } else { far(n) };
+            let join = tokio::task::spawn_blocking(run).await;
+            payloads.push(join.unwrap_err().into_panic());
+        }
+        for payload in payloads {
+            let payload = Mutex::new(Some(payload));
+            let service = handler(|_| {
+                let payload = payload.lock().unwrap().take().unwrap();
+                async move {
+                    std::panic::resume_unwind(payload);
+                    #[expect(unreachable_code, reason = "its type is that of the answer")]
+                    Never::Ok(Response::new(Full::default()))
+                }
+            });
+            ask(&layer, service).await.assert_clean_500();
+        }
+    });
+    assert_eq!(SEEN.load(Ordering::Relaxed), AT_ONCE);
+}

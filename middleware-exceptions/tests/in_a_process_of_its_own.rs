@@ -14,19 +14,26 @@ use gateway_core::BoxError;
 use middleware_exceptions::ExceptionsLayer;
 use support::{Never, ask, handler, layer, ok};
 
-/// What one of the children below prints.
+/// What one of the children below prints, on stdout and then on stderr.
 #[track_caller]
 fn printed_by(program: &Path, child: &str, environment: &[(&str, &str)]) -> String {
+    printed_in(Path::new("."), program, child, environment)
+}
+
+#[track_caller]
+fn printed_in(folder: &Path, program: &Path, child: &str, environment: &[(&str, &str)]) -> String {
     let output = Command::new(program)
+        .current_dir(folder)
         .args(["--exact", child, "--ignored", "--nocapture"])
         .env_remove("RUST_BACKTRACE")
         .env_remove("RUST_LIB_BACKTRACE")
         .envs(environment.iter().copied())
         .output()
         .unwrap();
-    let text = String::from_utf8(output.stdout).unwrap();
-    assert!(output.status.success(), "{text}");
-    text
+    let [text, errors] =
+        [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap());
+    assert!(output.status.success(), "{text}{errors}");
+    text + &errors
 }
 
 fn this_program() -> PathBuf {
@@ -115,15 +122,7 @@ fn anyhow_with_a_backtrace() {
 #[test]
 fn no_debuginfo() {
     let folder = tempfile::tempdir().unwrap();
-    let stripped = folder.path().join("stripped");
-    // Of the binutils, which every linker on Linux comes with.
-    let strip = Command::new("strip")
-        .arg("--strip-debug")
-        .arg("-o")
-        .args([&stripped, &this_program()])
-        .status()
-        .expect("strip is installed where a linker is");
-    assert!(strip.success());
+    let stripped = stripped_into(folder.path());
     let text = printed_by(&stripped, "panicking", &[]);
     assert!(text.contains("\npanic: inner 7\n"), "{text}");
     assert!(text.contains("inner_helper"), "names are left: {text}");
@@ -136,4 +135,141 @@ fn no_debuginfo() {
         "{text}"
     );
     assert!(!text.contains(", line 0"), "{text}");
+}
+
+/// The response, and nothing else, on stdout.
+async fn fail(layer: ExceptionsLayer) {
+    let taken = ask(
+        &layer,
+        handler(async |_| -> Never { panic!("boom: token=hunter2") }),
+    )
+    .await;
+    std::io::Write::write_all(&mut std::io::stdout(), taken.text.as_bytes()).unwrap();
+}
+
+#[tokio::test]
+#[ignore = "a child of a_failure_is_on_stderr_where_nobody_subscribes"]
+async fn nobody_subscribes() {
+    fail(ExceptionsLayer::new().silence_default_hook()).await;
+}
+
+#[tokio::test]
+#[ignore = "a child of a_failure_is_on_stderr_where_nobody_subscribes"]
+async fn an_observer_and_no_subscriber() {
+    fail(
+        ExceptionsLayer::new()
+            .silence_default_hook()
+            .on_report(|_| {}),
+    )
+    .await;
+}
+
+#[tokio::test]
+#[ignore = "a child of a_failure_is_on_stderr_where_nobody_subscribes"]
+async fn a_filter_that_leaves_it_out() {
+    let filter = tracing_subscriber::EnvFilter::new("shop=debug");
+    _ = tracing_subscriber::fmt().with_env_filter(filter).try_init();
+    fail(ExceptionsLayer::new().silence_default_hook()).await;
+}
+
+#[tokio::test]
+#[ignore = "a child of a_failure_is_on_stderr_where_nobody_subscribes"]
+async fn a_filter_that_leaves_it_out_and_an_observer() {
+    let filter = tracing_subscriber::EnvFilter::new("shop=debug");
+    _ = tracing_subscriber::fmt().with_env_filter(filter).try_init();
+    fail(
+        ExceptionsLayer::new()
+            .silence_default_hook()
+            .on_report(|_| {}),
+    )
+    .await;
+}
+
+#[tokio::test]
+#[ignore = "a child of a_failure_is_on_stderr_where_nobody_subscribes"]
+async fn a_subscriber() {
+    _ = tracing_subscriber::fmt().with_ansi(false).try_init();
+    fail(ExceptionsLayer::new().silence_default_hook()).await;
+}
+
+/// "The failure has been logged", it says in the response.
+#[test]
+fn a_failure_is_on_stderr_where_nobody_subscribes() {
+    let cases = [
+        ("nobody_subscribes", true),
+        ("an_observer_and_no_subscriber", true),
+        ("a_filter_that_leaves_it_out", true),
+        ("a_filter_that_leaves_it_out_and_an_observer", false),
+        ("a_subscriber", false),
+    ];
+    for (child, expected) in cases {
+        let text = printed_by(&this_program(), child, &[]);
+        let (_, id) = text.split_once("Error ID: ").unwrap();
+        let id = id.split_whitespace().next().unwrap();
+        let record = format!(
+            "\nERROR middleware_exceptions: panic: boom: token=[redacted] id={id} request=GET /orders/7\n    Traceback"
+        );
+        assert_eq!(
+            format!("\n{text}").contains(&record),
+            expected,
+            "{child}: {text}"
+        );
+        let is_logged = text.matches("boom: token=[redacted]").count() > 0;
+        assert_eq!(
+            is_logged,
+            expected || child == "a_subscriber",
+            "{child}: {text}"
+        );
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn stripped_into(folder: &Path) -> PathBuf {
+    let stripped = folder.join("stripped");
+    // Of the binutils, which every linker on Linux comes with.
+    let strip = Command::new("strip")
+        .arg("--strip-debug")
+        .arg("-o")
+        .args([&stripped, &this_program()])
+        .status()
+        .expect("strip is installed where a linker is");
+    assert!(strip.success());
+    stripped
+}
+
+#[tokio::test]
+#[ignore = "a child of the_source_of_another_project_is_not_shown"]
+async fn failing_by_an_error_that_knows_its_place() {
+    fn fail() -> Result<(), gateway_core::Error> {
+        Ok(black_box("x7").parse::<u32>().map(drop)?)
+    }
+    print_report!(handler(async |_| -> Result<_, BoxError> {
+        fail()?;
+        Ok(ok("ok"))
+    }));
+}
+
+/// It once was, where the program ran in a folder of that other project.
+#[cfg(target_os = "linux")]
+#[test]
+fn the_source_of_another_project_is_not_shown() {
+    const LINE: &str = r#"Ok(black_box("x7").parse::<u32>().map(drop)?)"#;
+    let other = tempfile::tempdir().unwrap();
+    let folder = other.path().join("middleware-exceptions/tests");
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(other.path().join("Cargo.lock"), "").unwrap();
+    std::fs::write(other.path().join("Cargo.toml"), "[workspace]\n").unwrap();
+    let foreign = "fn foreign() { the_other_project() }\n".repeat(1000);
+    std::fs::write(folder.join("in_a_process_of_its_own.rs"), foreign).unwrap();
+    let stripped = stripped_into(&folder);
+    let child = "failing_by_an_error_that_knows_its_place";
+    for (program, has_debuginfo) in [(this_program(), true), (stripped, false)] {
+        let text = printed_in(other.path(), &program, child, &[]);
+        assert!(!text.contains("the_other_project"), "{text}");
+        assert!(
+            text.contains("Raised at middleware-exceptions/tests/in_a_process_of_its_own.rs:"),
+            "{text}"
+        );
+        assert_eq!(text.contains(LINE), has_debuginfo, "{text}");
+    }
 }

@@ -16,12 +16,13 @@ use std::{
 };
 
 use bytes::Bytes;
+use futures_util::FutureExt as _;
 use gateway_core::BoxError;
 use http::{HeaderMap, HeaderValue, Request, Response};
 use http_body::{Body, Frame, SizeHint};
-use http_body_util::{BodyExt as _, Empty, Full};
+use http_body_util::{BodyExt as _, Empty, Full, StreamBody};
 use middleware_exceptions::Stage;
-use support::{Boxed, Log, Never, Script, Step, ask, handler, layer, ok, streaming, take};
+use support::{Boxed, Log, Never, Script, Step, Taken, ask, handler, layer, ok, streaming, take};
 use tower::{Layer as _, ServiceExt as _};
 use tower_service::Service;
 
@@ -532,11 +533,8 @@ async fn drop_of_the_handler_whose_client_is_gone() {
         answer: false,
     }));
     let call = service.oneshot(Request::new(support_body()));
-    assert!(
-        tokio::time::timeout(std::time::Duration::from_millis(20), call)
-            .await
-            .is_err()
-    );
+    // Polled once, and dropped.
+    assert!(call.now_or_never().is_none());
     assert!(log.only().await.contains("boom in drop"));
     assert_eq!(*stages.lock().unwrap(), [Stage::FutureDrop]);
 }
@@ -667,4 +665,59 @@ async fn nested_layers_answer_and_log_once() {
         log.only().await;
         assert_eq!(REPORTS.swap(0, Ordering::Relaxed), 1);
     }
+}
+
+/// Says of itself, or by its source, that it has been reported; or panics when it is asked.
+#[derive(Debug)]
+enum Sourced {
+    Reported,
+    Panicking,
+}
+
+impl std::fmt::Display for Sourced {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("cut off")
+    }
+}
+
+impl std::error::Error for Sourced {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Reported => Some(&gateway_core::Reported),
+            Self::Panicking => panic!("boom in source"),
+        }
+    }
+}
+
+async fn body_that_ends_in(error: Sourced) -> Taken {
+    let error = std::sync::Mutex::new(Some(error));
+    let service = handler(|_| {
+        let error = error.lock().unwrap().take().unwrap();
+        let chunks = [Ok(Bytes::from_static(b"half")), Err(error)];
+        let frames = futures_util::stream::iter(chunks.map(|chunk| chunk.map(Frame::data)));
+        async { Ok::<_, Infallible>(Response::new(StreamBody::new(frames))) }
+    });
+    ask(&layer(), service).await
+}
+
+/// The panic once went up into the server, and nothing was logged.
+#[tokio::test]
+async fn body_that_ends_in_an_error_whose_source_panics() {
+    let log = Log::new();
+    let taken = body_that_ends_in(Sourced::Panicking).await;
+    assert_eq!(taken.text, "half");
+    let id = id_of(taken.error.as_deref());
+    let record = log.only().await;
+    assert!(
+        record.contains(&id) && record.contains("cut off"),
+        "{record}"
+    );
+}
+
+#[tokio::test]
+async fn body_that_ends_in_an_error_that_was_reported_elsewhere() {
+    let log = Log::new();
+    let taken = body_that_ends_in(Sourced::Reported).await;
+    assert_eq!((taken.text.as_str(), taken.error.is_some()), ("half", true));
+    assert_eq!(log.take(), [""; 0]);
 }

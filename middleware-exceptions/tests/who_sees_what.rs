@@ -515,8 +515,21 @@ async fn a_traceback_is_appended_only_to_text_that_allows_it_and_only_when_asked
         (true, "text/plain", None, true),
         (false, "text/plain", None, false),
         (true, "application/json", None, false),
-        (true, "text/html", Some(("content-encoding", "gzip")), false),
-        (true, "text/html", Some(("content-length", "100")), false),
+        (true, "Text/Plain; charset=utf-8", None, true),
+        // Its message would be markup, a rule, a script or a row there.
+        (true, "text/html", None, false),
+        (true, "text/css", None, false),
+        (true, "text/javascript", None, false),
+        (true, "text/csv", None, false),
+        (true, "text/event-stream", None, false),
+        (true, "text/plainer", None, false),
+        (
+            true,
+            "text/plain",
+            Some(("content-encoding", "gzip")),
+            false,
+        ),
+        (true, "text/plain", Some(("content-length", "100")), false),
     ];
     for (append, content_type, header, appended) in cases {
         let layer = if append {
@@ -580,4 +593,37 @@ async fn the_test_client_finds_the_report_of_a_500() {
         text.contains("in tell_tale") && text.contains("Traceback"),
         "{text}"
     );
+}
+
+#[tokio::test]
+async fn the_id_is_in_a_header_where_that_is_set_for_head_as_well() {
+    let name = http::HeaderName::from_static("x-error-id");
+    for layer in [layer(), development()] {
+        let service = || handler(async |_| -> Never { panic!("boom") });
+        let plain = ask_for(&layer, service(), from(loopback())).await;
+        assert!(!plain.headers.contains_key(&name));
+        let layer = layer.id_header(name.clone());
+        let taken = ask_for(&layer, service(), from(loopback())).await;
+        assert_eq!(taken.headers[&name], taken.id().as_str());
+        let head = from(loopback()).method(Method::HEAD);
+        let log = Log::new();
+        let taken = ask_for(&layer, service(), head).await;
+        assert_eq!(taken.text, "");
+        let id = taken.headers[&name].to_str().unwrap();
+        assert!(log.only().await.contains(&format!("id={id} ")));
+    }
+    // What is no failure has no id.
+    let service = handler(async |_| {
+        if false {
+            return Ok(support::ok("ok"));
+        }
+        Err(gateway_core::BoxError::from(gateway_core::Error::new(
+            StatusCode::NOT_FOUND,
+            "no such order",
+        )))
+    });
+    let layer = layer().id_header(name.clone());
+    let taken = ask_for(&layer, service, from(loopback())).await;
+    assert_eq!(taken.status, StatusCode::NOT_FOUND);
+    assert!(!taken.headers.contains_key(&name));
 }

@@ -6,6 +6,8 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+
 use crate::facts::{self, CONTENT_LIMIT, Learned};
 use crate::lookup::path::{encode_path, to_path};
 use crate::source::{Directory, File, Node, Source, Stamp, Wait};
@@ -39,7 +41,7 @@ const HISTORY: usize = 32;
 /// - The plain name still works, without being kept for good.
 /// - An old name keeps working as long as its content is anywhere: in the file now, or below the root of a
 ///   [`previous`](Self::previous) build. A name this process gave out whose content is gone gets today's file, to be
-///   asked for again each time, rather than a page without its styles. A hash that nobody gave out is a 404.
+///   asked for again each time, rather than a page without its styles. Any other hash is a 404.
 ///
 /// Compressed siblings are sent under hashed names only if they decode to the file. Names that begin with a dot have no hashed form. A file of more than 32 MiB is served under its hashed name once
 /// [`asset_url`](Self::asset_url) was asked for it: no client can have large files read by making names up.
@@ -121,14 +123,15 @@ impl AssetManifest {
         self.set(|inner| inner.frozen = true)
     }
 
-    /// The URL of a file, percent-encoded, with the hash of its content. The name is a path below the root.
+    /// The URL of a file, percent-encoded, with the hash of its content. The name is a path below the root; a query or
+    /// fragment behind it (`sprite.svg#icon`) stays behind it, unless that is how a file is named.
     ///
     /// For a file that is not there it is the URL without a hash, which will be a 404 and so be found;
     /// [`try_asset_url`](Self::try_asset_url) says why. Blocks on the disk where a file has changed.
     #[must_use]
     pub fn asset_url(&self, name: &str) -> String {
-        self.try_asset_url(name)
-            .unwrap_or_else(|_| self.url(name.trim_start_matches('/')))
+        let name = name.trim_start_matches('/');
+        self.url(&self.reference(name).unwrap_or_else(|_| unhashed(name)))
     }
 
     /// As [`asset_url`](Self::asset_url).
@@ -137,7 +140,7 @@ impl AssetManifest {
     /// What the file system says of a file that cannot be read.
     pub fn try_asset_url(&self, name: &str) -> io::Result<String> {
         let name = name.trim_start_matches('/');
-        Ok(self.url(&insert(name, self.hash(name)?)))
+        Ok(self.url(&self.reference(name)?))
     }
 
     /// The URL of a file relative to a page, both paths below the same root: right wherever that root is mounted.
@@ -146,17 +149,14 @@ impl AssetManifest {
     #[must_use]
     pub fn asset_url_from(&self, page: &str, name: &str) -> String {
         let name = name.trim_start_matches('/');
-        let hashed = self.hash(name).map(|hash| insert(name, hash));
+        let reference = self.reference(name).unwrap_or_else(|_| unhashed(name));
         let up = page.trim_start_matches('/').matches('/').count();
-        format!(
-            "{}{}",
-            if up == 0 {
-                "./".to_owned()
-            } else {
-                "../".repeat(up)
-            },
-            encode_path(hashed.as_deref().unwrap_or(name).as_bytes())
-        )
+        let up = if up == 0 {
+            "./".to_owned()
+        } else {
+            "../".repeat(up)
+        };
+        up + &reference
     }
 
     fn set(mut self, change: impl FnOnce(&mut Inner)) -> Self {
@@ -164,8 +164,21 @@ impl AssetManifest {
         self
     }
 
-    fn url(&self, path: &str) -> String {
-        format!("{}{}", self.inner.base, encode_path(path.as_bytes()))
+    fn url(&self, reference: &str) -> String {
+        format!("{}{reference}", self.inner.base)
+    }
+
+    /// The path with the hash, encoded, and what is behind it.
+    fn reference(&self, name: &str) -> io::Result<String> {
+        let encoded = |name, hash| encode_path(insert(name, hash).as_bytes());
+        match (self.hash(name), split_suffix(name)) {
+            (Ok(hash), _) => Ok(encoded(name, hash)),
+            (Err(_), Some((path, suffix))) => {
+                let hash = self.hash(path)?;
+                Ok(encoded(path, hash) + &encode_suffix(suffix))
+            }
+            (Err(error), None) => Err(error),
+        }
     }
 
     fn hash(&self, name: &str) -> io::Result<Hash> {
@@ -281,6 +294,22 @@ impl AssetManifest {
         }
         Ok(self.has_given(name, hash).then_some(Asset::Gone))
     }
+}
+
+fn unhashed(name: &str) -> String {
+    let (path, suffix) = split_suffix(name).unwrap_or((name, ""));
+    encode_path(path.as_bytes()) + &encode_suffix(suffix)
+}
+
+/// A name in front of its query or fragment, and the latter.
+fn split_suffix(name: &str) -> Option<(&str, &str)> {
+    name.split_at_checked(name.find(['?', '#'])?)
+}
+
+/// What no URL can hold is encoded; all else is the program's word.
+fn encode_suffix(suffix: &str) -> String {
+    const NOT_IN_URLS: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'<').add(b'>').add(b'`');
+    utf8_percent_encode(suffix, NOT_IN_URLS).to_string()
 }
 
 /// The file of a name, which is the program's or a client's.

@@ -121,6 +121,9 @@ impl StaticFiles {
     }
 
     /// Lists directories that have no index: a page for people, JSON for who asks for `application/json`. Default: off.
+    ///
+    /// `?q=` filters by name, `?sort=` is `name`, `size` or `modified`, turned round with a `-` in front. 10,000 entries are a page;
+    /// JSON names the next one in `next`.
     #[must_use]
     pub fn listing(self) -> Self {
         self.set(|settings| settings.listing = true)
@@ -208,7 +211,9 @@ impl StaticFiles {
 
     /// How many bytes of file contents the cache may hold, all files together. Default: 32 MiB.
     ///
-    /// Files of up to 64 KiB are kept with their bytes, larger ones as an open descriptor.
+    /// Files of up to 64 KiB are kept with their bytes, larger ones as an open descriptor, and neither for longer than about
+    /// five seconds after the last request. A change is noticed within a second, but for one through a shared memory
+    /// mapping: the file system tells of it only when it writes such pages back.
     #[must_use]
     pub fn cache_bytes(self, bytes: usize) -> Self {
         self.set(|settings| {

@@ -31,7 +31,7 @@
 //! |---|---|
 //! | a file, GET or HEAD | 200, with `ETag`, `Last-Modified`, `Content-Type` (`charset=utf-8` on text), `nosniff`, `Accept-Ranges` |
 //! | the same with preconditions | 304 or 412, in the order of RFC 9110 13.2.2; the fields of the 304 are those of the 200 |
-//! | one range | 206 with `Content-Range`; `If-Range` by strong comparison |
+//! | one range | 206 with `Content-Range`, of the file itself and not of a compressed sibling; `If-Range` by strong comparison |
 //! | several ranges | 206 `multipart/byteranges`, overlaps joined, 32 parts at most, else everything |
 //! | a range beyond the end | 416 with the length |
 //! | another spelling of a path (`/%61pp.js`), any method | 308 to [the one that is canonical](OtherSpellings), as a relative reference |
@@ -42,7 +42,7 @@
 //! | a dotfile, FIFO, socket or device, a link out of the root, a name that no file can have | 404 |
 //! | what is not there | 404; a [page](StaticFiles::not_found_page), an [application](StaticFiles::spa) or [the inner service](StaticLayer::fall_through) if you say so |
 //! | a path that is none (`/%zz`) | 400 |
-//! | what the file system refuses | 403; without descriptors 503 with `Retry-After` |
+//! | what the file system refuses | 403; without descriptors, or where another program holds a lease, 503 with `Retry-After` |
 //! | a coding that none of the [siblings](StaticFiles::precompressed) has, the file itself refused | 406 |
 //! | another method | 405 with `Allow`; OPTIONS 204 |
 //!
@@ -51,6 +51,14 @@
 //! Nothing outside the root is ever opened. On Linux the kernel sees to that (`openat2`, `RESOLVE_BENEATH`), elsewhere
 //! `cap-std` does; links are followed as long as they stay inside, absolute ones too, or [not at all](source::Symlinks).
 //! A file that becomes shorter while it is sent breaks the connection: a client is never told that it has all of it.
+//!
+//! # What it believes
+//!
+//! A date proves nothing by itself: npm, zip, Nix and image builders write constants, `cp -p` and `rsync -t` those of other files. A tag
+//! is strong, and a 304 or 206 is answered by date, where the change time vouches for the date, as it does after each write;
+//! elsewhere the tag comes from the content. A file is read for that once for each state, for all requests that wait, no longer
+//! than one does, and up to a [limit](StaticFiles::content_limit); above it the tag is weak. Compressed siblings that look
+//! older than their file, and those of [hashed names](AssetManifest), are sent if they decode to it.
 //!
 //! # What it does not do
 //!
@@ -66,7 +74,7 @@
 //!
 //! For slow clients the server decides how much waits in memory: hyper's default is 400 KiB for each
 //! connection, and with `http1::Builder::max_buf_size(64 * 1024)` it is one piece of a file: 256 KiB as long as such
-//! pieces are no more than 8 MiB together, and 64 KiB for everybody else.
+//! pieces are no more than 8 MiB together, and 64 KiB beyond that.
 //!
 //! # Every setting
 //!
@@ -105,7 +113,9 @@
 //! # Features
 //!
 //! None is on by default. `embed`: files in the binary, by rust-embed. `axum`: the bare prefix of a nest
-//! (`/assets`) redirects to `./assets/`; everything below it is right without it. `gateway-core` is on at all times: the same below
+//! (`/assets`) redirects to `./assets/`, as far as axum hands that on: below `nest("/assets", ..)` in a fallback it does not, so there
+//! the root is answered without the slash (links in it need `nest_service`, or `nest("/assets/", ..)`);
+//! everything below it is right without the feature. `gateway-core` is on at all times: the same below
 //! its mounts.
 
 pub mod source;

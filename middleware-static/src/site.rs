@@ -28,20 +28,20 @@ const TRIES: usize = 4;
 pub(crate) struct Site {
     pub(crate) sources: Vec<Arc<dyn Source>>,
     pub(crate) settings: Settings,
-    cache: Option<Cache>,
+    cache: Option<Arc<Cache>>,
 }
 
 /// What came of a request.
 #[derive(Debug)]
 pub(crate) enum Outcome {
     Answer(Response<ResponseBody>),
-    /// Nothing here: somebody else may answer, or this status is the answer.
+    /// Nothing here: the inner service may answer, or this status is the answer.
     Missing(StatusCode),
 }
 
 impl Site {
     pub(crate) fn new(sources: Vec<Arc<dyn Source>>, settings: Settings) -> Self {
-        let cache = settings.cache.map(Cache::new);
+        let cache = settings.cache.map(|limits| Arc::new(Cache::new(limits)));
         Self {
             sources,
             settings,
@@ -225,7 +225,14 @@ impl Site {
     fn preference(&self, ask: &Ask<'_>) -> Preference {
         // The front end that sends the file negotiates its codings too.
         if self.settings.precompressed && self.settings.send_file.is_none() {
-            Preference::parse(ask.headers)
+            let accepted = Preference::parse(ask.headers);
+            // A part of a coded file cannot be decoded by itself, and clients that add the field unasked (curl
+            // `--compressed`, python-requests) try to.
+            if ask.ranged && !ask.is_head() && accepted.accepts_identity() {
+                Preference::IDENTITY
+            } else {
+                accepted
+            }
         } else {
             Preference::IDENTITY
         }
@@ -269,7 +276,7 @@ impl Site {
     /// A file, to be kept if it is one that can be believed again.
     fn keep(
         &self,
-        cache: &Cache,
+        cache: &Arc<Cache>,
         key: &Key,
         stale: Option<Arc<Kept>>,
         chosen: Chosen,
@@ -463,11 +470,12 @@ impl Site {
             Err(error) if error.kind() != io::ErrorKind::WouldBlock => error,
             other => return other,
         };
-        if is_exhausted(&error) {
+        let exhausted = is_exhausted(&error);
+        if exhausted && let Some(cache) = &self.cache {
             // What is kept open for speed goes first.
-            if let Some(cache) = &self.cache {
-                cache.clear();
-            }
+            cache.clear();
+        }
+        if exhausted || error.kind() == io::ErrorKind::ResourceBusy {
             let mut answer = plain(ask, StatusCode::SERVICE_UNAVAILABLE);
             answer
                 .headers_mut()

@@ -115,6 +115,41 @@ fn the_name_has_eight_digits_of_the_content() {
     );
 }
 
+#[test]
+fn a_query_or_fragment_stays_behind_the_name() {
+    let site = Site::with(&[
+        ("sprite.svg", "<svg/>"),
+        ("odd#name.js", "1"),
+        ("a b.js", "2"),
+    ]);
+    let assets = AssetManifest::new(site.root()).base("/public");
+    let plain = assets.asset_url("sprite.svg");
+    for suffix in ["#icon", "?v=2", "?a=b&c#d", "#", "#a?b", "?100%25"] {
+        let name = format!("/sprite.svg{suffix}");
+        assert_eq!(assets.asset_url(&name), format!("{plain}{suffix}"));
+        assert_eq!(
+            assets.try_asset_url(&name).unwrap(),
+            format!("{plain}{suffix}")
+        );
+    }
+    assert!(assets.asset_url("a b.js?c d").ends_with(".js?c%20d"));
+    assert!(
+        assets
+            .asset_url("odd#name.js")
+            .starts_with("/public/odd%23name."),
+        "a file of that name"
+    );
+    assert_eq!(
+        assets.asset_url("missing.svg#icon"),
+        "/public/missing.svg#icon"
+    );
+    assert!(assets.try_asset_url("missing.svg#icon").is_err());
+    assert_eq!(
+        assets.asset_url_from("docs/a.html", "sprite.svg#icon"),
+        format!("{}#icon", plain.replace("/public/", "../"))
+    );
+}
+
 #[tokio::test]
 async fn the_hash_follows_the_file_and_old_names_still_work() {
     let site = Site::with(&[("app.css", "one")]);

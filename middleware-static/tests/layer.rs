@@ -253,6 +253,50 @@ async fn axum_serves_it_as_a_fallback_and_below_a_nest() {
     );
 }
 
+#[cfg(feature = "axum")]
+#[tokio::test]
+async fn the_root_of_every_nest_is_reached() {
+    let site = Site::with(&[
+        ("a.js", "let a"),
+        ("index.html", "index"),
+        ("d/index.html", "d"),
+    ]);
+    let files = || StaticFiles::new(site.root());
+    let fallback = || axum::Router::new().fallback_service(files());
+    let router = axum::Router::new()
+        .nest_service("/service", files())
+        .nest("/nest", fallback())
+        .nest("/slash/", fallback())
+        .nest("/a", axum::Router::new().nest_service("/b", files()));
+    for (uri, status, location) in [
+        ("/service", 301, "./service/"),
+        ("/service?q", 301, "./service/?q"),
+        ("/service/", 200, ""),
+        ("/service/index.html", 200, ""),
+        ("/service/d", 301, "./d/"),
+        ("/service/d/?q", 200, ""),
+        // axum itself answers 404 for `/nest/`, so the files of this root are reached without the slash.
+        ("/nest", 200, ""),
+        ("/nest/a.js", 200, ""),
+        ("/nest/d", 301, "./d/"),
+        ("/nest/d/", 200, ""),
+        ("/slash/", 200, ""),
+        ("/slash/d", 301, "./d/"),
+        ("/a/b", 301, "./b/"),
+        ("/a/b/", 200, ""),
+    ] {
+        let request = Request::get(uri).body(axum::body::Body::empty()).unwrap();
+        let response = router.clone().oneshot(request).await.unwrap();
+        let got = response.headers().get("location");
+        let got = got.map_or("", |value| value.to_str().unwrap());
+        assert_eq!(
+            (response.status().as_u16(), got),
+            (status, location),
+            "{uri}"
+        );
+    }
+}
+
 #[tokio::test]
 async fn bodies_have_a_default_for_who_needs_one() {
     // tower-http's CORS answers preflights with `B::default()`.

@@ -220,31 +220,55 @@ async fn a_listing_is_asked_for_or_not_there() {
 }
 
 #[tokio::test]
-async fn a_huge_directory_is_a_page_of_bounded_size() {
+async fn a_huge_directory_is_pages_of_bounded_size() {
     let site = Site::with(&[]);
-    for number in 0..10_050 {
+    for number in 0..20_050 {
         fs::write(site.path(&format!("file-{number:05}")), "").unwrap();
     }
     let files = StaticFiles::new(site.root()).listing();
-    let listing = json(&files, "/").await;
-    assert_eq!(
+    for (query, count, lengths) in [
+        ("", 20_050, &[10_000, 10_000, 50][..]),
+        ("?q=FILE-1&sort=-name", 10_000, &[10_000]),
+        ("?q=-1004", 10, &[10]),
+    ] {
+        let mut next = Some(format!("./{query}"));
+        let mut pages = Vec::new();
+        let mut names = std::collections::HashSet::new();
+        while let Some(url) = next.take() {
+            let listing = json(&files, url.trim_start_matches('.')).await;
+            assert_eq!(listing["count"], count, "{url}");
+            let entries = listing["entries"].as_array().unwrap();
+            pages.push(entries.len());
+            names.extend(entries.iter().map(|entry| entry["name"].to_string()));
+            next = listing["next"].as_str().map(str::to_owned);
+        }
+        assert_eq!(pages, lengths, "{query}");
+        assert_eq!(names.len(), count, "{query}: each one once");
+    }
+    for (path, part) in [
         (
-            listing["count"].as_u64(),
-            listing["entries"].as_array().unwrap().len()
+            "/",
+            "Page 1 of 3, <a rel=\"next\" href=\"?page=2\">Next</a>.",
         ),
-        (Some(10_050), 10_000)
-    );
-    assert!(
-        get(&files, "/")
-            .await
-            .text()
-            .contains("Only the first 10000 of 10050")
-    );
-    assert_eq!(
-        json(&files, "/?q=-1004").await["entries"]
-            .as_array()
-            .unwrap()
-            .len(),
-        10
-    );
+        (
+            "/?page=2",
+            "Page 2 of 3, <a rel=\"prev\" href=\"./\">Previous</a>, <a rel=\"next\" href=\"?page=3\">Next</a>.",
+        ),
+        (
+            "/?page=3",
+            "Page 3 of 3, <a rel=\"prev\" href=\"?page=2\">Previous</a>.",
+        ),
+        ("/?page=99", "Page 3 of 3"),
+        ("/?page=0", "Page 1 of 3"),
+        ("/?page=-1", "Page 1 of 3"),
+        ("/?sort=-size&q=f%26&page=1", "No name contains this."),
+    ] {
+        let text = get(&files, path).await.text();
+        assert!(
+            text.contains(part),
+            "{path}: {}",
+            text.split("<footer>").nth(1).unwrap()
+        );
+    }
+    assert!(!get(&files, "/?q=-1004").await.text().contains("Page 1"));
 }

@@ -144,6 +144,11 @@ async fn links_that_stay_inside_are_followed() {
     link("root/absolute", "chain");
     link(root.join("a/../a").to_str().unwrap(), "dots");
     link("site", "../mount");
+    // Out of the root and in again, and in by another name of the root.
+    link("../site/a/b.txt", "reenters");
+    link("../../site/a", "a/reenters");
+    link(site.path("mount/a/b.txt").to_str().unwrap(), "alias");
+    link("../mount/a", "relative-alias");
     for io in [Io::Fastest, Io::Portable] {
         // The root itself may be a link, and a link inside may name either.
         for root in [site.path("site"), site.path("mount")] {
@@ -157,6 +162,10 @@ async fn links_that_stay_inside_are_followed() {
                 "/chain",
                 "/dots/b.txt",
                 "/root/root/relative",
+                "/reenters",
+                "/a/reenters/b.txt",
+                "/alias",
+                "/relative-alias/b.txt",
             ] {
                 assert_eq!(get(&files, path).await.text(), "public", "{io:?} {path}");
             }
@@ -218,7 +227,13 @@ async fn swapping_directories_for_links_gains_nothing() {
     let start = Instant::now();
     let (mut served, mut refused) = (0_u32, 0_u32);
     let ways = every_way(&site);
-    while start.elapsed() < Duration::from_secs(3) {
+    // Until a race was run; a limit against hanging.
+    let raced = |served, refused| served > 50 && refused > 50;
+    while !raced(served, refused) || start.elapsed() < Duration::from_secs(3) {
+        assert!(
+            start.elapsed() < Duration::from_secs(120),
+            "{served} served, {refused} refused"
+        );
         for (way, files) in &ways {
             for path in ["/d/x", "/e/d/x", "/d/../d/x"] {
                 let answer = get(files, path).await;
@@ -233,8 +248,5 @@ async fn swapping_directories_for_links_gains_nothing() {
     }
     stop.store(true, Ordering::Relaxed);
     let swaps = swapper.join().unwrap();
-    assert!(
-        served > 50 && refused > 50 && swaps > 50,
-        "a race was run: {served} served, {refused} refused, {swaps} swaps"
-    );
+    assert!(swaps > 0, "a race was run");
 }

@@ -7,6 +7,9 @@ use crate::identity::Identity;
 /// At most so many frames are kept, the innermost ones.
 pub const MAX_FRAMES: usize = 192;
 
+/// At most so many places are listed where one panic of several could be meant.
+pub const MAX_CANDIDATES: usize = 8;
+
 /// What was seen of one panic while its stack still stood.
 ///
 /// One pointer wide. Symbolicate its [`frames`](Self::frames) off the path that must be fast.
@@ -21,14 +24,12 @@ pub(crate) struct Seen {
     pub(crate) context: Option<Box<dyn Any + Send>>,
     /// The contexts of captures that this one displaced: foreign code runs when they are
     /// dropped, and in a panic hook that must not happen. Few: with no room left none is taken.
-    #[cfg_attr(
-        not(feature = "hook"),
-        expect(dead_code, reason = "only the hook parks")
-    )]
     pub(crate) parked: Vec<Box<dyn Any + Send>>,
     pub(crate) at: Instant,
     /// So many captures came before it on its thread.
     pub(crate) number: usize,
+    pub(crate) doubt: Option<Missing>,
+    pub(crate) candidates: Box<[Place]>,
 }
 
 /// A place in a source file, as [`std::panic::Location`] has it.
@@ -42,16 +43,18 @@ pub struct Place {
     pub column: u32,
 }
 
-/// Why a caught panic comes without a [`Capture`].
+/// Why a caught panic comes without a [`Capture`], or with one of which not all is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Missing {
     /// Our hook did not see this panic: it was raised by `resume_unwind` alone,
     /// [`install`](crate::install) was never called, a hook set later does not call the one before
-    /// it, or too many others have come since.
+    /// it.
     Unseen,
-    /// More than one panic could be meant, so none is shown.
+    /// More than one panic could be meant.
     Ambiguous,
+    /// More panics at once than are kept until they are claimed.
+    TooMany,
 }
 
 impl Capture {
@@ -66,6 +69,38 @@ impl Capture {
 
     pub(crate) fn seen_mut(&mut self) -> &mut Seen {
         &mut self.0
+    }
+
+    /// Keeps the context of one that it displaces: foreign code runs when that is dropped, and in a hook it must not.
+    #[cfg(feature = "hook")]
+    pub(crate) fn park_context_of(&mut self, mut displaced: Self) {
+        let displaced = displaced.seen_mut();
+        let parked = &mut self.seen_mut().parked;
+        parked.append(&mut displaced.parked);
+        parked.extend(displaced.context.take());
+    }
+
+    /// How many they were.
+    pub(crate) fn give_frames_up(&mut self) -> usize {
+        let seen = self.seen_mut();
+        seen.doubt = seen.doubt.or(Some(Missing::TooMany));
+        std::mem::take(&mut seen.frames).len()
+    }
+
+    /// Why it is not whole. `None`: it is, and it is this panic's for certain.
+    ///
+    /// Of [`Missing::Ambiguous`] there is what all panics that could be meant have in common: the place, the thread, the
+    /// innermost frames. Of [`Missing::TooMany`] there is the place, and no frames.
+    #[must_use]
+    pub fn doubt(&self) -> Option<Missing> {
+        self.0.doubt
+    }
+
+    /// The places of all panics that could be meant, where those differ: then there is no one [`place`](Self::place). At
+    /// most [`MAX_CANDIDATES`].
+    #[must_use]
+    pub fn candidates(&self) -> &[Place] {
+        &self.0.candidates
     }
 
     /// The `panic!` itself, or for `#[track_caller]` functions such as `unwrap` their caller.
@@ -128,6 +163,7 @@ impl fmt::Display for Missing {
         f.write_str(match self {
             Self::Unseen => "the panic hook did not see this panic",
             Self::Ambiguous => "more than one panic could be meant",
+            Self::TooMany => "too many panics at once",
         })
     }
 }

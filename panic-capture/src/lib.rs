@@ -1,4 +1,4 @@
-//! Where a panic happened: raw frames taken in the panic hook, claimed by whoever catches it.
+//! Where a panic happened: raw frames taken in the panic hook, claimed by the code that catches it.
 //!
 //! `catch_unwind` hands over a payload and nothing else: by then the frames are
 //! gone. Here a hook, installed once and chained to the one before it, copies the
@@ -21,9 +21,8 @@
 //!
 //! # Across threads
 //!
-//! A pool that runs somebody's code guards its thread, sends the [`Caught`] to
-//! whoever waits, and that side calls [`Caught::resume`]: the panic goes on there, and a
-//! guard further out claims the frames of the thread where it happened.
+//! A pool that runs its caller's code guards its thread and sends the [`Caught`] back. The
+//! caller calls [`Caught::resume`]: the panic goes on there, and a guard further out claims the frames of the thread where it happened.
 //!
 //! ```
 //! # panic_capture::install();
@@ -38,8 +37,8 @@
 //! assert!(outer.unwrap_err().capture.is_ok());
 //! ```
 //!
-//! Somebody else's pool (`spawn_blocking`) knows nothing of guards. Its panics are
-//! captured all the same and wait in a small ring; when `resume_unwind` brings the
+//! A pool that is not ours (`spawn_blocking`, rayon) knows nothing of guards. Its panics are
+//! captured all the same and wait in a ring; when `resume_unwind` brings the
 //! payload below a guard, it is found there by identity.
 //!
 //! # Whose frames
@@ -47,8 +46,8 @@
 //! Never another panic's. A `String` payload is known by the address, length and text of its
 //! buffer, which survive from the hook to the catch. A literal or a payload of another
 //! type has no such identity: it is claimed on the thread of its guard, or from the
-//! ring if just one panic can be meant. Otherwise the answer is
-//! [`Missing::Ambiguous`], not a guess. A payload that no hook saw
+//! ring if just one panic can be meant. Otherwise the capture has what all have in common that
+//! could be meant, and [says so](Capture::doubt); it is no guess. A payload that no hook saw
 //! (`resume_unwind` of a fresh value, or a hook installed later that does not call the one before it)
 //! is [`Missing::Unseen`].
 //!
@@ -58,7 +57,7 @@
 //! is symbolicated here, ever: turn [`Capture::frames`] into names when and where that is cheap.
 //! The hook takes no lock that could wait, calls no `Display` of a payload, and keeps at most
 //! [`MAX_FRAMES`] frames of each panic, [`MAX_KEPT`] panics per thread and [`RING`]
-//! panics per process that nobody has claimed.
+//! unclaimed panics per process, of these [`RING_FRAMES`] frames together: under 2 MiB.
 //!
 //! # What it cannot do
 //!
@@ -77,14 +76,16 @@ mod hook;
 mod identity;
 mod kept;
 mod local;
+mod ring;
 
-pub use capture::{Capture, MAX_FRAMES, Missing, Place};
+pub use capture::{Capture, MAX_CANDIDATES, MAX_FRAMES, Missing, Place};
 pub use guard::{Caught, Guard, Here, guard, is_guarded};
 pub use hook::{Context, install, set_context, silence_guarded};
-pub use kept::{MAX_KEPT, RING};
+pub use kept::MAX_KEPT;
 pub use local::discard;
+pub use ring::{RING, RING_FRAMES};
 
-/// The folder of this crate's source files, as the compiler saw it: whoever
-/// prints frames recognises ours by it.
+/// The folder of this crate's source files, as the compiler saw it: a
+/// renderer of frames recognises ours by it.
 #[doc(hidden)]
 pub const SOURCE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src");

@@ -109,7 +109,8 @@ fn what_the_code_below_swallowed_is_not_shown_for_a_later_panic() {
 }
 
 #[test]
-fn of_two_panics_with_one_literal_neither_is_shown() {
+fn of_two_panics_with_one_literal_there_is_what_they_share() {
+    let first = line!() + 2;
     fn take(option: Option<u8>) -> u8 {
         option.unwrap()
     }
@@ -117,7 +118,20 @@ fn of_two_panics_with_one_literal_neither_is_shown() {
         _ = catch_unwind(|| take(None));
         black_box(None::<u8>).unwrap()
     });
-    assert_eq!(caught.capture.unwrap_err(), Missing::Ambiguous);
+    let capture = caught.capture.unwrap();
+    assert_eq!(capture.doubt(), Some(Missing::Ambiguous));
+    assert_eq!(capture.place(), None);
+    let lines: Vec<_> = capture
+        .candidates()
+        .iter()
+        .map(|place| place.line)
+        .collect();
+    assert_eq!(lines, [first, first + 4]);
+    let names = names(&capture);
+    assert!(
+        !names.iter().any(|name| name.contains("claims")),
+        "{names:#?}"
+    );
 }
 
 #[test]
@@ -193,20 +207,44 @@ fn a_guarded_thread_hands_its_capture_across() {
 }
 
 #[test]
-fn two_literals_waiting_from_other_threads_are_ambiguous() {
+fn of_payloads_of_one_type_that_wait_from_other_threads_there_is_what_they_share() {
     install();
     #[derive(Debug)]
-    struct Same(#[expect(dead_code, reason = "tells the two apart for a reader")] u8);
-    let far = |n| {
-        thread::spawn(move || panic_any(Same(n)))
-            .join()
-            .unwrap_err()
-    };
-    let (first, second) = (far(1), far(2));
-    for payload in [first, second] {
-        let caught = caught(|| resume_unwind(payload));
-        assert_eq!(caught.capture.unwrap_err(), Missing::Ambiguous);
+    struct Same(#[expect(dead_code, reason = "tells them apart for a reader")] u8);
+    #[inline(never)]
+    fn raise(n: u8) {
+        panic_any(Same(n));
     }
+    #[inline(never)]
+    fn first_caller() {
+        raise(1);
+        black_box(());
+    }
+    #[inline(never)]
+    fn second_caller() {
+        raise(2);
+        black_box(());
+    }
+    let at = line!() - 12;
+    let far = |run: fn()| thread::spawn(run).join().unwrap_err();
+    let payloads = [far(first_caller), far(second_caller), far(first_caller)];
+    for payload in payloads {
+        let capture = caught(|| resume_unwind(payload)).capture.unwrap();
+        assert_eq!(capture.doubt(), Some(Missing::Ambiguous));
+        // They agree on it, so it is sure.
+        assert_eq!(capture.place().unwrap().line, at);
+        let names = names(&capture);
+        assert!(
+            names.iter().any(|name| name.ends_with("::raise")),
+            "{names:#?}"
+        );
+        assert!(
+            !names.iter().any(|name| name.ends_with("_caller")),
+            "{names:#?}"
+        );
+    }
+    let none_is_left = caught(|| resume_unwind(Box::new(Same(3))));
+    assert_eq!(none_is_left.capture.unwrap_err(), Missing::Unseen);
 }
 
 #[test]

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use regex_syntax::hir::Hir;
 
-use crate::engine::{self, Limits, Matcher, Shadow};
-use crate::entry::{Entry, Room};
+use crate::engine::{self, Limits, Matcher, Room, Shadow};
+use crate::entry::Entry;
 use crate::error::BuildError;
 use crate::map::{Table, UrlMap};
 use crate::pattern::Pattern;
@@ -32,6 +32,7 @@ pub(crate) struct Checked<T> {
     pub(crate) entries: Vec<Entry>,
     pub(crate) values: Vec<T>,
     pub(crate) names: HashMap<Box<str>, u32>,
+    pub(crate) room: Arc<Room>,
 }
 
 impl<T> UrlMap<T> {
@@ -168,9 +169,10 @@ impl<T> UrlMapBuilder<T> {
     }
 
     /// Bytes that the automata may take while they are made, with the engines of
-    /// patterns that fit none; and then again the engines that find groups where
-    /// nothing simpler does. 256 MiB by default. Routes that do not fit are
-    /// matched by slower means, which take some kilobytes each.
+    /// patterns that fit none; and then again engines that are made when a path first needs
+    /// them, with what all engines note from one search to the next. 256 MiB by default. Routes
+    /// that do not fit are matched by slower means, which take some kilobytes each; what searches
+    /// note while they run is not counted.
     pub fn memory_limit(mut self, bytes: usize) -> Self {
         self.limits.memory = bytes;
         self
@@ -178,8 +180,9 @@ impl<T> UrlMapBuilder<T> {
 
     /// Elementary steps of all that `build` does beyond reading each pattern:
     /// about 100 million a second in a release build; 200 million by default.
-    /// Routes for which none are left are matched by slower means, and whether
-    /// they are shadowed or impossible is not found out.
+    /// Whether routes for which none are left are shadowed or impossible is not found out. They
+    /// are matched by slower means, each until that has cost as much as an engine, which is made
+    /// then.
     pub fn work_limit(mut self, steps: usize) -> Self {
         self.limits.steps = steps;
         self
@@ -206,9 +209,10 @@ impl<T> UrlMapBuilder<T> {
             mut entries,
             values,
             names,
+            room,
         } = self.check(&mut left)?;
         let all: Vec<&Entry> = entries.iter().collect();
-        let (matcher, unreached) = matcher(&all, &mut left)?;
+        let (matcher, unreached) = matcher(&all, &mut left, &room)?;
         if deny {
             deny_shadowed(&all, &unreached, &mut left.steps)?;
         }
@@ -255,6 +259,7 @@ impl<T> UrlMapBuilder<T> {
             entries,
             values,
             names,
+            room,
         })
     }
 }
@@ -263,6 +268,7 @@ impl<T> UrlMapBuilder<T> {
 pub(crate) fn matcher(
     entries: &[&Entry],
     left: &mut Limits,
+    room: &Arc<Room>,
 ) -> Result<(Matcher, Vec<u32>), BuildError> {
     let hirs = hirs(entries);
     let source = |id: u32| {
@@ -271,7 +277,7 @@ pub(crate) fn matcher(
             .map_or("", |entry| &*entry.pattern.source)
     };
     let (matcher, unreached) =
-        Matcher::new(&hirs, left).map_err(|(id, _)| too_big(source(id), left.pattern))?;
+        Matcher::new(&hirs, left, room).map_err(|(id, _)| too_big(source(id), left.pattern))?;
     for &id in &unreached {
         if engine::explain_alone(&hirs, id, &mut left.steps) == Shadow::Impossible {
             return Err(BuildError::Impossible {

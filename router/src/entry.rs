@@ -1,14 +1,11 @@
 //! One route of a list: its pattern, and what finds the groups and writes the paths of that pattern.
 
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
 
-use regex_automata::meta;
-
 use crate::capture::{self, Args, Fill, Position, Program};
-use crate::engine::{self, Words};
+use crate::engine::{General, Late, Room, Words};
 use crate::pattern::Pattern;
-use crate::reverse::Shape;
+use crate::reverse::Form;
 
 #[derive(Debug)]
 pub(crate) struct Entry {
@@ -16,9 +13,8 @@ pub(crate) struct Entry {
     pub(crate) name: Option<Box<str>>,
     pub(crate) program: Option<Program>,
     /// Made when it is first asked: of a thousand routes few ever are.
-    general: OnceLock<meta::Regex>,
-    room: Arc<Room>,
-    shapes: OnceLock<Box<[Shape]>>,
+    general: Late,
+    form: OnceLock<Form>,
 }
 
 impl Entry {
@@ -29,9 +25,8 @@ impl Entry {
             pattern,
             name,
             program,
-            general: OnceLock::new(),
-            room: Arc::clone(room),
-            shapes: OnceLock::new(),
+            general: Late::new(room),
+            form: OnceLock::new(),
         }
     }
 
@@ -41,21 +36,8 @@ impl Entry {
     }
 
     /// Asks the general engine, which is kept as long as there is room for it.
-    fn ask_general<R>(&self, ask: impl FnOnce(&meta::Regex) -> R) -> Option<R> {
-        if let Some(engine) = self.general.get() {
-            return Some(ask(engine));
-        }
-        // `build` has made sure that it is within its limit.
-        let engine = engine::general(&self.pattern.hir(), usize::MAX).ok()?;
-        let bytes = engine.memory_usage();
-        if !self.room.take(bytes) {
-            return Some(ask(&engine));
-        }
-        if self.general.set(engine).is_err() {
-            // Another thread was faster.
-            self.room.give_back(bytes);
-        }
-        self.general.get().map(ask)
+    fn ask_general<R>(&self, ask: impl FnOnce(&General) -> R) -> Option<R> {
+        self.general.ask(|| self.pattern.hir(), ask)
     }
 
     /// The groups of this pattern, which is known to match `text`.
@@ -88,40 +70,20 @@ impl Entry {
 
     #[cold]
     fn run_general<P: Position>(&self, text: &str, slots: &mut [P]) -> (usize, usize) {
-        self.ask_general(|regex| capture::run_general(regex, text, slots))
+        self.ask_general(|engine| capture::run_general(engine, text, slots))
             .flatten()
             .unwrap_or((0, text.len()))
     }
 
     /// Whether this pattern alone matches.
     pub(crate) fn is_match(&self, text: &str) -> bool {
-        self.ask_general(|regex| regex.is_match(text))
+        self.ask_general(|engine| engine.is_match(text))
             .unwrap_or(false)
     }
 
-    pub(crate) fn shapes(&self) -> &[Shape] {
-        self.shapes.get_or_init(|| Shape::all(&self.pattern))
-    }
-}
-
-/// Bytes that the engines for groups may still take, in all routes of a map.
-#[derive(Debug)]
-pub(crate) struct Room(AtomicUsize);
-
-impl Room {
-    pub(crate) fn new(bytes: usize) -> Self {
-        Self(AtomicUsize::new(bytes))
-    }
-
-    fn take(&self, bytes: usize) -> bool {
-        // A count, and nothing that it would have to be in order with.
-        self.0
-            .fetch_update(Relaxed, Relaxed, |left| left.checked_sub(bytes))
-            .is_ok()
-    }
-
-    fn give_back(&self, bytes: usize) {
-        self.0.fetch_add(bytes, Relaxed);
+    /// How its paths are written; found when it is first asked for.
+    pub(crate) fn form(&self) -> &Form {
+        self.form.get_or_init(|| Form::new(&self.pattern))
     }
 }
 

@@ -80,8 +80,8 @@ each in a box.
 | a route matches another spelling than the canonical one: `%61` for `a`, `%c3` for `%C3` | 308 to that for every method, relative, the query kept; [`OtherSpellings::Serve`]: its service |
 | a segment `.` or `..` in any spelling; a `%2F` unless [`EncodedSlashes::Decode`] | as if nothing matched; a mount takes it as it is |
 | the decoded path is not UTF-8 | 400; a mount takes it as it is |
-| an argument does not fit what [`parse`](UrlArgs::parse) asks for | 404, or [the status you name](UrlArgs::parse_or) |
-| nothing matches | the fallback, or 404 |
+| an argument does not fit what [`parse`](UrlArgs::parse) asks for | 404, or [the status you name](UrlArgs::parse_or); 500 if none ever would |
+| nothing matches | the fallback, whose [`UrlArgs`] have no groups but make URLs; or 404 |
 | nothing matches, [`development`](RouterBuilder::development), by the developer at this machine | 404 with the routes that were tried, and the nearest |
 
 Patterns see the path decoded and without its first slash: `^hello/$` matches `/hello/`. Both can
@@ -183,7 +183,7 @@ whatever no route took. A service in either place that reads paths in another wa
 //! together). What does not fit the limits is spread over several automata, and
 //! what fits none is matched alone by `regex-automata`, which is still linear in
 //! the path; where its engines would cost too much, too, patterns are followed
-//! state by state. [`build`](UrlMapBuilder::build) always ends, within some two
+//! state by state, until an engine would have been cheaper. [`build`](UrlMapBuilder::build) always ends, within some two
 //! seconds and [its limits](UrlMapBuilder::work_limit) beyond reading the patterns,
 //! and answers are the same: [`UrlMap::stats`] tells what a map is made of. For
 //! groups that only a search can find (as in `{a}-{b}`) the winner alone goes to
@@ -201,7 +201,7 @@ whatever no route took. A service in either place that reads paths in another wa
 //! |---|---|
 //! | `tokio` (default) | functions over `Environ` beside tower services in one `BoxRouter`; includes `service` |
 //! | `service` | the router: `http`, `http-body`, `tower-service`, `tower-layer`, `serde`, `gateway-core` without tokio |
-//! | `axum` | URLs below an axum `nest` by its `OriginalUri`, the peer for the development page by its `ConnectInfo` |
+//! | `axum` | URLs below an axum `nest` by its `OriginalUri`, the peer for the development page by its `ConnectInfo`, patterns of nests by its `NestedPath` |
 //!
 //! Without features the map remains, on `regex-automata` and `regex-syntax`.
 

@@ -117,7 +117,7 @@ impl<T> UrlMap<T> {
             .names
             .get(name)
             .ok_or_else(|| UrlForError::UnknownName { name: name.into() })?;
-        reverse::reverse(table, id, &args.into_args(), Mode::Decoded)
+        reverse::reverse(table, id, &args.into_args(), Mode::Relative)
     }
 
     /// The number of routes.
@@ -156,8 +156,7 @@ impl<T> UrlMap<T> {
     /// Patterns that are probably not meant as they are written.
     pub fn warnings(&self) -> Vec<Warning> {
         let open = |(index, entry): (usize, &Entry)| {
-            let open =
-                !entry.pattern.is_anchored_at_end() && !reverse::ends_openly(&entry.pattern.hir());
+            let open = !entry.pattern.is_anchored_at_end() && !entry.pattern.ends_openly();
             open.then(|| Warning::OpenEnd {
                 index,
                 pattern: entry.pattern.source.to_string(),

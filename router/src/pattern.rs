@@ -110,6 +110,11 @@ impl Pattern {
             .contains(Look::End)
     }
 
+    /// Whether it ends with something that takes whatever comes.
+    pub(crate) fn ends_openly(&self) -> bool {
+        ends_openly(&self.hir())
+    }
+
     /// This pattern in front of another one, whose `^` then means the place
     /// where this one ends.
     pub(crate) fn join(&self, below: &Self) -> Result<Self, BuildError> {
@@ -279,5 +284,15 @@ fn first_is_slash(hir: &Hir) -> Option<bool> {
             Some(repetition.min > 0 && first_is_slash(&repetition.sub) == Some(true))
         }
         HirKind::Empty | HirKind::Class(_) | HirKind::Look(_) => Some(false),
+    }
+}
+
+fn ends_openly(hir: &Hir) -> bool {
+    match hir.kind() {
+        HirKind::Concat(parts) => parts.last().is_some_and(ends_openly),
+        HirKind::Capture(capture) => ends_openly(&capture.sub),
+        HirKind::Repetition(repetition) => repetition.max.is_none(),
+        HirKind::Alternation(branches) => branches.iter().all(ends_openly),
+        HirKind::Empty | HirKind::Literal(_) | HirKind::Class(_) | HirKind::Look(_) => false,
     }
 }

@@ -142,3 +142,53 @@ fn arguments_that_would_be_read_back_as_others_are_refused() {
         Err(UrlForError::Ambiguous { .. })
     ));
 }
+
+#[test]
+fn any_number_of_optional_groups_is_searched_and_not_listed() {
+    let pattern = |count: usize| {
+        let group = |i: usize| format!("(?:-k{i}=(?<k{i}>[0-9]+))?");
+        format!("^x{}$", (0..count).map(group).collect::<String>())
+    };
+    let map = UrlMap::builder()
+        .named("nine", pattern(9), ())
+        .named("many", pattern(60).replace("^x", "^y"), ())
+        .build()
+        .unwrap();
+    let numbers: Vec<usize> = (0..9).collect();
+    let all: String = numbers.iter().map(|i| format!("-k{i}={i}")).collect();
+    assert_eq!(map.url_for("nine", &numbers).unwrap(), format!("x{all}"));
+    let names: Vec<(String, usize)> = numbers
+        .iter()
+        .rev()
+        .map(|i| (format!("k{i}"), *i))
+        .collect();
+    assert_eq!(map.url_for("nine", &names).unwrap(), format!("x{all}"));
+    assert_eq!(
+        map.url_for("nine", [("k8", 8), ("k3", 3)]).unwrap(),
+        "x-k3=3-k8=8"
+    );
+    assert_eq!(map.url_for("nine", [1, 2]).unwrap(), "x-k0=1-k1=2");
+    let tenth: Vec<usize> = (0..10).collect();
+    assert!(matches!(
+        map.url_for("nine", &tenth),
+        Err(UrlForError::Extra { takes: 9, .. })
+    ));
+    // Which of sixty groups take thirty arguments that none of them matches: the search ends.
+    assert!(matches!(
+        map.url_for("many", vec!["x"; 30]),
+        Err(UrlForError::Unfit { .. })
+    ));
+}
+
+#[test]
+fn repetitions_of_repetitions_are_written_in_bounded_time() {
+    let map = UrlMap::builder()
+        .named("text", r"^(?:(?:a{100}){100})$", ())
+        .named("groups", r"^(?:(?:(?:(a)|(b)){20}){20})$", ())
+        .build()
+        .unwrap();
+    assert_eq!(map.url_for("text", ()).unwrap(), "a".repeat(10_000));
+    assert_eq!(map.url_for("groups", ["a"]).unwrap(), "a".repeat(400));
+    let both = map.url_for("groups", ["a", "b"]).unwrap();
+    assert_eq!((both.len(), both.matches('b').count()), (400, 1));
+}

@@ -7,9 +7,13 @@ mod browser;
 use browser::Browser;
 use fantoccini::Locator;
 use fantoccini::key::Key;
-use gateway_core::Prefix;
+use gateway_core::{Application, Body, Environ, Prefix, Reply, application};
 use gateway_server::http::Server;
+use http::Response;
 use tempfile::TempDir;
+use tower::ServiceBuilder;
+use tower_http::validate_request::ValidateRequestHeaderLayer;
+use wiki::hosts::Hosts;
 use wiki::stack::{Settings, stack};
 
 /// A wiki on a port of its own, mounted at `mount`.
@@ -20,8 +24,12 @@ async fn wiki_at(mount: &str) -> (String, TempDir) {
         mount: Prefix::new(mount).unwrap(),
         development: true,
     };
-    let service = stack(settings).unwrap();
     let server = Server::bind("127.0.0.1:0").unwrap();
+    let hosts = Hosts::new("127.0.0.1:0", &[]).unwrap();
+    let service = ServiceBuilder::new()
+        .layer(ValidateRequestHeaderLayer::custom(hosts))
+        .map_response(|response: Response<_>| response.map(Body::new))
+        .service(stack(settings).unwrap());
     let base = format!("http://{}{mount}", server.local_addr().unwrap());
     tokio::spawn(server.serve(service));
     (base, dir)
@@ -202,5 +210,38 @@ async fn the_keyboard_reaches_everything() {
             "{label} is not among {reached:?}"
         );
     }
+    browser.end().await;
+}
+
+/// Another site's page sends a form here, and then has its own name lead here.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs chromium"]
+async fn another_site_neither_writes_nor_reads() {
+    let (base, _dir) = wiki_at("/wiki").await;
+    let browser = Browser::start_with(&["--host-resolver-rules=MAP evil.example 127.0.0.1"]).await;
+    let page = &browser.client;
+
+    let form = format!(
+        "<form method=post action={base}/Tea/edit><input name=text value=forged><button>Win</button></form>"
+    );
+    let evil = Server::bind("127.0.0.1:0").unwrap();
+    let port = evil.local_addr().unwrap().port();
+    let answer = move |_: &mut Environ| Reply::html(form.clone());
+    tokio::spawn(evil.serve(application(answer).into_service()));
+    page.goto(&format!("http://evil.example:{port}/"))
+        .await
+        .unwrap();
+    browser.click("button").await;
+    browser.shows("h1", "Refused").await;
+    page.goto(&format!("{base}/Tea")).await.unwrap();
+    browser.shows("h1", "Tea").await;
+    assert!(!page.source().await.unwrap().contains("forged"));
+
+    let (_, wiki) = base.split_once("127.0.0.1").unwrap();
+    page.goto(&format!("http://evil.example{wiki}/Front%20page"))
+        .await
+        .unwrap();
+    let source = page.source().await.unwrap();
+    assert!(source.contains("421 Misdirected Request"), "{source}");
     browser.end().await;
 }

@@ -15,11 +15,11 @@ use std::{
 
 use anyhow::Context as _;
 use bytes::Bytes;
-use gateway_core::{Application as _, Body, BoxError, Environ, Reply};
+use gateway_core::{Application as _, Body, BoxError, Environ, Reply, RequestExt as _};
 use gateway_server::{Outcome, http::Server};
 use http::{Request, Response, StatusCode, header};
 use http_body::Frame;
-use middleware_exceptions::ExceptionsLayer;
+use middleware_exceptions::{ExceptionsLayer, redacted};
 use tokio::time::{Sleep, sleep};
 use tower::{Layer as _, ServiceExt as _, service_fn};
 use tracing::Instrument as _;
@@ -53,11 +53,20 @@ async fn serve(bind: &str, production: bool) -> io::Result<Outcome> {
     if !production {
         exceptions = exceptions.development_in_release();
     }
-    let service = exceptions.layer(service_fn(|request: Request<Body>| {
-        let span =
-            tracing::info_span!("request", method = %request.method(), path = request.uri().path());
+    let routes = service_fn(|request: Request<Body>| {
+        let path = redacted(request.uri().path());
+        let span = tracing::info_span!("request", method = %request.method(), path);
         route(request).instrument(span)
-    }));
+    });
+    let plain = exceptions.clone().layer(routes);
+    let appending = exceptions.append_to_text_bodies().layer(routes);
+    let service = service_fn(move |request: Request<Body>| {
+        let layered = match request.uri().path() {
+            "/html-stream" => &appending,
+            _ => &plain,
+        };
+        layered.clone().oneshot(request)
+    });
 
     let server = Server::bind(bind)?;
     let addr = server.local_addr()?;
@@ -116,6 +125,14 @@ async fn route(request: Request<Body>) -> Result<Response<Body>, BoxError> {
             let orders = ["first", "second"];
             Ok(text(Body::from(orders[black_box(7)])))
         }
+        "/message" => Err(message(&request).into()),
+        "/panic-message" => panic!("{}", message(&request)),
+        "/html-stream" => {
+            let text = message(&request);
+            let mut body = Failing::new(30, move || panic!("{text}"));
+            body.first = Some("<p>first</p>");
+            Ok(html(failing(body)))
+        }
         "/slow-stream" => Ok(text(failing(Ticking {
             left: 5,
             wait: None,
@@ -129,10 +146,23 @@ async fn route(request: Request<Body>) -> Result<Response<Body>, BoxError> {
 }
 
 fn text(body: impl Into<Body>) -> Response<Body> {
-    let mut response = Response::new(body.into());
-    let value = header::HeaderValue::from_static("text/plain; charset=utf-8");
+    of_type("text/plain; charset=utf-8", body.into())
+}
+
+fn html(body: Body) -> Response<Body> {
+    of_type("text/html; charset=utf-8", body)
+}
+
+fn of_type(content_type: &'static str, body: Body) -> Response<Body> {
+    let mut response = Response::new(body);
+    let value = header::HeaderValue::from_static(content_type);
     response.headers_mut().insert(header::CONTENT_TYPE, value);
     response
+}
+
+/// What the client wants said: `?m=TEXT`.
+fn message(request: &Request<Body>) -> String {
+    request.query("m").unwrap_or_default().into_owned()
 }
 
 fn count() -> u32 {
@@ -235,16 +265,16 @@ where
 struct Failing {
     first: Option<&'static str>,
     wait: Option<Pin<Box<Sleep>>>,
-    fail: fn() -> LoadError,
+    fail: Box<dyn FnMut() -> LoadError + Send>,
 }
 
 impl Failing {
-    fn new(millis: u64, fail: fn() -> LoadError) -> Self {
+    fn new(millis: u64, fail: impl FnMut() -> LoadError + Send + 'static) -> Self {
         let wait = (millis > 0).then(|| Box::pin(sleep(Duration::from_millis(millis))));
         Self {
             first: Some("first chunk\n"),
             wait,
-            fail,
+            fail: Box::new(fail),
         }
     }
 }

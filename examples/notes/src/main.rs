@@ -122,6 +122,10 @@ fn broken(environ: &mut Environ) -> Result<Reply, Error> {
 }
 
 fn main() -> Result<ExitCode, Error> {
+    // What fails is logged under the id that its client was given.
+    tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .init();
     let notes = Notes::open("notes.db")?;
     let urls = urls()?;
     println!("{urls}");

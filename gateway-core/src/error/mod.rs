@@ -84,8 +84,8 @@ impl Error {
         Self { failure }
     }
 
-    /// The same error, answered with `status`. Default: 500; 400 or 408 where the client broke off or
-    /// stalled while its [`Input`](crate::Input) was read.
+    /// The same error, answered with `status`. Default: 500; 400, 408 or 413 where the client broke off,
+    /// stalled or sent too much while its [`Input`](crate::Input) was read.
     #[must_use]
     pub fn with_status(mut self, status: StatusCode) -> Self {
         self.failure.status = status;
@@ -118,7 +118,7 @@ where
 {
     #[track_caller]
     fn from(error: E) -> Self {
-        // `Failure` itself may come by `?` when somebody passed a boxed error on by type.
+        // `Failure` itself may come by `?` when the caller passed a boxed error on by type.
         let location = Location::caller();
         let mut error = Self::from_boxed(Box::new(error));
         let failure = &mut error.failure;
@@ -271,7 +271,7 @@ impl StdError for Reported {}
 pub struct FailureText(Arc<dyn fmt::Display + Send + Sync>);
 
 impl FailureText {
-    /// The text is made when somebody asks for it.
+    /// The text is formatted each time it is displayed, and not before.
     pub fn new(text: impl fmt::Display + Send + Sync + 'static) -> Self {
         Self(Arc::new(text))
     }

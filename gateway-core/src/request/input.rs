@@ -12,7 +12,7 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use bytes::{Buf, Bytes};
-use http::{HeaderMap, StatusCode};
+use http::HeaderMap;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 
 use crate::body::{Body, ErrorBoxed, Kind};
@@ -27,8 +27,9 @@ use crate::{BoxError, Error};
 /// client cannot keep up, reading waits; after a stall of 30 seconds, or below a thread pool as much
 /// waiting for single bytes (settable at the adapter), it fails with
 /// [`TimedOut`](io::ErrorKind::TimedOut). A read that the client made fail becomes by `?` an
-/// [`Error`] that is answered with 408 if it stalled, and with 400 if its body is cut short or
-/// malformed.
+/// [`Error`] that is answered with 408 if it stalled, with 413 if its body is longer than a layer
+/// allows, and with 400 if it is cut short or malformed. An input that has failed fails in the
+/// same way ever after.
 #[derive(Default)]
 pub struct Input {
     // Boxed: most requests have no body, and every one would carry the room through every move.
@@ -51,14 +52,14 @@ enum Source {
     Http {
         body: Wrapped,
         patience: Patience,
-        /// As long as this lives, somebody may wait for the client.
+        /// As long as this lives, a read may be waiting for the client.
         _alive: Option<Arc<()>>,
         /// What arrived ahead has been copied out of the read buffer it came in.
         copied: bool,
     },
     Reader(Box<dyn Read + Send>),
-    /// Arriving failed: what reading comes to after what did arrive.
-    Failed(BoxError),
+    /// What reading comes to after what did arrive, once and ever after.
+    Failed(InputError),
 }
 
 impl Input {
@@ -149,8 +150,8 @@ impl Input {
         self.ready().len() > limit || !self.has_arrived()
     }
 
-    /// With what reading needs where it waits. The count of what is returned tells whether
-    /// somebody still may: one if not.
+    /// Sets how long a read waits for the client. The returned token's reference count is one
+    /// when no read can be waiting any more.
     pub(crate) fn waiting_with(&mut self, terms: Patience) -> Arc<()> {
         let token = Arc::new(());
         if let Some(Source::Http {
@@ -175,7 +176,8 @@ impl Input {
     /// # Errors
     ///
     /// More than `limit` bytes: answered with 413. A body that is cut short or malformed: 400. A
-    /// client that stalls: 408.
+    /// client that stalls: 408. An input that has failed fails in the same way ever after,
+    /// however it is read.
     pub fn read_all(&mut self, limit: usize) -> Result<Bytes, Error> {
         let Some(feed) = &mut self.feed else {
             return Ok(Bytes::new());
@@ -195,8 +197,9 @@ impl Input {
             whole = gathered.into();
         }
         if whole.len() > limit {
-            let text = format!("the body is longer than {limit} bytes");
-            return Err(Error::new(StatusCode::PAYLOAD_TOO_LARGE, text));
+            let failed = InputError::too_long(limit);
+            feed.source = Source::Failed(failed.clone());
+            return Err(io::Error::from(failed).into());
         }
         Ok(whole)
     }
@@ -246,7 +249,9 @@ impl Feed {
             match body.as_mut().poll_frame(context) {
                 Poll::Pending => break Poll::Pending,
                 Poll::Ready(None) => break Poll::Ready(Some(Source::Ended)),
-                Poll::Ready(Some(Err(error))) => break Poll::Ready(Some(Source::Failed(error))),
+                Poll::Ready(Some(Err(error))) => {
+                    break Poll::Ready(Some(Source::Failed(InputError::broken(error))));
+                }
                 Poll::Ready(Some(Ok(frame))) => match frame.into_data() {
                     Ok(data) if self.ready.is_empty() && gathered.is_empty() => self.ready = data,
                     Ok(data) => {
@@ -279,25 +284,21 @@ impl Feed {
             match self.next_chunk() {
                 Ok(Some(chunk)) => self.ready = chunk,
                 Ok(None) => self.source = Source::Ended,
-                Err(error) => {
-                    // A read that timed out may be tried again; nothing else gets better.
-                    if error.kind() != io::ErrorKind::TimedOut {
-                        self.source = Source::Ended;
+                Err(failed) => {
+                    if failed.is_final() {
+                        self.source = Source::Failed(failed.clone());
                     }
-                    return Err(error);
+                    return Err(failed.into());
                 }
             }
         }
         Ok(&mut self.ready)
     }
 
-    fn next_chunk(&mut self) -> io::Result<Option<Bytes>> {
+    fn next_chunk(&mut self) -> Result<Option<Bytes>, InputError> {
         match &mut self.source {
             Source::Ended => Ok(None),
-            Source::Failed(_) => match mem::take(&mut self.source) {
-                Source::Failed(error) => Err(InputError::broken(error)),
-                _ => Ok(None),
-            },
+            Source::Failed(failed) => Err(failed.clone()),
             Source::Reader(reader) => {
                 let mut chunk = vec![0; 64 * 1024];
                 let length = loop {

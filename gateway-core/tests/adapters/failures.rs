@@ -163,26 +163,6 @@ fn over_http_2_too() {
     });
 }
 
-// Each slept on a thread of the runtime's blocking pool: some hundred at once stopped all others.
-#[test]
-fn a_body_that_fails_takes_none_of_the_threads_of_its_runtime() {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .max_blocking_threads(1)
-        .build()
-        .unwrap();
-    let (free, busy) = std::sync::mpsc::channel::<()>();
-    runtime.spawn_blocking(move || busy.recv());
-    let ended = runtime.block_on(async {
-        let pieces = [Ok("piece"), Err("expected: it failed")];
-        let mut body = Body::try_chunks(pieces);
-        let piece = body.frame().await.unwrap().unwrap();
-        assert_eq!(piece.into_data().unwrap(), "piece");
-        body.frame().await.unwrap().unwrap_err()
-    });
-    assert_eq!(ended.to_string(), "expected: it failed");
-    drop(free);
-}
-
 #[test]
 fn a_body_that_the_client_breaks_off_is_its_own_fault_and_answered_with_400() {
     let length = |environ: &mut Environ| -> Result<String, Error> {
@@ -300,4 +280,31 @@ fn a_second_panic_in_a_drop_is_contained() {
         read_until(&mut client, "xxx").contains("200 OK")
     }));
     assert!(caught.unwrap());
+}
+
+/// Two thousand bodies that failed at once once took all threads of a runtime, for a pause each.
+#[test]
+fn a_body_that_fails_takes_no_thread_of_the_runtime_while_it_waits() {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .max_blocking_threads(1)
+        .build()
+        .unwrap();
+    let (done, wait) = std::sync::mpsc::channel::<()>();
+    runtime.block_on(async {
+        let other_work = tokio::task::spawn_blocking(move || wait.recv());
+        let bodies = (0..100).map(|_| {
+            tokio::spawn(async {
+                let pieces = [Ok("piece"), Err("expected: no more")];
+                let mut body = Body::try_chunks(pieces);
+                assert!(body.frame().await.unwrap().is_ok());
+                assert!(body.frame().await.unwrap().is_err());
+            })
+        });
+        for body in bodies.collect::<Vec<_>>() {
+            body.await.unwrap();
+        }
+        drop(done);
+        other_work.await.unwrap().unwrap_err();
+    });
 }

@@ -154,7 +154,7 @@ fn one_connection_that_takes_nothing_of_what_is_written_keeps_nobody_else_waitin
 fn many_connections_that_drip_have_to_make_room() {
     let service = uploads_and_exports.into_service();
     // A third of it while others wait.
-    let service = service.stall_timeout(Duration::from_secs(3));
+    let service = service.stall_timeout(Duration::from_secs(9));
     let server = Server::of(service.answer_errors());
     let expecting = |number| match number % 2 {
         0 => "expect: 100-continue\r\n",

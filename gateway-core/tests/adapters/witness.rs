@@ -36,7 +36,7 @@ impl Witness {
     /// Waits for `count` drops, and then a little for one too many.
     #[track_caller]
     pub(crate) fn expect(&self, count: usize, what: &str) {
-        let until = Instant::now() + Duration::from_secs(10);
+        let until = Instant::now() + Duration::from_secs(60);
         while self.dropped() < count && Instant::now() < until {
             std::thread::sleep(Duration::from_millis(5));
         }

@@ -21,7 +21,7 @@ use crate::{
     },
     failure::{
         body_error::{BodyError, is_reported},
-        cause::Cause,
+        cause::{Cause, Outcome},
         facts::Stage,
     },
     pending::{
@@ -107,7 +107,7 @@ where
         discard(inner);
         let witness = match &watch.witness {
             Some(witness) if !watch.hint_failed.get() => witness,
-            // Reported when the hint panicked, or nobody to report to.
+            // Reported when the hint panicked, or there is no request to report it for.
             _ => {
                 discard(failed);
                 return Poll::Ready(Some(Err(BodyError {
@@ -116,7 +116,7 @@ where
                 })));
             }
         };
-        let cause = match failed {
+        let outcome = match failed {
             // A layer further in has said all, and waited long enough.
             Ok(error) if is_reported(&*error) => {
                 return Poll::Ready(Some(Err(BodyError {
@@ -124,17 +124,17 @@ where
                     source: Some(error),
                 })));
             }
-            Ok(error) => Cause::of_error(error, &witness.config().statuses),
-            Err(caught) => Cause::of_panic(caught),
+            Ok(error) => Outcome::of_error(error, &witness.config().statuses),
+            Err(caught) => Cause::of_panic(caught).into(),
         };
         let flush = witness.config().flush;
-        let mut finishing = Finishing::new(cause, Stage::Body, witness);
+        let mut finishing = Finishing::new(outcome, Stage::Body, witness);
         if !watch.may_append {
             finishing = finishing.for_the_log_alone();
         }
         watch.failing = Some(Box::new(Failing {
             error: Some(BodyError {
-                id: Some(finishing.id()),
+                id: finishing.id(),
                 source: None,
             }),
             finishing,
@@ -312,7 +312,7 @@ impl<B> Drop for ResponseBody<B> {
     }
 }
 
-/// Nobody knows the request of it, so nothing of it is reported.
+/// It belongs to no request, so its failures are not reported.
 impl<B: Default> Default for ResponseBody<B> {
     fn default() -> Self {
         Self::watched(B::default(), Watch::of(First::Nothing, SizeHint::new()))

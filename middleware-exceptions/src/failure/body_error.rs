@@ -3,6 +3,7 @@
 use std::{error::Error, fmt};
 
 use gateway_core::{BoxError, Reported};
+use panic_capture::{discard, guard};
 
 use crate::failure::{id::ErrorId, trace::links};
 
@@ -41,7 +42,12 @@ impl Error for BodyError {
     }
 }
 
-/// Whether an error of the body below was reported by a layer further in.
+/// Whether an error of the body below was reported by a layer further in, of ours or of others.
 pub(crate) fn is_reported(error: &(dyn Error + 'static)) -> bool {
-    links(error).any(<dyn Error + 'static>::is::<BodyError>)
+    let says_so = |error: &(dyn Error + 'static)| error.is::<BodyError>() || error.is::<Reported>();
+    // `source` is the program's code. If it panics, the error is reported, perhaps once more.
+    guard(|| links(error).any(says_so)).unwrap_or_else(|caught| {
+        discard(caught.payload);
+        false
+    })
 }

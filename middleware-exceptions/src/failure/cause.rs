@@ -18,7 +18,7 @@ use crate::{
         spans,
         trace::{AnyError, Contained, DEPTH, Trace, debug, links},
     },
-    text::clean::{self, MESSAGE},
+    text::shown::{self, Bounded, MESSAGE, truncated},
 };
 
 /// All of a [`Report`](crate::Report) that does not need the request.
@@ -29,10 +29,18 @@ pub(crate) struct Cause {
     pub(crate) chain: Vec<ChainLink>,
     pub(crate) chain_cut: bool,
     pub(crate) location: Option<Place>,
+    pub(crate) candidates: Vec<Place>,
     pub(crate) thread: Option<String>,
     pub(crate) spans: Vec<SpanSummary>,
     pub(crate) status: StatusCode,
     pub(crate) trace: Trace,
+}
+
+/// What comes of an error.
+pub(crate) enum Outcome {
+    /// No failure of ours (a 404 by way of an error): answered, and asked for nothing that no report needs.
+    Answer(StatusCode),
+    Failure(Box<Cause>),
 }
 
 /// What the program maps an error to, if it knows its type.
@@ -52,6 +60,7 @@ impl Cause {
             chain: Vec::new(),
             chain_cut: false,
             location: None,
+            candidates: Vec::new(),
             thread: None,
             spans: Vec::new(),
             status: StatusCode::INTERNAL_SERVER_ERROR,
@@ -59,16 +68,19 @@ impl Cause {
         };
         match capture {
             Ok(mut capture) => {
-                cause.location = capture.place().map(|place| Place {
-                    file: clean::escaped(&place.file),
+                let shown = |place: &panic_capture::Place| Place {
+                    file: shown::line(&place.file, 512),
                     line: place.line,
                     column: place.column,
-                });
-                cause.thread = capture.thread().map(|name| clean::cut_text(name, 256).0);
+                };
+                cause.location = capture.place().map(shown);
+                cause.candidates = capture.candidates().iter().map(shown).collect();
+                cause.thread = capture.thread().map(|name| shown::line(name, 256));
                 cause.spans = spans::of_panic(capture.take_context());
                 cause.trace = Trace::Addresses {
                     frames: capture.frames().into(),
                     truncated: capture.is_truncated(),
+                    doubt: capture.doubt(),
                 };
                 discard(capture);
             }
@@ -77,28 +89,22 @@ impl Cause {
         cause
     }
 
-    #[cold]
-    #[inline(never)]
-    pub(crate) fn of_error<E>(error: E, statuses: &[Arc<StatusFn>]) -> Self
-    where
-        E: Into<BoxError> + 'static,
-    {
-        let known = type_name::<E>();
-        let held = Contained(Some(AnyError::from(error)));
+    fn of_held(held: Contained<AnyError>, type_name: Option<String>, status: StatusCode) -> Self {
         let mut cause = Self {
             kind: Kind::Error,
-            type_name: (!known.contains("dyn ")).then(|| known.to_owned()),
+            type_name,
             message: String::new(),
             chain: Vec::new(),
             chain_cut: false,
             location: None,
+            candidates: Vec::new(),
             thread: None,
             spans: Vec::new(),
-            status: StatusCode::INTERNAL_SERVER_ERROR,
+            status,
             trace: Trace::Missing(Missing::Unseen),
         };
-        // Everything below runs somebody's code: `Display`, `Debug`, `source`, subscribers.
-        if let Err(caught) = guard(|| cause.describe(held.get(), statuses)) {
+        // Everything below runs the program's code: `Display`, `Debug`, `source`, subscribers.
+        if let Err(caught) = guard(|| cause.describe(held.get())) {
             discard(caught.payload);
             cause
                 .message
@@ -108,14 +114,13 @@ impl Cause {
         cause
     }
 
-    fn describe(&mut self, error: Option<&AnyError>, statuses: &[Arc<StatusFn>]) {
+    fn describe(&mut self, error: Option<&AnyError>) {
         let Some(held) = error else { return };
         let error = held.as_dyn();
         if let Some(failure) = error.downcast_ref::<Failure>() {
-            self.status = failure.status();
-            self.type_name = failure.type_name().map(str::to_owned);
+            self.type_name = failure.type_name().map(|name| shown::line(name, 256));
             self.location = failure.location().map(|place| Place {
-                file: clean::escaped(place.file()),
+                file: shown::line(place.file(), 512),
                 line: place.line(),
                 column: place.column(),
             });
@@ -127,6 +132,10 @@ impl Cause {
             self.type_name = name;
         }
         self.message = display(&error, MESSAGE);
+        self.spans = guard(|| spans::of_error(error)).unwrap_or_else(|caught| {
+            discard(caught.payload);
+            Vec::new()
+        });
         let mut source = error.source();
         while let Some(cause) = source {
             if self.chain.len() == DEPTH {
@@ -140,17 +149,48 @@ impl Cause {
             });
             source = cause.source();
         }
-        if self.status == StatusCode::INTERNAL_SERVER_ERROR
-            && let Some(status) = mapped(error, statuses)
-        {
-            self.status = status;
-        }
-        self.spans = spans::of_error(error);
     }
+}
 
-    /// Whether it is a failure of ours (5xx) and not an answer.
-    pub(crate) fn is_failure(&self) -> bool {
-        self.status.is_server_error()
+impl Outcome {
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn of_error<E>(error: E, statuses: &[Arc<StatusFn>]) -> Self
+    where
+        E: Into<BoxError> + 'static,
+    {
+        let known = type_name::<E>();
+        let held = Contained(Some(AnyError::from(error)));
+        let status = guard(|| held.get().map(|error| status(error.as_dyn(), statuses)));
+        let status = status.unwrap_or_else(|caught| {
+            discard(caught.payload);
+            None
+        });
+        match status {
+            Some(status) if !status.is_server_error() => Self::Answer(status),
+            status => {
+                let type_name = (!known.contains("dyn ")).then(|| shown::line(known, 256));
+                let status = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+                Cause::of_held(held, type_name, status).into()
+            }
+        }
+    }
+}
+
+impl From<Cause> for Outcome {
+    fn from(cause: Cause) -> Self {
+        Self::Failure(Box::new(cause))
+    }
+}
+
+/// The error's own, unless that is 500.
+fn status(error: &(dyn Error + 'static), statuses: &[Arc<StatusFn>]) -> StatusCode {
+    let failure = error.downcast_ref::<Failure>();
+    let own = failure.map_or(StatusCode::INTERNAL_SERVER_ERROR, Failure::status);
+    if own == StatusCode::INTERNAL_SERVER_ERROR {
+        mapped(error, statuses).unwrap_or(own)
+    } else {
+        own
     }
 }
 
@@ -166,14 +206,14 @@ fn mapped(error: &(dyn Error + 'static), statuses: &[Arc<StatusFn>]) -> Option<S
 
 /// `Display`, contained and bounded.
 fn display(error: &dyn Display, limit: usize) -> String {
-    match guard(|| clean::cut(error, limit).0) {
+    match guard(|| shown::said(error, limit)) {
         Ok(text) => text,
         Err(caught) => {
             let (_, why) = say(&*caught.payload);
             discard(caught.payload);
             format!(
                 "[no message: its Display panicked: {}]",
-                clean::truncated(&why, 512)
+                truncated(&why, 512)
             )
         }
     }
@@ -189,7 +229,7 @@ fn leading_name(error: &(dyn Error + 'static)) -> Option<String> {
     let is_type = name.starts_with(|char: char| char.is_ascii_uppercase())
         && (rest.is_empty() || rest.starts_with('(') || rest.starts_with(" {"));
     // A `Debug` that is the message tells of no type.
-    let is_message = || clean::cut(&error, 128).0 == start;
+    let is_message = || Bounded::of(format_args!("{error}"), 128).text == start;
     // `Error` is what contexts of anyhow call themselves.
     (is_type && name != "Error" && !is_message()).then(|| name.to_owned())
 }
@@ -201,16 +241,16 @@ fn say(payload: &(dyn Any + Send)) -> (Option<String>, String) {
         Some((Some(type_name::<T>().to_owned()), value.to_string()))
     }
     if let Some(text) = payload.downcast_ref::<&'static str>() {
-        return (None, clean::cut_text(text, MESSAGE).0);
+        return (None, shown::text(text, MESSAGE));
     }
     if let Some(text) = payload.downcast_ref::<String>() {
-        return (None, clean::cut_text(text, MESSAGE).0);
+        return (None, shown::text(text, MESSAGE));
     }
     if let Some(text) = payload.downcast_ref::<Box<str>>() {
-        return (None, clean::cut_text(text, MESSAGE).0);
+        return (None, shown::text(text, MESSAGE));
     }
     if let Some(text) = payload.downcast_ref::<Cow<'static, str>>() {
-        return (None, clean::cut_text(text, MESSAGE).0);
+        return (None, shown::text(text, MESSAGE));
     }
     if let Some(error) = payload.downcast_ref::<BoxError>() {
         return (

@@ -5,13 +5,7 @@ use std::{any::Any, error::Error};
 use panic_capture::{discard, guard};
 use tracing::Span;
 
-use crate::{
-    failure::facts::SpanSummary,
-    text::{
-        clean,
-        secrets::{REDACTED, is_secret_name, redacted},
-    },
-};
+use crate::{failure::facts::SpanSummary, text::shown};
 
 /// So many spans are listed.
 #[cfg(feature = "tracing-error")]
@@ -65,7 +59,7 @@ fn listed(span: &Span) -> Vec<SpanSummary> {
     }
     let name = span.metadata().map(|metadata| metadata.name());
     name.map(|name| SpanSummary {
-        name: clean::cut_text(name, 128).0,
+        name: shown::line(name, 128),
         fields: String::new(),
     })
     .into_iter()
@@ -77,79 +71,18 @@ fn visited(trace: &tracing_error::SpanTrace) -> Vec<SpanSummary> {
     let mut spans = Vec::new();
     trace.with_spans(|metadata, fields| {
         spans.push(SpanSummary {
-            name: clean::cut_text(metadata.name(), 128).0,
-            fields: redacted_fields(&clean::cut_text(fields, 1024).0),
+            name: shown::line(metadata.name(), 128),
+            fields: shown::fields(fields, 1024),
         });
         spans.len() < DEPTH
     });
     spans
 }
 
-/// Subscribers are somebody's code.
+/// Subscribers are the program's code, and may panic.
 fn contained(list: impl FnOnce() -> Vec<SpanSummary>) -> Vec<SpanSummary> {
     guard(list).unwrap_or_else(|caught| {
         discard(caught.payload);
         Vec::new()
     })
-}
-
-/// `id=7 token=abc def` to `id=7 token=[redacted]`: a value ends where the next `name=` begins.
-#[cfg_attr(
-    not(feature = "tracing-error"),
-    cfg_attr(not(test), expect(dead_code, reason = "fields come with it"))
-)]
-fn redacted_fields(fields: &str) -> String {
-    let is_name = |name: &str| {
-        !name.is_empty()
-            && name
-                .chars()
-                .all(|char| char.is_alphanumeric() || "_.-#".contains(char))
-    };
-    let text = fields.replace('\n', "\\n");
-    let mut fields: Vec<String> = Vec::new();
-    for word in text.split(' ') {
-        match fields.last_mut() {
-            Some(field) if !word.split_once('=').is_some_and(|(name, _)| is_name(name)) => {
-                field.push(' ');
-                field.push_str(word);
-            }
-            _ => fields.push(word.to_owned()),
-        }
-    }
-    let shown = fields.iter().map(|field| match field.split_once('=') {
-        Some((name, _)) if is_name(name) && is_secret_name(name) => format!("{name}={REDACTED}"),
-        _ => redacted(field).into_owned(),
-    });
-    shown.collect::<Vec<_>>().join(" ")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn fields_with_secret_names_lose_their_values() {
-        let cases = [
-            ("id=7", "id=7"),
-            ("id=7 token=abc", "id=7 token=[redacted]"),
-            ("password=\"two words\" id=7", "password=[redacted] id=7"),
-            ("the message id=7", "the message id=7"),
-            (
-                "uri=/a?x=1&token=abc id=7",
-                "uri=/a?x=1&token=[redacted] id=7",
-            ),
-            (
-                "uri=http://u:p@host/ id=7",
-                "uri=http://[redacted]@host/ id=7",
-            ),
-            (
-                r#"context={"password" : "two words"} id=7"#,
-                r#"context={"password" :[redacted] id=7"#,
-            ),
-            ("", ""),
-        ];
-        for (fields, shown) in cases {
-            assert_eq!(redacted_fields(fields), shown, "{fields}");
-        }
-    }
 }

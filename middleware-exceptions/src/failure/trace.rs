@@ -1,14 +1,11 @@
 //! An error or a panic as it came, with what its frames can be had from.
 
-use std::{
-    error::Error,
-    fmt::{Debug, Write as _},
-};
+use std::{error::Error, fmt::Debug};
 
 use gateway_core::BoxError;
 use panic_capture::{Missing, discard, guard};
 
-use crate::text::clean;
+use crate::text::shown::Bounded;
 
 /// So many causes are followed: enough for any honest chain, few enough for one without end.
 pub(crate) const DEPTH: usize = 32;
@@ -19,6 +16,8 @@ pub(crate) enum Trace {
     Addresses {
         frames: Box<[usize]>,
         truncated: bool,
+        /// Why they are not all, or not surely these.
+        doubt: Option<Missing>,
     },
     /// A panic without.
     Missing(Missing),
@@ -35,7 +34,7 @@ pub(crate) enum AnyError {
     Eyre(eyre::Report),
 }
 
-/// Somebody's value, whose drop may panic.
+/// A value of the program's, whose drop may panic.
 pub(crate) struct Contained<T>(pub(crate) Option<T>);
 
 impl<T> Contained<T> {
@@ -98,8 +97,8 @@ impl AnyError {
             // It begins with the message: of others, a derived `Debug` of a deep chain would
             // overflow the stack.
             Self::Boxed(error) => {
-                let message = error.to_string();
-                if !debug(&error, 128).starts_with(clean::truncated(&message, 64)) {
+                let message = Bounded::of(format_args!("{error}"), 64).text;
+                if !debug(&error, 128).starts_with(&message) {
                     return None;
                 }
                 let debug = debug(&error, 1024 * 1024);
@@ -143,19 +142,29 @@ pub(crate) fn links<'a>(
 
 /// `Debug`, as much as fits. Raw.
 pub(crate) fn debug(error: &dyn Debug, limit: usize) -> String {
-    struct Bounded(String, usize);
-    impl std::fmt::Write for Bounded {
-        fn write_str(&mut self, text: &str) -> std::fmt::Result {
-            let fits = clean::truncated(text, self.1.saturating_sub(self.0.len()));
-            self.0.push_str(fits);
-            if fits.len() < text.len() {
-                Err(std::fmt::Error)
-            } else {
-                Ok(())
+    Bounded::of(format_args!("{error:?}"), limit).text
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fmt;
+
+    use super::*;
+
+    /// With `RUST_BACKTRACE=1` the whole message of an error was made into a string, to compare 64 bytes of it.
+    #[test]
+    fn the_search_for_a_backtrace_ends_a_message_that_does_not() {
+        #[derive(Debug)]
+        struct Endless;
+        impl fmt::Display for Endless {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                for _ in 0..1000 {
+                    f.write_str("more and more\n")?;
+                }
+                panic!("formatted on and on");
             }
         }
+        impl Error for Endless {}
+        assert_eq!(AnyError::from(Endless).printed_backtrace(), None);
     }
-    let mut text = Bounded(String::new(), limit);
-    _ = write!(text, "{error:?}");
-    text.0
 }

@@ -1,6 +1,7 @@
 //! The stack at a failure, as people read it.
 
 pub(crate) mod names;
+pub(crate) mod program;
 pub(crate) mod resolve;
 pub(crate) mod source;
 pub(crate) mod symbols;
@@ -42,11 +43,11 @@ pub struct Frame {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Note {
-    /// Too many failures at once.
+    /// Too many failures at once: there is the place at most.
     TooMany,
     /// The panic hook did not run for this panic.
     Unseen,
-    /// The frames of more than one panic could be meant.
+    /// More than one panic could be meant: there is what all of them have in common.
     Ambiguous,
     /// The error carries no backtrace, and knows no place.
     NoBacktrace,
@@ -175,13 +176,13 @@ impl Frame {
 impl fmt::Display for Note {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::TooMany => "too many failures at once: only the place is shown",
+            Self::TooMany => "too many at once: of this failure only the place is shown, where it is known",
             Self::Unseen => {
                 "no backtrace: the panic hook did not see this panic. It was raised by resume_unwind \
                  alone, or a hook installed after this layer (color-eyre) does not call the one before it"
             }
             Self::Ambiguous => {
-                "no backtrace: more than one panic of the same literal or type could be meant"
+                "more than one panic of the same literal or type could be meant: what all of them have in common is shown"
             }
             Self::NoBacktrace => {
                 "no backtrace: gateway_core::Error knows where `?` met an error; anyhow and eyre take a \

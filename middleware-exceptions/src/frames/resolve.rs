@@ -13,7 +13,8 @@ use crate::{
         facts::Place,
         trace::{AnyError, Trace},
     },
-    frames::{Frame, Note, Traceback, source::Sources, symbols},
+    frames::{Frame, Note, Traceback, program, source::Sources, symbols},
+    text::shown,
 };
 
 impl Traceback {
@@ -27,15 +28,20 @@ impl Traceback {
 
     pub(crate) fn resolve(trace: &Trace, place: Option<&Place>) -> Self {
         match trace {
-            Trace::Missing(Missing::Ambiguous) => Self::without(place, Note::Ambiguous),
-            Trace::Missing(_) => Self::without(place, Note::Unseen),
-            Trace::Addresses { frames, truncated } => {
+            Trace::Missing(missing) => Self::without(place, note(*missing)),
+            Trace::Addresses {
+                frames,
+                truncated,
+                doubt,
+            } => {
                 let inlined = symbols::resolved(frames);
                 let flat = inlined
                     .iter()
                     .flat_map(|frames| frames.iter().cloned())
                     .collect();
-                Self::of(flat, *truncated, place)
+                let mut traceback = Self::of(flat, *truncated, place);
+                traceback.note = doubt.map(note);
+                traceback
             }
             Trace::Error(error) => {
                 let printed = symbols::backtraces_enabled()
@@ -67,6 +73,14 @@ impl Traceback {
             lacks_lines,
             note: None,
         }
+    }
+}
+
+fn note(missing: Missing) -> Note {
+    match missing {
+        Missing::Ambiguous => Note::Ambiguous,
+        Missing::TooMany => Note::TooMany,
+        _ => Note::Unseen,
     }
 }
 
@@ -135,7 +149,7 @@ fn put_right(frames: &mut Vec<Arc<Frame>>, place: &Place) {
     let Some(known) = known else { return };
     let innermost = frames.iter_mut().find(|frame| frame.is_yours());
     let Some(frame) = innermost else {
-        // A panic of somebody else's, with nothing of yours below the layer. Or no frames at all.
+        // The panic came from a dependency, with none of your code below the layer. Or no frames at all.
         if frames.is_empty() {
             frames.push(known);
         }
@@ -191,20 +205,13 @@ fn placed(place: Option<&Place>) -> Option<Arc<Frame>> {
 
 fn looked_up(place: &Place) -> Frame {
     let mut sources = Sources::default();
-    // Relative to the root of the workspace, which is above where we run, or above what runs.
     let file = Path::new(&place.file);
-    let starts = [std::env::current_dir(), std::env::current_exe()].map(Result::unwrap_or_default);
-    let path = starts
-        .iter()
-        .flat_map(|start| start.ancestors())
-        .map(|folder| folder.join(file))
-        .find(|path| path.is_file());
-    let path = path.unwrap_or_else(|| file.to_owned());
+    let path = program::file(file).unwrap_or_else(|| file.to_owned());
     let mut frame = symbols::described(None, Some((&path, place.line, place.column)), &mut sources);
     if frame.path.as_deref().is_some_and(Path::is_relative) {
         frame.file = Some(place.file.clone());
     }
-    // Whoever `?` or `panic!` is, the place is not folded away.
+    // The place of the `?` or `panic!` is never folded away, whichever crate it is in.
     frame
 }
 
@@ -231,7 +238,11 @@ fn printed(error: &AnyError) -> Option<Vec<Arc<Frame>>> {
         let place = at.and_then(|at| {
             let (rest, column) = at.rsplit_once(':')?;
             let (file, line) = rest.rsplit_once(':')?;
-            Some((here.join(file), line.parse().ok()?, column.parse().ok()?))
+            Some((
+                here.join(shown::line(file, 1024)),
+                line.parse().ok()?,
+                column.parse().ok()?,
+            ))
         });
         if at.is_some() {
             lines.next();
@@ -240,7 +251,7 @@ fn printed(error: &AnyError) -> Option<Vec<Arc<Frame>>> {
             .as_ref()
             .map(|(file, line, column)| (file.as_path(), *line, *column));
         frames.push(Arc::new(symbols::described(
-            Some(name),
+            Some(&shown::line(name, 512)),
             place,
             &mut sources,
         )));

@@ -9,9 +9,9 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use crate::text::clean;
+use crate::text::shown;
 
-/// Larger files are generated, and nobody reads them in a traceback.
+/// Larger files are generated: a traceback is of no use in them. In bytes.
 const FILE: u64 = 2 * 1024 * 1024;
 /// In characters.
 const LINE: usize = 200;
@@ -61,7 +61,7 @@ impl Sources {
         let relative = self
             .root(path)
             .and_then(|root| path.strip_prefix(root).ok());
-        clean::cut_text(&relative.unwrap_or(path).to_string_lossy(), 512).0
+        shown::line(&relative.unwrap_or(path).to_string_lossy(), 512)
     }
 
     pub(crate) fn excerpt(&mut self, path: &Path, line: u32) -> Option<Arc<Excerpt>> {
@@ -72,7 +72,7 @@ impl Sources {
             .zip(all.iter())
             .skip(first as usize - 1)
             .take_while(|(number, _)| *number <= last)
-            .map(|(_, line)| line.clone())
+            .map(|(_, line)| shown::code(line))
             .collect();
         let has_line = first.saturating_add(u32::try_from(lines.len()).ok()?) > line;
         (line > 0 && has_line).then(|| Arc::new(Excerpt { first, line, lines }))
@@ -123,6 +123,7 @@ impl Sources {
     }
 }
 
+/// What files in a folder are shown relative to.
 fn find_root(folder: &Path) -> Option<PathBuf> {
     if !folder.is_absolute() {
         return None;
@@ -132,10 +133,13 @@ fn find_root(folder: &Path) -> Option<PathBuf> {
     {
         return Some(named.clone());
     }
-    let mut ancestors = folder.ancestors();
-    ancestors
-        .find(|folder| folder.join("Cargo.lock").is_file())
-        .map(Path::to_owned)
+    workspace_of(folder).map(Path::to_owned)
+}
+
+/// The nearest folder with a `Cargo.lock`.
+pub(crate) fn workspace_of(path: &Path) -> Option<&Path> {
+    let mut folders = path.ancestors();
+    folders.find(|folder| folder.join("Cargo.lock").is_file())
 }
 
 /// Only regular `.rs` files below the root: a FIFO would hang us, a link may lead anywhere.
@@ -161,8 +165,8 @@ fn read(path: &Path, root: &Path) -> Option<Arc<[String]>> {
     let lines = text.lines().map(|line| {
         let end = line.char_indices().nth(LINE).map(|(end, _)| end);
         match end.and_then(|end| line.get(..end)) {
-            Some(start) => format!("{} [cut here]", clean::escaped(start)),
-            None => clean::escaped(line),
+            Some(start) => format!("{start} [cut here]"),
+            None => line.to_owned(),
         }
     });
     Some(lines.collect())

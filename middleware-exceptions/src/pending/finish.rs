@@ -8,18 +8,22 @@ use std::{
 
 use bytes::Bytes;
 use gateway_core::FailureText;
-use http::Response;
-use panic_capture::{Caught, discard, guard};
-use tracing::Level;
+use http::{HeaderValue, Response, StatusCode};
+use panic_capture::Caught;
 
 use crate::{
     config::Config,
     context::Witness,
-    failure::{cause::Cause, facts::Stage, id::ErrorId},
+    failure::{
+        cause::{Cause, Outcome},
+        facts::Stage,
+        id::ErrorId,
+    },
     frames::{Note, Traceback},
     pending::{
         owner::Asking,
         ready::{Ready, prepare},
+        tell::{is_heard, tell},
         worker::{self, Signal},
     },
     render,
@@ -28,13 +32,13 @@ use crate::{
         accept::Format,
         gate::{Judged, Verdict},
     },
-    text::clean::OneLine,
 };
 
 /// A failure that is being reported. Dropped before it is through, it goes on elsewhere.
 pub(crate) struct Finishing {
+    /// `None` of what is answered and not reported.
     report: Option<Arc<Report>>,
-    id: ErrorId,
+    status: StatusCode,
     config: Arc<Config>,
     judged: Judged,
     asking: Option<Asking>,
@@ -45,25 +49,30 @@ pub(crate) struct Finishing {
 }
 
 impl Finishing {
-    pub(crate) fn new(cause: Cause, stage: Stage, witness: &Witness) -> Self {
-        // What is not a failure (a 404 by way of an error) is answered and not reported.
-        let told = !cause.is_failure();
-        let report = Report::new(cause, stage, witness.summary());
+    pub(crate) fn new(outcome: impl Into<Outcome>, stage: Stage, witness: &Witness) -> Self {
+        let (status, report) = match outcome.into() {
+            Outcome::Answer(status) => (status, None),
+            Outcome::Failure(cause) => {
+                let report = Report::new(*cause, stage, witness.summary());
+                (report.status(), Some(Arc::new(report)))
+            }
+        };
         Self {
-            id: report.id(),
-            report: Some(Arc::new(report)),
+            status,
+            told: report.is_none(),
+            report,
             config: Arc::clone(witness.config()),
             judged: witness.judged(),
             asking: None,
             format: witness.format(),
             is_head: witness.is_head(),
             waiting: None,
-            told,
         }
     }
 
-    pub(crate) fn id(&self) -> ErrorId {
-        self.id
+    /// The id in the log.
+    pub(crate) fn id(&self) -> Option<ErrorId> {
+        self.report.as_ref().map(|report| report.id())
     }
 
     /// Ready when the observers and the log have it.
@@ -129,26 +138,23 @@ impl Finishing {
     /// The clean response, where one is still possible. `None` is the content of one to HEAD.
     pub(crate) fn response(&self) -> Response<Option<Bytes>> {
         let response = match &self.report {
-            Some(report) if !report.status().is_server_error() => render::plain(report.status()),
+            None => render::plain(self.status),
             Some(report) => {
-                render::response(report, &self.verdict(), self.format, &self.config.renderer)
+                let renderer = &self.config.renderer;
+                let mut response = render::response(report, &self.verdict(), self.format, renderer);
+                // For `gateway_core::testing::Client`; it never goes on the wire.
+                let text = FailureText::new(AsText(Arc::clone(report)));
+                response.extensions_mut().insert(text);
+                if let Some(name) = &self.config.id_header
+                    && let Ok(id) = HeaderValue::try_from(report.id().to_string())
+                {
+                    response.headers_mut().insert(name, id);
+                }
+                response
             }
-            None => render::plain(http::StatusCode::INTERNAL_SERVER_ERROR),
         };
-        let is_head = self.is_head;
-        let mut response = response;
-        if let Some(report) = self
-            .report
-            .as_ref()
-            .filter(|report| report.status().is_server_error())
-        {
-            // For `gateway_core::testing::Client`, and nobody on the wire.
-            response
-                .extensions_mut()
-                .insert(FailureText::new(AsText(Arc::clone(report))));
-        }
         // RFC 9110 section 9.3.2: the header fields of a GET, without its content.
-        response.map(|text| (!is_head).then_some(text))
+        response.map(|text| (!self.is_head).then_some(text))
     }
 
     /// The traceback as text, for a body that asked for it.
@@ -160,7 +166,7 @@ impl Finishing {
     }
 }
 
-/// The report as text, written when somebody asks for it.
+/// The report as text, formatted when it is displayed.
 struct AsText(Arc<Report>);
 
 impl fmt::Display for AsText {
@@ -179,7 +185,7 @@ impl Drop for Finishing {
     }
 }
 
-/// Reports a panic for which nobody waits: something was dropped.
+/// Reports a panic that no client waits for: it came while a value was dropped.
 #[cold]
 #[inline(never)]
 pub(crate) fn later(caught: Caught, stage: Stage, witness: Option<Witness>) {
@@ -209,58 +215,4 @@ fn tell_later(report: &Arc<Report>, config: &Arc<Config>) {
         report.set_traceback(Traceback::without(report.location(), Note::TooMany));
         tell(report, config);
     }
-}
-
-fn is_heard(config: &Config) -> bool {
-    !config.observers.is_empty()
-        || guard(|| tracing::enabled!(target: "middleware_exceptions", Level::ERROR))
-            .unwrap_or_else(|caught| {
-                discard(caught.payload);
-                false
-            })
-}
-
-/// Observers first, so that the log can tell of one that failed. All of it is somebody's code.
-fn tell(report: &Report, config: &Config) {
-    for observe in &config.observers {
-        if let Err(caught) = guard(|| observe(report)) {
-            let second = Cause::of_panic(caught);
-            contained(|| {
-                tracing::warn!(
-                    target: "middleware_exceptions",
-                    id = %report.id(),
-                    message = %format_args!("an observer panicked: {}", OneLine(&second.message)),
-                );
-            });
-        }
-    }
-    contained(|| log(report));
-}
-
-fn contained(run: impl FnOnce()) {
-    if let Err(caught) = guard(run) {
-        discard(caught.payload);
-    }
-}
-
-/// One event per failure. What is looked for by line is on the first one; the traceback follows,
-/// indented, so that no line of it can pass for another record.
-fn log(report: &Report) {
-    if !tracing::enabled!(target: "middleware_exceptions", Level::ERROR) {
-        return;
-    }
-    let request = report.request();
-    tracing::error!(
-        target: "middleware_exceptions",
-        id = %report.id(),
-        kind = %report.kind(),
-        r#type = report.type_name(),
-        stage = %report.stage(),
-        location = report.location().map(tracing::field::display),
-        thread = report.thread(),
-        request = %format_args!("{} {}", request.method(), request.path()),
-        status = report.status().as_u16(),
-        traceback = %render::text::Log(report),
-        "{}: {}", report.kind(), OneLine(report.message()),
-    );
 }

@@ -3,4 +3,5 @@
 pub(crate) mod finish;
 mod owner;
 pub(crate) mod ready;
+pub(crate) mod tell;
 pub(crate) mod worker;

@@ -6,7 +6,7 @@ use std::{
 };
 
 use crate::{
-    frames::{Note, symbols::resolved},
+    frames::{Note, program},
     pending::worker::{self, Signal},
     report::Report,
 };
@@ -43,7 +43,7 @@ pub(crate) fn prepare(report: &Arc<Report>) -> Ready {
 pub(crate) fn warm() {
     static ONCE: std::sync::Once = std::sync::Once::new();
     ONCE.call_once(|| {
-        worker::run(|| drop(resolved(&[warm as fn() as usize])));
+        worker::run(|| _ = program::root());
     });
 }
 

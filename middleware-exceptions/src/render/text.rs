@@ -155,6 +155,13 @@ pub(crate) fn notes(
     if let Some(note) = report.frames().note() {
         each(&note)?;
     }
+    if let [first, others @ ..] = report.candidates() {
+        let mut places = first.to_string();
+        for place in others {
+            write!(places, ", {place}")?;
+        }
+        each(&format_args!("it was raised at one of {places}"))?;
+    }
     if report.frames().lacks_lines() {
         each(
             &"set debug = \"line-tables-only\" in the profile for file names and lines of every frame.",

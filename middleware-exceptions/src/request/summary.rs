@@ -1,11 +1,8 @@
 //! What a report tells of the request.
 
-use http::{HeaderMap, Method, Version};
+use http::{HeaderMap, Method, Version, header::SEC_WEBSOCKET_PROTOCOL};
 
-use crate::text::{
-    clean,
-    secrets::{REDACTED, is_secret_name, redacted},
-};
+use crate::text::{marks::is_secret, secrets::REDACTED, shown};
 
 /// The request of a [`Report`](crate::Report), its secrets redacted.
 #[derive(Debug, Clone)]
@@ -43,15 +40,25 @@ impl RequestSummary {
     }
 }
 
-pub(crate) fn shown(headers: &HeaderMap) -> Vec<(String, String)> {
+pub(crate) fn headers(headers: &HeaderMap) -> Vec<(String, String)> {
     let shown = headers.iter().take(64).map(|(name, value)| {
-        let value = if is_secret_name(name.as_str()) || value.is_sensitive() {
+        let text = String::from_utf8_lossy(value.as_bytes());
+        let value = if is_secret(name.as_str())
+            || value.is_sensitive()
+            || (name == SEC_WEBSOCKET_PROTOCOL && bears_token(&text))
+        {
             REDACTED.into()
         } else {
-            let value = String::from_utf8_lossy(value.as_bytes());
-            clean::cut_text(&redacted(&value), 1024).0
+            shown::line(&text, 1024)
         };
-        (name.as_str().to_owned(), value)
+        (shown::line(name.as_str(), 128), value)
     });
     shown.collect()
+}
+
+/// A browser's WebSocket cannot send `Authorization`: programs put the token among the protocols.
+fn bears_token(protocols: &str) -> bool {
+    // The longest names that are registered have some 35 letters.
+    let is_token = |name: &str| name.len() > 40 || name.starts_with("eyJ");
+    is_secret(protocols) || protocols.split(',').map(str::trim).any(is_token)
 }

@@ -1,57 +1,11 @@
-//! Text from outside, made harmless: bounded, on one line or indented, without control characters.
+//! Text from outside, made harmless: on one line or indented, without what moves the cursor or hides text.
 
 use std::fmt::{self, Display, Write};
-
-/// Of a message so much is kept, in bytes.
-pub(crate) const MESSAGE: usize = 8 * 1024;
-
-/// Formats at most `limit` bytes, and stops the formatter there.
-///
-/// Returns whether anything was cut. The text is raw: see [`escaped`].
-pub(crate) fn cut(value: &dyn Display, limit: usize) -> Text {
-    let mut writer = Cut {
-        text: String::new(),
-        limit,
-        cut: false,
-    };
-    let failed = write!(writer, "{value}").is_err();
-    let cut = writer.cut;
-    let mut text = escaped(&writer.text);
-    if cut {
-        text.push_str(" [cut here]");
-    } else if failed {
-        text.push_str(" [its formatter failed here]");
-    }
-    Text(text)
-}
-
-/// As [`cut`], of a text that is at hand.
-pub(crate) fn cut_text(text: &str, limit: usize) -> Text {
-    let start = truncated(text, limit);
-    let mut clean = escaped(start);
-    if start.len() < text.len() {
-        _ = write!(clean, " [cut here, {} bytes in all]", text.len());
-    }
-    Text(clean)
-}
-
-/// Text that [`cut`] has cleaned.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Text(pub(crate) String);
-
-/// The start of a text that fits into `limit` bytes.
-pub(crate) fn truncated(text: &str, limit: usize) -> &str {
-    let mut end = limit.min(text.len());
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    text.get(..end).unwrap_or_default()
-}
 
 /// Control characters and what else moves the cursor, reorders or hides text becomes an escape.
 ///
 /// A newline followed by text stays a line break (messages of `assert_eq!` have three lines);
-/// whoever prints it indents the lines that follow, so that none can pass for a record of its own.
+/// the renderer indents the lines that follow, so that none can pass for a record of its own.
 pub(crate) fn escaped(text: &str) -> String {
     let mut clean = String::with_capacity(text.len());
     for char in text.trim_end_matches('\n').chars() {
@@ -67,9 +21,15 @@ pub(crate) fn escaped(text: &str) -> String {
 
 fn is_harmful(char: char) -> bool {
     char.is_control()
-        // Bidirectional overrides and isolates, line and paragraph separators, zero-width characters, BOM.
         || matches!(char,
-            '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+            // Line and paragraph separators, bidirectional overrides.
+            '\u{2028}'..='\u{202e}'
+            // What is not drawn (Unicode's Default_Ignorable_Code_Point): soft hyphens, marks of direction,
+            // zero-width characters, fillers, variation selectors, tags. Text can hide in any of them.
+            | '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}'
+            | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{2060}'..='\u{206f}' | '\u{3164}'
+            | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}'
+            | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
 }
 
 /// The lines of a text, all but the first behind `indent`.
@@ -102,25 +62,6 @@ impl Display for OneLine<'_> {
     }
 }
 
-struct Cut {
-    text: String,
-    limit: usize,
-    cut: bool,
-}
-
-impl Write for Cut {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        let room = self.limit.saturating_sub(self.text.len());
-        let fits = truncated(text, room);
-        self.text.push_str(fits);
-        if fits.len() < text.len() {
-            self.cut = true;
-            return Err(fmt::Error);
-        }
-        Ok(())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -135,26 +76,17 @@ mod tests {
             ("\u{9b}c1", "\\u{9b}c1"),
             ("\u{202e}gnp.exe", "\\u{202e}gnp.exe"),
             ("naïve ✓ 日本", "naïve ✓ 日本"),
+            ("user\u{ad}name", "user\\u{ad}name"),
+            ("\u{61c}\u{200f}", "\\u{61c}\\u{200f}"),
+            ("a\u{180e}b\u{3164}c", "a\\u{180e}b\\u{3164}c"),
+            ("x\u{fe0f}\u{e0101}", "x\\u{fe0f}\\u{e0101}"),
+            ("\u{e0041}\u{e007f}", "\\u{e0041}\\u{e007f}"),
+            ("e\u{301}🔒", "e\u{301}🔒"),
             ("trailing\n\n", "trailing"),
         ];
         for (raw, clean) in cases {
             assert_eq!(escaped(raw), clean, "{raw:?}");
         }
-    }
-
-    #[test]
-    fn what_is_cut_says_so_and_stops_the_formatter() {
-        struct Endless;
-        impl Display for Endless {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                loop {
-                    f.write_str("ü")?;
-                }
-            }
-        }
-        assert_eq!(cut(&Endless, 5).0, "üü [cut here]");
-        assert_eq!(cut(&"short", 5).0, "short");
-        assert_eq!(cut_text("üüü", 3).0, "ü [cut here, 6 bytes in all]");
     }
 
     #[test]

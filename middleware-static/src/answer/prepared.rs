@@ -66,12 +66,12 @@ impl Prepared<'_> {
     }
 
     fn selection(&self, ask: &Ask<'_>) -> Selection {
-        // RFC 9110 14.2: Range is for GET alone.
-        if !ask.ranged || ask.is_head() {
+        // RFC 9110 14.2: Range is for GET alone. Of a coded file, which is sent only to who refuses the file itself, all.
+        if !ask.ranged || ask.is_head() || self.representation.is_coded() {
             return Selection::Whole;
         }
         let mut lines = ask.headers.get_all(header::RANGE).iter();
-        // Two lines are no list: nobody knows which is meant.
+        // Two lines are no list: it is unclear which is meant.
         let (Some(range), None) = (lines.next(), lines.next()) else {
             return Selection::Whole;
         };

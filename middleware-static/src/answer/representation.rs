@@ -22,6 +22,7 @@ pub(crate) struct Representation {
     pub(crate) content: Content,
     pub(crate) length: u64,
     etag: Option<EntityTag>,
+    coded: bool,
     /// In seconds, where a request may be judged by it.
     dated: Option<u64>,
     /// Whether the date tells this state of the file from every other.
@@ -72,7 +73,10 @@ impl Representation {
         let mut head = HeaderMap::with_capacity(12);
         head.insert(header::CONTENT_TYPE, settings.content_type(&path));
         head.insert(header::CONTENT_LENGTH, metadata.length.into());
-        head.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+        let coded = coding != Coding::Identity;
+        if !coded {
+            head.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+        }
         head.insert(
             header::X_CONTENT_TYPE_OPTIONS,
             HeaderValue::from_static("nosniff"),
@@ -102,6 +106,7 @@ impl Representation {
             content,
             length: metadata.length,
             etag,
+            coded,
             dated: date.filter(|_| fixed || vouched),
             dated_strongly: vouched && !fixed,
             settled,
@@ -111,6 +116,11 @@ impl Representation {
 
     pub(crate) fn dated_strongly(&self) -> bool {
         self.dated_strongly
+    }
+
+    /// Whether the bytes are those of a compressed sibling.
+    pub(crate) fn is_coded(&self) -> bool {
+        self.coded
     }
 
     pub(crate) fn validators(&self) -> Validators<'_> {

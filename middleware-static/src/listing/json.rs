@@ -5,13 +5,20 @@ use std::fmt::Write as _;
 use bytes::Bytes;
 
 use super::calendar::Utc;
-use super::row::Row;
+use super::question::Question;
+use super::row::{Counts, Row};
 
-pub(super) fn json(path: &[u8], rows: &[Row], matching: usize) -> Bytes {
+/// `next` is a reference to the next page, where there is one.
+pub(super) fn json(path: &[u8], rows: &[Row], question: &Question, counts: &Counts) -> Bytes {
     let mut text = String::with_capacity(128 * rows.len() + 64);
     text.push_str("{\"path\":");
     json_string(&mut text, &format!("/{}", String::from_utf8_lossy(path)));
-    let _ = write!(text, ",\"count\":{matching},\"entries\":[");
+    let _ = write!(text, ",\"count\":{}", counts.matching);
+    if counts.page < counts.pages {
+        text.push_str(",\"next\":");
+        json_string(&mut text, &format!("./{}", question.query(counts.page + 1)));
+    }
+    text.push_str(",\"entries\":[");
     for (index, row) in rows.iter().enumerate() {
         text.push_str(if index == 0 {
             "\n{\"name\":"

@@ -4,19 +4,12 @@
 use std::fmt::{self, Display, Write as _};
 
 use bytes::Bytes;
-use percent_encoding::percent_encode;
 
 use super::calendar::Utc;
 use super::question::{Question, Sort};
-use super::row::{MOST, Row};
+use super::row::{Counts, Row};
 
 const STYLE: &str = include_str!("page.css");
-
-/// How many entries there are, and how many of them are meant.
-pub(super) struct Counts {
-    pub(super) total: usize,
-    pub(super) matching: usize,
-}
 
 pub(super) fn render(path: &[u8], rows: &[Row], question: &Question, counts: &Counts) -> Bytes {
     let mut page = String::with_capacity(STYLE.len() + 2048 + rows.len() * 256);
@@ -60,12 +53,12 @@ fn write(
         table(page, &path, rows, question)?;
     }
     page.push_str("</main>\n<footer>");
-    summary(page, rows, counts)?;
+    summary(page, rows, question, counts)?;
     page.push_str("</footer>\n</body>\n</html>\n");
     Ok(())
 }
 
-/// The way here, each step a link. Relative, since nobody here knows what is in front of the root.
+/// The way here, each step a link. Relative, since what is in front of the root is unknown here.
 fn crumbs(page: &mut String, path: &str) -> fmt::Result {
     let segments: Vec<&str> = path
         .split('/')
@@ -103,7 +96,7 @@ fn crumbs(page: &mut String, path: &str) -> fmt::Result {
 
 fn form(page: &mut String, question: &Question) -> fmt::Result {
     page.push_str("<form role=\"search\">\n");
-    if let Some(sort) = sort_value(question.sort, question.descending) {
+    if let Some(sort) = question.sort_value() {
         writeln!(
             page,
             "<input type=\"hidden\" name=\"sort\" value=\"{sort}\">"
@@ -138,7 +131,12 @@ fn table(page: &mut String, path: &str, rows: &[Row], question: &Question) -> fm
             (true, true) => " aria-sort=\"descending\"",
             (false, _) => "",
         };
-        let query = query(&question.filter, sort_value(sort, descending));
+        let sorted = Question {
+            sort,
+            descending,
+            ..question.clone()
+        };
+        let query = sorted.query(1);
         write!(
             page,
             "<th scope=\"col\" class=\"{class}\"{aria}><a href=\"./{}\">{label}</a></th>",
@@ -185,7 +183,7 @@ fn table(page: &mut String, path: &str, rows: &[Row], question: &Question) -> fm
     Ok(())
 }
 
-fn summary(page: &mut String, rows: &[Row], counts: &Counts) -> fmt::Result {
+fn summary(page: &mut String, rows: &[Row], question: &Question, counts: &Counts) -> fmt::Result {
     let directories = rows.iter().filter(|row| row.entry.is_directory()).count();
     let files = rows.len() - directories;
     let bytes: u64 = rows
@@ -207,45 +205,26 @@ fn summary(page: &mut String, rows: &[Row], counts: &Counts) -> fmt::Result {
     if counts.matching < counts.total {
         write!(page, " (of {} entries)", counts.total)?;
     }
-    if counts.matching > rows.len() {
-        write!(
-            page,
-            ". Only the first {MOST} of {} are shown: filter to see others",
-            counts.matching
-        )?;
+    if counts.pages > 1 {
+        write!(page, ". Page {} of {}", counts.page, counts.pages)?;
+        if counts.matching < counts.total {
+            write!(page, " with {} entries", counts.matching)?;
+        }
+        for (other, label) in [(counts.page - 1, "Previous"), (counts.page + 1, "Next")] {
+            if (1..=counts.pages).contains(&other) {
+                let rel = if other < counts.page { "prev" } else { "next" };
+                let query = question.query(other);
+                let href = if query.is_empty() { "./" } else { &query };
+                write!(
+                    page,
+                    ", <a rel=\"{rel}\" href=\"{}\">{label}</a>",
+                    Text(href)
+                )?;
+            }
+        }
     }
     page.push('.');
     Ok(())
-}
-
-fn sort_value(sort: Sort, descending: bool) -> Option<&'static str> {
-    match (sort, descending) {
-        (Sort::Name, false) => None,
-        (Sort::Name, true) => Some("-name"),
-        (Sort::Size, false) => Some("size"),
-        (Sort::Size, true) => Some("-size"),
-        (Sort::Modified, false) => Some("modified"),
-        (Sort::Modified, true) => Some("-modified"),
-    }
-}
-
-fn query(filter: &str, sort: Option<&str>) -> String {
-    let mut query = String::new();
-    if !filter.is_empty() {
-        let _ = write!(
-            query,
-            "?q={}",
-            percent_encode(filter.as_bytes(), percent_encoding::NON_ALPHANUMERIC)
-        );
-    }
-    if let Some(sort) = sort {
-        let _ = write!(
-            query,
-            "{}sort={sort}",
-            if query.is_empty() { '?' } else { '&' }
-        );
-    }
-    query
 }
 
 /// Text for a page or an attribute of one. Control characters, which a page cannot have, are shown as their pictures.

@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use percent_encoding::percent_decode;
+use percent_encoding::{NON_ALPHANUMERIC, percent_decode, percent_encode};
 
 use super::row::Row;
 
@@ -15,12 +15,14 @@ pub(crate) enum Sort {
     Modified,
 }
 
-/// The query of a listing: `?q=part+of+a+name&sort=-size`.
+/// The query of a listing: `?q=part+of+a+name&sort=-size&page=2`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Question {
     pub(crate) filter: String,
     pub(crate) sort: Sort,
     pub(crate) descending: bool,
+    /// From 1 on; 0 where none is named.
+    pub(crate) page: usize,
 }
 
 impl Question {
@@ -47,10 +49,42 @@ impl Question {
                         _ => Sort::Name,
                     };
                 }
+                "page" => question.page = value.parse().unwrap_or(0),
                 _ => {}
             }
         }
         question
+    }
+
+    /// The query that asks the same for another page, as a relative reference: `?q=a&sort=-size&page=2`.
+    pub(super) fn query(&self, page: usize) -> String {
+        let filter = percent_encode(self.filter.as_bytes(), NON_ALPHANUMERIC).to_string();
+        let page = (page > 1).then(|| page.to_string());
+        let pairs = [
+            ("q", Some(&*filter).filter(|filter| !filter.is_empty())),
+            ("sort", self.sort_value()),
+            ("page", page.as_deref()),
+        ];
+        let mut query = String::new();
+        for (name, value) in pairs {
+            if let Some(value) = value {
+                let sign = if query.is_empty() { '?' } else { '&' };
+                query.extend([sign]);
+                query.extend([name, "=", value]);
+            }
+        }
+        query
+    }
+
+    pub(super) fn sort_value(&self) -> Option<&'static str> {
+        match (self.sort, self.descending) {
+            (Sort::Name, false) => None,
+            (Sort::Name, true) => Some("-name"),
+            (Sort::Size, false) => Some("size"),
+            (Sort::Size, true) => Some("-size"),
+            (Sort::Modified, false) => Some("modified"),
+            (Sort::Modified, true) => Some("-modified"),
+        }
     }
 
     /// Directories first; what is equal is in the order of names.

@@ -6,8 +6,11 @@ use super::format::Format;
 use super::json::json;
 use super::page;
 use super::question::Question;
-use super::row::{MOST, Row, row};
+use super::row::{Counts, Row, row};
 use crate::source::Entry;
+
+/// As many entries as are shown at once: a page of more is of no use, and takes memory for each client.
+const PAGE: usize = 10_000;
 
 /// Writes a listing.
 pub(crate) fn render(
@@ -25,10 +28,18 @@ pub(crate) fn render(
         .collect();
     let matching = rows.len();
     rows.sort_by(|a, b| question.order(a, b));
-    rows.truncate(MOST);
+    let pages = matching.div_ceil(PAGE).max(1);
+    let page = question.page.clamp(1, pages);
+    let rows = rows.chunks(PAGE).nth(page - 1).unwrap_or_default();
+    let counts = Counts {
+        total,
+        matching,
+        page,
+        pages,
+    };
     match format {
-        Format::Html => page::render(path, &rows, question, &page::Counts { total, matching }),
-        Format::Json => json(path, &rows, matching),
+        Format::Html => page::render(path, rows, question, &counts),
+        Format::Json => json(path, rows, question, &counts),
     }
 }
 

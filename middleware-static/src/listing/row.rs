@@ -3,8 +3,14 @@
 use crate::lookup::path::{encode_segment, name_bytes};
 use crate::source::Entry;
 
-/// As many entries as are shown at once: a page of more is of no use, and takes memory for each client.
-pub(super) const MOST: usize = 10_000;
+/// How many entries there are, how many of them are meant, and which are shown.
+pub(super) struct Counts {
+    pub(super) total: usize,
+    pub(super) matching: usize,
+    /// From 1 on.
+    pub(super) page: usize,
+    pub(super) pages: usize,
+}
 
 /// One line.
 #[derive(Debug)]

@@ -136,7 +136,13 @@ pub(crate) fn bare_mount<B>(request: &Request<B>) -> Option<&str> {
     }
     #[cfg(feature = "axum")]
     if let Some(original) = request.extensions().get::<axum::extract::OriginalUri>() {
-        return last_segment(original.0.path());
+        // In the fallback of a router that is nested without a slash, which alone has no matched path, axum hands on
+        // `/assets` and never `/assets/`: a redirect would lead to nothing.
+        let reachable = request
+            .extensions()
+            .get::<axum::extract::MatchedPath>()
+            .is_some();
+        return last_segment(original.0.path()).filter(|_| reachable);
     }
     None
 }

@@ -42,7 +42,8 @@ pub(crate) fn extension(path: &[u8]) -> &[u8] {
 }
 
 /// The kinds that most files of a site are of, without a search and without an allocation; and those where
-/// the registries have moved on: JavaScript (RFC 9239), Markdown (RFC 7763), fonts (RFC 8081).
+/// the registries have moved on or the table is wrong: JavaScript (RFC 9239), Markdown (RFC 7763), fonts (RFC 8081), HLS
+/// (RFC 8216: `.ts` is MPEG; browsers are given no TypeScript), DASH, packages.
 fn common(extension: &[u8]) -> Option<&'static str> {
     let mut lower = [0; 12];
     let lower = lower.get_mut(..extension.len())?;
@@ -80,11 +81,16 @@ fn common(extension: &[u8]) -> Option<&'static str> {
         b"avif" => "image/avif",
         b"jxl" => "image/jxl",
         b"ico" => "image/x-icon",
+        b"usdz" => "model/vnd.usdz+zip",
+        b"rpm" => "application/x-rpm",
         b"woff" => "font/woff",
         b"woff2" => "font/woff2",
         b"ttf" => "font/ttf",
         b"otf" => "font/otf",
         b"mp4" | b"m4v" => "video/mp4",
+        b"m4s" => "video/iso.segment",
+        b"m3u8" => "application/vnd.apple.mpegurl",
+        b"ts" | b"m2ts" | b"mts" => "video/mp2t",
         b"webm" => "video/webm",
         b"ogv" => "video/ogg",
         b"mov" => "video/quicktime",
@@ -114,6 +120,12 @@ mod tests {
                 "a.docx",
                 "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
             ),
+            ("a.rpm", "application/x-rpm"),
+            ("a.usdz", "model/vnd.usdz+zip"),
+            ("seg-1.m4s", "video/iso.segment"),
+            ("live.m3u8", "application/vnd.apple.mpegurl"),
+            ("seg-1.ts", "video/mp2t"),
+            ("a.mpd", "application/dash+xml"),
             ("a.", "application/octet-stream"),
             (".profile", "application/octet-stream"),
             ("dir.d/plain", "application/octet-stream"),

@@ -70,7 +70,8 @@ impl Selection {
             match spec.within(length) {
                 Resolved::Range(range) => ranges.push(range),
                 Resolved::Nothing => {}
-                // RFC 9110 14.1.2: a suffix of an empty representation is all of it, and `Content-Range` cannot say so.
+                // RFC 9110 14.1.2: a suffix of an empty representation is all of it, and so is what begins where it
+                // begins; `Content-Range` cannot say so.
                 Resolved::AllOfNothing => return Self::Whole,
             }
         }
@@ -135,7 +136,9 @@ impl Spec {
 
     fn within(&self, length: u64) -> Resolved {
         let (start, end) = match *self {
-            Self::Suffix { length: 1.. } if length == 0 => return Resolved::AllOfNothing,
+            Self::Suffix { length: 1.. } | Self::From { first: 0, .. } if length == 0 => {
+                return Resolved::AllOfNothing;
+            }
             Self::Suffix { length: suffix } => (length.saturating_sub(suffix), length),
             Self::From { first, last: None } => (first, length),
             Self::From {

@@ -28,7 +28,8 @@ pub trait Source: Send + Sync + 'static {
     ///
     /// # Errors
     /// [`io::ErrorKind::NotFound`] for what is not there, [`io::ErrorKind::PermissionDenied`] (a 403) for what
-    /// may not be read, [`io::ErrorKind::WouldBlock`] (see [`Wait`]); anything else is a 500.
+    /// may not be read, [`io::ErrorKind::ResourceBusy`] (a 503) for what may be read later,
+    /// [`io::ErrorKind::WouldBlock`] (see [`Wait`]); anything else is a 500.
     fn open(&self, path: &Path, wait: Wait) -> io::Result<Node>;
 
     /// What is in the directory that `path` names, in any order. Called on a thread that may block.

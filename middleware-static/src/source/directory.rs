@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
+use super::lease::patiently;
 use super::links::{Found, Symlinks};
 #[cfg(target_os = "linux")]
 use super::linux::{self, Kernel};
@@ -93,7 +94,7 @@ impl Directory {
         }
         drop(opened);
         let root = self.open_root(wait)?;
-        // Whoever else is doing the same has an equally new one; nobody waits for it.
+        // Another thread that does the same has an equally new one, so neither waits for the other.
         if let Ok(mut opened) = self.opened.try_write() {
             *opened = Some(Opened {
                 root: root.clone(),
@@ -142,27 +143,17 @@ impl Directory {
         }
     }
 
-    fn resolve(&self, root: &Root, path: &Path) -> io::Result<PathBuf> {
-        let canonical = std::fs::canonicalize(&self.root)?;
-        links::resolve(&[&canonical, &self.root], path, |name| match root {
-            #[cfg(target_os = "linux")]
-            Root::Linux(root) => {
-                use std::os::fd::AsFd;
-                linux::read_link(root.as_fd(), name)
-            }
-            Root::Portable(root) => portable::read_link(root, name),
-        })
-    }
-
     fn try_open(&self, path: &Path, wait: Wait) -> io::Result<Node> {
         let root = self.root(wait)?;
-        match self.open_in(&root, path, self.symlinks, wait) {
+        let open =
+            |path: &Path, symlinks| patiently(wait, || self.open_in(&root, path, symlinks, wait));
+        match open(path, self.symlinks) {
             Err(error) if self.symlinks == Symlinks::Inside && left_the_root(&error) => {
                 if wait == Wait::Never {
                     return Err(io::ErrorKind::WouldBlock.into());
                 }
-                let resolved = self.resolve(&root, path)?;
-                self.open_in(&root, &resolved, Symlinks::Refuse, wait)
+                let resolved = links::resolve(&self.root, path)?;
+                open(&resolved, Symlinks::Refuse)
             }
             result => result,
         }
@@ -180,7 +171,7 @@ impl Directory {
         };
         let found = match list(path, self.symlinks) {
             Err(error) if self.symlinks == Symlinks::Inside && left_the_root(&error) => {
-                list(&self.resolve(&root, path)?, Symlinks::Refuse)
+                list(&links::resolve(&self.root, path)?, Symlinks::Refuse)
             }
             result => result,
         }?;

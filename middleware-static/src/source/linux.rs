@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::io::{self, IoSliceMut};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{OnceLock, RwLock};
 
@@ -136,7 +136,7 @@ pub(super) fn open_beneath(
         path
     };
     // A rename anywhere on the machine may disturb a walk that has `..` in a link: the kernel then asks to be
-    // asked again. A few times suffice; after that it is as if the name were not there.
+    // asked again. A few times suffice; after that it is another reason (see `patiently`).
     for _ in 0..64 {
         match fs::openat2(root, path, flags, Mode::empty(), resolve) {
             Err(Errno::AGAIN) if wait == Wait::Allowed => {}
@@ -144,22 +144,7 @@ pub(super) fn open_beneath(
             result => return result,
         }
     }
-    Err(if wait == Wait::Never {
-        Errno::AGAIN
-    } else {
-        Errno::NOENT
-    })
-}
-
-/// Where a link leads, its parents being no links; `None` for what is no link.
-pub(super) fn read_link(root: BorrowedFd<'_>, path: &Path) -> io::Result<Option<PathBuf>> {
-    let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let descriptor = open_beneath(root, path, flags, Symlinks::Refuse, Wait::Allowed)?;
-    if FileType::from_raw_mode(fs::fstat(&descriptor)?.st_mode) != FileType::Symlink {
-        return Ok(None);
-    }
-    let target = fs::readlinkat(&descriptor, "", Vec::new())?;
-    Ok(Some(OsString::from_vec(target.into_bytes()).into()))
+    Err(Errno::AGAIN)
 }
 
 /// What is in a directory: files and directories with their sizes and times, links by name.

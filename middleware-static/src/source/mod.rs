@@ -8,6 +8,7 @@ mod embedded;
 mod entry;
 mod file;
 mod handle;
+mod lease;
 mod links;
 #[cfg(target_os = "linux")]
 mod linux;

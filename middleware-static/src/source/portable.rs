@@ -76,15 +76,6 @@ const UNBLOCKED: i32 = rustix::fs::OFlags::NONBLOCK
     .bits()
     .cast_signed();
 
-/// Where a link leads, its parents being no links; `None` for what is no link.
-pub(super) fn read_link(root: &Dir, path: &Path) -> io::Result<Option<PathBuf>> {
-    let (parent, name) = open_parent(root, path)?;
-    if !parent.symlink_metadata(&name)?.is_symlink() {
-        return Ok(None);
-    }
-    parent.read_link_contents(&name).map(Some)
-}
-
 /// What is in a directory: files and directories with their sizes and times, links by name.
 pub(super) fn list(root: &Dir, path: &Path, symlinks: Symlinks) -> io::Result<Vec<Found>> {
     let directory = match symlinks {

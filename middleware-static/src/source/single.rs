@@ -1,9 +1,10 @@
-//! One file, named by the program: its path is nobody's input, so nothing contains it.
+//! One file, named by the program: no client chooses its path, so nothing contains it.
 
 use std::ffi::OsStr;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::lease::patiently;
 use super::{File, Handle, Node, Source, Wait, portable};
 
 /// A file, and its siblings by name.
@@ -46,7 +47,8 @@ impl Single {
 
 impl Source for Single {
     fn open(&self, path: &Path, wait: Wait) -> io::Result<Node> {
-        Self::open_path(&self.parent.join(path), wait).map_err(super::directory::sort_out)
+        let path = self.parent.join(path);
+        patiently(wait, || Self::open_path(&path, wait)).map_err(super::directory::sort_out)
     }
 
     fn file_path(&self, path: &Path) -> Option<PathBuf> {

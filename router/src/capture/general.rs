@@ -1,14 +1,14 @@
 //! The groups of patterns that have no program.
 
 use regex_automata::util::primitives::NonMaxUsize;
-use regex_automata::{Input, meta};
 
 use super::position::Position;
+use crate::engine::General;
 
 /// The groups by the general engine: `slots` has two places for each group and
 /// none for the whole match, which is returned.
 pub(crate) fn run_general<P: Position>(
-    regex: &meta::Regex,
+    engine: &General,
     text: &str,
     slots: &mut [P],
 ) -> Option<(usize, usize)> {
@@ -22,7 +22,9 @@ pub(crate) fn run_general<P: Position>(
             &mut many
         }
     };
-    regex.search_slots(&Input::new(text), found)?;
+    if !engine.slots(text, found) {
+        return None;
+    }
     let mut positions = found.iter().map(|slot| slot.map(NonMaxUsize::get));
     let span = (positions.next()??, positions.next()??);
     for (slot, at) in slots.iter_mut().zip(positions) {

@@ -2,10 +2,11 @@
 //! every kind, and every tier that patterns can end in.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use regex_syntax::hir::Hir;
 
-use super::{Limits, Matcher, Words};
+use super::{Limits, Matcher, Room, Words, size, steps_of_general};
 
 const PLENTY: Limits = Limits {
     memory: 256 << 20,
@@ -50,7 +51,9 @@ fn is_linear(patterns: &[&str], limits: Limits, tiers: impl Fn(usize, usize) -> 
         .iter()
         .map(|pattern| Cow::Owned(regex_syntax::parse(pattern).unwrap()))
         .collect();
-    let (matcher, _) = Matcher::new(&hirs, &mut { limits }).unwrap();
+    // Without room for engines, which are made late.
+    let room = Arc::new(Room::new(0));
+    let (matcher, _) = Matcher::new(&hirs, &mut { limits }, &room).unwrap();
     let (automata, alone) = matcher.tiers();
     assert!(tiers(automata, alone), "{patterns:?}: {automata}, {alone}");
     for letter in LETTERS {
@@ -113,4 +116,41 @@ fn a_look_up_by_simulation_is_linear_in_the_text() {
     let words: String = (0..1_000).map(|i| format!("ü中{i}|")).collect();
     let large = format!(r"^articles/(?:{words}[\w%]+)/x$");
     is_linear(&[&large], limits, |_, alone| alone == 1);
+}
+
+#[test]
+fn beyond_the_limit_of_work_a_list_costs_what_a_loop_over_engines_does() {
+    let patterns: Vec<String> = (0..200)
+        .map(|i| match i % 4 {
+            0 => format!(r"^users/{i}/(\w+)/(\w+)$"),
+            1 => format!(r"^[a-z]+/{i}/[^/]+/x$"),
+            2 => format!(r"(?:{i}|\w{{3}})/edit/?$"),
+            _ => format!(r"^\w+/(?:{i}|ü)*$"),
+        })
+        .collect();
+    let hirs: Vec<Cow<'_, Hir>> = patterns
+        .iter()
+        .map(|pattern| Cow::Owned(regex_syntax::parse(pattern).unwrap()))
+        .collect();
+    let engines: usize = hirs
+        .iter()
+        .map(|hir| steps_of_general(size::bytes(hir)))
+        .sum();
+    let limits = Limits { steps: 0, ..PLENTY };
+    let room = Arc::new(Room::new(PLENTY.memory));
+    let (matcher, _) = Matcher::new(&hirs, &mut { limits }, &room).unwrap();
+    let texts = ["users/196/jürgen/x", "news/1/y/x", "users/7/none", "a/edit"];
+    let mut steps = 0;
+    let mut read = 0;
+    for _ in 0..2_000 {
+        for text in texts {
+            matcher.find_counting(text, Words::new(text), &mut steps);
+            read += patterns.len() * text.len();
+        }
+    }
+    // Each pattern pays for its engine once by simulation and once by making it.
+    assert!(
+        steps < read + engines + patterns.len() * 10_000,
+        "{steps} steps, where a loop reads {read} bytes and makes engines in {engines}"
+    );
 }

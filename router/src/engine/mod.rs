@@ -3,11 +3,13 @@
 mod alphabet;
 mod compile;
 mod determinize;
+mod general;
 mod hash;
 #[cfg(test)]
 mod linear;
 mod nfa;
 mod program;
+mod room;
 mod scratch;
 mod shadow;
 mod simulate;
@@ -16,8 +18,10 @@ mod steps;
 mod tiers;
 mod words;
 
+pub(crate) use general::{General, Late, general, steps_of_general};
 pub(crate) use nfa::class_ranges;
+pub(crate) use room::Room;
 pub(crate) use shadow::{Shadow, explain, explain_alone};
 pub(crate) use size::bytes;
-pub(crate) use tiers::{Limits, Matcher, general, steps_of_general};
+pub(crate) use tiers::{Limits, Matcher};
 pub(crate) use words::Words;

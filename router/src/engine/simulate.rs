@@ -4,7 +4,7 @@
 use regex_syntax::hir::Hir;
 
 use super::alphabet::Beside;
-use super::nfa::{Nfa, State, StateId, holds};
+use super::nfa::{Nfa, STATE_STEPS, State, StateId, holds};
 use super::steps::Steps;
 
 /// A pattern whose automaton is not made deterministic at all.
@@ -18,6 +18,11 @@ impl Simulation {
     pub(crate) fn new(hir: &Hir) -> Option<Self> {
         let nfa = Nfa::new([hir], StateId::MAX as usize).ok()?;
         Some(Self { nfa })
+    }
+
+    /// The steps that it takes to be made.
+    pub(super) fn cost(&self) -> usize {
+        STATE_STEPS * self.nfa.states.len()
     }
 
     pub(crate) fn is_match(&self, text: &str, steps: &mut impl Steps) -> bool {

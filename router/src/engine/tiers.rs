@@ -10,14 +10,18 @@
 
 use std::borrow::Cow;
 use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use regex_automata::meta;
-use regex_syntax::hir::{Hir, Look};
+use regex_syntax::hir::{Hir, HirKind, Look};
 
 use super::compile::compile;
 use super::determinize::{Budget, Determinizer, NONE};
+use super::general::{Late, general, steps_of_general};
 use super::nfa::{Nfa, STATE_STEPS};
 use super::program::Program;
+use super::room::Room;
 use super::simulate::Simulation;
 use super::size;
 use super::steps::Steps;
@@ -34,17 +38,17 @@ pub(crate) struct Limits {
     pub(crate) pattern: usize,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Matcher {
     /// By their best pattern.
     groups: Box<[Group]>,
     /// In order.
-    alone: Box<[(u32, Alone)]>,
+    alone: Box<[Alone]>,
     /// Whether there is just one group, of all patterns.
     single: bool,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 struct Group {
     program: Program,
     /// The patterns in order.
@@ -52,27 +56,61 @@ struct Group {
 }
 
 /// A pattern that fits no automaton.
-#[derive(Clone, Debug)]
-enum Alone {
-    Engine(meta::Regex),
-    Simulation(Simulation),
-    /// There is no room for its automaton: it is made for each look-up.
-    Unkept(Hir),
+#[derive(Debug)]
+struct Alone {
+    id: u32,
+    /// The text that it begins with, if it says so: most patterns are out of the question by that.
+    prefix: Box<str>,
+    engine: Late,
+    /// Instead of an engine.
+    slow: Option<Slow>,
+}
+
+/// What follows a pattern without an engine, until that has cost as much as an engine would have.
+#[derive(Debug)]
+struct Slow {
+    hir: Hir,
+    /// Made for each look-up if there is no room for it.
+    simulation: Option<Simulation>,
+    /// The size of an engine.
+    bytes: usize,
+    /// Steps since an engine was last thought of.
+    spent: AtomicUsize,
 }
 
 impl Alone {
     fn is_match(&self, text: &str, steps: &mut impl Steps) -> bool {
-        match self {
-            Self::Engine(regex) => {
-                // Its authors promise to be linear.
-                steps.add(text.len());
-                regex.is_match(text)
-            }
-            Self::Simulation(simulation) => simulation.is_match(text, steps),
-            Self::Unkept(hir) => {
-                Simulation::new(hir).is_some_and(|made| made.is_match(text, steps))
-            }
+        if !text.starts_with(&*self.prefix) {
+            return false;
         }
+        if let Some(engine) = self.engine.get() {
+            // Its authors promise to be linear.
+            steps.add(text.len());
+            return engine.is_match(text);
+        }
+        let Some(slow) = &self.slow else { return false };
+        let mut own = 0;
+        let is_match = slow.is_match(text, &mut own);
+        steps.add(own);
+        // A count, and nothing that it would have to be in order with.
+        if slow.spent.fetch_add(own, Relaxed) > steps_of_general(slow.bytes) {
+            slow.spent.store(0, Relaxed);
+            self.engine
+                .keep_within(&slow.hir, slow.bytes.saturating_mul(2));
+        }
+        is_match
+    }
+}
+
+impl Slow {
+    fn is_match(&self, text: &str, steps: &mut impl Steps) -> bool {
+        if let Some(simulation) = &self.simulation {
+            return simulation.is_match(text, steps);
+        }
+        Simulation::new(&self.hir).is_some_and(|made| {
+            steps.add(made.cost());
+            made.is_match(text, steps)
+        })
     }
 }
 
@@ -81,6 +119,7 @@ impl Matcher {
     pub(crate) fn new(
         patterns: &[Cow<'_, Hir>],
         left: &mut Limits,
+        room: &Arc<Room>,
     ) -> Result<(Self, Vec<u32>), (u32, Box<meta::BuildError>)> {
         let mut planner = Planner {
             patterns,
@@ -103,10 +142,7 @@ impl Matcher {
         let alone = alone
             .into_iter()
             .filter_map(|id| patterns.get(id as usize).map(|hir| (id, hir)))
-            .map(|(id, hir)| match alone_within(left, hir) {
-                Ok(alone) => Ok((id, alone)),
-                Err(error) => Err((id, error)),
-            })
+            .map(|(id, hir)| Alone::within(left, room, id, hir).map_err(|error| (id, error)))
             .collect::<Result<_, _>>()?;
         Ok((
             Self {
@@ -153,12 +189,12 @@ impl Matcher {
                 best = best.min(found);
             }
         }
-        for (id, regex) in &self.alone {
-            if *id >= best {
+        for alone in &self.alone {
+            if alone.id >= best {
                 break;
             }
-            if regex.is_match(text, steps) {
-                best = *id;
+            if alone.is_match(text, steps) {
+                best = alone.id;
             }
         }
         (best != NONE).then_some(best)
@@ -178,40 +214,61 @@ impl Matcher {
     }
 }
 
-/// The general engine for one pattern, as the `regex` crate sets it up.
-pub(crate) fn general(hir: &Hir, limit: usize) -> Result<meta::Regex, Box<meta::BuildError>> {
-    meta::Builder::new()
-        .configure(meta::Config::new().nfa_size_limit(Some(limit)))
-        .build_from_hir(hir)
-        .map_err(Box::new)
-}
-
-/// The steps that [`general`] takes for an engine of so many bytes.
-pub(crate) fn steps_of_general(bytes: usize) -> usize {
-    bytes.saturating_mul(3).saturating_add(5_000)
-}
-
-/// The fastest that there is room and work for.
-fn alone_within(left: &mut Limits, hir: &Hir) -> Result<Alone, Box<meta::BuildError>> {
-    let bytes = size::bytes(hir);
-    // The larger of the engine's two automata is not all of it.
-    if bytes.saturating_mul(2) <= left.memory && steps_of_general(bytes) <= left.steps {
-        let engine = general(hir, usize::MAX)?;
-        left.steps -= steps_of_general(bytes);
-        left.memory = left.memory.saturating_sub(engine.memory_usage());
-        return Ok(Alone::Engine(engine));
-    }
-    // So little time that the limit of memory is one of time as well.
-    let bytes = size::states(hir).saturating_mul(STATE_BYTES);
-    if bytes <= left.memory || bytes <= ALWAYS_KEPT {
-        left.memory = left.memory.saturating_sub(bytes);
-        if let Some(simulation) = Simulation::new(hir) {
-            return Ok(Alone::Simulation(simulation));
+impl Alone {
+    /// The fastest that there is room and work for.
+    fn within(
+        left: &mut Limits,
+        room: &Arc<Room>,
+        id: u32,
+        hir: &Hir,
+    ) -> Result<Self, Box<meta::BuildError>> {
+        let alone = |engine: Late, slow: Option<Slow>| Self {
+            id,
+            prefix: prefix(hir).unwrap_or_default().into(),
+            engine,
+            slow,
+        };
+        let bytes = size::bytes(hir);
+        // The larger of the engine's two automata is not all of it.
+        if bytes.saturating_mul(2) <= left.memory && steps_of_general(bytes) <= left.steps {
+            let engine = general(hir, usize::MAX)?;
+            left.steps -= steps_of_general(bytes);
+            left.memory = left.memory.saturating_sub(engine.memory_usage());
+            return Ok(alone(Late::made(engine, room), None));
         }
-        // A form that only the general engine understands.
-        return general(hir, usize::MAX).map(Alone::Engine);
+        let slow = |simulation| Slow {
+            hir: hir.clone(),
+            simulation,
+            bytes,
+            spent: AtomicUsize::new(0),
+        };
+        // So little time that the limit of memory is one of time as well.
+        let states = size::states(hir).saturating_mul(STATE_BYTES);
+        if states <= left.memory || states <= ALWAYS_KEPT {
+            left.memory = left.memory.saturating_sub(states);
+            let Some(simulation) = Simulation::new(hir) else {
+                // A form that only the general engine understands.
+                let engine = general(hir, usize::MAX)?;
+                return Ok(alone(Late::made(engine, room), None));
+            };
+            return Ok(alone(Late::new(room), Some(slow(Some(simulation)))));
+        }
+        Ok(alone(Late::new(room), Some(slow(None))))
     }
-    Ok(Alone::Unkept(hir.clone()))
+}
+
+/// The text that every match begins with, at the start.
+fn prefix(hir: &Hir) -> Option<&str> {
+    let HirKind::Concat(parts) = hir.kind() else {
+        return None;
+    };
+    match parts.as_slice() {
+        [start, text, ..] if *start.kind() == HirKind::Look(Look::Start) => match text.kind() {
+            HirKind::Literal(text) => std::str::from_utf8(&text.0).ok(),
+            _ => None,
+        },
+        _ => None,
+    }
 }
 
 /// What a state of [`Nfa`] takes.

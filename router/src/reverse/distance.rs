@@ -1,20 +1,27 @@
 //! How near a path is to a route that does not match it.
 
-use super::shape::{Piece, Shape};
+use super::form::Form;
+use super::search::{Goal, Piece, Search};
 
-/// How many characters of `text` have to change for one of the shapes to be
-/// written like it; groups cost nothing, whatever of one segment they take.
-pub(crate) fn distance(shapes: &[Shape], text: &str) -> usize {
+/// Ways to write a form that are looked at.
+const WAYS: usize = 8;
+
+/// How many characters of `text` have to change for it to be written in one of the ways of a form;
+/// groups cost nothing, whatever of one segment they take.
+pub(crate) fn distance(form: &Form, text: &str) -> usize {
     let text: Vec<char> = text.chars().collect();
-    shapes
-        .iter()
-        .take(8)
-        .map(|shape| shape_distance(shape, &text))
-        .min()
-        .unwrap_or(usize::MAX)
+    let mut search = Search::new(form, Goal::Any);
+    let mut nearest = usize::MAX;
+    for _ in 0..WAYS {
+        if !search.advance() {
+            break;
+        }
+        nearest = nearest.min(distance_to(&search.pieces, &text));
+    }
+    nearest
 }
 
-fn shape_distance(shape: &Shape, text: &[char]) -> usize {
+fn distance_to(pieces: &[Piece<'_>], text: &[char]) -> usize {
     // Row by row over the shape: the cost to have written `text[..i]` by now.
     let mut row: Vec<usize> = (0..=text.len()).collect();
     let step = |row: &[usize], cost: &dyn Fn(Option<char>) -> (usize, usize)| -> Vec<usize> {
@@ -36,12 +43,15 @@ fn shape_distance(shape: &Shape, text: &[char]) -> usize {
         }
         next
     };
-    for piece in &shape.pieces {
+    for piece in pieces {
         match piece {
             Piece::Text(literal) => {
                 for wanted in literal.chars() {
                     row = step(&row, &|c| (usize::from(c != Some(wanted)), 1));
                 }
+            }
+            Piece::Char(..) => {
+                row = step(&row, &|c| (usize::from(c == Some('/')), 1));
             }
             Piece::Group(_) => {
                 // One character at least, then any more of the segment for nothing.

@@ -24,26 +24,26 @@ const SEGMENT: &AsciiSet = &CONTROLS
 /// scheme (RFC 3986, section 4.2).
 const FIRST_SEGMENT: &AsciiSet = &SEGMENT.add(b':');
 
-/// A decoded path as it is sent.
-pub(crate) fn encode(text: &str) -> String {
-    if text.starts_with('/') {
-        return utf8_percent_encode(text, SEGMENT).to_string();
-    }
-    let (first, rest) = text
-        .find('/')
-        .and_then(|at| text.split_at_checked(at))
-        .unwrap_or((text, ""));
+/// A decoded path as it is sent behind a slash.
+pub(super) fn encode(text: &str) -> String {
+    utf8_percent_encode(text, SEGMENT).to_string()
+}
+
+/// A decoded path as it is sent, or stands by itself in a document.
+pub(super) fn encode_relative(text: &str) -> String {
+    let first = text.find('/').unwrap_or(text.len());
+    let (first, rest) = text.split_at_checked(first).unwrap_or((text, ""));
     format!(
         "{}{}",
         utf8_percent_encode(first, FIRST_SEGMENT),
-        utf8_percent_encode(rest, SEGMENT)
+        encode(rest)
     )
 }
 
 /// A value for a path that is matched as it was sent: a slash in it is no
 /// separator.
 pub(super) fn encode_raw(value: &str) -> String {
-    const VALUE: &AsciiSet = &FIRST_SEGMENT.add(b'/');
+    const VALUE: &AsciiSet = &SEGMENT.add(b'/');
     // `.` alone would be a dot segment in any spelling, see `is_unsafe`.
     utf8_percent_encode(value, VALUE).to_string()
 }

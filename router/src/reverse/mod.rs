@@ -2,10 +2,11 @@
 
 use std::borrow::Cow;
 
+use percent_encoding::percent_decode_str;
 use regex_syntax::hir::Hir;
 
-use self::encode::{can_be_sent, encode, encode_raw};
-use self::shape::Piece;
+use self::encode::{can_be_sent, encode, encode_raw, encode_relative};
+use self::search::{Goal, Piece, Search};
 use crate::engine::Words;
 use crate::entry::Entry;
 use crate::error::UrlForError;
@@ -15,14 +16,15 @@ mod args;
 #[cfg(feature = "service")]
 mod distance;
 mod encode;
-mod shape;
+mod form;
+mod search;
 mod written;
 
 pub use args::{Arg, ArgList, ArgValue, IntoArgs};
 #[cfg(feature = "service")]
 pub(crate) use distance::distance;
 pub(crate) use encode::is_unsafe;
-pub(crate) use shape::{Shape, ends_openly};
+pub(crate) use form::Form;
 
 /// The routes among which a URL has to find its own again.
 pub(crate) trait Routes {
@@ -34,15 +36,52 @@ pub(crate) trait Routes {
 /// What the map will be asked with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Mode {
-    /// The decoded path.
-    Decoded,
-    /// The path as it was sent; the groups are decoded.
+    /// The decoded path, which may stand by itself: its first segment must not look like a scheme.
+    Relative,
+    /// The decoded path, behind a slash.
     #[cfg_attr(
         not(feature = "service"),
-        expect(dead_code, reason = "only the service has raw paths")
+        expect(dead_code, reason = "for the service")
+    )]
+    Rooted,
+    /// The path as it was sent, behind a slash; the groups are decoded.
+    #[cfg_attr(
+        not(feature = "service"),
+        expect(dead_code, reason = "for the service")
     )]
     Raw,
 }
+
+impl Mode {
+    /// A value in the text that the map is asked with.
+    fn written(self, value: &str) -> Cow<'_, str> {
+        match self {
+            Self::Relative | Self::Rooted => Cow::Borrowed(value),
+            Self::Raw => Cow::Owned(encode_raw(value)),
+        }
+    }
+
+    /// That text as it is sent.
+    fn sent(self, text: &str) -> String {
+        match self {
+            Self::Relative => encode_relative(text),
+            Self::Rooted => encode(text),
+            Self::Raw => text.to_owned(),
+        }
+    }
+
+    /// A group of that text as the value that it was.
+    fn read(self, group: &str) -> Option<Cow<'_, str>> {
+        match self {
+            Self::Relative | Self::Rooted => Some(Cow::Borrowed(group)),
+            Self::Raw => percent_decode_str(group).decode_utf8().ok(),
+        }
+    }
+}
+
+/// Ways to write one URL that are tried before it is given up: more fit the arguments only where
+/// nothing tells which argument is whose.
+const MOST_TRIES: usize = 256;
 
 /// The encoded path to a route.
 pub(crate) fn reverse(
@@ -56,29 +95,52 @@ pub(crate) fn reverse(
             name: id.to_string(),
         });
     };
-    let by_group = assign(entry, args)?;
-    let mut first_error = None;
-    for shape in entry.shapes() {
-        let Some(values) = values(shape, &by_group, args) else {
-            continue;
-        };
-        match attempt(routes, id, entry, shape, &values, mode) {
-            Ok(encoded) => return Ok(encoded),
-            Err(error) => {
-                first_error.get_or_insert(error);
+    let named = named(entry, args)?;
+    let goal = match &named {
+        Some(named) => Goal::Named(named),
+        None => Goal::Count(args.0.len()),
+    };
+    let mut search = Search::new(entry.form(), goal);
+    let mut first = None;
+    for _ in 0..MOST_TRIES {
+        if !search.advance() {
+            break;
+        }
+        let values = values(&search.groups, named.as_deref(), args);
+        for nicest in [true, false] {
+            let url = Url {
+                entry,
+                text: write(&search.pieces, &values, nicest, mode),
+                values: values.clone(),
+                mode,
+            };
+            if let Some(sent) = url.leads_to(routes, id) {
+                return Ok(sent);
+            }
+            if nicest {
+                first.get_or_insert(url);
+            }
+            // There is but one way to write text and groups.
+            if !search
+                .pieces
+                .iter()
+                .any(|piece| matches!(piece, Piece::Char(..)))
+            {
+                break;
             }
         }
     }
-    Err(first_error.unwrap_or_else(|| no_shape(entry, &by_group, args)))
+    Err(match first {
+        Some(url) => url.error(routes, id),
+        None => no_form(entry, named.as_deref(), args),
+    })
 }
 
-/// Arguments by group; those by position stay as they are.
-enum Assigned<'a> {
-    Positional,
-    Named(Vec<Option<&'a str>>),
-}
-
-fn assign<'a>(entry: &Entry, args: &'a ArgList) -> Result<Assigned<'a>, UrlForError> {
+/// Arguments by group; `None` if they have no names.
+fn named<'a>(
+    entry: &Entry,
+    args: &'a ArgList,
+) -> Result<Option<Vec<Option<&'a str>>>, UrlForError> {
     let pattern = &entry.pattern;
     let source = || pattern.source.to_string();
     let mut named = vec![None; pattern.groups.len()];
@@ -102,77 +164,46 @@ fn assign<'a>(entry: &Entry, args: &'a ArgList) -> Result<Assigned<'a>, UrlForEr
             });
         }
     }
-    if !any {
-        let takes = entry
-            .shapes()
-            .iter()
-            .map(|shape| shape.groups().count())
-            .max()
-            .unwrap_or(0);
-        if args.0.len() > takes {
-            return Err(UrlForError::Extra {
-                pattern: source(),
-                takes,
-                given: args.0.len(),
-            });
-        }
-        return Ok(Assigned::Positional);
+    let takes = entry.form().most.min(pattern.groups.len());
+    if !any && args.0.len() > takes {
+        return Err(UrlForError::Extra {
+            pattern: source(),
+            takes,
+            given: args.0.len(),
+        });
     }
-    Ok(Assigned::Named(named))
+    Ok(any.then_some(named))
 }
 
-/// The values of a shape's groups in its order; `None` if it does not take
-/// exactly the arguments that there are.
+/// The values of groups that are written, in their order.
 fn values<'a>(
-    shape: &Shape,
-    assigned: &Assigned<'a>,
+    groups: &[usize],
+    named: Option<&[Option<&'a str>]>,
     args: &'a ArgList,
-) -> Option<Vec<(usize, &'a str)>> {
-    let mut groups: Vec<usize> = Vec::new();
-    for group in shape.groups() {
-        // A repeated group is one argument.
-        if !groups.contains(&group) {
-            groups.push(group);
-        }
-    }
-    match assigned {
-        Assigned::Positional => (groups.len() == args.0.len()).then(|| {
-            groups
-                .into_iter()
-                .zip(args.0.iter().map(|(_, value)| &**value))
-                .collect()
-        }),
-        Assigned::Named(named) => {
-            if groups.len() != named.iter().flatten().count() {
-                return None;
-            }
-            groups
-                .into_iter()
-                .map(|group| Some((group, (*named.get(group)?)?)))
-                .collect()
-        }
-    }
+) -> Vec<(usize, &'a str)> {
+    let value = |(place, &group): (usize, &usize)| {
+        let value = match named {
+            Some(named) => *named.get(group)?,
+            None => args.0.get(place).map(|(_, value)| &**value),
+        };
+        Some((group, value?))
+    };
+    groups.iter().enumerate().filter_map(value).collect()
 }
 
-fn no_shape(entry: &Entry, assigned: &Assigned<'_>, args: &ArgList) -> UrlForError {
+fn no_form(entry: &Entry, named: Option<&[Option<&str>]>, args: &ArgList) -> UrlForError {
     let pattern = entry.pattern.source.to_string();
-    let given = |group: usize| match assigned {
-        Assigned::Positional => group < args.0.len(),
-        Assigned::Named(named) => named.get(group).copied().flatten().is_some(),
+    let is_given = |group: usize| match named {
+        None => group < args.0.len(),
+        Some(named) => named.get(group).is_some_and(Option::is_some),
     };
-    // The group that every form needs and that has nothing.
-    let needed = entry.shapes().iter().map(|shape| {
-        shape
-            .groups()
-            .filter(|&group| !given(group))
-            .collect::<Vec<_>>()
-    });
-    match needed.min_by_key(Vec::len).as_deref() {
-        Some([group, ..]) => UrlForError::Missing {
+    // A group that every form needs and that has nothing.
+    match entry.form().lacks(&is_given).first() {
+        Some(&group) => UrlForError::Missing {
             pattern,
-            group: group_name(entry, *group),
+            group: group_name(entry, group),
         },
-        _ => UrlForError::NoSuchForm { pattern },
+        None => UrlForError::NoSuchForm { pattern },
     }
 }
 
@@ -185,108 +216,100 @@ fn group_name(entry: &Entry, group: usize) -> String {
         .map_or_else(|| group.to_string(), Into::into)
 }
 
-fn attempt(
-    routes: &dyn Routes,
-    id: u32,
-    entry: &Entry,
-    shape: &Shape,
-    values: &[(usize, &str)],
+/// A path that may be a URL of a route.
+struct Url<'a> {
+    entry: &'a Entry,
+    /// What the map will be asked with.
+    text: String,
+    /// Each group that is written, and what with.
+    values: Vec<(usize, &'a str)>,
     mode: Mode,
-) -> Result<String, UrlForError> {
-    let source = || entry.pattern.source.to_string();
-    let text = write(shape, values, mode);
-    let encoded = match mode {
-        Mode::Decoded => encode(&text),
-        Mode::Raw => text.clone(),
-    };
-    let decoded = || {
-        percent_encoding::percent_decode_str(&encoded)
-            .decode_utf8_lossy()
-            .into_owned()
-    };
-    // Behind a slash that is put in front, one that an argument brought names another host.
-    let foreign_slash = encoded.starts_with('/') && !entry.pattern.match_begins_with_slash();
-    if foreign_slash || is_unsafe(&encoded) || !can_be_sent(&encoded) {
-        return Err(UrlForError::Unsafe { url: decoded() });
+}
+
+impl Url<'_> {
+    /// The path as it is sent, if it leads to the route and to the values.
+    fn leads_to(&self, routes: &dyn Routes, id: u32) -> Option<String> {
+        let sent = self.mode.sent(&self.text);
+        let leads = self.arrives(&sent) && routes.find(&self.text) == Some(id) && self.reads_back();
+        leads.then_some(sent)
     }
-    let won = routes.find(&text);
-    if won == Some(id) && reads_back(entry, &text, values, mode) {
-        return Ok(encoded);
+
+    /// Whether it comes to where it is meant to go, and as it is written.
+    fn arrives(&self, sent: &str) -> bool {
+        // Behind a slash that is put in front, one that an argument brought names another host.
+        let foreign_slash = sent.starts_with('/') && !self.entry.pattern.match_begins_with_slash();
+        !foreign_slash && !is_unsafe(sent) && can_be_sent(sent)
     }
-    // It did not work: find out why.
-    for &(group, value) in values {
+
+    /// Why it does not lead to the route.
+    fn error(&self, routes: &dyn Routes, id: u32) -> UrlForError {
+        let entry = self.entry;
+        let source = || entry.pattern.source.to_string();
+        let sent = self.mode.sent(&self.text);
+        let url = percent_decode_str(&sent).decode_utf8_lossy().into_owned();
+        if !self.arrives(&sent) {
+            return UrlForError::Unsafe { url };
+        }
         let hir = entry.pattern.hir();
-        let Some(hir) = pattern::group(&hir, group as u32 + 1) else {
-            continue;
-        };
-        let in_path = match mode {
-            Mode::Decoded => Cow::Borrowed(value),
-            Mode::Raw => Cow::Owned(encode_raw(value)),
-        };
-        if !fits(hir, &in_path) {
-            return Err(UrlForError::Unfit {
+        for &(group, value) in &self.values {
+            let Some(hir) = pattern::group(&hir, group as u32 + 1) else {
+                continue;
+            };
+            if !fits(hir, &self.mode.written(value)) {
+                return UrlForError::Unfit {
+                    pattern: source(),
+                    group: group_name(entry, group),
+                    expects: written::group_text(&entry.pattern.source, hir, group as u32 + 1),
+                    value: value.into(),
+                };
+            }
+        }
+        let other = routes.find(&self.text).filter(|won| *won != id);
+        match other.and_then(|other| routes.entry(other)) {
+            // To read back takes for granted that the pattern matches.
+            Some(other) if entry.is_match(&self.text) && self.reads_back() => {
+                UrlForError::Shadowed {
+                    pattern: source(),
+                    by: other.pattern.source.to_string(),
+                    url,
+                }
+            }
+            _ => UrlForError::Ambiguous {
                 pattern: source(),
-                group: group_name(entry, group),
-                expects: written::group_text(&entry.pattern.source, hir, group as u32 + 1),
-                value: value.into(),
-            });
+                url,
+            },
         }
     }
-    match won.and_then(|won| routes.entry(won)) {
-        // To read back takes for granted that the pattern matches.
-        Some(other)
-            if won != Some(id)
-                && entry.is_match(&text)
-                && reads_back(entry, &text, values, mode) =>
-        {
-            Err(UrlForError::Shadowed {
-                pattern: source(),
-                by: other.pattern.source.to_string(),
-                url: decoded(),
-            })
-        }
-        _ => Err(UrlForError::Ambiguous {
-            pattern: source(),
-            url: decoded(),
-        }),
+
+    fn reads_back(&self) -> bool {
+        let args = self.entry.args(&self.text, Words::new(&self.text));
+        let given = |group| self.values.iter().find(|(own, _)| *own == group);
+        (0..args.len()).all(|group| match (given(group), args.get(group)) {
+            (Some(_), None) => false,
+            (Some((_, value)), Some(found)) => {
+                self.mode.read(found).is_some_and(|found| found == *value)
+            }
+            (None, None) => true,
+            // A group without an argument takes part only inside of one with one.
+            (None, Some(_)) => is_inside(&self.entry.pattern.hir(), group, &self.values),
+        })
     }
 }
 
 /// The text that the map is asked with.
-fn write(shape: &Shape, values: &[(usize, &str)], mode: Mode) -> String {
+fn write(pieces: &[Piece<'_>], values: &[(usize, &str)], nicest: bool, mode: Mode) -> String {
     let mut text = String::new();
-    for piece in &shape.pieces {
+    for piece in pieces {
         match piece {
             Piece::Text(literal) => text.push_str(literal),
+            Piece::Char(nice, other) => text.push(if nicest { *nice } else { *other }),
             Piece::Group(group) => {
-                let value = values
-                    .iter()
-                    .find(|(own, _)| own == group)
-                    .map_or("", |&(_, value)| value);
-                match mode {
-                    Mode::Decoded => text.push_str(value),
-                    Mode::Raw => text.push_str(&encode_raw(value)),
-                }
+                let value = values.iter().find(|(own, _)| own == group);
+                text.push_str(&mode.written(value.map_or("", |&(_, value)| value)));
             }
         }
     }
     text
-}
-
-fn reads_back(entry: &Entry, text: &str, values: &[(usize, &str)], mode: Mode) -> bool {
-    let args = entry.args(text, Words::new(text));
-    let same = |found: Option<&str>, value: &str| match (mode, found) {
-        (_, None) => false,
-        (Mode::Decoded, Some(found)) => found == value,
-        (Mode::Raw, Some(found)) => percent_encoding::percent_decode_str(found)
-            .decode_utf8()
-            .is_ok_and(|found| found == value),
-    };
-    (0..args.len()).all(|group| match values.iter().find(|(own, _)| *own == group) {
-        Some((_, value)) => same(args.get(group), value),
-        // A group without an argument takes part only inside of one with one.
-        None => args.get(group).is_none() || is_inside(&entry.pattern.hir(), group, values),
-    })
 }
 
 fn is_inside(hir: &Hir, group: usize, values: &[(usize, &str)]) -> bool {

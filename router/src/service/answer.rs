@@ -63,6 +63,6 @@ pub(crate) fn own_response(outcome: &Outcome<'_>) -> Response<Bytes> {
             StatusCode::BAD_REQUEST,
             "Bad Request: the path is not UTF-8\n",
         ),
-        Outcome::Miss(_) | Outcome::Route(_) | Outcome::Mount { .. } => not_found(),
+        Outcome::Miss { .. } | Outcome::Route(_) | Outcome::Mount { .. } => not_found(),
     }
 }

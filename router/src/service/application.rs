@@ -8,7 +8,7 @@ use super::answer::{Unrouted, own_response, unrouted};
 use super::future::without_body;
 use super::plain::not_found;
 use super::resolve::Outcome;
-use super::url_args::UrlArgs;
+use super::url_args::{Outside, UrlArgs};
 
 /// Functions as endpoints, without a runtime and without a thread in between:
 /// the router runs where it is called. `into_service()` makes one tower service
@@ -43,12 +43,10 @@ impl<A: Application> Router<A> {
         let outcome = self
             .shared
             .resolve(environ.method(), host.as_deref(), &path, query);
-        let outer = UrlArgs::of_mount(environ.extensions());
+        let outside = Outside::new(environ.extensions(), environ.raw_script_name());
         match outcome {
             Outcome::Route(found) => {
-                let args =
-                    UrlArgs::new(&self.shared, &found, None, environ.raw_script_name(), outer);
-                let Some(args) = args else {
+                let Some(args) = UrlArgs::new(&self.shared, &found, None, &outside) else {
                     return Ok(own(&Outcome::BadPath));
                 };
                 environ.insert(args);
@@ -58,13 +56,7 @@ impl<A: Application> Router<A> {
                 }
             }
             Outcome::Mount { index, section, .. } => {
-                let args = UrlArgs::mounted(
-                    &self.shared,
-                    index,
-                    section,
-                    environ.raw_script_name(),
-                    outer,
-                );
+                let args = UrlArgs::mounted(&self.shared, index, section, &outside);
                 let (Some(endpoint), Some(mount)) =
                     (self.mount_endpoint(index), self.shared.mounts.get(index))
                 else {
@@ -74,9 +66,13 @@ impl<A: Application> Router<A> {
                 environ.shift_prefix(&mount.prefix);
                 endpoint.respond(environ)
             }
-            Outcome::Miss(fallback) => {
+            Outcome::Miss { fallback, section } => {
                 match fallback.and_then(|index| self.fallback_endpoint(index)) {
-                    Some(endpoint) => endpoint.respond(environ),
+                    Some(endpoint) => {
+                        let args = UrlArgs::fallback(&self.shared, section, &outside);
+                        environ.insert(args);
+                        endpoint.respond(environ)
+                    }
                     None => {
                         let parts = || environ.parts().clone();
                         let unrouted = unrouted(&self.shared, environ.method(), &path, parts);

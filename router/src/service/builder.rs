@@ -483,7 +483,7 @@ impl<S> RouterBuilder<S> {
             endpoints.push(service);
         }
         let mut sections = (0..=self.hosts.len())
-            .map(|section| build_section(section, &infos, &mut left))
+            .map(|section| build_section(section, &infos, &mut left, &checked.room))
             .collect::<Result<Box<[Section]>, _>>()?;
         if self.deny_shadowed {
             for (own, section) in sections.iter().enumerate() {

@@ -124,7 +124,10 @@ pub(crate) enum Outcome<'p> {
     /// The decoded path is not UTF-8.
     BadPath,
     /// To the fallback of this number, if there is one.
-    Miss(Option<usize>),
+    Miss {
+        fallback: Option<usize>,
+        section: usize,
+    },
 }
 
 /// Why patterns are not asked.
@@ -191,21 +194,21 @@ impl Shared {
         let limited = self.limited(section);
         // `*` and the authority form of CONNECT are no paths.
         if !path.starts_with('/') {
-            return Outcome::Miss(self.fallback(limited));
+            return self.miss(section);
         }
         let spelling = Spelling::of(path);
         let (text, words) = match self.read(path, spelling) {
             Ok(read) => read,
             Err(Unread::NotUtf8) => return Outcome::BadPath,
             Err(Unread::DotSegment | Unread::EncodedSlash) => {
-                return Outcome::Miss(self.fallback(limited));
+                return self.miss(section);
             }
         };
         let in_limited = limited.and_then(|limited| limited.find(method, &text, words));
         let found = in_limited.or_else(|| self.sections.first()?.find(method, &text, words));
         match found {
-            None => self.missed(method, limited, &text, path, query),
-            Some(_) if self.redirects(spelling) => self.to_canonical(limited, spelling, query),
+            None => self.missed(method, section, &text, path, query),
+            Some(_) if self.redirects(spelling) => self.to_canonical(section, spelling, query),
             Some(id) => Outcome::Route(Found {
                 id,
                 text,
@@ -220,11 +223,12 @@ impl Shared {
     fn missed<'p>(
         &self,
         method: &Method,
-        limited: Option<&Section>,
+        section: usize,
         text: &str,
         path: &str,
         query: Option<&str>,
     ) -> Outcome<'p> {
+        let limited = self.limited(section);
         let sections = || limited.into_iter().chain(self.sections.first());
         let mut methods = Vec::new();
         for section in sections() {
@@ -233,7 +237,7 @@ impl Shared {
         if !methods.is_empty() {
             let spelling = Spelling::of(path);
             if self.redirects(spelling) {
-                return self.to_canonical(limited, spelling, query);
+                return self.to_canonical(section, spelling, query);
             }
             if !methods.contains(&Method::OPTIONS) {
                 methods.push(Method::OPTIONS);
@@ -274,7 +278,7 @@ impl Shared {
             });
         target
             .and_then(|target| relative_reference(path, &target, query))
-            .map_or_else(|| Outcome::Miss(self.fallback(limited)), Outcome::Redirect)
+            .map_or_else(|| self.miss(section), Outcome::Redirect)
     }
 
     /// Whether a route that matches is asked for in another spelling than it should be.
@@ -287,13 +291,13 @@ impl Shared {
     #[cold]
     fn to_canonical<'p>(
         &self,
-        limited: Option<&Section>,
+        section: usize,
         spelling: Spelling<'_>,
         query: Option<&str>,
     ) -> Outcome<'p> {
         spelling
             .location(query)
-            .map_or_else(|| Outcome::Miss(self.fallback(limited)), Outcome::Redirect)
+            .map_or_else(|| self.miss(section), Outcome::Redirect)
     }
 
     /// The path with its other end, if the policy would rather have that.
@@ -390,9 +394,15 @@ impl Shared {
         limited.or_else(|| of(0))
     }
 
-    fn fallback(&self, host_section: Option<&Section>) -> Option<usize> {
-        let mut sections = host_section.into_iter().chain(self.sections.first());
-        sections.find_map(|section| section.fallback)
+    fn miss(&self, section: usize) -> Outcome<'static> {
+        let mut sections = self
+            .limited(section)
+            .into_iter()
+            .chain(self.sections.first());
+        Outcome::Miss {
+            fallback: sections.find_map(|section| section.fallback),
+            section,
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 
 use http::Method;
 use regex_syntax::hir::Hir;
@@ -9,7 +10,7 @@ use regex_syntax::hir::Hir;
 use super::resolve::{MethodMap, Mount, RouteInfo, Section};
 use super::settings::{EncodedSlashes, LeadingSlash, Settings};
 use crate::builder::{hirs, matcher};
-use crate::engine::{self, Limits, Matcher, Shadow};
+use crate::engine::{self, Limits, Matcher, Room, Shadow};
 use crate::error::BuildError;
 
 /// The automata of one section: one for each set of routes that some method has.
@@ -17,6 +18,7 @@ pub(super) fn build_section(
     section: usize,
     infos: &[RouteInfo],
     left: &mut Limits,
+    room: &Arc<Room>,
 ) -> Result<Section, BuildError> {
     let own: Vec<(u32, &RouteInfo)> = (0..)
         .zip(infos)
@@ -54,7 +56,7 @@ pub(super) fn build_section(
             .filter_map(|&id| infos.get(id as usize))
             .map(|info| &info.entry)
             .collect::<Vec<_>>();
-        let (matcher, _) = matcher(&entries, left)?;
+        let (matcher, _) = matcher(&entries, left, room)?;
         result.maps.push(MethodMap {
             matcher,
             ids: ids.clone().into(),
@@ -153,7 +155,7 @@ impl<'r> List<'r> {
             .collect();
         let mounts = mounts.iter().map(|(_, hir)| Cow::Borrowed(hir));
         let hirs: Vec<Cow<'_, Hir>> = mounts.chain(hirs(&routes)).collect();
-        let (_, unreached) = Matcher::new(&hirs, &mut limits).ok()?;
+        let (_, unreached) = Matcher::new(&hirs, &mut limits, &Arc::new(Room::new(0))).ok()?;
         Some(Self {
             ids,
             hirs,

@@ -16,7 +16,7 @@ use tower_service::Service;
 use super::answer::{Unrouted, own_response, unrouted};
 use super::plain::not_found;
 use super::resolve::{self, Outcome, Shared};
-use super::url_args::UrlArgs;
+use super::url_args::{Outside, UrlArgs};
 use super::url_for;
 use super::{ResponseFuture, RouterBody};
 use crate::error::UrlForError;
@@ -285,9 +285,12 @@ where
                 }
                 return ResponseFuture::own(not_found(), head);
             }
-            Outcome::Miss(fallback) => {
+            Outcome::Miss { fallback, section } => {
                 let fallback = fallback.and_then(|index| self.fallback_endpoint(index));
                 if let Some(service) = fallback.cloned() {
+                    let outside = Outside::new(request.extensions(), request.raw_script_name());
+                    let args = UrlArgs::fallback(&self.shared, section, &outside);
+                    request.extensions_mut().insert(args);
                     return ResponseFuture::call(service, request, head);
                 }
                 let (method, path) = (request.method(), request.uri().path());
@@ -303,14 +306,9 @@ where
         let Some(service) = self.route_endpoint(found.id).cloned() else {
             return ResponseFuture::own(not_found(), head);
         };
-        let outer = UrlArgs::of_mount(request.extensions());
-        let args = UrlArgs::new(
-            &self.shared,
-            &found,
-            request.uri().path_and_query(),
-            request.raw_script_name(),
-            outer,
-        );
+        let outside = Outside::new(request.extensions(), request.raw_script_name());
+        let path = request.uri().path_and_query();
+        let args = UrlArgs::new(&self.shared, &found, path, &outside);
         drop(found);
         let Some(args) = args else {
             return ResponseFuture::own(own_response(&Outcome::BadPath), head);
@@ -328,8 +326,8 @@ fn enter_mount<B>(
     rest: usize,
     section: usize,
 ) {
-    let outer = UrlArgs::of_mount(request.extensions());
-    let args = UrlArgs::mounted(shared, index, section, request.raw_script_name(), outer);
+    let outside = Outside::new(request.extensions(), request.raw_script_name());
+    let args = UrlArgs::mounted(shared, index, section, &outside);
     let uri = request.uri().clone();
     let recorded = ScriptName::join(request.raw_script_name(), request.raw_path_info());
     let recorded = recorded.unwrap_or_else(|_| ScriptName::record(&uri));

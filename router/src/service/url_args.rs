@@ -6,11 +6,12 @@ use std::sync::Arc;
 
 use gateway_core::Environ;
 use http::uri::PathAndQuery;
-use http::{Extensions, Request};
+use http::{Extensions, Method, Request};
 use percent_encoding::percent_decode_str;
 
-use super::resolve::{Found, Shared};
-use super::url_for::{behind, path_for, taken_by_mount};
+use super::resolve::{Found, Outcome, Shared};
+use super::text::Text;
+use super::url_for::{behind, path_for, taken_by_mount, taken_outside};
 use crate::capture::{Position, Slots};
 use crate::error::UrlForError;
 use crate::reverse::{ArgList, IntoArgs};
@@ -48,7 +49,8 @@ pub struct UrlArgs {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Place {
     Route(u32),
-    Mount(usize),
+    Mount(u32),
+    Fallback,
 }
 
 /// What lies in front of the path: hosts and mounts.
@@ -64,61 +66,70 @@ struct Above {
     script_name: Box<str>,
     /// What a router outside found.
     outer: Option<Arc<UrlArgs>>,
+    /// The pattern of all nests around, if this is the place of a mount in an axum program.
+    nests: Option<Box<str>>,
 }
 
-/// The text that groups are parts of.
-#[derive(Clone)]
-enum Text {
-    Short(Short),
-    /// The path of the request itself, without its first bytes.
-    Path(PathAndQuery, usize),
-    Own(Box<str>),
+/// What of a request is around a router.
+pub(crate) struct Outside<'r> {
+    extensions: &'r Extensions,
+    script_name: &'r str,
+    outer: Option<Arc<UrlArgs>>,
 }
 
-/// A copy of a short path. To clone the request's own would cost an allocation
-/// or a count that others write as well.
-#[derive(Clone)]
-struct Short {
-    len: u8,
-    bytes: [u8; SHORT],
-}
-
-/// No longer than what `Text` has to have room for anyway.
-const SHORT: usize = 46;
-
-impl Short {
-    fn new(text: &str) -> Option<Self> {
-        let mut bytes = [0; SHORT];
-        bytes
-            .get_mut(..text.len())?
-            .copy_from_slice(text.as_bytes());
-        Some(Self {
-            len: u8::try_from(text.len()).ok()?,
-            bytes,
-        })
-    }
-}
-
-impl Text {
-    /// `path` is the request's own, if `text` is the end of it.
-    fn of_path(text: &str, path: Option<&PathAndQuery>) -> Self {
-        match (Short::new(text), path) {
-            (Some(short), _) => Self::Short(short),
-            (None, Some(path)) => Self::Path(path.clone(), path.path().len() - text.len()),
-            (None, None) => Self::Own(text.into()),
+impl<'r> Outside<'r> {
+    /// `script_name` is raw.
+    pub(crate) fn new(extensions: &'r Extensions, script_name: &'r str) -> Self {
+        let outer = extensions
+            .get::<UrlArgs>()
+            .filter(|args| !matches!(args.place, Place::Route(_)));
+        Self {
+            extensions,
+            script_name,
+            outer: outer.cloned().map(Arc::new),
         }
     }
 
-    fn get(&self, start: usize, end: usize) -> Option<&str> {
-        match self {
-            Self::Short(Short { len, bytes }) => {
-                let bytes = bytes.get(..usize::from(*len))?.get(start..end)?;
-                std::str::from_utf8(bytes).ok()
+    /// The patterns of what is around, if a router of ours is.
+    fn pattern(&self) -> Option<String> {
+        let outer = self.outer.as_ref()?;
+        Some(format!("{}{}", outer.pattern(), self.between(outer)))
+    }
+
+    /// The part of that which belongs to mounts that are not ours.
+    fn between(&self, outer: &UrlArgs) -> Cow<'r, str> {
+        let taken = self.script_name.strip_prefix(outer.script_name());
+        let behind = taken.and_then(|taken| match outer.place {
+            Place::Mount(index) => {
+                let mount = outer.shared.mounts.get(index as usize)?;
+                taken.get(mount.prefix.matched_in(taken)?..)
             }
-            Self::Path(path, from) => path.path().get(*from..)?.get(start..end),
-            Self::Own(text) => text.get(start..end),
+            Place::Route(_) | Place::Fallback => Some(taken),
+        });
+        let Some(behind) = behind.filter(|behind| !behind.is_empty()) else {
+            return Cow::Borrowed("");
+        };
+        let above = outer.above.as_ref();
+        let before = above.and_then(|above| above.nests.as_deref());
+        let before = before.unwrap_or_default().trim_end_matches('/');
+        let nests = nests(self.extensions).and_then(|nests| nests.strip_prefix(before));
+        match nests.filter(|nests| !nests.is_empty()) {
+            Some(nests) => Cow::Borrowed(nests),
+            None => percent_decode_str(behind).decode_utf8_lossy(),
         }
     }
+}
+
+/// What axum calls the nests around.
+#[cfg(feature = "axum")]
+fn nests(extensions: &Extensions) -> Option<&str> {
+    let nests = extensions.get::<axum::extract::NestedPath>()?;
+    Some(nests.as_str())
+}
+
+#[cfg(not(feature = "axum"))]
+fn nests(_: &Extensions) -> Option<&str> {
+    None
 }
 
 impl UrlArgs {
@@ -127,8 +138,7 @@ impl UrlArgs {
         shared: &Arc<Shared>,
         found: &Found<'_>,
         path: Option<&PathAndQuery>,
-        script_name: &str,
-        outer: Option<Self>,
+        outside: &Outside<'_>,
     ) -> Option<Self> {
         let info = shared.routes.get(found.id as usize)?;
         let args = info.entry.args(&found.text, found.words);
@@ -156,26 +166,27 @@ impl UrlArgs {
             };
             (text, args.into_slots())
         };
-        let outer = outer.map(Arc::new);
-        if let Some(outer) = &outer {
+        if let Some(around) = outside.pattern().filter(|around| !around.is_empty()) {
             let pattern = &info.entry.pattern.source;
             let below = pattern.strip_prefix('^').unwrap_or(pattern);
             let below = below.strip_prefix('/').unwrap_or(below);
-            whole = Some(format!("{}/{below}", outer.pattern()).into());
+            whole = Some(format!("{around}/{below}").into());
         }
+        let plain = found.section == 0 && outside.script_name.is_empty() && outside.outer.is_none();
         Some(Self {
             shared: Arc::clone(shared),
             place: Place::Route(found.id),
             text,
             slots,
             groups: groups + host_groups as u32,
-            above: (found.section > 0 || !script_name.is_empty() || outer.is_some()).then(|| {
+            above: (!plain).then(|| {
                 Box::new(Above {
                     section: found.section,
                     host_groups,
                     whole,
-                    script_name: script_name.into(),
-                    outer,
+                    script_name: outside.script_name.into(),
+                    outer: outside.outer.clone(),
+                    nests: None,
                 })
             }),
         })
@@ -186,37 +197,44 @@ impl UrlArgs {
         shared: &Arc<Shared>,
         index: usize,
         section: usize,
-        script_name: &str,
-        outer: Option<Self>,
+        outside: &Outside<'_>,
     ) -> Self {
-        let outer = outer.map(Arc::new);
         let prefix = shared
             .mounts
             .get(index)
             .map_or("", |mount| mount.prefix.as_str());
-        let before = outer.as_ref().map_or("", |outer| outer.pattern());
+        let whole = format!("{}{prefix}", outside.pattern().unwrap_or_default());
+        Self::without_groups(shared, Place::Mount(index as u32), section, whole, outside)
+    }
+
+    /// What a fallback is told.
+    pub(crate) fn fallback(shared: &Arc<Shared>, section: usize, outside: &Outside<'_>) -> Self {
+        let whole = outside.pattern().unwrap_or_default();
+        Self::without_groups(shared, Place::Fallback, section, whole, outside)
+    }
+
+    fn without_groups(
+        shared: &Arc<Shared>,
+        place: Place,
+        section: usize,
+        whole: String,
+        outside: &Outside<'_>,
+    ) -> Self {
         Self {
             shared: Arc::clone(shared),
-            place: Place::Mount(index),
+            place,
             text: Text::Own("".into()),
             slots: Slots::Many([].into()),
             groups: 0,
             above: Some(Box::new(Above {
                 section,
                 host_groups: 0,
-                whole: Some(format!("{before}{prefix}").into()),
-                script_name: script_name.into(),
-                outer,
+                whole: Some(whole.into()),
+                script_name: outside.script_name.into(),
+                outer: outside.outer.clone(),
+                nests: nests(outside.extensions).map(Into::into),
             })),
         }
-    }
-
-    /// What a router outside said of its mount, if this is below one.
-    pub(crate) fn of_mount(extensions: &Extensions) -> Option<Self> {
-        extensions
-            .get::<Self>()
-            .filter(|args| matches!(args.place, Place::Mount(_)))
-            .cloned()
     }
 
     /// The number of groups, those that took no part included. Groups of a host
@@ -269,13 +287,16 @@ impl UrlArgs {
     fn info(&self) -> Option<&super::resolve::RouteInfo> {
         match self.place {
             Place::Route(id) => self.shared.routes.get(id as usize),
-            Place::Mount(_) => None,
+            Place::Mount(_) | Place::Fallback => None,
         }
     }
 
     /// The pattern of the route, as it was written: a label for metrics. Below
     /// mounts it is the whole pattern, prefixes in front; for a service that is
-    /// mounted itself, the prefix.
+    /// mounted itself, the prefix; for a fallback that of its router, nothing at the root.
+    ///
+    /// Of a router that is not ours, between two that are, it has the pattern of the nest where
+    /// axum tells it (feature `axum`), and else the part of the path that it took.
     pub fn pattern(&self) -> &str {
         match (
             self.above.as_ref().and_then(|above| above.whole.as_deref()),
@@ -321,7 +342,7 @@ impl UrlArgs {
     fn url_for_list(&self, name: &str, args: &ArgList) -> Result<String, UrlForError> {
         if self.shared.names.contains_key(name) {
             let path = path_for(&self.shared, self.section(), name, args)?;
-            self.comes_back(&path)?;
+            self.comes_back(name, &path)?;
             let prefix = format!("{}{}", self.external_prefix(), self.script_name());
             return behind(&prefix, &path);
         }
@@ -332,7 +353,7 @@ impl UrlArgs {
     }
 
     /// Whether what is asked for `path` below this router's mount comes to this router again.
-    fn comes_back(&self, path: &str) -> Result<(), UrlForError> {
+    fn comes_back(&self, name: &str, path: &str) -> Result<(), UrlForError> {
         let Some(outer) = self.outer() else {
             return Ok(());
         };
@@ -341,13 +362,14 @@ impl UrlArgs {
             return Ok(());
         };
         let path = format!("{between}{path}");
-        let Place::Mount(own) = outer.place else {
-            return Ok(());
-        };
-        match outer.shared.mounted(outer.section(), &path) {
-            Some((other, _)) if other != own => Err(taken_by_mount(&outer.shared, other, &path)),
-            _ => outer.comes_back(&path),
+        let shared = &outer.shared;
+        match shared.resolve_in(outer.section(), None, &Method::GET, &path, None) {
+            Outcome::Mount { index, .. } if outer.place == Place::Mount(index as u32) => {}
+            Outcome::Miss { .. } if outer.place == Place::Fallback => {}
+            Outcome::Mount { index, .. } => return Err(taken_by_mount(shared, index, &path)),
+            _ => return Err(taken_outside(name, &path)),
         }
+        outer.comes_back(name, &path)
     }
 
     fn script_name(&self) -> &str {

@@ -32,7 +32,7 @@ pub(crate) fn path_for(
     let mode = if shared.settings.raw {
         Mode::Raw
     } else {
-        Mode::Decoded
+        Mode::Rooted
     };
     let path = reverse::reverse(&among, id, args, mode)?;
     let slash = if shared.settings.leading == LeadingSlash::Keep {
@@ -41,7 +41,7 @@ pub(crate) fn path_for(
         "/"
     };
     let text = match mode {
-        Mode::Decoded => percent_decode_str(&path).decode_utf8_lossy().into_owned(),
+        Mode::Relative | Mode::Rooted => percent_decode_str(&path).decode_utf8_lossy().into_owned(),
         Mode::Raw => path.clone(),
     };
     let path = format!("{slash}{path}");
@@ -76,6 +76,15 @@ pub(crate) fn taken_by_mount(shared: &Shared, mount: usize, path: &str) -> UrlFo
     let prefix = shared.mounts.get(mount).map(|mount| &mount.prefix);
     UrlForError::Mounted {
         mount: prefix.map(ToString::to_string).unwrap_or_default(),
+        url: percent_decode_str(path).decode_utf8_lossy().into_owned(),
+    }
+}
+
+/// A route of a router outside would be asked for the path.
+pub(crate) fn taken_outside(name: &str, path: &str) -> UrlForError {
+    UrlForError::Shadowed {
+        pattern: name.to_owned(),
+        by: "a route of the router outside".to_owned(),
         url: percent_decode_str(path).decode_utf8_lossy().into_owned(),
     }
 }

@@ -1,5 +1,6 @@
 //! Groups as types of the caller's.
 
+use std::collections::HashMap;
 use std::convert::Infallible;
 
 use gateway_core::Error;
@@ -137,4 +138,97 @@ fn another_status_for_arguments_that_do_not_fit_is_a_choice() {
         response.into_body().into_inner().unwrap(),
         "400 Bad Request"
     );
+}
+
+#[derive(Debug, Default, Deserialize, PartialEq)]
+struct Page {
+    #[serde(default)]
+    page: u32,
+    #[serde(default = "ten")]
+    size: u32,
+    order: Option<Order>,
+}
+
+fn ten() -> u32 {
+    10
+}
+
+#[test]
+fn a_default_stands_in_for_a_group_that_took_no_part() {
+    let pattern = r"^list(?:/(?<page>\d+))?(?:-(?<size>\d+))?(?:\.(?<order>asc|desc))?$";
+    let page = |page, size, order| Page { page, size, order };
+    for (path, expected) in [
+        ("/list", page(0, 10, None)),
+        ("/list/3", page(3, 10, None)),
+        ("/list-5.asc", page(0, 5, Some(Order::Asc))),
+    ] {
+        assert_eq!(parsed::<Page>(pattern, path).unwrap(), expected, "{path}");
+    }
+    // A map has a key for each group.
+    let map = parsed::<HashMap<String, Option<String>>>(pattern, "/list/3").unwrap();
+    assert_eq!(
+        (map.len(), map["page"].as_deref(), &map["size"]),
+        (3, Some("3"), &None)
+    );
+}
+
+#[test]
+fn what_no_url_fits_is_a_mistake_of_the_program() {
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Strict {
+        #[serde(rename = "page")]
+        _page: u32,
+    }
+    #[derive(Debug, Deserialize)]
+    struct List {
+        #[serde(rename = "page")]
+        _page: Vec<u32>,
+    }
+    fn status<T: for<'de> Deserialize<'de> + std::fmt::Debug>(pattern: &str, path: &str) -> u16 {
+        let error = parsed::<T>(pattern, path).unwrap_err();
+        let cause = error.cause().downcast_ref::<ParseError>().unwrap();
+        assert_eq!(cause.is_mistake(), error.status() == 500, "{error}");
+        error.status().as_u16()
+    }
+    for (status, expected, what) in [
+        (status::<(u8, u8)>("^(.)$", "/1"), 500, "too few groups"),
+        (status::<(u8, u8)>("^(.)(.)(.)$", "/123"), 500, "too many"),
+        (status::<u8>("^(.)(.)$", "/12"), 500, "one of two"),
+        (status::<u8>("^x$", "/x"), 500, "one of none"),
+        (
+            status::<Article>("^(.)(.)$", "/12"),
+            500,
+            "groups without names",
+        ),
+        (
+            status::<Article>(r"^(?<year>\d+)$", "/1"),
+            500,
+            "a group that is not there",
+        ),
+        (
+            status::<Strict>("^(?<page>.)(?<x>.)$", "/12"),
+            500,
+            "a group too many",
+        ),
+        (
+            status::<List>("^(?<page>.)$", "/1"),
+            500,
+            "a list from a text",
+        ),
+        (
+            status::<Article>(r"^(?<year>\d+)(?<slug>x)?$", "/1"),
+            404,
+            "a group that took no part",
+        ),
+        (
+            status::<(u8, u8)>("^(.)(.)?$", "/1"),
+            404,
+            "the same by its place",
+        ),
+        (status::<(u8, u8)>("^(.)(.)$", "/1x"), 404, "a value"),
+        (status::<Order>("^(.*)$", "/up"), 404, "a word"),
+    ] {
+        assert_eq!(status, expected, "{what}");
+    }
 }

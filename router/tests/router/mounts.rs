@@ -1,10 +1,12 @@
 //! Services below a prefix, ours and axum's, and ours below axum.
 
+use std::convert::Infallible;
+
 use gateway_core::testing::Client;
 use gateway_core::{Environ, Reply};
-use http::Request;
+use http::{Request, Response};
 use router::{BoxRouter, BuildError, RequestUrlArgs, Router};
-use tower::ServiceExt;
+use tower::{ServiceExt, service_fn};
 
 use crate::{Echo, build, echo, get};
 
@@ -108,4 +110,44 @@ async fn an_axum_router_works_below_a_mount() {
     let response = router.oneshot(request).await.unwrap();
     let body = axum::body::Body::new(response.into_body());
     assert_eq!(axum::body::to_bytes(body, 1000).await.unwrap(), "7");
+}
+
+#[tokio::test]
+async fn the_pattern_below_an_axum_nest_between_two_routers_has_the_nest() {
+    let label = service_fn(async |request: Request<axum::body::Body>| {
+        let pattern = request.url_args().unwrap().pattern().to_owned();
+        Ok::<_, Infallible>(Response::new(axum::body::Body::from(pattern)))
+    });
+    let inner: BoxRouter<axum::body::Body> = BoxRouter::builder()
+        .get("^x/(?<id>[0-9]+)$", label)
+        .fallback(label)
+        .build()
+        .unwrap();
+    let nests = axum::Router::new()
+        .nest_service("/a/b", inner.clone())
+        .nest_service("/u/{name}", inner);
+    let ours: BoxRouter<axum::body::Body> =
+        BoxRouter::builder().mount("/m", nests).build().unwrap();
+    let app = axum::Router::new().nest_service("/outer", ours);
+    // What axum calls the nest is known by its extension only with the feature.
+    let named = if cfg!(feature = "axum") {
+        "{name}"
+    } else {
+        "J ü"
+    };
+    for (path, pattern) in [
+        ("/outer/m/a/b/x/1", "/m/a/b/x/(?<id>[0-9]+)$".to_owned()),
+        ("/outer/m/a/b/none", "/m/a/b".to_owned()),
+        (
+            "/outer/m/u/J%20%C3%BC/x/1",
+            format!("/m/u/{named}/x/(?<id>[0-9]+)$"),
+        ),
+    ] {
+        let request = Request::get(path).body(axum::body::Body::empty()).unwrap();
+        let response = app.clone().oneshot(request).await.unwrap();
+        let bytes = axum::body::to_bytes(axum::body::Body::new(response.into_body()), 1000)
+            .await
+            .unwrap();
+        assert_eq!(std::str::from_utf8(&bytes).unwrap(), pattern, "{path}");
+    }
 }

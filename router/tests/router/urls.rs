@@ -3,9 +3,9 @@
 use std::convert::Infallible;
 
 use gateway_core::testing::Client;
-use gateway_core::{Arrival, Body, RequestExt};
+use gateway_core::{Arrival, Body, Environ, Reply, RequestExt};
 use http::{Method, Request, Response};
-use router::{BoxRouter, RequestUrlArgs, UrlForError};
+use router::{BoxRouter, RequestUrlArgs, Router, UrlForError, UrlMap};
 use tower::{Service, ServiceExt, service_fn};
 
 use crate::{Echo, build, echo, futures_executor};
@@ -22,6 +22,19 @@ fn tell(request: &Request<Body>) -> String {
             .url_for("page", [("id", 7)])
             .unwrap_or_else(|error| error.to_string()),
     )
+}
+
+fn telling_own()
+-> impl Service<Request<Body>, Response = Response<Body>, Error = Infallible, Future: Send>
++ Clone
++ Send
++ Sync {
+    service_fn(async |request: Request<Body>| {
+        let args = request.url_args().unwrap();
+        let urls = ["own", "top"].map(|word| args.url_for("own", [word]));
+        let texts = urls.map(|url| url.unwrap_or_else(|error| error.to_string()));
+        Ok::<_, Infallible>(Response::new(Body::from(texts.join("; "))))
+    })
 }
 
 fn telling()
@@ -303,5 +316,94 @@ fn a_url_for_a_route_of_other_hosts_is_not_made() {
     assert_eq!(
         at("www.x", "/both"),
         r"`^secret$` is a route for the hosts of `^admin\.` alone; /open; /both"
+    );
+}
+
+#[test]
+fn a_colon_is_written_as_it_is_behind_a_slash() {
+    for raw in [false, true] {
+        let builder = if raw { echo().raw_paths() } else { echo() };
+        let router = build(builder.name("page").get("^(.+)$", Echo("x")));
+        assert_eq!(
+            router.url_for("page", ["Talk:Main"]).unwrap(),
+            "/Talk:Main",
+            "{raw}"
+        );
+    }
+    // By itself it would end a scheme.
+    let map = UrlMap::builder()
+        .named("page", "^(.+)$", ())
+        .build()
+        .unwrap();
+    assert_eq!(map.url_for("page", ["Talk:Main"]).unwrap(), "Talk%3AMain");
+}
+
+#[test]
+fn a_fallback_knows_where_it_is_and_makes_urls() {
+    let site = || {
+        BoxRouter::builder()
+            .name("page")
+            .get("^page/(?<id>[0-9]+)$", telling())
+            .fallback(telling())
+            .build()
+            .unwrap()
+    };
+    let alone: BoxRouter = site();
+    Client::of_service(alone)
+        .get("/none")
+        .send()
+        .assert_text("pattern= name=- script= url=/page/7");
+    let outer: BoxRouter = BoxRouter::builder()
+        .mount("/in", site())
+        .name("page")
+        .get("^outer/(?<id>[0-9]+)$", telling())
+        .build()
+        .unwrap();
+    Client::of_service(outer)
+        .get("/in/none")
+        .send()
+        .assert_text("pattern=/in name=- script=/in url=/in/page/7");
+    let application = Router::<fn(&mut Environ) -> Reply>::builder()
+        .name("home")
+        .get("^home$", |_| Reply::text(""))
+        .fallback(|environ| {
+            let args = environ.url_args().unwrap();
+            Reply::text(format!(
+                "{} {}",
+                args.len(),
+                args.url_for("home", ()).unwrap()
+            ))
+        })
+        .build()
+        .unwrap();
+    Client::new(application)
+        .get("/none")
+        .send()
+        .assert_text("0 /home");
+}
+
+#[test]
+fn a_router_behind_the_routes_of_another_knows_the_names_of_that() {
+    let inner: BoxRouter = BoxRouter::builder()
+        .get("^inner$", telling())
+        .name("own")
+        .get("^(top|own)$", telling_own())
+        .build()
+        .unwrap();
+    let outer: BoxRouter = BoxRouter::builder()
+        .mount("/m", Echo("mount"))
+        .name("page")
+        .get("^page/(?<id>[0-9]+)$", telling())
+        .get("^top$", telling())
+        .fallback(inner)
+        .build()
+        .unwrap();
+    let client = Client::of_service(outer);
+    client
+        .get("/inner")
+        .send()
+        .assert_text("pattern=^inner$ name=- script= url=/page/7");
+    client.get("/own").send().assert_text(
+        "/own; `/top`, made from `own`, would be taken by `a route of the router outside`",
     );
 }

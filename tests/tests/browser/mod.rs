@@ -29,6 +29,11 @@ pub(crate) struct Browser {
 
 impl Browser {
     pub(crate) async fn start() -> Self {
+        Self::start_with(&[]).await
+    }
+
+    /// With further arguments for the browser.
+    pub(crate) async fn start_with(more: &[&str]) -> Self {
         let mut driver = Command::new("chromedriver")
             .arg("--port=0")
             .stdout(Stdio::piped())
@@ -38,13 +43,22 @@ impl Browser {
         let port = port_of(&mut driver);
         let profile = tempfile::tempdir().unwrap();
         let profile_flag = format!("--user-data-dir={}", profile.path().display());
-        let options = json!({
-            "args": [
-                "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-                "--disable-background-networking", "--disable-component-update", "--disable-sync",
-                "--disable-dev-shm-usage", "--hide-scrollbars", "--window-size=1100,900", profile_flag,
-            ],
-        });
+        let mut arguments = vec![
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-quic",
+            "--no-first-run",
+            "--disable-background-networking",
+            "--disable-component-update",
+            "--disable-sync",
+            "--disable-dev-shm-usage",
+            "--hide-scrollbars",
+            "--window-size=1100,900",
+            &profile_flag,
+        ];
+        arguments.extend(more);
+        let options = json!({ "args": arguments });
         let mut capabilities = serde_json::Map::new();
         capabilities.insert("browserName".to_owned(), "chrome".into());
         capabilities.insert("goog:chromeOptions".to_owned(), options);

@@ -9,8 +9,9 @@ use crate::error::Shown;
 use crate::reverse::distance;
 use crate::service::resolve::{Mount, RouteInfo, Shared};
 
-/// A list that is longer helps nobody, and a path that is longer is no typing error.
+/// How many routes the page lists. A longer list does not help.
 const SHOWN: usize = 500;
+/// The longest path that is compared with patterns, in characters. A longer one is no typing error.
 const LONGEST: usize = 300;
 
 /// What both pages tell.
@@ -142,7 +143,7 @@ fn nearest<'s>(shared: &'s Shared, text: &str) -> Option<&'s RouteInfo> {
         .routes
         .iter()
         .take(SHOWN)
-        .map(|info| (distance(info.entry.shapes(), text), info));
+        .map(|info| (distance(info.entry.form(), text), info));
     distances
         .filter(|(distance, _)| *distance <= most)
         .min_by_key(|(distance, _)| *distance)

@@ -6,12 +6,25 @@ use serde::de::{self, Unexpected};
 
 use crate::error::Shown;
 
+pub(super) const NO_PART: &str = "took no part in the match";
+
 /// Arguments of a URL that do not fit the type they were asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ParseError {
     field: Option<String>,
     value: Option<String>,
     reason: String,
+    fault: Fault,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fault {
+    /// The URL has a value that does not fit.
+    Value,
+    /// No URL would fit.
+    Program,
+    /// The type has a field that no group is for, or none that took part.
+    Missing,
 }
 
 impl ParseError {
@@ -23,6 +36,34 @@ impl ParseError {
     /// What the group matched.
     pub fn value(&self) -> Option<&str> {
         self.value.as_deref()
+    }
+
+    /// Whether the type does not fit the pattern, whatever the URL: other numbers of groups, fields
+    /// that no group has the name of, a type that is not made of text. A mistake of the program,
+    /// which [`parse`](crate::UrlArgs::parse) answers with 500.
+    pub fn is_mistake(&self) -> bool {
+        self.fault != Fault::Value
+    }
+
+    pub(super) fn mistake(reason: impl fmt::Display) -> Self {
+        Self {
+            fault: Fault::Program,
+            ..de::Error::custom(reason)
+        }
+    }
+
+    /// Tells a group that took no part from one that the pattern does not have.
+    pub(super) fn settle(
+        mut self,
+        mut names: impl Iterator<Item = Option<impl AsRef<str>>>,
+    ) -> Self {
+        if self.fault == Fault::Missing
+            && names.any(|name| name.as_ref().map(AsRef::as_ref) == self.field.as_deref())
+        {
+            self.fault = Fault::Value;
+            self.reason = NO_PART.into();
+        }
+        self
     }
 
     pub(super) fn at(mut self, field: &str, value: Option<&str>) -> Self {
@@ -60,7 +101,27 @@ impl de::Error for ParseError {
             field: None,
             value: None,
             reason: message.to_string(),
+            fault: Fault::Value,
         }
+    }
+
+    fn invalid_type(unexpected: Unexpected<'_>, expected: &dyn de::Expected) -> Self {
+        let _ = unexpected;
+        Self::mistake(format_args!("is a text and not {expected}"))
+    }
+
+    fn invalid_length(length: usize, expected: &dyn de::Expected) -> Self {
+        Self::mistake(format_args!(
+            "the pattern has {length} groups where {expected} is asked for"
+        ))
+    }
+
+    fn unknown_field(field: &str, _: &'static [&'static str]) -> Self {
+        Self::mistake("is asked for by no field").at(field, None)
+    }
+
+    fn duplicate_field(field: &'static str) -> Self {
+        Self::mistake("is asked for twice").at(field, None)
     }
 
     fn invalid_value(unexpected: Unexpected<'_>, expected: &dyn de::Expected) -> Self {
@@ -73,6 +134,7 @@ impl de::Error for ParseError {
             field: Some(field.into()),
             value: None,
             reason: "is missing: the pattern has no such group".into(),
+            fault: Fault::Missing,
         }
     }
 }

@@ -8,7 +8,7 @@ use serde::de::{
 };
 use serde::forward_to_deserialize_any;
 
-use super::error::ParseError;
+use super::error::{NO_PART, ParseError};
 use crate::service::url_args::UrlArgs;
 
 /// All groups together.
@@ -35,7 +35,7 @@ impl<'de> Groups<'de> {
             1 => Ok(Group {
                 text: self.args.get(0),
             }),
-            count => Err(de::Error::custom(format_args!(
+            count => Err(ParseError::mistake(format_args!(
                 "the pattern has {count} groups where one is asked for"
             ))),
         }
@@ -104,7 +104,7 @@ impl<'de> Deserializer<'de> for Groups<'de> {
     ) -> Result<V::Value, ParseError> {
         if self.args.len() != len {
             let groups = self.args.len();
-            return Err(de::Error::custom(format_args!(
+            return Err(ParseError::mistake(format_args!(
                 "the pattern has {groups} groups where {len} are asked for"
             )));
         }
@@ -124,6 +124,7 @@ impl<'de> Deserializer<'de> for Groups<'de> {
         visitor.visit_map(ByName {
             groups: self,
             next: 0,
+            absent: true,
         })
     }
 
@@ -133,7 +134,11 @@ impl<'de> Deserializer<'de> for Groups<'de> {
         _: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, ParseError> {
-        self.deserialize_map(visitor)
+        visitor.visit_map(ByName {
+            groups: self,
+            next: 0,
+            absent: false,
+        })
     }
 
     fn deserialize_enum<V: Visitor<'de>>(
@@ -186,6 +191,9 @@ impl<'de> SeqAccess<'de> for InOrder<'de> {
 struct ByName<'de> {
     groups: Groups<'de>,
     next: usize,
+    /// Whether those that took no part are among them. To a struct they are missing, so that
+    /// `serde(default)` has its say; a map has a key for each.
+    absent: bool,
 }
 
 impl<'de> MapAccess<'de> for ByName<'de> {
@@ -196,7 +204,8 @@ impl<'de> MapAccess<'de> for ByName<'de> {
         seed: K,
     ) -> Result<Option<K::Value>, ParseError> {
         for name in self.groups.args.names().skip(self.next) {
-            if let Some(name) = name {
+            let told = self.absent || self.groups.args.get(self.next).is_some();
+            if let Some(name) = name.filter(|_| told) {
                 return seed
                     .deserialize(BorrowedStrDeserializer::new(name))
                     .map(Some);
@@ -225,8 +234,7 @@ struct Group<'de> {
 
 impl<'de> Group<'de> {
     fn text(&self) -> Result<&'de str, ParseError> {
-        self.text
-            .ok_or_else(|| de::Error::custom("took no part in the match"))
+        self.text.ok_or_else(|| de::Error::custom(NO_PART))
     }
 }
 
@@ -235,6 +243,14 @@ macro_rules! numbers {
         fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ParseError> {
             let value: $type = self.text()?.parse().map_err(|_| <ParseError as de::Error>::custom(format_args!("is not {}", $what)))?;
             visitor.$visit(value)
+        }
+    )*};
+}
+
+macro_rules! text {
+    ($($method:ident)*) => {$(
+        fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ParseError> {
+            self.deserialize_str(visitor)
         }
     )*};
 }
@@ -264,8 +280,17 @@ impl<'de> Deserializer<'de> for Group<'de> {
     }
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ParseError> {
+        match self.text {
+            Some(text) => visitor.visit_borrowed_str(text),
+            None => visitor.visit_none(),
+        }
+    }
+
+    fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ParseError> {
         visitor.visit_borrowed_str(self.text()?)
     }
+
+    text! { deserialize_string deserialize_bytes deserialize_byte_buf deserialize_identifier }
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ParseError> {
         match self.text {
@@ -296,7 +321,7 @@ impl<'de> Deserializer<'de> for Group<'de> {
     }
 
     forward_to_deserialize_any! {
-        str string bytes byte_buf unit unit_struct seq tuple tuple_struct map struct identifier
+        unit unit_struct seq tuple tuple_struct map struct
     }
 }
 

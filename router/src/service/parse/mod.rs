@@ -13,7 +13,8 @@ pub use error::ParseError;
 
 impl UrlArgs {
     /// The groups as a type of yours: a struct by the names of the groups, a
-    /// tuple or a number by their order. Optional groups are `Option`s.
+    /// tuple or a number by their order. Optional groups are `Option`s, or have a
+    /// `serde(default)`.
     ///
     /// ```
     /// # use gateway_core::{Environ, Error, Reply, Application};
@@ -32,14 +33,14 @@ impl UrlArgs {
     /// # Errors
     ///
     /// An [`Error`] that is answered with 404 and names the argument. Its cause is
-    /// a [`ParseError`]. For another status see [`parse_or`](Self::parse_or).
+    /// a [`ParseError`]. For another status see [`parse_or`](Self::parse_or). A type that fits no
+    /// URL of the pattern is a [mistake of the program](ParseError::is_mistake), answered with 500.
     #[track_caller]
     pub fn parse<'de, T: Deserialize<'de>>(&'de self) -> Result<T, Error> {
         self.parse_or(StatusCode::NOT_FOUND)
     }
 
-    /// [`parse`](Self::parse) with another status for arguments that do not fit,
-    /// such as 400.
+    /// [`parse`](Self::parse) with another status for values that do not fit, such as 400.
     ///
     /// # Errors
     ///
@@ -48,6 +49,9 @@ impl UrlArgs {
     pub fn parse_or<'de, T: Deserialize<'de>>(&'de self, status: StatusCode) -> Result<T, Error> {
         match self.try_parse() {
             Ok(value) => Ok(value),
+            Err(error) if error.is_mistake() => {
+                Err(Error::new(StatusCode::INTERNAL_SERVER_ERROR, error))
+            }
             Err(error) => Err(Error::new(status, error)),
         }
     }
@@ -58,6 +62,6 @@ impl UrlArgs {
     ///
     /// What does not fit, and where.
     pub fn try_parse<'de, T: Deserialize<'de>>(&'de self) -> Result<T, ParseError> {
-        T::deserialize(groups::Groups::new(self))
+        T::deserialize(groups::Groups::new(self)).map_err(|error| error.settle(self.names()))
     }
 }

@@ -1,0 +1,101 @@
+//! Whom a failure is told: the observers, then the log.
+
+use std::io::Write as _;
+
+use panic_capture::{discard, guard};
+use tracing::{Level, subscriber::NoSubscriber};
+
+use crate::{
+    config::Config, failure::cause::Cause, render::text::Log, report::Report, text::clean::OneLine,
+};
+
+/// Where the log is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Goes {
+    ToTracing,
+    /// There is no subscriber, or the filter is closed and there is no observer: an id that a client quotes
+    /// must be found somewhere.
+    ToStderr,
+    /// The program's filter leaves it out, and its observers have it.
+    Nowhere,
+}
+
+/// Whether the report goes anywhere at all.
+pub(crate) fn is_heard(config: &Config) -> bool {
+    !config.observers.is_empty() || goes(config) != Goes::Nowhere
+}
+
+/// Observers first, so that the log can tell of one that failed. All of them are the program's code.
+pub(crate) fn tell(report: &Report, config: &Config) {
+    for observe in &config.observers {
+        if let Err(caught) = guard(|| observe(report)) {
+            let second = Cause::of_panic(caught);
+            _ = contained(|| {
+                tracing::warn!(
+                    target: "middleware_exceptions",
+                    id = %report.id(),
+                    message = %format_args!("an observer panicked: {}", OneLine(&second.message)),
+                );
+            });
+        }
+    }
+    let told = match goes(config) {
+        Goes::ToTracing => contained(|| to_tracing(report)),
+        Goes::ToStderr => None,
+        Goes::Nowhere => Some(()),
+    };
+    if told.is_none() {
+        _ = contained(|| to_stderr(report));
+    }
+}
+
+fn goes(config: &Config) -> Goes {
+    let is_enabled = contained(|| {
+        let is_enabled = tracing::enabled!(target: "middleware_exceptions", Level::ERROR);
+        let nobody = tracing::dispatcher::get_default(|subscriber| subscriber.is::<NoSubscriber>());
+        (is_enabled, nobody)
+    });
+    match is_enabled {
+        Some((true, _)) => Goes::ToTracing,
+        Some((false, false)) if !config.observers.is_empty() => Goes::Nowhere,
+        _ => Goes::ToStderr,
+    }
+}
+
+/// `None` of what panics.
+fn contained<T>(run: impl FnOnce() -> T) -> Option<T> {
+    guard(run).map_err(|caught| discard(caught.payload)).ok()
+}
+
+/// One event per failure. What is looked for by line is on the first one; the traceback follows,
+/// indented, so that no line of it can pass for another record.
+fn to_tracing(report: &Report) {
+    let request = report.request();
+    tracing::error!(
+        target: "middleware_exceptions",
+        id = %report.id(),
+        kind = %report.kind(),
+        r#type = report.type_name(),
+        stage = %report.stage(),
+        location = report.location().map(tracing::field::display),
+        thread = report.thread(),
+        request = %format_args!("{} {}", request.method(), request.path()),
+        status = report.status().as_u16(),
+        traceback = %Log(report),
+        "{}: {}", report.kind(), OneLine(report.message()),
+    );
+}
+
+/// The same, in one write. What cannot be written is lost.
+fn to_stderr(report: &Report) {
+    let record = format!(
+        "ERROR middleware_exceptions: {}: {} id={} request={} {}{}\n",
+        report.kind(),
+        OneLine(report.message()),
+        report.id(),
+        report.request().method(),
+        report.request().path(),
+        Log(report),
+    );
+    _ = std::io::stderr().lock().write_all(record.as_bytes());
+}
