@@ -351,22 +351,32 @@ fn a_socket_that_was_handed_over_is_served() {
 
 #[test]
 fn a_supervisor_is_told_when_the_server_is_ready_and_when_it_stops() {
+    use std::os::linux::net::SocketAddrExt;
+    use std::os::unix::net::{SocketAddr, UnixDatagram};
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("notify");
-    let supervisor = std::os::unix::net::UnixDatagram::bind(&path).unwrap();
-    supervisor.set_read_timeout(Some(PATIENCE)).unwrap();
-    let told = || {
-        let mut text = [0; 64];
-        let length = supervisor.recv(&mut text).unwrap();
-        String::from_utf8_lossy(&text[..length]).trim().to_string()
-    };
-    let server = Process::spawn(
-        "hello",
-        Command::new(std::env::current_exe().unwrap()).env("NOTIFY_SOCKET", &path),
-    );
-    assert_eq!(told(), "READY=1");
-    server.signal(Signal::TERM);
-    assert_eq!(told(), "STOPPING=1");
+    // Of two kinds: a file, and a name in a space of its own (unix(7)).
+    let name = format!("gateway-server-test-{}", std::process::id());
+    let abstracted = SocketAddr::from_abstract_name(&name).unwrap();
+    for (supervisor, socket) in [
+        (UnixDatagram::bind(&path), path.to_str().unwrap()),
+        (UnixDatagram::bind_addr(&abstracted), &format!("@{name}")),
+    ] {
+        let supervisor = supervisor.unwrap();
+        supervisor.set_read_timeout(Some(PATIENCE)).unwrap();
+        let told = || {
+            let mut text = [0; 64];
+            let length = supervisor.recv(&mut text).unwrap();
+            String::from_utf8_lossy(&text[..length]).trim().to_string()
+        };
+        let server = Process::spawn(
+            "hello",
+            Command::new(std::env::current_exe().unwrap()).env("NOTIFY_SOCKET", socket),
+        );
+        assert_eq!(told(), "READY=1", "{socket}");
+        server.signal(Signal::TERM);
+        assert_eq!(told(), "STOPPING=1", "{socket}");
+    }
 }
 
 #[test]

@@ -413,3 +413,35 @@ async fn a_body_that_stops_in_another_task_is_answered_408() {
         .await;
     assert_eq!(statuses(&client.rest().await), [408]);
 }
+
+#[tokio::test]
+async fn an_empty_line_behind_a_body_is_not_the_beginning_of_a_request() {
+    // RFC 9112 section 2.2: old clients send one. It drew a 408 that answered nothing.
+    let server = Running::with(service_fn(count), |server| {
+        server
+            .header_read_timeout(SHORT)
+            // Looked at after a quarter of it, and parked.
+            .keep_alive_timeout(SHORT * 8)
+    });
+    let post = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nab";
+    for (with_it, after_it) in [
+        ("\r\n", ""),
+        ("", "\r\n"),
+        ("\r", "\n"),
+        ("\r\n", "\r\n\r\n"),
+    ] {
+        let mut client = server.client().await;
+        for _ in 0..2 {
+            client.send(format!("{post}{with_it}")).await;
+            let answer = client.response().await;
+            assert_eq!((answer.status(), answer.text()), (200, "2"));
+            client.send(after_it).await;
+            sleep(SHORT * 4).await;
+        }
+        assert_eq!(
+            client.get("/").await.status(),
+            200,
+            "{with_it:?} {after_it:?}"
+        );
+    }
+}

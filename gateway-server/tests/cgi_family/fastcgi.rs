@@ -742,6 +742,36 @@ fn a_body_over_the_limit_is_refused() {
 }
 
 #[test]
+fn a_length_that_the_front_end_does_not_know_is_none() {
+    // Caddy 2.6 says -1 where its client sends chunks; STDIN has an end of its own.
+    let (running, _) = plain();
+    let unknown = [("CONTENT_LENGTH", "-1")];
+    let request = |path: &str| {
+        let head = head(1, false, "POST", path, &unknown);
+        let input = [
+            stream(Kind::STDIN, 1, &[b'x'; 70_000]),
+            stream(Kind::STDIN, 1, &[]),
+        ];
+        [head, input.concat()].concat()
+    };
+    let answer = exchange(&mut running.connect(), 1, &request("/count")).answer();
+    assert_eq!((answer.status, answer.text().as_str()), (200, "70000"));
+    let variables = exchange(&mut running.connect(), 1, &request("/")).answer();
+    assert!(
+        !variables.text().contains("CONTENT_LENGTH"),
+        "{variables:?}"
+    );
+    let other = head(1, false, "POST", "/count", &[("CONTENT_LENGTH", "-2")]);
+    let request = [other, stream(Kind::STDIN, 1, &[])].concat();
+    assert_eq!(
+        exchange(&mut running.connect(), 1, &request)
+            .answer()
+            .status,
+        400
+    );
+}
+
+#[test]
 fn head_and_some_statuses_have_no_body() {
     let (running, _) = plain();
     let head = [
