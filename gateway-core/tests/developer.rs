@@ -142,7 +142,7 @@ fn the_sentence_about_another_user_stands_alone() {
         judge(&facts.with_owner(Some(1000), owner))
             .unwrap_err()
             .to_string(),
-        "the other end of this connection belongs to user 33 (www-data), this program runs as 1000: a proxy or \
+        "The other end of this connection belongs to user 33 (www-data), this program runs as 1000: a proxy or \
          another user's client. `.trust_users([33])` shows details to it."
     );
 }

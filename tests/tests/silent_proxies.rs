@@ -91,7 +91,7 @@ fn another_user(name: &str) -> String {
         .find(|line| line.split(':').next() == Some(name));
     let uid = line.and_then(|line| line.split(':').nth(2)).unwrap();
     format!(
-        "the other end of this connection belongs to user {uid} ({name}), this program runs as 0: a proxy or another \
+        "The other end of this connection belongs to user {uid} ({name}), this program runs as 0: a proxy or another \
          user's client. `.trust_users([{uid}])` shows details to it."
     )
 }

@@ -95,7 +95,7 @@ impl fmt::Display for Reason {
                 "this program runs as user {uid}, a service's, so it is no developer's. {DECIDE}"
             ),
             Self::Owner { uid, name, runs_as } => {
-                write!(f, "the other end of this connection belongs to user {uid}")?;
+                write!(f, "The other end of this connection belongs to user {uid}")?;
                 if let Some(name) = name {
                     write!(f, " ({name})")?;
                 }

@@ -55,7 +55,7 @@ impl Format {
         match self {
             Self::Text => &[("text", "plain")],
             Self::Html => &[("text", "html"), ("application", "xhtml+xml")],
-            // A client that asks for plain JSON gets it as well.
+            // A client that asks for plain JSON gets this as well.
             Self::Problem => &[("application", "problem+json"), ("application", "json")],
         }
     }
