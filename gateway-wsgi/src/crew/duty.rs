@@ -587,7 +587,7 @@ mod tests {
     }
 
     /// Any order of events: nothing is lost, nothing is done twice, and work is never left while
-    /// nobody comes for it.
+    /// no thread comes for it.
     #[test]
     fn in_any_order_all_is_done_once() {
         for seed in 0..300_u64 {
