@@ -182,7 +182,7 @@ where
 
 /// What is kept of a request until its answer has gone out.
 struct Around {
-    // Only where somebody reads the access log.
+    // Only where the access log is read.
     record: Option<Box<Record>>,
     version: Version,
     asked: Asked,
@@ -358,7 +358,7 @@ fn obey(fields: &mut HeaderMap, framing: Framing) {
     }
 }
 
-/// The status of a service's error: a [`Failure`] carries one. It is logged: nobody else will see
+/// The status of a service's error: a [`Failure`] carries one. It is logged: no layer will see
 /// it.
 fn failed(error: &BoxError) -> StatusCode {
     let status = error
