@@ -25,6 +25,7 @@ use super::service::sealed::Serve;
 use super::settings::Settings;
 use crate::framing::{self, Asked, Content, Framing, Unsendable};
 use crate::log::access::Record;
+use crate::log::operator;
 
 /// An empty [`Arrival`], with room beside it for what routers add. A map that is copied comes as large
 /// as it is; one that starts with ours has to grow under the third entry after it, which costs as much
@@ -289,6 +290,9 @@ fn finish<B: http_body::Body>(
         Err(unsendable) => {
             let status = response.status().as_u16();
             error!(status, "a response that cannot be sent: {unsendable}");
+            operator::told(&format_args!(
+                "a response that cannot be sent: {unsendable}"
+            ));
             discard(response);
             Err(StatusCode::INTERNAL_SERVER_ERROR)
         }

@@ -26,6 +26,7 @@ use super::timer::{Timer, Wait};
 use crate::cgi_vars::response::encode_head;
 use crate::framing::{self, Asked, Content, Framing};
 use crate::log::access::Record;
+use crate::log::operator;
 use crate::shutdown::{Phase, Watch};
 
 /// A response is gathered up to here before the socket must take some of it.
@@ -213,6 +214,9 @@ where
             Err(unsendable) => {
                 let status = parts.status.as_u16();
                 error!(status, "a response that cannot be sent: {unsendable}");
+                operator::told(&format_args!(
+                    "a response that cannot be sent: {unsendable}"
+                ));
                 return self.bare(StatusCode::INTERNAL_SERVER_ERROR);
             }
         };
