@@ -142,7 +142,7 @@
 //! # Ok(()) }
 //! ```
 //!
-//! Where nobody subscribes, or the filter leaves these events out and there is no observer either, they are written to stderr
+//! Where there is no subscriber, or the filter leaves these events out and there is no observer either, they are written to stderr
 //! all the same: an id that a client was given is always to be found.
 //!
 //! # Bodies that are not `Unpin`

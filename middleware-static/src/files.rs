@@ -211,7 +211,9 @@ impl StaticFiles {
 
     /// How many bytes of file contents the cache may hold, all files together. Default: 32 MiB.
     ///
-    /// Files of up to 64 KiB are kept with their bytes, larger ones as an open descriptor.
+    /// Files of up to 64 KiB are kept with their bytes, larger ones as an open descriptor, and neither for longer than about
+    /// five seconds after the last request. A change is noticed within a second, but for one through a shared memory
+    /// mapping: the file system tells of it only when it writes such pages back.
     #[must_use]
     pub fn cache_bytes(self, bytes: usize) -> Self {
         self.set(|settings| {

@@ -42,7 +42,7 @@
 //! | a dotfile, FIFO, socket or device, a link out of the root, a name that no file can have | 404 |
 //! | what is not there | 404; a [page](StaticFiles::not_found_page), an [application](StaticFiles::spa) or [the inner service](StaticLayer::fall_through) if you say so |
 //! | a path that is none (`/%zz`) | 400 |
-//! | what the file system refuses | 403; without descriptors 503 with `Retry-After` |
+//! | what the file system refuses | 403; without descriptors, or where another program holds a lease, 503 with `Retry-After` |
 //! | a coding that none of the [siblings](StaticFiles::precompressed) has, the file itself refused | 406 |
 //! | another method | 405 with `Allow`; OPTIONS 204 |
 //!
@@ -51,6 +51,14 @@
 //! Nothing outside the root is ever opened. On Linux the kernel sees to that (`openat2`, `RESOLVE_BENEATH`), elsewhere
 //! `cap-std` does; links are followed as long as they stay inside, absolute ones too, or [not at all](source::Symlinks).
 //! A file that becomes shorter while it is sent breaks the connection: a client is never told that it has all of it.
+//!
+//! # What it believes
+//!
+//! A date proves nothing by itself: npm, zip, Nix and image builders write constants, `cp -p` and `rsync -t` those of other files. A tag
+//! is strong, and a 304 or 206 is answered by date, where the change time vouches for the date, as it does after each write;
+//! elsewhere the tag comes from the content. A file is read for that once for each state, for all requests that wait, no longer
+//! than one does, and up to a [limit](StaticFiles::content_limit); above it the tag is weak. Compressed siblings that look
+//! older than their file, and those of [hashed names](AssetManifest), are sent if they decode to it.
 //!
 //! # What it does not do
 //!
@@ -66,7 +74,7 @@
 //!
 //! For slow clients the server decides how much waits in memory: hyper's default is 400 KiB for each
 //! connection, and with `http1::Builder::max_buf_size(64 * 1024)` it is one piece of a file: 256 KiB as long as such
-//! pieces are no more than 8 MiB together, and 64 KiB for everybody else.
+//! pieces are no more than 8 MiB together, and 64 KiB beyond that.
 //!
 //! # Every setting
 //!

@@ -28,20 +28,20 @@ const TRIES: usize = 4;
 pub(crate) struct Site {
     pub(crate) sources: Vec<Arc<dyn Source>>,
     pub(crate) settings: Settings,
-    cache: Option<Cache>,
+    cache: Option<Arc<Cache>>,
 }
 
 /// What came of a request.
 #[derive(Debug)]
 pub(crate) enum Outcome {
     Answer(Response<ResponseBody>),
-    /// Nothing here: somebody else may answer, or this status is the answer.
+    /// Nothing here: the inner service may answer, or this status is the answer.
     Missing(StatusCode),
 }
 
 impl Site {
     pub(crate) fn new(sources: Vec<Arc<dyn Source>>, settings: Settings) -> Self {
-        let cache = settings.cache.map(Cache::new);
+        let cache = settings.cache.map(|limits| Arc::new(Cache::new(limits)));
         Self {
             sources,
             settings,
@@ -276,7 +276,7 @@ impl Site {
     /// A file, to be kept if it is one that can be believed again.
     fn keep(
         &self,
-        cache: &Cache,
+        cache: &Arc<Cache>,
         key: &Key,
         stale: Option<Arc<Kept>>,
         chosen: Chosen,

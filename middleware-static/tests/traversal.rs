@@ -227,7 +227,13 @@ async fn swapping_directories_for_links_gains_nothing() {
     let start = Instant::now();
     let (mut served, mut refused) = (0_u32, 0_u32);
     let ways = every_way(&site);
-    while start.elapsed() < Duration::from_secs(3) {
+    // Until a race was run; a limit against hanging.
+    let raced = |served, refused| served > 50 && refused > 50;
+    while !raced(served, refused) || start.elapsed() < Duration::from_secs(3) {
+        assert!(
+            start.elapsed() < Duration::from_secs(120),
+            "{served} served, {refused} refused"
+        );
         for (way, files) in &ways {
             for path in ["/d/x", "/e/d/x", "/d/../d/x"] {
                 let answer = get(files, path).await;
@@ -242,8 +248,5 @@ async fn swapping_directories_for_links_gains_nothing() {
     }
     stop.store(true, Ordering::Relaxed);
     let swaps = swapper.join().unwrap();
-    assert!(
-        served > 50 && refused > 50 && swaps > 50,
-        "a race was run: {served} served, {refused} refused, {swaps} swaps"
-    );
+    assert!(swaps > 0, "a race was run");
 }

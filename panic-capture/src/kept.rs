@@ -24,7 +24,7 @@ pub(crate) fn keep(guarded: bool, take: impl FnOnce(bool) -> Capture) {
         ring::keep(take(ring::has_room_for_context()));
         return;
     }
-    // The thread is ending: its locals are gone, and so is whoever would claim.
+    // The thread is ending: its locals are gone, and so are its guards.
     let Ok(mut kept) = KEPT.try_with(Cell::take) else {
         return;
     };
@@ -41,7 +41,7 @@ pub(crate) fn keep(guarded: bool, take: impl FnOnce(bool) -> Capture) {
 /// Finds the capture that belongs to a payload which was just caught, by a guard that was entered
 /// after so many captures.
 ///
-/// What is older was swallowed by somebody below them. Should it still be
+/// An older one was swallowed by code below that guard. Should it still be
 /// resumed, perhaps on another thread, the ring has it.
 pub(crate) fn claim(identity: &Identity, since: usize) -> Result<Capture, Missing> {
     let kept = KEPT.try_with(Cell::take).unwrap_or_default();

@@ -21,8 +21,8 @@ pub const RING_FRAMES: usize = 64 * 1024;
 #[cfg(feature = "hook")]
 const CONTEXTS: usize = 256;
 
-/// A panic that nobody has claimed for so long was swallowed by somebody. Until then
-/// it makes others of the same literal or type ambiguous.
+/// A panic that is not claimed for so long was swallowed by other code. Until then it makes other
+/// panics of the same literal or type ambiguous.
 const STALE: Duration = Duration::from_secs(10);
 
 /// Set when a hook gave up on the ring: the next to hold it notes that one was lost.
@@ -45,7 +45,7 @@ struct Ring {
     frames: usize,
     /// So many of the oldest have given theirs up.
     bare: usize,
-    /// When last a capture was lost that somebody may still come for: for a while after,
+    /// When last a capture was lost that may still be claimed: for a while after,
     /// "just one can be meant" cannot be said.
     lost: Option<Instant>,
 }
@@ -59,10 +59,10 @@ pub(crate) fn has_room_for_context() -> bool {
 #[cfg(feature = "hook")]
 pub(crate) fn keep(capture: Capture) {
     let mut capture = Some(capture);
-    // Nobody walks a stack or runs foreign code while holding the ring, so it is free again at once, unless its
-    // holder was preempted: a few time slices later on a crowded machine, hence the sleeps, some 100 ms in all.
+    // No thread walks a stack or runs foreign code while it holds the ring, so it is free again at once, unless its
+    // holder was preempted: some time slices later on a crowded machine, hence the sleeps, half a second in all.
     // Still a hook must not be able to hang: after so many tries the frames are given up.
-    for tries in 0..200 {
+    for tries in 0..600 {
         if let Some(mut ring) = try_ring() {
             if let Some(mut capture) = capture.take() {
                 if let Some(displaced) = ring.make_room() {
@@ -83,7 +83,7 @@ pub(crate) fn keep(capture: Capture) {
     std::mem::forget(capture);
 }
 
-/// Puts captures there that nobody on their own thread waits for any more.
+/// Moves captures there that no guard on their own thread can claim any more.
 pub(crate) fn release(captures: impl IntoIterator<Item = Capture>) {
     let mut captures = captures.into_iter().peekable();
     if captures.peek().is_none() {

@@ -134,3 +134,26 @@ async fn a_place_opens_in_the_editor_and_leaves_its_source_open() {
     assert!(path.contains(".rs:"), "{path}");
     browser.end().await;
 }
+
+/// A query without a place to break once made the page eleven thousand pixels wide.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs chromium"]
+async fn nothing_is_wider_than_the_screen() {
+    let base = serve();
+    let browser = Browser::start().await;
+    let long = "abcdefghij".repeat(150);
+    for (width, height) in [(390, 844), (1280, 800)] {
+        browser.client.set_window_size(width, height).await.unwrap();
+        browser
+            .client
+            .goto(&format!("{base}/?q={long}"))
+            .await
+            .unwrap();
+        browser.shows("h1", MESSAGE).await;
+        let wider = "for (const part of document.querySelectorAll('details')) part.open = true; \
+                     return document.documentElement.scrollWidth - window.innerWidth";
+        let wider = browser.client.execute(wider, Vec::new()).await.unwrap();
+        assert!(wider.as_i64().unwrap() <= 0, "{wider} pixels at {width}");
+    }
+    browser.end().await;
+}

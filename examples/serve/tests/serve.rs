@@ -43,7 +43,7 @@ impl Serve {
     fn connect(&self) -> TcpStream {
         let stream = TcpStream::connect(&self.address).unwrap();
         stream
-            .set_read_timeout(Some(Duration::from_secs(5)))
+            .set_read_timeout(Some(Duration::from_secs(60)))
             .unwrap();
         stream
     }
@@ -249,7 +249,7 @@ fn without_descriptors_it_says_so_and_recovers() {
     drop(clients);
     let start = Instant::now();
     while serve.status("/a.txt") != "200" {
-        assert!(start.elapsed() < Duration::from_secs(5), "it recovers");
+        assert!(start.elapsed() < Duration::from_secs(60), "it recovers");
         std::thread::sleep(Duration::from_millis(50));
     }
 }
@@ -277,7 +277,7 @@ fn clients_that_go_away_leave_nothing_open() {
     // The root itself is opened again now and then.
     while serve.descriptors() > before + 2 {
         assert!(
-            start.elapsed() < Duration::from_secs(5),
+            start.elapsed() < Duration::from_secs(60),
             "{} of {before}",
             serve.descriptors()
         );

@@ -52,7 +52,7 @@ impl Facts {
     /// The facts of a request that came over the connection in its extensions: a
     /// [`ConnInfo`](crate::ConnInfo) and, with the feature `axum`, a `ConnectInfo<SocketAddr>`.
     ///
-    /// Nobody is trusted, and the owner is not looked up.
+    /// No peer and no user is trusted yet, and the owner is not looked up.
     #[must_use]
     pub fn of(parts: &Parts) -> Self {
         let (peer, ends) = connection(parts);

@@ -16,7 +16,7 @@
 //! # What stays unseen
 //!
 //! A proxy that adds no header and **runs as the same user as this program**: nginx started by hand, a
-//! tunnel (`ssh -R`, a tunnel client) in the developer's own session, another container of the same pod
+//! tunnel (`ssh -R`, a tunnel client) that the developer started, another container of the same pod
 //! that shares the network and the user's number (often 0), the port that a rootless container
 //! publishes. On systems other than Linux, and under a WSL kernel (where relays own the connections
 //! of browsers on Windows, and which containers of Docker Desktop on Windows have as well), owners are not

@@ -22,7 +22,7 @@ pub enum Owner {
     },
     /// No socket of this machine is it.
     NotFound,
-    /// To nobody any more.
+    /// To no process any more.
     Closed,
     /// To `nobody`, or to a user outside the present user namespace.
     Outside,

@@ -67,13 +67,13 @@ impl fmt::Display for Reason {
             ),
             Self::Header(name) => write!(
                 f,
-                "the request has a `{name}` header, so it came through a proxy and the client may be \
-                 anybody. Ask the server directly. {DECIDE}",
+                "the request has a `{name}` header, so it came through a proxy, and who the \
+                 client is, the proxy alone knows. Ask the server directly. {DECIDE}",
             ),
             Self::OldVersion => write!(
                 f,
-                "the request is HTTP/1.0, as a proxy sends that names nobody. Ask the server \
-                 directly. {DECIDE}",
+                "the request is HTTP/1.0, as a proxy sends that does not say for whom. Ask the \
+                 server directly. {DECIDE}",
             ),
             Self::Host => write!(
                 f,
@@ -115,8 +115,8 @@ impl fmt::Display for Reason {
                     }
                     Owner::Closed => "the client has closed its end of this connection.",
                     Owner::Outside => {
-                        "the other end of this connection belongs to user 65534: to nobody, or to a \
-                         user outside this container."
+                        "the other end of this connection belongs to user 65534: to `nobody`, or to \
+                         a user outside this container."
                     }
                     Owner::Several => {
                         "sockets of more than one user have the address and port of the peer."

@@ -1,20 +1,18 @@
-//! What is queued, who is at work, and who is to be called: decided under one lock, done by others.
+//! What is queued, which threads work, and which are to be called: decided under one lock, acted on after
+//! it is released.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
-use std::mem;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Wake, Waker};
+use std::task::Waker;
 use std::thread;
-use std::time::{Duration, Instant};
 
 use super::buffers::Buffers;
 use super::pace::{Pace, Running};
 use super::parker::Parker;
 use super::places::{Contended, Place, Places};
 use super::reserve::Reserve;
-use super::timer;
 use super::work::{Limits, Work};
 
 pub(crate) struct Pool {
@@ -43,9 +41,9 @@ pub(super) struct State {
     pub(super) called: usize,
     /// Those that the runtime was asked for and has not sent yet.
     pub(super) spawned: usize,
-    /// One that has just run out of work looks about before it sleeps.
+    /// A thread has just run out of work, and looks for more before it sleeps.
     pub(super) looking: bool,
-    /// An idle one looks every now and then whether the others get on.
+    /// An idle thread checks every now and then that the others make progress.
     pub(super) watched: bool,
     /// Last in, first out: the thread that is warm gets the work, the others go home.
     pub(super) idle: Vec<Arc<Parker>>,
@@ -125,7 +123,7 @@ pub(super) enum Kick {
 
 impl Pool {
     pub(crate) fn new(limits: Limits) -> Arc<Self> {
-        // Two at the least: one may block before anybody knows.
+        // Two at the least: one may block before the pace shows it.
         let crew = thread::available_parallelism().map_or(2, |n| n.get().max(2));
         Arc::new(Self {
             limits,
@@ -145,7 +143,7 @@ impl Pool {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Writes down for those who do not lock what changed.
+    /// Copies what changed to the atomics, for readers without the lock.
     pub(super) fn publish(&self, state: &State) {
         self.load.store(state.load(), Ordering::Relaxed);
         self.queued.store(state.queue.len(), Ordering::Relaxed);
@@ -179,14 +177,14 @@ impl Pool {
         &self.writing_contended
     }
 
-    /// Whom to call for what is queued, besides those who come anyway.
+    /// Which thread to call for what is queued, besides the threads that come anyway.
     pub(super) fn kick(&self, state: &mut State, besides: usize) -> Kick {
         let coming = state.called + usize::from(state.looking) + besides;
         if coming >= state.queue.len() {
             return Kick::Enough;
         }
         if self.is_enough(state) {
-            // One more, to watch that this be true.
+            // One more, to watch whether that stays true.
             let one_comes = state.called > 0 || (state.idle.is_empty() && state.spawned > 0);
             if state.watched || one_comes {
                 return Kick::Enough;
@@ -215,108 +213,37 @@ impl Pool {
         self.load.load(Ordering::Relaxed) < self.limits.threads
     }
 
-    /// Whether another call would find a thread; if not, `waker` is woken when it may.
-    pub(crate) fn poll_room(self: &Arc<Self>, waiter: &mut Option<u64>, waker: &Waker) -> bool {
-        // A waker is cloned and dropped without the lock: both run code of its task's.
-        let waker = waker.clone();
-        let mut state = self.lock();
-        if !self.has_room_in(&state) {
-            let ticket = *waiter.get_or_insert_with(|| {
-                state.last_waiter += 1;
-                state.last_waiter
-            });
-            let before = state.waiters.insert(ticket, waker);
-            drop(state);
-            drop(before);
-            return false;
-        }
-        let left = waiter.take().and_then(|ticket| {
-            state.came += 1;
-            state.waiters.remove(&ticket)
-        });
-        // What was let in may not need a thread yet: then the next can have it.
-        let next = self.next_waiter(&mut state);
-        drop(state);
-        drop(left);
-        self.let_in(next);
-        true
-    }
-
-    /// Forgets a waiter. If it was the one that was woken, the next is.
-    pub(crate) fn leave(self: &Arc<Self>, waiter: u64) {
-        let mut state = self.lock();
-        let left = state.waiters.remove(&waiter);
-        let next = self.next_waiter(&mut state);
-        drop(state);
-        drop(left);
-        self.let_in(next);
-    }
-
-    fn has_room_in(&self, state: &State) -> bool {
+    pub(super) fn has_room_in(&self, state: &State) -> bool {
         state.load() < self.limits.threads
     }
 
-    /// Who is to be woken, if there is room: to be called whenever there may be more of it.
+    /// Which waiter to wake, if there is room: to be called whenever there may be more of it.
     pub(super) fn next_waiter(&self, state: &mut State) -> Next {
         if !self.has_room_in(state) {
             return Next::default();
         }
         let waker = state.waiters.pop_first().map(|(_, waker)| waker);
-        // What is woken may never come: a connection that was to call has nothing to call for any
-        // more, and keeps its clone of the service. Then the others must not wait for it.
+        // A woken waiter may never come: its connection may have no request left, and keep its clone
+        // of the service. The others must not wait for it.
         let set_timer = !state.waiters.is_empty() && state.timer.is_none();
         if set_timer {
             state.timer = Some(state.came);
         }
         Next { waker, set_timer }
     }
-
-    pub(super) fn let_in(self: &Arc<Self>, next: Next) {
-        if let Some(waker) = next.waker {
-            waker.wake();
-        }
-        if next.set_timer {
-            timer::wake_at(Instant::now() + COMES_WITHIN, Arc::clone(self).into());
-        }
-    }
 }
 
-/// Who is to be woken once the lock is released.
+/// Which waiter to wake once the lock is released.
 #[derive(Default)]
 #[must_use]
 pub(super) struct Next {
-    waker: Option<Waker>,
-    set_timer: bool,
+    pub(super) waker: Option<Waker>,
+    pub(super) set_timer: bool,
 }
 
 impl Next {
     pub(super) fn is_some(&self) -> bool {
         self.waker.is_some() || self.set_timer
-    }
-}
-
-/// How long one that was woken has to come, before all others are woken.
-const COMES_WITHIN: Duration = Duration::from_millis(5);
-
-/// By the timer.
-impl Wake for Pool {
-    fn wake(self: Arc<Self>) {
-        let mut state = self.lock();
-        let came = state.timer.take();
-        if !self.has_room_in(&state) {
-            // When there is room again, the next is woken.
-            return;
-        }
-        if came == Some(state.came) {
-            // Those that find no room take their old places.
-            let waiters = mem::take(&mut state.waiters);
-            drop(state);
-            waiters.into_values().for_each(Waker::wake);
-        } else {
-            let next = self.next_waiter(&mut state);
-            drop(state);
-            self.let_in(next);
-        }
     }
 }
 

@@ -155,9 +155,9 @@ impl Timer {
     }
 }
 
-fn wake_all(wakers: impl Iterator<Item = Waker>) {
+/// Wakes each, though one panics.
+pub(super) fn wake_all(wakers: impl IntoIterator<Item = Waker>) {
     for waker in wakers {
-        // A waker that panics must not keep the others from being woken.
         if let Err(caught) = guard(|| waker.wake()) {
             discard(caught);
         }

@@ -163,26 +163,6 @@ fn over_http_2_too() {
     });
 }
 
-// Each slept on a thread of the runtime's blocking pool: some hundred at once stopped all others.
-#[test]
-fn a_body_that_fails_takes_none_of_the_threads_of_its_runtime() {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .max_blocking_threads(1)
-        .build()
-        .unwrap();
-    let (free, busy) = std::sync::mpsc::channel::<()>();
-    runtime.spawn_blocking(move || busy.recv());
-    let ended = runtime.block_on(async {
-        let pieces = [Ok("piece"), Err("expected: it failed")];
-        let mut body = Body::try_chunks(pieces);
-        let piece = body.frame().await.unwrap().unwrap();
-        assert_eq!(piece.into_data().unwrap(), "piece");
-        body.frame().await.unwrap().unwrap_err()
-    });
-    assert_eq!(ended.to_string(), "expected: it failed");
-    drop(free);
-}
-
 #[test]
 fn a_body_that_the_client_breaks_off_is_its_own_fault_and_answered_with_400() {
     let length = |environ: &mut Environ| -> Result<String, Error> {

@@ -214,3 +214,41 @@ fn quick_work_one_after_the_other_is_done_by_few_threads() {
     let few = seen.lock().unwrap().len();
     assert!(few < 60, "{few}");
 }
+
+// What slow clients have room for is made soon, and not now: when the one thread there was blocked,
+// it filled the queue, and a call that waited for room in the queue waited for that thread.
+#[test]
+fn what_waits_for_room_sees_to_it_that_the_queue_moves() {
+    let gate = Gate::default();
+    let waits = gate.clone();
+    let app = application(move |environ: &mut Environ| match environ.raw_path_info() {
+        "/stream" => Reply::new(Body::chunks((0..1000).map(|_| vec![b'x'; 16 * 1024]))),
+        "/blocks" => {
+            waits.wait();
+            Reply::text("at last\n")
+        }
+        _ => Reply::text("here\n"),
+    });
+    let service = app.into_service().threads(3);
+    let runtime = multi_thread();
+    runtime.block_on(async {
+        let get = |path: &str| Request::get(path).body(Body::empty()).unwrap();
+        let mut streams = Vec::new();
+        for _ in 0..2 {
+            let response = service.clone().oneshot(get("/stream")).await.unwrap();
+            streams.push(response.into_body());
+        }
+        let blocked = tokio::spawn(service.clone().oneshot(get("/blocks")));
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        for stream in &mut streams {
+            // As a server does until its client's buffers are full.
+            for _ in 0..3 {
+                stream.frame().await.unwrap().unwrap();
+            }
+        }
+        let answer = tokio::time::timeout(Duration::from_secs(60), service.oneshot(get("/"))).await;
+        gate.open();
+        assert_eq!(answer.expect("answered").unwrap().status(), 200);
+        blocked.await.unwrap().unwrap();
+    });
+}

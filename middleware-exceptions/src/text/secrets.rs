@@ -336,15 +336,12 @@ impl<'a> Scan<'a> {
         let Some((quote, depth)) = self.quote_at(start) else {
             return (self.kind != Kind::Code).then(|| start..self.unquoted(start, level, ends));
         };
-        let mut end = self.string_end(quote, depth);
-        // `"a"b` in a query or a shell is one value.
-        if ends != Ends::Member && ends != Ends::Line && self.kind != Kind::Code {
-            let is_over = |byte| is_edge(byte) || b",;&#)]}".contains(&byte);
-            if self.text.byte(end).is_some_and(|byte| !is_over(byte)) {
-                end = self.unquoted(end, level, ends);
-            }
-        }
-        Some(start..end)
+        // In a query a quote is a letter like others, and an `&` ends the field.
+        let end = match ends {
+            Ends::Query => self.unquoted(start, level, ends),
+            _ => 0,
+        };
+        Some(start..end.max(self.string_end(quote, depth)))
     }
 
     fn unquoted(&mut self, start: usize, level: u8, ends: Ends) -> usize {
@@ -425,12 +422,17 @@ impl<'a> Scan<'a> {
         let quote = self.text.byte(open);
         let level = self.text.level(open);
         let mut backslashes = 0;
+        // What has a letter behind it may have opened a string: then this one began in the midst of another.
+        let goes_on = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || !byte.is_ascii();
         let end = self.find(open + 1, |scan, at, byte| {
             let before = std::mem::take(&mut backslashes);
             if byte == b'\\' {
                 backslashes = before + 1;
             }
-            scan.text.is_within(at, level) && Some(byte) == quote && closes(before, depth)
+            scan.text.is_within(at, level)
+                && Some(byte) == quote
+                && closes(before, depth)
+                && !scan.text.byte(at + 1).is_some_and(goes_on)
         });
         (end + 1).min(self.text.len())
     }

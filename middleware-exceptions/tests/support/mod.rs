@@ -22,6 +22,7 @@ use http::{HeaderMap, Request, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::{BodyExt as _, Full};
 use middleware_exceptions::ExceptionsLayer;
+use tokio::sync::Semaphore;
 use tower::{Layer as _, ServiceExt as _};
 use tower_service::Service;
 use tracing::{Event, Subscriber, field::Visit, subscriber::DefaultGuard};
@@ -54,7 +55,7 @@ impl Log {
 
     /// The one record there is; waits for one that comes from another thread.
     pub async fn only(&self) -> String {
-        for _ in 0..500 {
+        for _ in 0..6000 {
             let records = self.take();
             match <[String; 1]>::try_from(records) {
                 Ok([record]) => {
@@ -228,6 +229,8 @@ pub enum Step {
     Pending,
     /// Pending, woken after so many milliseconds.
     Wait(u64),
+    /// Pending until there is a permit.
+    Permit(&'static Semaphore),
     Fail(&'static str),
     Panic,
     Trailers(HeaderMap),
@@ -239,7 +242,7 @@ pub struct Script {
     pub steps: std::collections::VecDeque<Step>,
     pub hint: SizeHint,
     pub on_drop: Option<Box<dyn FnOnce() + Send>>,
-    waiting: Option<Pin<Box<tokio::time::Sleep>>>,
+    waiting: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
 }
 
 impl Script {
@@ -268,8 +271,8 @@ impl Body for Script {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        if let Some(sleep) = &mut self.waiting {
-            std::task::ready!(sleep.as_mut().poll(cx));
+        if let Some(waiting) = &mut self.waiting {
+            std::task::ready!(waiting.as_mut().poll(cx));
             self.waiting = None;
         }
         match self.steps.pop_front() {
@@ -282,6 +285,16 @@ impl Body for Script {
             Some(Step::Wait(millis)) => {
                 let sleep = tokio::time::sleep(Duration::from_millis(millis));
                 self.waiting = Some(Box::pin(sleep));
+                self.poll_frame(cx)
+            }
+            Some(Step::Permit(permits)) => {
+                self.waiting = Some(Box::pin(async {
+                    permits
+                        .acquire()
+                        .await
+                        .expect("it is never closed")
+                        .forget();
+                }));
                 self.poll_frame(cx)
             }
             Some(Step::Fail(text)) => Poll::Ready(Some(Err(text.into()))),

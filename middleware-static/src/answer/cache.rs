@@ -2,11 +2,13 @@
 //!
 //! A hit asks the kernel about the kept descriptor (once a millisecond is enough), which sees what changed in place, was renamed over or
 //! unlinked. What it cannot see, a parent directory or a link that leads elsewhere now, is seen within [`TTL`]:
-//! then the name is looked up again.
+//! then the name is looked up again. What it does not see either, in any time that is promised, is a write through a shared
+//! memory mapping: file systems change a file's times when such pages are written back, seconds later.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, PoisonError, RwLock, RwLockWriteGuard};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering, fence};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockWriteGuard, Weak};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -25,13 +27,16 @@ const TTL: Duration = Duration::from_millis(500);
 /// would not see more; under load it is one `fstat` for many requests.
 const ASKED_TTL: u64 = 1;
 
-/// What nobody asked for in this long gives its descriptor back, should anybody ask for anything.
-const IDLE: Duration = Duration::from_secs(10);
+/// What was not asked for in this long gives its descriptor back: a file that was deleted takes room on the disk until then.
+const IDLE: Duration = Duration::from_secs(5);
+
+/// How often caches that hold something are looked at.
+const SWEEP_EVERY: Duration = Duration::from_secs(1);
 
 /// Threads rarely want the same one of so many at the same moment.
 const SHARDS: usize = 16;
 
-/// How many candidates a newcomer may look at for one that nobody wants.
+/// How many entries are looked at for one to evict, at each insertion.
 const LOOKS: usize = 4;
 
 /// Files by the path of the request and, where siblings are negotiated, the codings it accepts.
@@ -41,13 +46,14 @@ pub(crate) struct Cache {
     bytes: AtomicUsize,
     descriptors: AtomicUsize,
     start: Instant,
-    swept: AtomicU64,
+    /// Whether the sweeper knows of it.
+    swept: AtomicBool,
 }
 
 #[derive(Default)]
 struct Shard {
     entries: HashMap<Arc<[u8]>, Arc<Kept>>,
-    /// In the order of arrival: where to look for one that nobody wants any more.
+    /// In the order of arrival: where to look for one to evict.
     order: VecDeque<Arc<[u8]>>,
 }
 
@@ -105,7 +111,7 @@ impl Cache {
             bytes: AtomicUsize::new(0),
             descriptors: AtomicUsize::new(0),
             start: Instant::now(),
-            swept: AtomicU64::new(0),
+            swept: AtomicBool::new(false),
         }
     }
 
@@ -114,7 +120,7 @@ impl Cache {
     }
 
     fn shard(&self, key: &[u8]) -> Option<&RwLock<Shard>> {
-        // Only to spread: whoever makes all keys fall into one shard gains nothing, since the limits are the whole
+        // Only to spread: a client that makes all keys fall into one shard gains nothing, since the limits are the whole
         // cache's and the map inside hashes with a secret.
         let sum = key.iter().fold(0_usize, |sum, &byte| {
             sum.wrapping_mul(31).wrapping_add(usize::from(byte))
@@ -124,7 +130,6 @@ impl Cache {
 
     pub(crate) fn get(&self, key: &Key) -> Option<Hit> {
         let now = self.now();
-        self.sweep(now);
         let key = key.as_bytes();
         let shard = self
             .shard(key)?
@@ -161,7 +166,7 @@ impl Cache {
     }
 
     pub(crate) fn insert(
-        &self,
+        self: &Arc<Self>,
         key: &Key,
         representation: Representation,
         stamp: Stamp,
@@ -192,9 +197,15 @@ impl Cache {
         let key: Arc<[u8]> = key.into();
         shard.order.push_back(Arc::clone(&key));
         shard.entries.insert(key, Arc::new(kept));
+        drop(shard);
+        // In the opposite order to `leaves_sweeper`: one of both sees what the other did.
+        fence(Ordering::SeqCst);
+        if !self.swept.swap(true, Ordering::SeqCst) {
+            sweep_from_now_on(self);
+        }
     }
 
-    /// A full cache takes a newcomer only in place of a file that nobody wanted for a second. More files than
+    /// A full cache takes a newcomer only in place of a file that was not asked for during a second. More files than
     /// fit, all wanted alike, would otherwise push each other out and be opened, kept and closed for nothing.
     fn make_room(&self, shard: &mut RwLockWriteGuard<'_, Shard>, size: usize, now: u64) -> bool {
         let full = |size| {
@@ -241,7 +252,7 @@ impl Cache {
         }
     }
 
-    /// Closes everything: somebody needs descriptors more.
+    /// Closes everything, since descriptors are needed elsewhere.
     pub(crate) fn clear(&self) {
         for shard in &self.shards {
             self.keep_if(
@@ -251,25 +262,27 @@ impl Cache {
         }
     }
 
-    /// One shard in its turn, four times a second at most.
-    fn sweep(&self, now: u64) {
-        let swept = self.swept.load(Ordering::Relaxed);
-        if now.saturating_sub(swept) < 250
-            || self
-                .swept
-                .compare_exchange(swept, now, Ordering::Relaxed, Ordering::Relaxed)
-                .is_err()
-        {
-            return;
+    /// Closes what was not asked for in so long. Whether nothing is left.
+    fn sweep(&self) -> bool {
+        let now = self.now();
+        for shard in &self.shards {
+            self.keep_if(
+                &mut shard.write().unwrap_or_else(PoisonError::into_inner),
+                |kept| now.saturating_sub(kept.used.load(Ordering::Relaxed)) < millis(IDLE),
+            );
         }
-        let turn = usize::try_from(now / 250 % SHARDS as u64).unwrap_or(0);
-        if let Some(shard) = self.shards.get(turn)
-            && let Ok(mut shard) = shard.try_write()
-        {
-            self.keep_if(&mut shard, |kept| {
-                now.saturating_sub(kept.used.load(Ordering::Relaxed)) < millis(IDLE)
-            });
-        }
+        self.is_empty()
+    }
+
+    /// Whether the sweeper may forget it. What is inserted from now on makes itself known again.
+    fn leaves_sweeper(&self) -> bool {
+        self.swept.store(false, Ordering::SeqCst);
+        fence(Ordering::SeqCst);
+        self.is_empty() || self.swept.swap(true, Ordering::SeqCst)
+    }
+
+    fn is_empty(&self) -> bool {
+        self.descriptors.load(Ordering::Relaxed) == 0
     }
 
     fn keep_if(&self, shard: &mut RwLockWriteGuard<'_, Shard>, keep: impl Fn(&Kept) -> bool) {
@@ -284,6 +297,47 @@ impl Cache {
             stays
         });
         shard.order.retain(|key| shard.entries.contains_key(key));
+    }
+}
+
+/// The caches of this process that hold something. One thread looks at them, and ends when there are none: a server that
+/// is idle holds no file open, and runs nothing.
+static SWEPT: Mutex<Vec<Weak<Cache>>> = Mutex::new(Vec::new());
+
+fn swept() -> MutexGuard<'static, Vec<Weak<Cache>>> {
+    SWEPT.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn sweep_from_now_on(cache: &Arc<Cache>) {
+    let mut caches = swept();
+    caches.push(Arc::downgrade(cache));
+    if caches.len() == 1 {
+        let sweeper = thread::Builder::new().name("static-sweep".to_owned());
+        if sweeper.spawn(sweep_until_empty).is_err() {
+            // Without threads: at the next insertion once more.
+            caches.clear();
+            cache.swept.store(false, Ordering::Relaxed);
+        }
+    }
+}
+
+fn sweep_until_empty() {
+    loop {
+        thread::sleep(SWEEP_EVERY);
+        // Not under the lock: closing a file may take its time.
+        let caches: Vec<_> = swept().iter().filter_map(Weak::upgrade).collect();
+        let empty: Vec<_> = caches.into_iter().filter(|cache| cache.sweep()).collect();
+        let mut caches = swept();
+        caches.retain(|known| {
+            known.strong_count() > 0
+                && !empty.iter().any(|cache| {
+                    let done = Weak::ptr_eq(known, &Arc::downgrade(cache));
+                    done && cache.leaves_sweeper()
+                })
+        });
+        if caches.is_empty() {
+            return;
+        }
     }
 }
 
