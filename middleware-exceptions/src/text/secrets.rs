@@ -185,6 +185,8 @@ impl<'a> Scan<'a> {
         let name = self.name_before(at)?;
         let opener = self.before(name.range.start);
         let in_query = matches!(opener, Some(b'?' | b'&' | b'#'));
+        // Some servers split at it, too.
+        let in_fields = in_query || opener == Some(b';');
         let ends = match self.kind {
             _ if in_query => Ends::Query,
             Kind::Fields => Ends::Field,
@@ -197,11 +199,11 @@ impl<'a> Scan<'a> {
         if self.kind == Kind::Code || !is_secret_in_fields(&self.text.name(name.range)) {
             return None;
         }
-        if !in_query && !opener.is_none_or(is_edge) {
-            return None;
-        }
-        if in_query {
+        if in_fields {
             return self.value(start, at, ends);
+        }
+        if !opener.is_none_or(is_edge) {
+            return None;
         }
         // The first field of a form.
         let end = self.find(start, |_, _, byte| byte == b'&' || is_edge(byte));
