@@ -246,7 +246,7 @@ impl<F> ResponseFutureProjection<'_, F> {
 #[cold]
 fn may_append(headers: &HeaderMap, witness: &Witness) -> bool {
     let mut types = headers.get_all(header::CONTENT_TYPE).iter();
-    // In HTML a message would be markup: a script of whoever wrote into it.
+    // In HTML the message would be markup, and run the scripts that a client put into it.
     let is_plain = |value: &HeaderValue| {
         let mut parts = value.as_bytes().split(|byte| *byte == b';');
         let essence = parts.next().unwrap_or_default();

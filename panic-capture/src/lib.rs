@@ -58,7 +58,7 @@
 //! is symbolicated here, ever: turn [`Capture::frames`] into names when and where that is cheap.
 //! The hook takes no lock that could wait, calls no `Display` of a payload, and keeps at most
 //! [`MAX_FRAMES`] frames of each panic, [`MAX_KEPT`] panics per thread and [`RING`]
-//! panics per process that nobody has claimed, of these [`RING_FRAMES`] frames together: under 2 MiB.
+//! panics per process that no guard has claimed, of these [`RING_FRAMES`] frames together: under 2 MiB.
 //!
 //! # What it cannot do
 //!

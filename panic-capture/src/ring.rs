@@ -21,8 +21,8 @@ pub const RING_FRAMES: usize = 64 * 1024;
 #[cfg(feature = "hook")]
 const CONTEXTS: usize = 256;
 
-/// A panic that nobody has claimed for so long was swallowed by somebody. Until then
-/// it makes others of the same literal or type ambiguous.
+/// A panic that no guard has claimed for so long was caught by other code. Until then it makes others of the same
+/// literal or type ambiguous.
 const STALE: Duration = Duration::from_secs(10);
 
 /// Set when a hook gave up on the ring: the next to hold it notes that one was lost.
@@ -45,8 +45,8 @@ struct Ring {
     frames: usize,
     /// So many of the oldest have given theirs up.
     bare: usize,
-    /// When last a capture was lost that somebody may still come for: for a while after,
-    /// "just one can be meant" cannot be said.
+    /// When a capture was last lost that a guard may still claim. For a while after, "just one can be meant" cannot
+    /// be said.
     lost: Option<Instant>,
 }
 
@@ -59,7 +59,7 @@ pub(crate) fn has_room_for_context() -> bool {
 #[cfg(feature = "hook")]
 pub(crate) fn keep(capture: Capture) {
     let mut capture = Some(capture);
-    // Nobody walks a stack or runs foreign code while holding the ring, so it is free again at once, unless its
+    // No thread walks a stack or runs foreign code while it holds the ring, so it is free again at once, unless its
     // holder was preempted: some time slices later on a crowded machine, hence the sleeps, half a second in all.
     // Still a hook must not be able to hang: after so many tries the frames are given up.
     for tries in 0..600 {
@@ -83,7 +83,7 @@ pub(crate) fn keep(capture: Capture) {
     std::mem::forget(capture);
 }
 
-/// Puts captures there that nobody on their own thread waits for any more.
+/// Puts captures there that no guard of their own thread can claim any more.
 pub(crate) fn release(captures: impl IntoIterator<Item = Capture>) {
     let mut captures = captures.into_iter().peekable();
     if captures.peek().is_none() {

@@ -45,7 +45,7 @@ impl Error for BodyError {
 /// Whether an error of the body below was reported by a layer further in, of ours or of others.
 pub(crate) fn is_reported(error: &(dyn Error + 'static)) -> bool {
     let says_so = |error: &(dyn Error + 'static)| error.is::<BodyError>() || error.is::<Reported>();
-    // `source` is somebody's code. What it hides is reported, perhaps once more.
+    // `source` is the program's code. If it panics, the failure is reported, perhaps for the second time.
     guard(|| links(error).any(says_so)).unwrap_or_else(|caught| {
         discard(caught.payload);
         false

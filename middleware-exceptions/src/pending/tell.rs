@@ -13,18 +13,18 @@ use crate::{
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Goes {
     ToTracing,
-    /// Nobody subscribes, or nobody else is told: a client that quotes an id must find it somewhere.
+    /// There is no subscriber, or it drops the event and there is no observer: an id that a client quotes must be found.
     ToStderr,
     /// The program's filter leaves it out, and its observers have it.
     Nowhere,
 }
 
-/// Whether anybody is told at all.
+/// Whether an observer or a log will have the failure.
 pub(crate) fn is_heard(config: &Config) -> bool {
     !config.observers.is_empty() || goes(config) != Goes::Nowhere
 }
 
-/// Observers first, so that the log can tell of one that failed. All of it is somebody's code.
+/// Observers first, so that the log can tell of one that failed. Both run the program's code.
 pub(crate) fn tell(report: &Report, config: &Config) {
     for observe in &config.observers {
         if let Err(caught) = guard(|| observe(report)) {
@@ -51,8 +51,9 @@ pub(crate) fn tell(report: &Report, config: &Config) {
 fn goes(config: &Config) -> Goes {
     let is_enabled = contained(|| {
         let is_enabled = tracing::enabled!(target: "middleware_exceptions", Level::ERROR);
-        let nobody = tracing::dispatcher::get_default(|subscriber| subscriber.is::<NoSubscriber>());
-        (is_enabled, nobody)
+        let is_missing =
+            tracing::dispatcher::get_default(|subscriber| subscriber.is::<NoSubscriber>());
+        (is_enabled, is_missing)
     });
     match is_enabled {
         Some((true, _)) => Goes::ToTracing,

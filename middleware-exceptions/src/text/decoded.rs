@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-/// From here on all levels are one: so many texts in texts nobody writes.
+/// From here on levels are not told apart. No honest text is escaped so often.
 const DEEPEST: u8 = 6;
 
 /// What a text says after as many rounds of decoding as it takes, in one pass.
