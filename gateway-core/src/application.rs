@@ -43,8 +43,8 @@ pub trait Application: Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// What the application fails with. Whoever is outside decides how that looks: a bare status
-    /// without middleware, a page or a traceback with `middleware-exceptions`.
+    /// What the application fails with. A layer outside decides how that looks, such as a page or a traceback
+    /// with `middleware-exceptions`; without one the answer is a bare status.
     fn respond(&self, environ: &mut Environ) -> Result<Response, Error>;
 
     /// This application as a tower service, on threads that may block: what hyper, axum and our

@@ -92,7 +92,7 @@ impl Body {
     /// Below [`into_service`](crate::Application::into_service) the response's head goes out with
     /// the first piece, as PEP 3333 has it, so that an iterator that fails before it can still be
     /// answered with an error. One whose first piece takes long sends the head ahead by an empty one.
-    /// After 64 KiB, pieces of 4 to 64 KiB that the iterator shares with nobody (by
+    /// After 64 KiB, pieces of 4 to 64 KiB that nothing else holds (by
     /// [`Bytes::is_unique`]) are copied, and dropped at once.
     pub fn chunks<I>(chunks: I) -> Self
     where
@@ -170,7 +170,7 @@ impl Body {
     }
 
     /// Writes the whole body into `out`, on this thread, each piece as it comes. Returns the
-    /// number of bytes. Blocks where the body waits for somebody else.
+    /// number of bytes. Blocks while the body waits for its next piece.
     ///
     /// # Errors
     ///
@@ -298,7 +298,7 @@ impl Body {
             Kind::Once(bytes) if !bytes.is_empty() => Poll::Ready(Some(Ok(bytes))),
             Kind::Chunks { chunks, given } => self.poll_chunks(chunks, given, context),
             Kind::Writing(write) => {
-                // Polled where nobody adapted it: writing blocks, so it needs a thread.
+                // Polled without an adapter: writing blocks, so it needs a thread.
                 self.kind = Kind::handed(Source::Writing(write), Terms::wherever_polled());
                 self.poll_data(context)
             }

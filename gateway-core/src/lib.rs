@@ -85,11 +85,11 @@
 //! response is *parked* while the client is slow. Where it cannot be avoided (larger uploads, and
 //! [`Body::from_writer`]) at most a quarter of the threads is lent to the one and a quarter to the
 //! other, one connection has a quarter of those at most, and a client that stands still or drips
-//! is cut off after 30 seconds. So the others are always served.
+//! is cut off after 30 seconds. So other clients are always served.
 //!
 //! # Behind a proxy
 //!
-//! Nobody is trusted by default: [`ConnInfo`] says who really connected, and `X-Forwarded-For` is
+//! No peer is trusted by default: [`ConnInfo`] says who really connected, and `X-Forwarded-For` is
 //! a header like any other. The feature `proxy` has a layer that takes the word of peers you name,
 //! in one family of headers that you name.
 //!

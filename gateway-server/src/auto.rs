@@ -155,7 +155,7 @@ where
                     .await
             }
             Start::Plain | Start::Cgi => {
-                // To make the sockets may be to say where they are, whereupon somebody may stop us.
+                // Binding may announce the address, so listen for signals first.
                 let signals = Signals::listen()?;
                 http_server::Server::new()
                     .listener(sockets.to_sockets()?)

@@ -44,7 +44,7 @@ use crate::framing::{self, Asked, Content, Framing};
 ///
 /// # Errors
 ///
-/// [`InvalidInput`](ErrorKind::InvalidInput) where there is none: somebody has started the program by
+/// [`InvalidInput`](ErrorKind::InvalidInput) where there is none: the program was started by
 /// hand. Else what writing fails with, or the response's body: the front end has got less
 /// than was promised, and a program that ends with a failure says so.
 #[expect(
@@ -240,7 +240,7 @@ fn request<R: Read + Send + 'static>(
         // Empty is absent (PEP 3333).
         (!value.is_empty()).then_some((name, value))
     });
-    // The errors stream is standard error, as it is where nobody says anything else.
+    // The errors stream is standard error, as it is unless a gateway says otherwise.
     let facts = GatewayFacts::new(named.collect::<Vec<_>>());
     let source = Source::of(&head, input);
     let method = head.method.clone();
@@ -315,12 +315,12 @@ impl<R: Read + Send + 'static> Source<R> {
         }
     }
 
-    /// Whether whoever had the body has let go of it.
+    /// Whether the service has dropped the body.
     fn is_let_go(&self) -> bool {
         Arc::strong_count(&self.shared) == 1
     }
 
-    /// Reads what nobody has read. What is cut short has been told to whoever was interested.
+    /// Reads what the service has left. A body that is cut short is no error here: a service that read it was told.
     fn drain(&self) -> io::Result<()> {
         let mut rest = Shared(Arc::clone(&self.shared));
         match io::copy(&mut rest, &mut io::sink()) {
@@ -345,7 +345,7 @@ impl<R: Read> Read for Shared<R> {
         };
         let read = input.read(into)?;
         if read == 0 {
-            // Said once: whoever reads on is at the end.
+            // Said once: further reads are at the end.
             *left = 0;
             return Err(ErrorKind::UnexpectedEof.into());
         }
@@ -486,7 +486,7 @@ fn write_both(output: &mut dyn Write, head: &[u8], piece: &[u8]) -> io::Result<(
 
 /// For the web server's log.
 fn report(error: &dyn std::fmt::Display) {
-    // Nobody is left to be told where that fails.
+    // If that fails, there is nowhere left to report it.
     let _ = writeln!(io::stderr(), "{error}");
 }
 

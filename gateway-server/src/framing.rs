@@ -4,7 +4,7 @@
 //! A client that believes a wrong Content-Length takes the next response for the rest of this one, or
 //! the rest of this one for the next, so what an application or a layer says about it is checked and
 //! not passed on. Pure: a head goes in, a plan comes out. What is unknown beforehand is counted while
-//! it is sent, by whoever carries out the plan: the piece that would exceed it is not sent.
+//! it is sent, by the gateway that carries out the plan: the piece that would exceed it is not sent.
 
 use std::fmt;
 

@@ -19,7 +19,7 @@ use crate::shutdown::{Outcome, Plan, Shutdown, Signals};
 /// How many connections a server takes, and when and how it stops.
 #[derive(Debug, Default)]
 pub(crate) struct Lifetime {
-    /// At least 1. [`accept::default_limit`] where nobody says.
+    /// At least 1. `None`: [`accept::default_limit`].
     most_connections: Option<usize>,
     pub(crate) plan: Plan,
     stop: Stop,

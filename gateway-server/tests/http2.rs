@@ -36,6 +36,15 @@ where
     sender
 }
 
+async fn assert_closed<B>(mut sender: Sender<B>) {
+    let closed = async {
+        while sender.ready().await.is_ok() {
+            sleep(SHORT / 10).await;
+        }
+    };
+    timeout(common::PATIENCE, closed).await.expect("still open");
+}
+
 fn get(path: &str) -> Request<Empty<Bytes>> {
     Request::get(format!("http://a{path}"))
         .body(Empty::new())
@@ -98,13 +107,28 @@ async fn a_panic_ends_one_stream_and_not_the_connection() {
 async fn a_host_that_contradicts_the_authority_is_answered_400() {
     let server = Running::start(service_fn(hello));
     let mut sender = connect(&server).await;
-    for (host, expected) in [("b", 400), ("a/", 400), ("a", 200), ("A", 200)] {
-        let mut request = get("/");
-        request.headers_mut().insert("host", host.parse().unwrap());
+    for (authority, host, expected) in [
+        ("a", "b", 400),
+        ("a", "a/", 400),
+        ("a", "a", 200),
+        ("a", "A", 200),
+        // RFC 3986 section 6.2.3: the default port of the scheme is none.
+        ("a", "a:80", 200),
+        ("a:80", "a", 200),
+        ("a", "a:", 200),
+        ("a:80", "A:", 200),
+        ("[::1]", "[::1]:80", 200),
+        ("a", "a:443", 400),
+        ("a:8080", "a", 400),
+        ("a:8080", "a:80", 400),
+        ("a:80", "b:80", 400),
+    ] {
+        let request = Request::get(format!("http://{authority}/")).header("host", host);
+        let request = request.body(Empty::<Bytes>::new()).unwrap();
         assert_eq!(
             sender.send_request(request).await.unwrap().status(),
             expected,
-            "{host}"
+            "{authority} {host}"
         );
     }
 }
@@ -162,7 +186,7 @@ async fn a_body_that_stops_is_answered_408_and_other_streams_go_on() {
     let began = Instant::now();
     let answer = sender.send_request(request).await.unwrap();
     assert_eq!(answer.status(), 408);
-    assert!(began.elapsed() >= SHORT && began.elapsed() < SHORT * 6);
+    assert!(began.elapsed() >= SHORT);
     let request = Request::post("http://a/")
         .body(Empty::new().boxed_unsync())
         .unwrap();
@@ -174,8 +198,7 @@ async fn an_idle_connection_is_told_to_go_away_and_closed() {
     let server = Running::with(service_fn(hello), |server| server.keep_alive_timeout(SHORT));
     let mut sender = connect::<Empty<Bytes>>(&server).await;
     assert_eq!(sender.send_request(get("/")).await.unwrap().status(), 200);
-    sleep(SHORT * 3).await;
-    assert!(sender.ready().await.is_err(), "still open");
+    assert_closed(sender).await;
 }
 
 #[tokio::test]
@@ -197,7 +220,7 @@ async fn a_client_that_opens_no_window_is_closed_after_the_write_stall_timeout()
     let mut sender = connect(&server).await;
     // The body is held and never read, so its window is never opened again.
     let response = sender.send_request(get("/")).await.unwrap();
-    let ended = timeout(SHORT * 10, gone).await;
+    let ended = timeout(common::PATIENCE, gone).await;
     assert!(ended.expect("the response is dropped").is_err());
     drop(response);
 }
@@ -301,12 +324,7 @@ async fn a_connection_is_idle_again_when_its_tunnels_have_ended() {
                 sleep(SHORT * 3).await;
             }
         }
-        let closed = async {
-            while sender.ready().await.is_ok() {
-                sleep(SHORT / 10).await;
-            }
-        };
-        timeout(common::PATIENCE, closed).await.expect(host);
+        assert_closed(sender).await;
     }
 }
 
@@ -338,12 +356,64 @@ async fn websockets_over_http_2_are_offered_where_that_is_set() {
         let settings = [0, 0, 0, 4, 0, 0, 0, 0, 0];
         client.send(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await;
         client.send(settings).await;
-        let mut head = [0; 9];
-        client.stream.read_exact(&mut head).await.unwrap();
-        assert_eq!(head[3], 4, "SETTINGS comes first");
-        let mut settings = vec![0; usize::from(head[2])];
-        client.stream.read_exact(&mut settings).await.unwrap();
+        let (kind, settings) = frame(&mut client).await;
+        assert_eq!(kind, 4, "SETTINGS comes first");
         let found = settings.chunks(6).any(|setting| setting == OFFER);
         assert_eq!(found, offers);
     }
+}
+
+/// A frame: its type, and what is in it.
+async fn frame(client: &mut common::Client) -> (u8, Vec<u8>) {
+    let mut head = [0; 9];
+    client.stream.read_exact(&mut head).await.unwrap();
+    let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
+    let mut content = vec![0; length as usize];
+    client.stream.read_exact(&mut content).await.unwrap();
+    (head[3], content)
+}
+
+#[tokio::test]
+async fn a_client_that_expects_100_over_http_2_gets_none() {
+    // A limit of hyper's (hyper#2743), which sends no interim response over HTTP/2. A client goes on by
+    // itself after a while (RFC 9110 section 10.1.1). Where this fails, the limit is gone.
+    const HEADERS: u8 = 1;
+    let (reads, reading) = tokio::sync::oneshot::channel();
+    let reads = std::sync::Arc::new(std::sync::Mutex::new(Some(reads)));
+    let server = Running::start(service_fn(move |request: Request<Body>| {
+        let reads = reads.lock().unwrap().take().unwrap();
+        async move {
+            let mut body = request.into_body();
+            let mut reads = Some(reads);
+            let mut read = std::pin::pin!(body.frame());
+            std::future::poll_fn(|cx| {
+                let polled = read.as_mut().poll(cx);
+                if let Some(reads) = reads.take() {
+                    assert!(polled.is_pending());
+                    reads.send(()).unwrap();
+                }
+                polled
+            })
+            .await;
+            Ok::<_, Infallible>(Response::new(Body::empty()))
+        }
+    }));
+    let mut client = server.client().await;
+    client.send(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await;
+    client.send([0, 0, 0, 4, 0, 0, 0, 0, 0]).await;
+    // `POST http://a/` by HPACK's static table, and `expect`, which is 35 of it.
+    let block = [b"\x83\x86\x84\x41\x01a\x63\x0c".as_slice(), b"100-continue"].concat();
+    client
+        .send([0, 0, block.len() as u8, HEADERS, 4, 0, 0, 0, 1])
+        .await;
+    client.send(&block).await;
+    reading.await.unwrap();
+    client.send([0, 0, 1, 0, 1, 0, 0, 0, 1, b'x']).await;
+    let answer = loop {
+        if let (HEADERS, block) = frame(&mut client).await {
+            break block;
+        }
+    };
+    // `:status: 200` is 8 of the table; a 100 would have come first.
+    assert_eq!(answer[0], 0x88, "{answer:x?}");
 }

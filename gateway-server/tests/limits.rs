@@ -9,6 +9,7 @@ use common::{Client, Running, hello, statuses};
 use gateway_core::Body;
 use http::{Request, Response};
 use http_body_util::BodyExt;
+use tokio::io::AsyncWriteExt;
 use tokio::time::{sleep, timeout};
 use tower::service_fn;
 
@@ -219,5 +220,39 @@ async fn the_place_of_a_connection_is_free_again_however_it_ended() {
         let mut next = Client::connect(server.addr).await;
         let answer = timeout(common::PATIENCE, next.get("/")).await;
         assert_eq!(answer.expect("a place").status(), 200, "after {bytes:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_is_answered_early_may_send_the_rest() {
+    // A proxy that has begun to pass an upload on looks for the answer when it has sent it; a reset in
+    // between costs it the answer, and its own client is told 502.
+    let server = Running::with(service_fn(count), |server| server.max_body(1000));
+    const REST: usize = 32 * 1024 * 1024;
+    let mut client = server.client().await;
+    let head = format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {REST}\r\n\r\n");
+    client.send(head).await;
+    client.send(vec![b'x'; REST]).await;
+    let answer = client.response().await;
+    assert!(answer.status() == 413 && answer.closes(), "{answer:?}");
+}
+
+#[tokio::test]
+async fn a_body_that_is_not_read_ends_the_connection_unless_it_came_with_its_head() {
+    let server = Running::start(service_fn(hello));
+    let post = |length| format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\n\r\n");
+    for length in [5, 3000] {
+        let mut client = server.client().await;
+        let body = "x".repeat(length);
+        client.send(post(length) + &body).await;
+        let answer = client.response().await;
+        assert!(answer.status() == 200 && !answer.closes(), "{answer:?}");
+        assert_eq!(client.get("/").await.status(), 200);
+        // Of this one, nothing has come when its answer leaves: the head has to say what follows.
+        client.send(post(length)).await;
+        let answer = client.response().await;
+        assert!(answer.status() == 200 && answer.closes(), "{answer:?}");
+        client.stream.shutdown().await.unwrap();
+        assert_eq!(client.rest().await, "");
     }
 }

@@ -130,7 +130,7 @@ where
         let started = guard.catch(|| start(&mut body, cx));
         let body = match started {
             Ok(Ok(Started::Whole(data))) => {
-                // Nobody asks the inner body for anything again.
+                // The inner body is not polled again.
                 if let Err(payload) = guard.catch(|| drop(body)) {
                     finish::later(guard.caught(payload), Stage::BodyDrop, this.witness());
                 }
@@ -246,7 +246,7 @@ impl<F> ResponseFutureProjection<'_, F> {
 #[cold]
 fn may_append(headers: &HeaderMap, witness: &Witness) -> bool {
     let mut types = headers.get_all(header::CONTENT_TYPE).iter();
-    // In HTML the message would be markup, and run the scripts that a client put into it.
+    // In HTML a message would be markup, with the scripts of a client that wrote into it.
     let is_plain = |value: &HeaderValue| {
         let mut parts = value.as_bytes().split(|byte| *byte == b';');
         let essence = parts.next().unwrap_or_default();

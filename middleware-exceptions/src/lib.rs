@@ -142,8 +142,8 @@
 //! # Ok(()) }
 //! ```
 //!
-//! Without a subscriber, or if its filter drops these events and there is no observer, the layer writes failures to stderr: an
-//! id that a client was given can always be looked up.
+//! Where there is no subscriber, or the filter leaves these events out and there is no observer either, they are written to stderr
+//! all the same: an id that a client was given is always to be found.
 //!
 //! # Bodies that are not `Unpin`
 //!

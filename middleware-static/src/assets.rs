@@ -41,7 +41,7 @@ const HISTORY: usize = 32;
 /// - The plain name still works, without being kept for good.
 /// - An old name keeps working as long as its content is anywhere: in the file now, or below the root of a
 ///   [`previous`](Self::previous) build. A name this process gave out whose content is gone gets today's file, to be
-///   asked for again each time, rather than a page without its styles. A hash that nobody gave out is a 404.
+///   asked for again each time, rather than a page without its styles. Any other hash is a 404.
 ///
 /// Compressed siblings are sent under hashed names only if they decode to the file. Names that begin with a dot have no hashed form. A file of more than 32 MiB is served under its hashed name once
 /// [`asset_url`](Self::asset_url) was asked for it: no client can have large files read by making names up.

@@ -155,7 +155,7 @@ impl Stream {
                         self.waiting = Some(runtime.spawn_blocking(read));
                         self.poll(context)
                     }
-                    // No runtime (CGI): nobody else is waiting for this thread.
+                    // No runtime (CGI): no other request waits for this thread.
                     Err(_) => {
                         self.ready = Some(read()?);
                         self.poll(context)

@@ -36,7 +36,7 @@ impl StaticFile {
     pub fn new(path: impl Into<PathBuf>) -> Self {
         let source = Single::new(path.into());
         let path = format!("/{}", encode_segment(&name_bytes(source.name())));
-        // Whoever names a dotfile means it.
+        // A program that names a dotfile means it.
         let files = StaticFiles::from_source(source).dotfiles(Dotfiles::Serve);
         Self {
             files,

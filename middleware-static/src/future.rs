@@ -108,7 +108,7 @@ impl<T: Send + 'static> Lookup<T> {
                         return Poll::Pending;
                     }
                     Poll::Ready(Ok((later, looked))) => later.went(looked),
-                    // Some source of the user's panicked: that is for whoever catches panics here.
+                    // A source of the user's panicked: the layer that catches panics here is to see it.
                     Poll::Ready(Err(error)) if error.is_panic() => {
                         std::panic::resume_unwind(error.into_panic())
                     }

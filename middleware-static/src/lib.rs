@@ -74,7 +74,7 @@
 //!
 //! For slow clients the server decides how much waits in memory: hyper's default is 400 KiB for each
 //! connection, and with `http1::Builder::max_buf_size(64 * 1024)` it is one piece of a file: 256 KiB as long as such
-//! pieces are no more than 8 MiB together, and 64 KiB for everybody else.
+//! pieces are no more than 8 MiB together, and 64 KiB beyond that.
 //!
 //! # Every setting
 //!

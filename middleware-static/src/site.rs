@@ -35,7 +35,7 @@ pub(crate) struct Site {
 #[derive(Debug)]
 pub(crate) enum Outcome {
     Answer(Response<ResponseBody>),
-    /// Nothing here: somebody else may answer, or this status is the answer.
+    /// Nothing here: the inner service may answer, or this status is the answer.
     Missing(StatusCode),
 }
 

@@ -78,7 +78,7 @@ pub struct Guard<'a> {
 }
 
 impl<'a> Guard<'a> {
-    /// From here until it is dropped, panics of this thread are captured for whoever catches them with it.
+    /// From here until it is dropped, panics of this thread are captured, to be claimed with it.
     #[inline(always)]
     pub fn enter(here: &'a Here) -> Self {
         LOCAL.with(|local| Self {

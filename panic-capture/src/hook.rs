@@ -32,8 +32,8 @@ pub fn set_context(context: Context) -> bool {
     CONTEXT.set(context).is_ok()
 }
 
-/// Whether the hook before ours is left out for panics below a guard: whoever holds the
-/// guard reports them, and the default hook's message on stderr is the same news again.
+/// Whether the hook before ours is left out for panics below a guard: the guard's owner
+/// reports them, and the default hook's message on stderr is the same news again.
 ///
 /// Off by default. For the whole process.
 pub fn silence_guarded(silent: bool) {

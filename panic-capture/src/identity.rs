@@ -45,7 +45,7 @@ impl Identity {
 
     /// Whether equality alone means that it is the same panic.
     ///
-    /// The payload in hand has lived since its own hook ran, so nobody else can have had its
+    /// The payload in hand has lived since its own hook ran, so no other payload can have had its
     /// buffer since: of several equal captures the newest is its own.
     pub(crate) fn is_unique(&self) -> bool {
         matches!(self, Self::Text { .. })

@@ -24,7 +24,7 @@ pub(crate) fn keep(guarded: bool, take: impl FnOnce(bool) -> Capture) {
         ring::keep(take(ring::has_room_for_context()));
         return;
     }
-    // The thread is ending: its locals are gone, and no guard of it will claim.
+    // The thread is ending: its locals are gone, and so are its guards.
     let Ok(mut kept) = KEPT.try_with(Cell::take) else {
         return;
     };
@@ -41,8 +41,8 @@ pub(crate) fn keep(guarded: bool, take: impl FnOnce(bool) -> Capture) {
 /// Finds the capture that belongs to a payload which was just caught, by a guard that was entered
 /// after so many captures.
 ///
-/// What is older was caught by code below the guard. If that code still resumes it, perhaps on another thread, the
-/// ring has it.
+/// An older one was swallowed by code below that guard. Should it still be
+/// resumed, perhaps on another thread, the ring has it.
 pub(crate) fn claim(identity: &Identity, since: usize) -> Result<Capture, Missing> {
     let kept = KEPT.try_with(Cell::take).unwrap_or_default();
     let is_older = |capture: &Capture| capture.seen().number.wrapping_sub(since).cast_signed() < 0;

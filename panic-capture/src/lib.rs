@@ -1,4 +1,4 @@
-//! Where a panic happened: raw frames taken in the panic hook, claimed by whoever catches it.
+//! Where a panic happened: raw frames taken in the panic hook, claimed by the code that catches it.
 //!
 //! `catch_unwind` hands over a payload and nothing else: by then the frames are
 //! gone. Here a hook, installed once and chained to the one before it, copies the
@@ -21,9 +21,8 @@
 //!
 //! # Across threads
 //!
-//! A pool that runs somebody's code guards its thread, sends the [`Caught`] to
-//! whoever waits, and that side calls [`Caught::resume`]: the panic goes on there, and a
-//! guard further out claims the frames of the thread where it happened.
+//! A pool that runs its caller's code guards its thread and sends the [`Caught`] back. The
+//! caller calls [`Caught::resume`]: the panic goes on there, and a guard further out claims the frames of the thread where it happened.
 //!
 //! ```
 //! # panic_capture::install();
@@ -38,7 +37,7 @@
 //! assert!(outer.unwrap_err().capture.is_ok());
 //! ```
 //!
-//! Somebody else's pool (`spawn_blocking`) knows nothing of guards. Its panics are
+//! A pool that is not ours (`spawn_blocking`, rayon) knows nothing of guards. Its panics are
 //! captured all the same and wait in a ring; when `resume_unwind` brings the
 //! payload below a guard, it is found there by identity.
 //!
@@ -58,7 +57,7 @@
 //! is symbolicated here, ever: turn [`Capture::frames`] into names when and where that is cheap.
 //! The hook takes no lock that could wait, calls no `Display` of a payload, and keeps at most
 //! [`MAX_FRAMES`] frames of each panic, [`MAX_KEPT`] panics per thread and [`RING`]
-//! panics per process that no guard has claimed, of these [`RING_FRAMES`] frames together: under 2 MiB.
+//! unclaimed panics per process, of these [`RING_FRAMES`] frames together: under 2 MiB.
 //!
 //! # What it cannot do
 //!
@@ -86,7 +85,7 @@ pub use kept::MAX_KEPT;
 pub use local::discard;
 pub use ring::{RING, RING_FRAMES};
 
-/// The folder of this crate's source files, as the compiler saw it: whoever
-/// prints frames recognises ours by it.
+/// The folder of this crate's source files, as the compiler saw it: a
+/// renderer of frames recognises ours by it.
 #[doc(hidden)]
 pub const SOURCE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src");

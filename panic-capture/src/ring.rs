@@ -21,8 +21,8 @@ pub const RING_FRAMES: usize = 64 * 1024;
 #[cfg(feature = "hook")]
 const CONTEXTS: usize = 256;
 
-/// A panic that no guard has claimed for so long was caught by other code. Until then it makes others of the same
-/// literal or type ambiguous.
+/// A panic that is not claimed for so long was swallowed by other code. Until then it makes other
+/// panics of the same literal or type ambiguous.
 const STALE: Duration = Duration::from_secs(10);
 
 /// Set when a hook gave up on the ring: the next to hold it notes that one was lost.
@@ -45,8 +45,8 @@ struct Ring {
     frames: usize,
     /// So many of the oldest have given theirs up.
     bare: usize,
-    /// When a capture was last lost that a guard may still claim. For a while after, "just one can be meant" cannot
-    /// be said.
+    /// When last a capture was lost that may still be claimed: for a while after,
+    /// "just one can be meant" cannot be said.
     lost: Option<Instant>,
 }
 
@@ -83,7 +83,7 @@ pub(crate) fn keep(capture: Capture) {
     std::mem::forget(capture);
 }
 
-/// Puts captures there that no guard of their own thread can claim any more.
+/// Moves captures there that no guard on their own thread can claim any more.
 pub(crate) fn release(captures: impl IntoIterator<Item = Capture>) {
     let mut captures = captures.into_iter().peekable();
     if captures.peek().is_none() {

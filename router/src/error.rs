@@ -62,7 +62,7 @@ impl fmt::Display for Place {
 }
 
 /// Text from elsewhere in a message: control characters are shown as escapes, so
-/// that nobody writes lines of his own into a log.
+/// that a client cannot write lines of its own into a log.
 pub(crate) struct Shown<'a>(pub(crate) &'a str);
 
 impl fmt::Display for Shown<'_> {

@@ -220,7 +220,7 @@ where
     fn call(&mut self, request: Request<B>) -> BlockingFuture<A> {
         let (parts, body) = request.into_parts();
         let input = Input::from_body(body);
-        // RFC 9110 section 10.1.1: whoever expects 100 waits for us to begin reading.
+        // RFC 9110 section 10.1.1: a client that expects 100 waits for us to begin reading.
         let ahead =
             self.threads.input_buffer() > 0 && !expects_continue(parts.version, &parts.headers);
         let waited = self.delay.take();

@@ -126,7 +126,7 @@ impl<A: Application> Future for BlockingFuture<A> {
                 stage => progress.stage = stage,
             }
             if this.step == Step::Submitted {
-                // Everybody else whose turn it is may go first: under load a thread that is awake
+                // Lets every other task that is due go first: under load a thread that is awake
                 // takes this call meanwhile, and perhaps its answer is there without a wake-up.
                 drop(progress);
                 this.step = Step::Hurried;
@@ -193,7 +193,7 @@ impl<A: Application> Drop for BlockingFuture<A> {
             let work: Work = Arc::clone(&self.call) as Work;
             self.call.threads.pool().remove(&work);
         }
-        // A response nobody wants: its body has its iterator dropped where that may block.
+        // The response has no reader: its body has its iterator dropped where that may block.
         discard((stage, mem::take(&mut self.input)));
     }
 }
@@ -278,7 +278,7 @@ impl<A: Application> Call<A> {
             .submit(work, holding, origin, Urgency::Soon)
             .is_err()
         {
-            // No runtime runs here, so nobody minds if this thread blocks.
+            // No runtime runs here, so this thread may block.
             self.respond(|_, _| false);
         }
     }
@@ -341,7 +341,7 @@ impl<A: Application> Call<A> {
             response.map(|response| (response, watched, origin))
         });
         if self.cancelled.load(Ordering::Relaxed) {
-            // Nobody waits any more; a user's iterator is dropped here, where that may block.
+            // The caller has gone; a user's iterator is dropped here, where that may block.
             discard(answered);
             return None;
         }
@@ -410,7 +410,7 @@ impl<A: Application> Call<A> {
         }
         let caller = progress.caller.take();
         drop(progress);
-        // The application's, and nobody's now.
+        // The application's values, which have no further use.
         discard(left);
         if let Some(caller) = caller {
             caller.wake();

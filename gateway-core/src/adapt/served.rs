@@ -10,7 +10,7 @@ use tower_service::Service;
 use crate::threads::block_on::block_on;
 use crate::{Application, Body, BoxError, Environ, Error, Response};
 
-/// How often one that waits looks whether the client is still there.
+/// How often a waiting call checks that the client is still there.
 const GLANCE: Duration = Duration::from_millis(250);
 
 /// A tower service as an application: for CGI and FastCGI, for tests, and to put tower's

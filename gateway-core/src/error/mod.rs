@@ -118,7 +118,7 @@ where
 {
     #[track_caller]
     fn from(error: E) -> Self {
-        // `Failure` itself may come by `?` when somebody passed a boxed error on by type.
+        // `Failure` itself may come by `?` when the caller passed a boxed error on by type.
         let location = Location::caller();
         let mut error = Self::from_boxed(Box::new(error));
         let failure = &mut error.failure;
@@ -271,7 +271,7 @@ impl StdError for Reported {}
 pub struct FailureText(Arc<dyn fmt::Display + Send + Sync>);
 
 impl FailureText {
-    /// The text is made when somebody asks for it.
+    /// The text is formatted each time it is displayed, and not before.
     pub fn new(text: impl fmt::Display + Send + Sync + 'static) -> Self {
         Self(Arc::new(text))
     }

@@ -6,7 +6,7 @@ use tower_service::Service;
 
 use crate::request::arrival::record_path;
 
-/// Records the client's path before somebody else's `nest` strips a prefix from it.
+/// Records the client's path before another framework's `nest` strips a prefix from it.
 ///
 /// Our servers and mounts do that themselves. Put this outermost in an axum program that is
 /// served by `axum::serve` and nests our services; without it (and without the `axum` feature)

@@ -9,8 +9,8 @@ use percent_encoding::percent_decode_str;
 /// Tower services see in `request.uri().path()` only what is *below the present mount*: axum's
 /// `nest`, tower-http's `ServeDir` and our own [`mount`](crate::mount()) agree on that. What stands
 /// in front of it is the SCRIPT_NAME of RFC 3875 section 4.1.13, and it is derived: the present
-/// path is a suffix of the recorded one, and SCRIPT_NAME is the rest. So nobody has to keep two
-/// values in step, and any mount, in any order, ours or not, comes out right.
+/// path is a suffix of the recorded one, and SCRIPT_NAME is the rest. So there are no two
+/// values to keep in step, and mounts may be stacked in any order, ours or not.
 ///
 /// | recorded | present | SCRIPT_NAME | PATH_INFO |
 /// |---|---|---|---|
@@ -18,7 +18,7 @@ use percent_encoding::percent_decode_str;
 /// | `/wiki/` | `/` | `/wiki` | `/` |
 /// | `/wiki` | `/` (`http` cannot hold an empty path) | `/wiki` | empty |
 /// | `/w%69ki/a%2Fb` | `/a%2Fb` | `/w%69ki` | `/a%2Fb` |
-/// | `/old` | `/new` (somebody rewrote it: stale) | empty | `/new` |
+/// | `/old` | `/new` (rewritten, so the record is stale) | empty | `/new` |
 /// | `*` | `*` | empty | empty |
 ///
 /// All of these are *raw*, percent-encoded as they came.
@@ -138,7 +138,7 @@ impl<'a> Split<'a> {
         })
     }
 
-    /// What is told of a request that nobody recorded, or whose record is stale.
+    /// For a request whose path was not recorded, or whose record is stale.
     pub(crate) const fn unmounted(present: &'a str) -> Self {
         Self {
             script_name: "",
@@ -263,7 +263,7 @@ fn slashed(path: &str) -> &str {
 /// with the recorded [`ScriptName`](crate::ScriptName).
 pub(crate) fn below(uri: &Uri, path: &str) -> Uri {
     let path = if path.is_empty() { "/" } else { path };
-    // `http` lets nobody share a slice of a path: this copy is the one allocation of a mount.
+    // `http` cannot share a slice of a path: this copy is the one allocation of a mount.
     let target = match uri.query() {
         Some(query) => PathAndQuery::try_from(format!("{path}?{query}")),
         None => PathAndQuery::try_from(path),

@@ -58,8 +58,8 @@ impl ProxyLayer {
         self
     }
 
-    /// Trusts whoever connects to our Unix socket at `path` (its permissions say who that can
-    /// be), or from a socket of that name. Default: none.
+    /// Trusts every peer that connects to our Unix socket at `path` (its permissions say who can),
+    /// or from a socket of that name. Default: none.
     pub fn trust_unix(mut self, path: impl Into<PathBuf>) -> Self {
         Arc::make_mut(&mut self.config).trust.socket(path.into());
         self
@@ -112,8 +112,8 @@ impl Config {
         match (word, conn) {
             (Some(word), Some(conn)) => believe(request, conn, word),
             (None, Some(conn)) if claimed => {
-                // Through somebody, perhaps; nobody shall take the peer for the client's own
-                // machine on the strength of it.
+                // Perhaps through an unnamed proxy, so the peer must not count as the client's
+                // own machine.
                 let peer = conn.peer().clone();
                 arrive(request, |arrival| {
                     arrival.with_conn(conn.on_behalf_of(peer))

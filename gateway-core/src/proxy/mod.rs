@@ -1,8 +1,8 @@
 //! Behind proxies that are named: who sent the request, over what, and below which prefix.
 //!
 //! A reverse proxy hides the client: every request comes from the proxy, over plain HTTP, for the
-//! proxy's path. It says the truth in header fields, and so could anybody who reaches the server
-//! some other way. [`ProxyLayer`] believes **nobody** until you name the proxies, and then one
+//! proxy's path. It says the truth in header fields, and so could any client that reaches the server
+//! some other way. [`ProxyLayer`] believes **no peer** until you name the proxies, and then one
 //! family of fields, of which you know that your proxies set it:
 //!
 //! ```
@@ -67,10 +67,10 @@
 //! control character.
 //!
 //! All fields of both families, and X-Real-IP and Via's kin of other makes, are taken out of every
-//! request, whoever sent it: what runs below cannot believe them by mistake. (`Via` stays: it
-//! makes no claim about the client.) Where somebody who is not trusted sent such fields,
-//! [`ConnInfo::proxy`](crate::ConnInfo::proxy) is the peer itself, so that nobody takes a request
-//! through an unnamed proxy on this machine for one from this machine.
+//! request, trusted or not: what runs below cannot believe them by mistake. (`Via` stays: it
+//! makes no claim about the client.) Where a peer that is not trusted sent such fields,
+//! [`ConnInfo::proxy`](crate::ConnInfo::proxy) is the peer itself, so that a request through an
+//! unnamed proxy on this machine does not pass for a request from this machine.
 
 mod address;
 mod forwarded;

@@ -28,7 +28,7 @@ fn is_segment(segment: &str) -> bool {
                 };
                 match decode(high, low) {
                     Some(b'.') => dots += 1,
-                    // Encoded slashes, backslashes and control characters are for nobody.
+                    // Encoded slashes, backslashes and control characters have no place in a prefix.
                     Some(b'/' | b'\\' | 0..0x20 | 0x7f) | None => return false,
                     Some(_) => {}
                 }

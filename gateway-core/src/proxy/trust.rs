@@ -5,7 +5,7 @@ use ipnet::IpNet;
 
 use crate::{Addr, ConnInfo};
 
-/// Who is believed. Nobody, to begin with.
+/// Which peers are believed: none, to begin with.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Trust {
     nets: Vec<IpNet>,

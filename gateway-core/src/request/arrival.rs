@@ -74,7 +74,7 @@ impl Arrival {
     /// taken, and to it a client of one or two KB/s stands still, since the kernel's buffers are
     /// filled again in steps of some hundred KB. So a [`from_writer`](crate::Body::from_writer)
     /// below [`into_service`](crate::Application::into_service) leaves it to such a gateway to give
-    /// up, as long as nobody else waits for its thread.
+    /// up, unless another request waits for its thread.
     #[must_use]
     pub fn watched(mut self) -> Self {
         self.is_watched = true;
@@ -112,8 +112,8 @@ pub struct GatewayFacts {
     errors: Option<Box<dyn ErrorSink>>,
 }
 
-/// Where a gateway's variables are looked up when somebody asks. Most requests ask for none, so a
-/// gateway need not take them apart before.
+/// Looks up a gateway's variables on demand. Most requests need none, so a gateway need not parse
+/// them in advance.
 pub trait GatewayVars: Send + Sync + 'static {
     /// The variable `name`, if the gateway sent it.
     fn var(&self, name: &str) -> Option<&[u8]>;
@@ -229,7 +229,7 @@ fn original(_: &Extensions) -> Option<&Uri> {
     None
 }
 
-/// What was recorded before us by somebody who is not ours, unless it is stale.
+/// The path that another framework recorded before us, unless it is stale.
 fn before_us(extensions: &Extensions, present: &str) -> Option<ScriptName> {
     let script_name = ScriptName::record(original(extensions)?);
     script_name.split(present).is_some().then_some(script_name)
@@ -247,7 +247,7 @@ pub(crate) fn split<'a>(extensions: &'a Extensions, uri: &'a Uri) -> Split<'a> {
     split.unwrap_or_else(|| Split::unmounted(path_of(uri)))
 }
 
-/// The recorded path, or what stands for it where nobody recorded one.
+/// The recorded path, or what stands for it where none was recorded.
 pub(crate) fn script_name(extensions: &Extensions, uri: &Uri) -> ScriptName {
     let present = uri.path();
     let recorded = arrival(extensions).and_then(Arrival::script_name).cloned();

@@ -93,7 +93,7 @@ pub enum Addr {
     Ip(SocketAddr),
     /// A Unix socket: its path, where it has one. Peers are mostly unnamed.
     Unix(Option<PathBuf>),
-    /// Nobody said.
+    /// The gateway did not say.
     Unknown,
 }
 
@@ -140,7 +140,7 @@ impl From<SocketAddr> for Addr {
 }
 
 impl From<IpAddr> for Addr {
-    /// An address whose port nobody said: port 0.
+    /// An address whose port is unknown: port 0.
     fn from(ip: IpAddr) -> Self {
         Self::Ip(SocketAddr::new(ip, 0))
     }

@@ -259,8 +259,8 @@ impl Environ {
         }
     }
 
-    /// Whether the client has gone away, so that nobody waits for the rest. Long work asks now
-    /// and then.
+    /// Whether the client has gone away, so that the answer has no reader. Long work should ask
+    /// now and then, and stop.
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
         let cancelled = self.cancelled.as_ref();
@@ -303,7 +303,7 @@ impl Environ {
 
 impl fmt::Debug for Environ {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Headers hold secrets; whoever wants them in a log says so.
+        // Headers hold secrets, so a program that wants them in a log must ask for them.
         f.debug_struct("Environ")
             .field("method", self.method())
             .field("script_name", &self.raw_script_name())

@@ -52,7 +52,7 @@ enum Source {
     Http {
         body: Wrapped,
         patience: Patience,
-        /// As long as this lives, somebody may wait for the client.
+        /// As long as this lives, a read may be waiting for the client.
         _alive: Option<Arc<()>>,
         /// What arrived ahead has been copied out of the read buffer it came in.
         copied: bool,
@@ -150,8 +150,8 @@ impl Input {
         self.ready().len() > limit || !self.has_arrived()
     }
 
-    /// With what reading needs where it waits. The count of what is returned tells whether
-    /// somebody still may: one if not.
+    /// Sets how long a read waits for the client. The returned token's reference count is one
+    /// when no read can be waiting any more.
     pub(crate) fn waiting_with(&mut self, terms: Patience) -> Arc<()> {
         let token = Arc::new(());
         if let Some(Source::Http {

@@ -2,7 +2,7 @@
 
 use crate::threads::reserve::Reserve;
 
-/// How much may wait for a slow client before its producer waits too, unless somebody says
+/// How much may wait for a slow client before its producer waits too, unless `output_buffer` says
 /// otherwise: a thousand slow clients hold 64 MiB and not 1 GiB.
 pub(crate) const HIGH_WATER: usize = 64 * 1024;
 

@@ -17,10 +17,10 @@ pub(crate) enum Failed {
 ///
 /// Servers send what they hold when a body has nothing more for now, and drop it when a body
 /// fails: hyper drops even the head. Over HTTP/2 it is another task that sends, perhaps on a
-/// thread that is busy. Nobody tells a body what was sent.
+/// thread that is busy. A body is not told what was sent.
 pub(crate) struct Failing {
     pub(crate) failed: Failed,
-    /// How often everybody else may go first.
+    /// How many turns all other tasks may still have first.
     turns: u8,
     pause: Option<Delay>,
 }

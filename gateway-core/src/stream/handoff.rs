@@ -57,7 +57,7 @@ pub(crate) struct Terms {
 }
 
 impl Terms {
-    /// For a body that nobody adapted.
+    /// For a body that is polled without an adapter.
     pub(crate) fn wherever_polled() -> Self {
         match Lender::shared() {
             Some(threads) => Self {
@@ -72,7 +72,7 @@ impl Terms {
     }
 }
 
-/// Whoever holds a response's head back until its body has begun.
+/// Holds a response's head back until its body has begun.
 pub(crate) trait Opens: Send + Sync {
     fn open(&self);
 
@@ -274,8 +274,8 @@ impl Drop for Handed {
         {
             cancelled.store(true, Ordering::Relaxed);
         }
-        // What was produced and not taken: no destructor of ours, but perhaps of whoever made the
-        // bytes (`Bytes::from_owner`), and a payload is the application's for certain.
+        // What was produced and not taken may run the application's destructors: its bytes may have an
+        // owner (`Bytes::from_owner`), and a panic's payload is its own.
         let left = (
             mem::take(&mut state.queue),
             state.end.take(),
@@ -310,7 +310,7 @@ impl Handoff {
         }
     }
 
-    /// `chunk` as it is queued: if it is nobody else's, its memory is free again at once.
+    /// `chunk` as it is queued: if nothing else holds it, its memory is free again at once.
     fn queueable(&self, chunk: Bytes) -> Bytes {
         if chunk.is_unique()
             && let Some(copy) = self.recycled(&chunk)
@@ -368,7 +368,7 @@ impl Handoff {
         }
     }
 
-    /// Has a thread that may block drop the source, since nobody wants its pieces any more.
+    /// Has a thread that may block drop the source, since its pieces have no reader any more.
     fn let_go(self: &Arc<Self>, scheduled: bool) {
         if let Some(threads) = &self.terms.threads {
             let work: Work = Arc::clone(self) as Work;
@@ -453,7 +453,7 @@ impl Handoff {
                 Ok(None) => End::Complete,
                 Err(caught) => End::Failed(Failed::Panic(caught)),
             };
-            // Before the end is told: whoever has seen a body's end may count on its `close()`.
+            // Before the end is told: a server that has seen a body's end may count on its `close()`.
             // A panic in it must not go unseen, unless there is something worse to say.
             let end = match (guard(|| drop(chunks)), end) {
                 (Err(caught), End::Complete) => End::Failed(Failed::Panic(caught)),
@@ -558,7 +558,7 @@ impl Run for Handoff {
         let produced = self.produce(|| turn.others_wait());
         turn.did(produced.steps);
         if produced.gave_way {
-            // Not alone here: whoever waits for the thread is before it in the queue.
+            // The work that waits for the thread is before it in the queue.
             self.schedule(Urgency::Soon);
         }
     }

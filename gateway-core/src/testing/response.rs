@@ -58,7 +58,7 @@ impl TestResponse {
         }
     }
 
-    /// Prints a failure that nobody expected, before an assertion hides it.
+    /// Prints an unexpected failure, before an assertion hides it.
     #[track_caller]
     pub(super) fn judge(&self, expected: Option<StatusCode>) {
         let unexpected = expected != Some(self.status);

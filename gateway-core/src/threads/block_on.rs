@@ -45,7 +45,7 @@ pub(crate) fn block_on<T>(
         if let Poll::Ready(value) = poll(&mut context) {
             return Some(value);
         }
-        // `park` may return without a wake, and an `unpark` may be somebody else's.
+        // `park` may return without a wake, and an `unpark` may be meant for other code on this thread.
         while !unpark.woken.swap(false, Ordering::Acquire) {
             thread::park_timeout(left()?);
         }

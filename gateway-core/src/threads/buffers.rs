@@ -15,7 +15,7 @@ const MOST: usize = 64 * 1024;
 /// One for each power of two from [`LEAST`] to [`MOST`].
 const SIZES: usize = 5;
 
-/// How much is kept at a time that nobody uses.
+/// How many bytes of unused buffers are kept at a time.
 const KEPT: usize = 8 * 1024 * 1024;
 
 /// Where long bodies have their pieces copied to, and where the buffers come back to when those

@@ -5,8 +5,8 @@
 //! queue, and lingers a while when there is none. Under load most hand-overs then need no wake-up
 //! at all, and wake-ups are what a hop costs (some 30,000 kernel instructions).
 //!
-//! While work is quick, a thread for each processor is enough: the *crew*. As long as somebody
-//! watches that it gets on, no more are called for what is queued; see [`pace`].
+//! While work is quick, a thread for each processor is enough: the *crew*. As long as a thread
+//! watches that it makes progress, no more are called for what is queued; see [`pace`].
 
 #![cfg_attr(
     not(feature = "tokio"),

@@ -9,7 +9,7 @@ const LONG: Duration = Duration::from_micros(50);
 /// Whether work is done sooner than another thread would be there for it.
 ///
 /// Then as many threads as there are processors do it best: each more is a wake-up that comes too
-/// late, takes a processor from somebody, and has its own part of the heap.
+/// late, takes a processor from another thread, and has its own part of the heap.
 #[derive(Default)]
 pub(super) struct Pace {
     long: u8,
@@ -35,7 +35,7 @@ impl Pace {
     }
 }
 
-/// What runs, by how often somebody has looked since it began.
+/// What runs, by how often the watching thread has looked since it began.
 ///
 /// Clocks are not asked: what was running at two looks has run for the time between them.
 #[derive(Default)]

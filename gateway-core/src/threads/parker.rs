@@ -22,7 +22,7 @@ impl Parker {
         self.thread.unpark();
     }
 
-    /// Whether somebody called; `false` after `limit`.
+    /// Whether another thread called this one; `false` after `limit`.
     pub(super) fn wait(&self, limit: Duration) -> bool {
         let until = Instant::now() + limit;
         loop {

@@ -1,4 +1,5 @@
-//! What is queued, who is at work, and who is to be called: decided under one lock, done by others.
+//! What is queued, which threads work, and which are to be called: decided under one lock, acted on after
+//! it is released.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
@@ -40,9 +41,9 @@ pub(super) struct State {
     pub(super) called: usize,
     /// Those that the runtime was asked for and has not sent yet.
     pub(super) spawned: usize,
-    /// One that has just run out of work looks about before it sleeps.
+    /// A thread has just run out of work, and looks for more before it sleeps.
     pub(super) looking: bool,
-    /// An idle one looks every now and then whether the others get on.
+    /// An idle thread checks every now and then that the others make progress.
     pub(super) watched: bool,
     /// Last in, first out: the thread that is warm gets the work, the others go home.
     pub(super) idle: Vec<Arc<Parker>>,
@@ -122,7 +123,7 @@ pub(super) enum Kick {
 
 impl Pool {
     pub(crate) fn new(limits: Limits) -> Arc<Self> {
-        // Two at the least: one may block before anybody knows.
+        // Two at the least: one may block before the pace shows it.
         let crew = thread::available_parallelism().map_or(2, |n| n.get().max(2));
         Arc::new(Self {
             limits,
@@ -142,7 +143,7 @@ impl Pool {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Writes down for those who do not lock what changed.
+    /// Copies what changed to the atomics, for readers without the lock.
     pub(super) fn publish(&self, state: &State) {
         self.load.store(state.load(), Ordering::Relaxed);
         self.queued.store(state.queue.len(), Ordering::Relaxed);
@@ -176,14 +177,14 @@ impl Pool {
         &self.writing_contended
     }
 
-    /// Whom to call for what is queued, besides those who come anyway.
+    /// Which thread to call for what is queued, besides the threads that come anyway.
     pub(super) fn kick(&self, state: &mut State, besides: usize) -> Kick {
         let coming = state.called + usize::from(state.looking) + besides;
         if coming >= state.queue.len() {
             return Kick::Enough;
         }
         if self.is_enough(state) {
-            // One more, to watch that this be true.
+            // One more, to watch whether that stays true.
             let one_comes = state.called > 0 || (state.idle.is_empty() && state.spawned > 0);
             if state.watched || one_comes {
                 return Kick::Enough;
@@ -216,14 +217,14 @@ impl Pool {
         state.load() < self.limits.threads
     }
 
-    /// Who is to be woken, if there is room: to be called whenever there may be more of it.
+    /// Which waiter to wake, if there is room: to be called whenever there may be more of it.
     pub(super) fn next_waiter(&self, state: &mut State) -> Next {
         if !self.has_room_in(state) {
             return Next::default();
         }
         let waker = state.waiters.pop_first().map(|(_, waker)| waker);
-        // What is woken may never come: a connection that was to call has nothing to call for any
-        // more, and keeps its clone of the service. Then the others must not wait for it.
+        // A woken waiter may never come: its connection may have no request left, and keep its clone
+        // of the service. The others must not wait for it.
         let set_timer = !state.waiters.is_empty() && state.timer.is_none();
         if set_timer {
             state.timer = Some(state.came);
@@ -232,7 +233,7 @@ impl Pool {
     }
 }
 
-/// Who is to be woken once the lock is released.
+/// Which waiter to wake once the lock is released.
 #[derive(Default)]
 #[must_use]
 pub(super) struct Next {

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use super::queue::{Next, Pool};
 use super::timer;
 
-/// How long one that was woken has to come, before all others are woken.
+/// How long a waiter that was woken has to come, before all others are woken.
 const COMES_WITHIN: Duration = Duration::from_millis(5);
 
 impl Pool {

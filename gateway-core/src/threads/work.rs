@@ -14,7 +14,7 @@ pub(crate) trait Turn {
     /// Whether others wait for this thread.
     fn others_wait(&self) -> bool;
 
-    /// The work called the application so often.
+    /// The work called the application `steps` times.
     fn did(&mut self, steps: usize);
 
     /// From here on the work waits for a client: `false` if too many do already.
@@ -55,7 +55,7 @@ impl Origin {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Urgency {
     Now,
-    /// Whoever asks comes back within microseconds and hurries: until then a
+    /// The caller comes back within microseconds and asks for haste: until then a
     /// thread that is awake anyway may have taken it.
     Soon,
 }

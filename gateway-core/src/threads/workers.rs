@@ -22,11 +22,11 @@ const LINGER: Duration = Duration::from_millis(100);
 /// may a runtime with few threads be monopolised, nor one that shuts down be kept by another's work.
 const TENURE: Duration = Duration::from_millis(250);
 
-/// How often the one that watches looks whether the others get on. What is queued behind work that
-/// blocks, unlike all before it, waits this long for another thread, or twice.
+/// How often the watching thread checks that the others make progress. When work suddenly blocks, what is
+/// queued behind it waits one or two of these periods for another thread.
 const WATCH: Duration = Duration::from_millis(1);
 
-/// How often a thread looks for work again, after everybody else's turn, before it sleeps. To be
+/// How often a thread looks for work again, after all other threads had a turn, before it sleeps. To be
 /// put to sleep and woken costs as much as some dozens of looks.
 const LOOKS: usize = 16;
 
@@ -75,7 +75,7 @@ impl Pool {
         if self.act(kick) {
             return Ok(());
         }
-        // No thread could be had. Whoever else has one may have taken the work all the same.
+        // No new thread could be had, but one at work may have taken the job all the same.
         let mut state = self.lock();
         if state.workers == 0 && state.remove(&work) {
             let next = self.next_waiter(&mut state);
@@ -110,7 +110,7 @@ impl Pool {
         removed
     }
 
-    /// Nobody will submit any more: idle threads go home at once.
+    /// No more work will be submitted: idle threads go back to the runtime at once.
     pub(crate) fn close(&self) {
         let mut state = self.lock();
         state.closed = true;
@@ -232,8 +232,8 @@ impl Worker {
     fn work<'a>(&'a self, mut state: Locked<'a>, job: Job) -> (Locked<'a>, Instant) {
         let pool = &self.pool;
         let begun = state.running.begin();
-        // Where work blocks, and where nobody would notice if it did, whoever takes some sees to it
-        // that the rest is taken as well.
+        // If jobs block, or if no thread would notice that they do, wakes another worker before it
+        // starts this one.
         let quick = state.pace.is_quick() && state.running.old() == 0;
         let noticed = state.watched || state.at_work() < pool.crew;
         let kick = match quick && noticed {
@@ -275,7 +275,7 @@ impl Worker {
         (state, now)
     }
 
-    /// Waits for work, and watches the others meanwhile, unless somebody does.
+    /// Waits for work, and watches the others meanwhile, unless another thread does.
     fn rest<'a>(
         &'a self,
         mut state: Locked<'a>,
@@ -340,7 +340,7 @@ impl Pool {
     fn look(&self, state: &mut State, until: Instant) -> Option<Rested> {
         let seen = state.running.look();
         let idles = seen.begun == 0;
-        // Who is queued behind what blocks, as it turns out, was refused a thread of its own.
+        // Work that is queued behind a job that turns out to block was refused a thread of its own.
         if !state.queue.is_empty() && (idles || seen.aged > 0) {
             return Some(Rested::ToWork);
         }
@@ -358,8 +358,8 @@ impl Drop for Worker {
         if self.came {
             return;
         }
-        // The runtime shut down before a thread came. What is queued belongs to others, or is
-        // somebody's iterator that has yet to be dropped.
+        // The runtime shut down before a thread came. What is queued belongs to other runtimes, or
+        // is an application's iterator that has yet to be dropped.
         let mut state = self.pool.lock();
         if state.queue.is_empty() {
             state.spawned -= 1;

@@ -157,7 +157,7 @@ pub(super) enum Length {
     Exactly(u64),
     /// The status or the method allows none.
     Nothing,
-    /// Nobody said.
+    /// The head does not say.
     Any,
 }
 

@@ -43,7 +43,7 @@ pub(crate) struct Said<'a> {
 /// PATH_INFO is empty or begins with `/`, and SCRIPT_NAME never begins with two.
 pub(crate) fn split(said: Said<'_>, mount: Option<&Prefix>) -> SplitPath {
     let mut found = whole(said);
-    // Nobody mounts at `//a`, and a script name of that look would make links to another host.
+    // No mount is at `//a`, and a script name like that would make links to another host.
     if found.raw.starts_with(b"//") {
         found.split = 0;
     }

@@ -25,7 +25,7 @@ impl SentVars {
             rest = after;
             Some((name, value))
         })
-        .filter(|(name, _)| !is_of_the_process(name))
+        .filter(|(name, value)| !is_of_the_process(name) && !is_unknown_length(name, value))
         .filter_map(|(name, value)| Some((str::from_utf8(name).ok()?, value)))
     }
 }
@@ -49,6 +49,12 @@ impl GatewayVars for SentVars {
         }
         Box::new(vars.into_iter().filter(|(_, value)| !value.is_empty()))
     }
+}
+
+/// What Caddy 2.6 says of a body that its client sends chunked (Go's `ContentLength`). Over FastCGI, which
+/// has an end of its own, that is no length, and nothing that an application should see as one.
+pub(crate) fn is_unknown_length(name: &[u8], value: &[u8]) -> bool {
+    name == b"CONTENT_LENGTH" && value == b"-1"
 }
 
 /// What Apache adds of its own process's environment to every request.

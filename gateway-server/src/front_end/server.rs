@@ -111,6 +111,13 @@ impl<P> FrontEndServer<P> {
         Ok(self)
     }
 
+    /// How long a TCP connection may be silent before the kernel asks whether its peer is still there. See
+    /// [`Sockets::tcp_keepalive`]. Default: 60 seconds.
+    pub fn tcp_keepalive(mut self, idle: impl Into<Option<Duration>>) -> Self {
+        self.listener = self.listener.tcp_keepalive(idle);
+        self
+    }
+
     /// All addresses listened on.
     #[must_use]
     pub fn local_addrs(&self) -> Vec<Addr> {

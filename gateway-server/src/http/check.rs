@@ -68,12 +68,27 @@ fn is_host(authority: &Authority) -> bool {
 /// RFC 9113 section 8.3.1: a Host that contradicts `:authority` makes a request malformed. In
 /// HTTP/1.1 the target wins and Host is ignored (RFC 9112 section 3.2.2).
 fn contradicts(host: &HeaderValue, target: &Uri, version: Version) -> bool {
-    version == Version::HTTP_2
-        && target.authority().is_some_and(|authority| {
-            !host
-                .as_bytes()
-                .eq_ignore_ascii_case(authority.as_str().as_bytes())
-        })
+    if version != Version::HTTP_2 {
+        return false;
+    }
+    let Some(authority) = target.authority() else {
+        return false;
+    };
+    let (host, authority) = (host.as_bytes(), authority.as_str().as_bytes());
+    let default: &[u8] = match target.scheme_str() {
+        Some("https") => b":443",
+        _ => b":80",
+    };
+    !host.eq_ignore_ascii_case(authority)
+        && !without_port(host, default).eq_ignore_ascii_case(without_port(authority, default))
+}
+
+/// RFC 3986 section 6.2.3: an empty port and the scheme's default are none.
+fn without_port<'a>(authority: &'a [u8], default: &[u8]) -> &'a [u8] {
+    authority
+        .strip_suffix(default)
+        .or_else(|| authority.strip_suffix(b":"))
+        .unwrap_or(authority)
 }
 
 /// `uri-host [ ":" port ]` (RFC 9110 section 7.2, RFC 3986 section 3.2.2). Both parts may be

@@ -21,7 +21,7 @@ use tracing::{debug, error, warn};
 
 use super::exchange::{Exchange, Exchanges};
 use super::io::{Io, Kernel, Version};
-use super::pulse::{Pulse, Timeout};
+use super::pulse::{Pulse, Timeout, is_blank};
 use super::service::sealed::Serve;
 use super::settings::Settings;
 use super::streams::Streams;
@@ -274,7 +274,7 @@ where
                     if read.is_err() || buf.filled().is_empty() {
                         return Poll::Ready(());
                     }
-                    pulse.received();
+                    pulse.received(buf.filled());
                     seen.extend_from_slice(buf.filled());
                     if PREFACE.len() > seen.len() && PREFACE.starts_with(seen) {
                         continue;
@@ -374,15 +374,20 @@ where
             Self::One(conn) => {
                 if let Some(parts) = conn.into_parts() {
                     // The beginning of a head that came together with the request before.
-                    let is_waiting = !parts.read_buf.is_empty();
+                    let is_waiting = !is_blank(&parts.read_buf);
+                    let seen = if is_waiting {
+                        pulse.received(&parts.read_buf);
+                        // Copied, or it would keep the whole buffer.
+                        parts.read_buf.to_vec()
+                    } else {
+                        Vec::new()
+                    };
                     *self = Self::Quiet {
                         io: parts.io.into_inner(),
                         exchange: parts.service.exchange,
-                        // Copied (it is mostly empty), or it would keep the whole buffer.
-                        seen: parts.read_buf.to_vec(),
+                        seen,
                     };
                     if is_waiting {
-                        pulse.received();
                         self.begin(protocols, pulse);
                     }
                 }
@@ -433,7 +438,8 @@ impl Timer {
             self.asked = false;
         }
         let (timeout, _) = running?;
-        let length = timeout.length(&protocols.settings.timeouts)?;
+        let timeouts = &protocols.settings.timeouts;
+        let length = timeout.length(timeouts, pulse.is_draining())?;
         let is_idle = timeout == Timeout::Idle;
         let armed = self
             .armed

@@ -124,7 +124,7 @@ impl<S> Exchange<S> {
             let end_by = match incoming.size_hint().exact() {
                 _ if is_two(around.version) => EndBy::Stream,
                 Some(_) if waits => EndBy::Withheld,
-                Some(length) => EndBy::Length(length),
+                Some(_) => EndBy::Length,
                 None => EndBy::Chunked,
             };
             let begun = Upload::new(Arc::clone(&self.pulse), end_by);

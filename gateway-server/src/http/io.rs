@@ -3,6 +3,7 @@ use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Instant;
 
 use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -11,9 +12,6 @@ use super::pulse::Pulse;
 use crate::Listener;
 use crate::listen::accept::Admission;
 use crate::shutdown::{Phase, Watch};
-
-/// What a client that was answered early may still send before the connection is closed for good.
-const LINGER: usize = 8 * 1024 * 1024;
 
 /// Responses up to this size are written from one buffer. Copying them costs less than what the
 /// kernel spends on gathering: `send` instead of `writev` saves a fiftieth of a whole request, and some of that still at a kilobyte.
@@ -88,7 +86,7 @@ enum Shutdown {
     Open,
     /// Our side is closed; what the client still sends is thrown away.
     Lingering {
-        left: usize,
+        since: Instant,
     },
     Done,
 }
@@ -183,7 +181,8 @@ impl<T: AsyncRead + Unpin> AsyncRead for Io<T> {
         }
         if buf.filled().len() > before {
             this.pulse.read(true);
-            this.pulse.received();
+            this.pulse
+                .received(buf.filled().get(before..).unwrap_or_default());
         } else if buf.remaining() > 0 && this.pulse.hide_end() {
             // hyper would drop the request under way. No waker is kept: the stream will never be
             // readable again, and the connection looks when the answer is done.
@@ -242,14 +241,16 @@ impl<T: AsyncWrite + AsyncRead + Unpin> AsyncWrite for Io<T> {
                 Shutdown::Open => {
                     ready!(Pin::new(&mut this.stream).poll_shutdown(cx))?;
                     this.shutdown = if this.version == Version::One && !this.pulse.is_upgraded() {
-                        Shutdown::Lingering { left: LINGER }
+                        Shutdown::Lingering {
+                            since: Instant::now(),
+                        }
                     } else {
                         // GOAWAY has told the client what was not read; and what is no longer
                         // HTTP is not ours to read.
                         Shutdown::Done
                     };
                 }
-                Shutdown::Lingering { left } => {
+                Shutdown::Lingering { since } => {
                     // Closing a socket with unread bytes resets it, and a reset makes the client
                     // throw away what it has not read yet: the very answer that says why it is
                     // closed (RFC 9112 section 9.6).
@@ -260,14 +261,15 @@ impl<T: AsyncWrite + AsyncRead + Unpin> AsyncWrite for Io<T> {
                         // Gone: nobody reads it any more.
                         Poll::Ready(Err(_)) => 0,
                         Poll::Pending if this.pulse.expects_more() => {
-                            this.pulse.linger();
+                            if !this.pulse.is_lingering() {
+                                this.pulse.linger();
+                            }
                             return Poll::Pending;
                         }
                         // All that came was read. What may be on its way was not asked for.
                         Poll::Pending => 0,
                     };
-                    *left = left.saturating_sub(read);
-                    if read == 0 || *left == 0 {
+                    if read == 0 || since.elapsed() >= this.pulse.longest_linger() {
                         this.shutdown = Shutdown::Done;
                     } else {
                         this.pulse.linger();

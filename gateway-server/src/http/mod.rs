@@ -44,10 +44,12 @@
 //!
 //! A target that names a host (`GET http://host/`) overrules Host, which is made to agree (RFC 9112
 //! section 3.2.2). Chunked bodies that have trailers, or that the service has not read to the end when
-//! it answers, are the last of their connection.
+//! it answers, are the last of their connection; so is a body with a Content-Length that the service has
+//! dropped unread by then, unless all of it came with the head. The answer says `Connection: close`.
 //!
 //! After each of these but the last an HTTP/1 connection is closed, and so that the client can read
-//! the answer, what it is still sending is read and thrown away for up to three seconds.
+//! the answer, what it is still sending is read and thrown away for up to thirty seconds, until it is
+//! silent for five (as nginx does; two and one during a shutdown).
 //!
 //! # Where a response ends
 //!
@@ -68,8 +70,8 @@
 //! # What a service sees
 //!
 //! [`Request<Body>`](gateway_core::Body), with who connected and the path as it came
-//! ([`RequestExt`](gateway_core::RequestExt)). A `100 Continue` is sent when the body is first read. When
-//! the client is gone, the request is dropped. Upgrades (`hyper::upgrade::on`, axum's WebSockets)
+//! ([`RequestExt`](gateway_core::RequestExt)). A `100 Continue` is sent when the body is first read, over
+//! HTTP/1.1: over HTTP/2 hyper sends none, and a client that expects it goes on by itself after a while. When the client is gone, the request is dropped. Upgrades (`hyper::upgrade::on`, axum's WebSockets)
 //! work; an upgraded connection keeps its place under the limit and has no timeouts. (Over HTTP/2 a tunnel is one
 //! stream among others; browsers open WebSockets there where [`http2_websockets`](Server::http2_websockets) invites them.) A shutdown waits
 //! for it: after the grace period, whatever waits for its input reads the end. Behind a reverse proxy, put `gateway_core::proxy::ProxyLayer` outermost.

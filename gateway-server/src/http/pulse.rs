@@ -99,12 +99,24 @@ pub(crate) enum Timeout {
     Linger,
 }
 
-/// How long a client that was answered early has to notice. Enough for a retransmission or two;
-/// such connections still count under the limit.
-const LINGER: Duration = Duration::from_secs(3);
+/// How long a client that was answered early may be silent before the connection is closed for good, as
+/// long as nginx waits: a proxy in front may take a while to look up from what it sends.
+const LINGER: Duration = Duration::from_secs(5);
+
+/// The same during a shutdown.
+const LINGER_DRAINING: Duration = Duration::from_secs(1);
+
+/// How long it may go on sending, and during a shutdown. Such connections still count under the limit.
+const LINGER_MOST: Duration = Duration::from_secs(30);
+const LINGER_MOST_DRAINING: Duration = Duration::from_secs(2);
+
+/// Whether these are empty lines.
+pub(crate) fn is_blank(bytes: &[u8]) -> bool {
+    bytes.iter().all(|byte| matches!(byte, b'\r' | b'\n'))
+}
 
 impl Timeout {
-    pub(crate) fn length(self, timeouts: &Timeouts) -> Option<Duration> {
+    pub(crate) fn length(self, timeouts: &Timeouts, is_draining: bool) -> Option<Duration> {
         match self {
             Self::FirstByte => timeouts.first_byte,
             Self::Head => timeouts.head,
@@ -112,6 +124,7 @@ impl Timeout {
             Self::Body => timeouts.body,
             Self::Write => timeouts.write,
             Self::HalfClose => timeouts.half_close,
+            Self::Linger if is_draining => Some(LINGER_DRAINING),
             Self::Linger => Some(LINGER),
         }
     }
@@ -187,14 +200,18 @@ impl Pulse {
 
     // Told by the stream.
 
-    /// Bytes came over an HTTP/1 connection.
-    pub(crate) fn received(&self) {
+    /// `bytes` came over an HTTP/1 connection.
+    pub(crate) fn received(&self, bytes: &[u8]) {
         match self.stage() {
+            // RFC 9112 section 2.2: an empty line behind a body is no request, and not answered as one.
+            Stage::Quiet | Stage::Idle if is_blank(bytes) => {}
             Stage::Quiet | Stage::Idle => self.enter(Stage::Head),
             // A head has one deadline, however slowly it drips.
             Stage::Head => {}
             Stage::Busy if self.upload() == Upload::Complete => {
-                self.flags.ahead.store(true, Relaxed);
+                if !is_blank(bytes) {
+                    self.flags.ahead.store(true, Relaxed);
+                }
             }
             Stage::Busy => self.beat(),
             Stage::Lingering | Stage::Upgraded => {}
@@ -246,10 +263,21 @@ impl Pulse {
         matches!(self.stage(), Stage::Head | Stage::Lingering) || self.flags.abandoned.load(Relaxed)
     }
 
-    /// Our side is closed.
+    /// Our side is closed. Told again whenever the client has sent more.
     pub(crate) fn linger(&self) {
-        if self.stage() != Stage::Lingering {
-            self.enter(Stage::Lingering);
+        self.enter(Stage::Lingering);
+    }
+
+    pub(crate) fn is_lingering(&self) -> bool {
+        self.stage() == Stage::Lingering
+    }
+
+    /// How long a client may go on sending after that.
+    pub(crate) fn longest_linger(&self) -> Duration {
+        if self.is_draining() {
+            LINGER_MOST_DRAINING
+        } else {
+            LINGER_MOST
         }
     }
 

@@ -1,6 +1,6 @@
 //! hyper's own body type out of a body of ours.
 //!
-//! A hyper service wants [`Incoming`], which nobody can make but hyper's connections; the one that
+//! A hyper service wants [`Incoming`], which only hyper's connections can make; the one that
 //! came with the request has no limit and no timeout. So the watched body is written down as the
 //! HTTP/1 message it once was, as it is asked for, and a second connection, which has no socket,
 //! reads it.
@@ -65,7 +65,7 @@ struct Tape {
 
 impl Tape {
     fn of(body: RequestBody) -> Self {
-        // hyper reads the beginning of a body before anybody asks for it, unless it is held back.
+        // hyper reads the beginning of a body before the service asks for it, unless it is held back.
         let mut written = BytesMut::from("POST / HTTP/1.1\r\nhost: a\r\nexpect: 100-continue\r\n");
         let length = body.size_hint().exact();
         match length {

@@ -57,13 +57,10 @@ pub(crate) enum EndBy {
     /// By chunks, and perhaps trailers after them.
     Chunked,
     /// By Content-Length.
-    Length(u64),
+    Length,
     /// By Content-Length too, but the client may wait for a 100 before it sends any of it.
     Withheld,
 }
-
-/// As much of a body that nobody reads as hyper may still throw away to go on with the connection.
-const THROWN_AWAY: u64 = 8 * 1024;
 
 const TOO_LARGE: u8 = 1;
 const STALLED: u8 = 2;
@@ -100,7 +97,8 @@ impl Upload {
     /// Chunks end in a trailer section, in which hyper looks for CR LF CR LF and its parser takes
     /// a line feed alone for the end of a line: what follows such a line, the next request for
     /// somebody else, would be swallowed. So a body with trailers is the last of its connection,
-    /// and so is one that nobody saw the end of.
+    /// and so is one that nobody saw the end of: hyper goes on only if the end is at hand when it is
+    /// dropped, which is looked at there, so that the head can say what becomes of the connection.
     pub(crate) fn ends_connection(&self) -> bool {
         if self.failure.load(Ordering::Acquire) != 0 {
             return true;
@@ -111,7 +109,7 @@ impl Upload {
         match self.end_by {
             EndBy::Stream => false,
             EndBy::Chunked | EndBy::Withheld => true,
-            EndBy::Length(length) => length > THROWN_AWAY && self.dropped.load(Ordering::Acquire),
+            EndBy::Length => self.dropped.load(Ordering::Acquire),
         }
     }
 
@@ -142,6 +140,12 @@ impl RequestBody {
             },
             has_trailers: false,
         }
+    }
+
+    /// Throws away what has come, which is mostly all of it: a small body comes with its head.
+    fn skip(&mut self) {
+        let mut cx = Context::from_waker(Waker::noop());
+        while let Poll::Ready(Some(Ok(_))) = Pin::new(&mut self.incoming).poll_frame(&mut cx) {}
     }
 
     fn finish(&self) {
@@ -215,6 +219,9 @@ impl Body for RequestBody {
 
 impl Drop for RequestBody {
     fn drop(&mut self) {
+        if self.upload.end_by == EndBy::Length {
+            self.skip();
+        }
         if self.incoming.is_end_stream() {
             self.finish();
         }

@@ -15,7 +15,7 @@ use super::request_body::RequestBody;
 ///
 /// Implemented for every `tower` service from [`Request<Body>`](Body) to a response with any
 /// body whose errors are errors, and for every `hyper` service from `Request<Incoming>`; `Kind`
-/// tells the two apart and is always inferred. Nobody else implements it.
+/// tells the two apart and is always inferred. It cannot be implemented elsewhere.
 ///
 /// Timeouts and limits are the same for both. (A hyper service wants hyper's own body type, which
 /// knows neither, so a body is read through a second one: a task more for each request that has a

@@ -14,7 +14,7 @@ use tracing::{debug, warn};
 use crate::Listener;
 #[cfg(feature = "_wire")]
 use crate::shutdown::Phase;
-use crate::shutdown::{Shutdown, Tracked, tell_supervisor};
+use crate::shutdown::{Shutdown, State, Tracked, tell_supervisor};
 
 /// The pause after the first error of the listening socket.
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
@@ -59,7 +59,7 @@ pub(crate) async fn accept<L, S, F>(
     F: Future<Output = ()> + Send + 'static,
 {
     // The kernel has taken connections since the socket was bound; from here they are answered.
-    tell_supervisor(sd_notify::NotifyState::Ready);
+    tell_supervisor(State::Ready);
     let mut start = |handshake, permit| {
         let tracked = shutdown.track();
         // A task of its own, so that connections use every core and a panic ends only one.

@@ -18,7 +18,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 /// use gateway_server::{Listener, Sockets, Stream};
 /// use gateway_core::{Addr, ConnInfo};
 ///
-/// /// Refuses everybody who is not on this machine.
+/// /// Refuses clients that are not on this machine.
 /// struct LocalOnly(Sockets);
 ///
 /// impl Listener for LocalOnly {
@@ -44,7 +44,7 @@ pub trait Listener: Send + 'static {
     type Io: AsyncRead + AsyncWrite + Unpin + Send + 'static;
 
     /// What is left to do before the stream can be used. It runs in the connection's own task,
-    /// under its first-byte timeout, so a slow handshake keeps nobody else waiting.
+    /// under its first-byte timeout, so a slow handshake keeps no other client waiting.
     /// [`Ready`](std::future::Ready) where there is nothing to do.
     type Handshake: Future<Output = io::Result<(Self::Io, ConnInfo)>> + Send + 'static;
 

@@ -4,9 +4,10 @@ use std::io::{self, IoSlice};
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use gateway_core::{Addr, ConnInfo};
-use socket2::{Domain, Protocol, SockRef, Socket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -30,7 +31,6 @@ const BACKLOG: i32 = 4096;
 /// assert!(sockets.local_addrs()[0].is_loopback());
 /// # std::io::Result::Ok(())
 /// ```
-#[derive(Default)]
 pub struct Sockets {
     bound: Vec<Bound>,
     live: Vec<Live>,
@@ -38,7 +38,11 @@ pub struct Sockets {
     next: usize,
     // As `Listener::last_call`.
     last_call: bool,
+    tcp_keepalive: Option<Duration>,
 }
+
+/// How long a TCP connection is silent before the kernel asks whether its peer is still there.
+const TCP_KEEPALIVE: Duration = Duration::from_secs(60);
 
 /// The error with what was being done: "Address already in use" alone leaves one asking which.
 fn said(error: &io::Error, what: &str) -> io::Error {
@@ -56,6 +60,18 @@ enum Live {
     Tcp(TcpListener),
     #[cfg(unix)]
     Unix(tokio::net::UnixListener, UnixSocket),
+}
+
+impl Default for Sockets {
+    fn default() -> Self {
+        Self {
+            bound: Vec::new(),
+            live: Vec::new(),
+            next: 0,
+            last_call: false,
+            tcp_keepalive: Some(TCP_KEEPALIVE),
+        }
+    }
 }
 
 impl Sockets {
@@ -80,17 +96,14 @@ impl Sockets {
     /// # Errors
     ///
     /// The name has no address, or none that can be bound; the text says which.
-    pub fn and_bind(mut self, addr: impl ToSocketAddrs) -> io::Result<Self> {
+    pub fn and_bind(self, addr: impl ToSocketAddrs) -> io::Result<Self> {
         let addrs = addr
             .to_socket_addrs()
             .map_err(|error| said(&error, "no address to listen on"))?;
         let mut failure = None;
         for addr in addrs {
             match listen(addr) {
-                Ok(listener) => {
-                    self.bound.push(Bound::Tcp(listener));
-                    return Ok(self);
-                }
+                Ok(listener) => return Ok(self.and_tcp(listener)),
                 Err(error) => failure = Some(said(&error, &format!("cannot listen on {addr}"))),
             }
         }
@@ -133,7 +146,14 @@ impl Sockets {
             ));
         }
         for index in 0..passed.len() {
-            self.bound.push(adopt(&mut passed, index)?);
+            self = match adopt(&mut passed, index)? {
+                Bound::Tcp(listener) => self.and_tcp(listener),
+                #[cfg(unix)]
+                unix @ Bound::Unix(_) => {
+                    self.bound.push(unix);
+                    self
+                }
+            };
         }
         Ok(self)
     }
@@ -156,20 +176,37 @@ impl Sockets {
             return Err(refused());
         }
         let domain = socket.local_addr()?.domain();
-        self.bound.push(if domain == Domain::UNIX {
-            Bound::Unix(UnixSocket::adopt(socket.into())?)
+        if domain == Domain::UNIX {
+            let unix = UnixSocket::adopt(socket.into())?;
+            self.bound.push(Bound::Unix(unix));
+            Ok(self)
         } else if domain == Domain::IPV4 || domain == Domain::IPV6 {
-            Bound::Tcp(socket.into())
+            Ok(self.and_tcp(socket.into()))
         } else {
-            return Err(refused());
-        });
-        Ok(self)
+            Err(refused())
+        }
     }
 
     /// Listens on a TCP socket that somebody else has made.
     #[must_use]
     pub fn and_tcp(mut self, listener: std::net::TcpListener) -> Self {
+        keep_alive(&listener, self.tcp_keepalive);
         self.bound.push(Bound::Tcp(listener));
+        self
+    }
+
+    /// How long a TCP connection may be silent before the kernel asks its peer whether it is still there;
+    /// after as long again without an answer the connection fails. It finds out peers that vanished without
+    /// a word where nothing else does: behind a WebSocket, or a front end that keeps its connections.
+    /// `None` leaves each socket as it is. Default: 60 seconds.
+    #[must_use]
+    pub fn tcp_keepalive(mut self, idle: impl Into<Option<Duration>>) -> Self {
+        self.tcp_keepalive = idle.into();
+        for bound in &self.bound {
+            if let Bound::Tcp(listener) = bound {
+                keep_alive(listener, self.tcp_keepalive);
+            }
+        }
         self
     }
 
@@ -330,6 +367,29 @@ fn ip(addr: io::Result<SocketAddr>) -> Addr {
     addr.map_or(Addr::Unknown, Addr::Ip)
 }
 
+/// Of a socket that listens: each connection has it from there, at no cost of its own.
+fn keep_alive(listener: &std::net::TcpListener, idle: Option<Duration>) {
+    let socket = SockRef::from(listener);
+    // One that refuses goes without: that is no reason not to serve.
+    let _ = match idle {
+        // Four questions, in as long as it was silent before the first. Whole seconds, one at least.
+        Some(idle) => socket.set_tcp_keepalive(&probes(idle.max(Duration::from_secs(1)))),
+        None => Ok(()),
+    };
+}
+
+#[cfg(target_os = "linux")]
+fn probes(idle: Duration) -> TcpKeepalive {
+    let interval = (idle / 4).max(Duration::from_secs(1));
+    let keepalive = TcpKeepalive::new().with_time(idle);
+    keepalive.with_interval(interval).with_retries(4)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn probes(idle: Duration) -> TcpKeepalive {
+    TcpKeepalive::new().with_time(idle)
+}
+
 fn listen(addr: SocketAddr) -> io::Result<std::net::TcpListener> {
     let socket = Socket::new(Domain::for_address(addr), Type::STREAM, Some(Protocol::TCP))?;
     // A server that is started again must not wait for connections of the one before to die out.
@@ -394,7 +454,7 @@ impl Stream {
     pub fn reset_on_close(&self) {
         if let Kind::Tcp(stream) = &self.kind {
             // One that refuses is gone already.
-            let _ = SockRef::from(stream).set_linger(Some(std::time::Duration::ZERO));
+            let _ = SockRef::from(stream).set_linger(Some(Duration::ZERO));
         }
     }
 
@@ -468,5 +528,42 @@ impl AsyncWrite for Stream {
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         either!(self, poll_shutdown, cx)
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn connections_are_kept_alive_by_the_kernel_unless_told_otherwise() {
+        let bind = || Sockets::bind("127.0.0.1:0").unwrap();
+        let unset = None::<Duration>;
+        for (mut sockets, expected) in [
+            (bind(), Some(TCP_KEEPALIVE)),
+            (
+                bind().tcp_keepalive(Duration::from_secs(7)),
+                Some(Duration::from_secs(7)),
+            ),
+            (
+                Sockets::new()
+                    .tcp_keepalive(unset)
+                    .and_bind("127.0.0.1:0")
+                    .unwrap(),
+                None,
+            ),
+        ] {
+            let addr = sockets.local_addrs()[0].clone();
+            let Addr::Ip(addr) = addr else { unreachable!() };
+            let _client = TcpStream::connect(addr).await.unwrap();
+            let (stream, _) = sockets.accept().await.unwrap().await.unwrap();
+            let Kind::Tcp(stream) = &stream.kind else {
+                unreachable!()
+            };
+            let socket = SockRef::from(stream);
+            let found = socket.keepalive().unwrap();
+            let found = found.then(|| socket.tcp_keepalive_time().unwrap());
+            assert_eq!(found, expected);
+        }
     }
 }

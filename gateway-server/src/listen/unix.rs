@@ -72,7 +72,7 @@ impl Drop for UnixSocket {
         if let (Some(path), Some(made)) = (&self.path, &self.made)
             && FileId::of(path).is_ok_and(|present| present == *made)
         {
-            // Nobody is left to tell; a stale socket is replaced at the next start.
+            // A failure has no consequence: a stale socket is replaced at the next start.
             let _ = fs::remove_file(path);
         }
     }

@@ -23,7 +23,7 @@ pub(crate) struct Record {
 }
 
 impl Record {
-    /// `None`, and nothing done, where nobody reads the log.
+    /// `None`, at no cost, where the access log has no subscriber.
     pub(crate) fn begin(method: &Method, uri: &Uri, conn: &ConnInfo) -> Option<Box<Self>> {
         enabled!(target: TARGET, Level::INFO).then(|| {
             Box::new(Self {

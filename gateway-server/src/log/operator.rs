@@ -7,7 +7,7 @@ pub(crate) fn warn(text: &str) {
     if tracing::dispatcher::has_been_set() {
         tracing::warn!("{text}");
     } else {
-        // Nobody is left to be told where that fails.
+        // If that fails, there is nowhere left to report it.
         let _ = writeln!(io::stderr(), "{text}");
     }
 }

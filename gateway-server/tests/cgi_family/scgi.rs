@@ -223,3 +223,16 @@ fn failures_are_a_bare_500() {
         assert_eq!((answer.status, answer.text().as_str()), (500, ""), "{path}");
     }
 }
+
+#[test]
+fn a_body_whose_length_nobody_knows_is_answered_411() {
+    // The protocol has no other end of it.
+    let (running, seen) = plain();
+    let variables = [
+        ("SCGI", "1"),
+        ("REQUEST_METHOD", "POST"),
+        ("HTTP_TRANSFER_ENCODING", "chunked"),
+    ];
+    assert_eq!(exchange(&running, &netstring(&variables)).status, 411);
+    assert_eq!(seen.called.load(Ordering::SeqCst), 0);
+}

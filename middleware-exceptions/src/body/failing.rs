@@ -27,7 +27,7 @@ impl Failing {
     /// Pending until what was produced before has had its best chance to be sent.
     ///
     /// A server flushes when a body is pending, and drops what it holds when a body fails: hyper
-    /// even drops the head. Nobody tells a body what was flushed, so: two wakes of our own and a short time.
+    /// even drops the head. A body is not told what was flushed, so it waits for two wakes of its own and a short time.
     pub(crate) fn poll_frame(
         &mut self,
         cx: &Context<'_>,

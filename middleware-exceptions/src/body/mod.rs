@@ -107,7 +107,7 @@ where
         discard(inner);
         let witness = match &watch.witness {
             Some(witness) if !watch.hint_failed.get() => witness,
-            // Reported when the hint panicked, or nobody to report to.
+            // Reported when the hint panicked, or there is no request to report it for.
             _ => {
                 discard(failed);
                 return Poll::Ready(Some(Err(BodyError {
@@ -312,7 +312,7 @@ impl<B> Drop for ResponseBody<B> {
     }
 }
 
-/// Nobody knows the request of it, so nothing of it is reported.
+/// It belongs to no request, so its failures are not reported.
 impl<B: Default> Default for ResponseBody<B> {
     fn default() -> Self {
         Self::watched(B::default(), Watch::of(First::Nothing, SizeHint::new()))

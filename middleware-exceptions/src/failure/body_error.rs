@@ -45,7 +45,7 @@ impl Error for BodyError {
 /// Whether an error of the body below was reported by a layer further in, of ours or of others.
 pub(crate) fn is_reported(error: &(dyn Error + 'static)) -> bool {
     let says_so = |error: &(dyn Error + 'static)| error.is::<BodyError>() || error.is::<Reported>();
-    // `source` is the program's code. If it panics, the failure is reported, perhaps for the second time.
+    // `source` is the program's code. If it panics, the error is reported, perhaps once more.
     guard(|| links(error).any(says_so)).unwrap_or_else(|caught| {
         discard(caught.payload);
         false

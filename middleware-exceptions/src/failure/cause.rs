@@ -103,7 +103,7 @@ impl Cause {
             status,
             trace: Trace::Missing(Missing::Unseen),
         };
-        // Everything below runs somebody's code: `Display`, `Debug`, `source`, subscribers.
+        // Everything below runs the program's code: `Display`, `Debug`, `source`, subscribers.
         if let Err(caught) = guard(|| cause.describe(held.get())) {
             discard(caught.payload);
             cause

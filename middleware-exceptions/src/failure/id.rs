@@ -11,7 +11,7 @@ use std::{
 
 /// Sixteen hexadecimal digits that say nothing: not how many failures there were, not when.
 ///
-/// A client may quote it, and nobody can guess another's.
+/// A client may quote it, and cannot guess another's.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ErrorId(u64);
 

@@ -79,7 +79,7 @@ fn visited(trace: &tracing_error::SpanTrace) -> Vec<SpanSummary> {
     spans
 }
 
-/// Subscribers are somebody's code.
+/// Subscribers are the program's code, and may panic.
 fn contained(list: impl FnOnce() -> Vec<SpanSummary>) -> Vec<SpanSummary> {
     guard(list).unwrap_or_else(|caught| {
         discard(caught.payload);

@@ -34,7 +34,7 @@ pub(crate) enum AnyError {
     Eyre(eyre::Report),
 }
 
-/// Somebody's value, whose drop may panic.
+/// A value of the program's, whose drop may panic.
 pub(crate) struct Contained<T>(pub(crate) Option<T>);
 
 impl<T> Contained<T> {

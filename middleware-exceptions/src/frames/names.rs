@@ -105,7 +105,7 @@ fn without_version(package: &str) -> &str {
     version.map_or(package, |(name, _)| name)
 }
 
-/// Without debug information there are only names. Those of everybody's stack are known.
+/// Without debug information there are only names. Those of common crates are known.
 fn crate_of_name(name: &str) -> Option<&'static str> {
     const KNOWN: [&str; 22] = [
         "core",

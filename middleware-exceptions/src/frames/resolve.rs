@@ -149,7 +149,7 @@ fn put_right(frames: &mut Vec<Arc<Frame>>, place: &Place) {
     let Some(known) = known else { return };
     let innermost = frames.iter_mut().find(|frame| frame.is_yours());
     let Some(frame) = innermost else {
-        // A panic of somebody else's, with nothing of yours below the layer. Or no frames at all.
+        // The panic came from a dependency, with none of your code below the layer. Or no frames at all.
         if frames.is_empty() {
             frames.push(known);
         }
@@ -211,7 +211,7 @@ fn looked_up(place: &Place) -> Frame {
     if frame.path.as_deref().is_some_and(Path::is_relative) {
         frame.file = Some(place.file.clone());
     }
-    // Whoever `?` or `panic!` is, the place is not folded away.
+    // The place of the `?` or `panic!` is never folded away, whichever crate it is in.
     frame
 }
 

@@ -11,7 +11,7 @@ use std::{
 
 use crate::text::shown;
 
-/// Larger files are generated, and nobody reads them in a traceback.
+/// Larger files are generated: a traceback is of no use in them. In bytes.
 const FILE: u64 = 2 * 1024 * 1024;
 /// In characters.
 const LINE: usize = 200;

@@ -142,7 +142,7 @@ impl Finishing {
             Some(report) => {
                 let renderer = &self.config.renderer;
                 let mut response = render::response(report, &self.verdict(), self.format, renderer);
-                // For `gateway_core::testing::Client`, and nobody on the wire.
+                // For `gateway_core::testing::Client`; it never goes on the wire.
                 let text = FailureText::new(AsText(Arc::clone(report)));
                 response.extensions_mut().insert(text);
                 if let Some(name) = &self.config.id_header
@@ -166,7 +166,7 @@ impl Finishing {
     }
 }
 
-/// The report as text, written when somebody asks for it.
+/// The report as text, formatted when it is displayed.
 struct AsText(Arc<Report>);
 
 impl fmt::Display for AsText {
@@ -185,7 +185,7 @@ impl Drop for Finishing {
     }
 }
 
-/// Reports a panic for which nobody waits: something was dropped.
+/// Reports a panic that no client waits for: it came while a value was dropped.
 #[cold]
 #[inline(never)]
 pub(crate) fn later(caught: Caught, stage: Stage, witness: Option<Witness>) {

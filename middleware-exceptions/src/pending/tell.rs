@@ -13,18 +13,19 @@ use crate::{
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Goes {
     ToTracing,
-    /// There is no subscriber, or it drops the event and there is no observer: an id that a client quotes must be found.
+    /// There is no subscriber, or the filter is closed and there is no observer: an id that a client quotes
+    /// must be found somewhere.
     ToStderr,
     /// The program's filter leaves it out, and its observers have it.
     Nowhere,
 }
 
-/// Whether an observer or a log will have the failure.
+/// Whether the report goes anywhere at all.
 pub(crate) fn is_heard(config: &Config) -> bool {
     !config.observers.is_empty() || goes(config) != Goes::Nowhere
 }
 
-/// Observers first, so that the log can tell of one that failed. Both run the program's code.
+/// Observers first, so that the log can tell of one that failed. All of them are the program's code.
 pub(crate) fn tell(report: &Report, config: &Config) {
     for observe in &config.observers {
         if let Err(caught) = guard(|| observe(report)) {

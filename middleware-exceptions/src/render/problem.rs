@@ -19,7 +19,7 @@ pub(crate) fn page(report: &Report) -> String {
     json
 }
 
-/// The little that everybody may know, and why it is little.
+/// What any client may know, and why it is no more.
 pub(crate) fn withheld(id: ErrorId, status: StatusCode, why: &dyn Display) -> String {
     let title = status.canonical_reason().unwrap_or("Failure");
     format!(

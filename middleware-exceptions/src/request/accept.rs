@@ -6,7 +6,7 @@ use http::{HeaderMap, header::ACCEPT};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum Format {
-    /// `text/plain; charset=utf-8`: for curl, logs and everybody who does not ask.
+    /// `text/plain; charset=utf-8`: for curl, logs and clients that do not ask.
     #[default]
     Text,
     /// `text/html; charset=utf-8`.
@@ -55,7 +55,7 @@ impl Format {
         match self {
             Self::Text => &[("text", "plain")],
             Self::Html => &[("text", "html"), ("application", "xhtml+xml")],
-            // Whoever asks for JSON gets JSON.
+            // A client that asks for plain JSON gets this as well.
             Self::Problem => &[("application", "problem+json"), ("application", "json")],
         }
     }

@@ -5,7 +5,7 @@ use std::fmt::{self, Display, Write};
 /// Control characters and what else moves the cursor, reorders or hides text becomes an escape.
 ///
 /// A newline followed by text stays a line break (messages of `assert_eq!` have three lines);
-/// whoever prints it indents the lines that follow, so that none can pass for a record of its own.
+/// the renderer indents the lines that follow, so that none can pass for a record of its own.
 pub(crate) fn escaped(text: &str) -> String {
     let mut clean = String::with_capacity(text.len());
     for char in text.trim_end_matches('\n').chars() {

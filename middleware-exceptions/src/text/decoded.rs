@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-/// From here on levels are not told apart. No honest text is escaped so often.
+/// How many levels of encoding are told apart. Deeper ones count as this one; real texts are not nested so deep.
 const DEEPEST: u8 = 6;
 
 /// What a text says after as many rounds of decoding as it takes, in one pass.

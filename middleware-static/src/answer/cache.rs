@@ -36,7 +36,7 @@ const SWEEP_EVERY: Duration = Duration::from_secs(1);
 /// Threads rarely want the same one of so many at the same moment.
 const SHARDS: usize = 16;
 
-/// How many candidates a newcomer may look at for one that nobody wants.
+/// How many entries are looked at for one to evict, at each insertion.
 const LOOKS: usize = 4;
 
 /// Files by the path of the request and, where siblings are negotiated, the codings it accepts.
@@ -53,7 +53,7 @@ pub(crate) struct Cache {
 #[derive(Default)]
 struct Shard {
     entries: HashMap<Arc<[u8]>, Arc<Kept>>,
-    /// In the order of arrival: where to look for one that nobody wants any more.
+    /// In the order of arrival: where to look for one to evict.
     order: VecDeque<Arc<[u8]>>,
 }
 
@@ -120,7 +120,7 @@ impl Cache {
     }
 
     fn shard(&self, key: &[u8]) -> Option<&RwLock<Shard>> {
-        // Only to spread: whoever makes all keys fall into one shard gains nothing, since the limits are the whole
+        // Only to spread: a client that makes all keys fall into one shard gains nothing, since the limits are the whole
         // cache's and the map inside hashes with a secret.
         let sum = key.iter().fold(0_usize, |sum, &byte| {
             sum.wrapping_mul(31).wrapping_add(usize::from(byte))
@@ -205,7 +205,7 @@ impl Cache {
         }
     }
 
-    /// A full cache takes a newcomer only in place of a file that nobody wanted for a second. More files than
+    /// A full cache takes a newcomer only in place of a file that was not asked for during a second. More files than
     /// fit, all wanted alike, would otherwise push each other out and be opened, kept and closed for nothing.
     fn make_room(&self, shard: &mut RwLockWriteGuard<'_, Shard>, size: usize, now: u64) -> bool {
         let full = |size| {
@@ -252,7 +252,7 @@ impl Cache {
         }
     }
 
-    /// Closes everything: somebody needs descriptors more.
+    /// Closes everything, since descriptors are needed elsewhere.
     pub(crate) fn clear(&self) {
         for shard in &self.shards {
             self.keep_if(

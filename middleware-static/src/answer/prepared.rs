@@ -71,7 +71,7 @@ impl Prepared<'_> {
             return Selection::Whole;
         }
         let mut lines = ask.headers.get_all(header::RANGE).iter();
-        // Two lines are no list: nobody knows which is meant.
+        // Two lines are no list: it is unclear which is meant.
         let (Some(range), None) = (lines.next(), lines.next()) else {
             return Selection::Whole;
         };

@@ -56,9 +56,11 @@ impl Learned {
 
     pub(super) fn finding(&self, fact: &Fact) -> Option<Finding> {
         let found = self.0.iter().find(|(known, _)| known == fact);
-        match found {
-            Some(&(_, finding)) => Some(finding),
-            None => (self.0.len() >= MOST).then_some(Finding::Unknown),
-        }
+        found.map(|&(_, finding)| finding)
+    }
+
+    /// Whether nothing more is found out for this request.
+    pub(super) fn is_full(&self) -> bool {
+        self.0.len() >= MOST
     }
 }

@@ -101,7 +101,7 @@ pub(crate) fn digest(
     // What is in no known state would have to be read for each request.
     let Some(stamp) = stamp else { return Ok(None) };
     let fact = Fact::Digest(stamp);
-    match learned.finding(&fact).or_else(|| known(&fact)) {
+    match finding(&fact, learned) {
         Some(Finding::Digest(digest)) => return Ok(Some(digest)),
         Some(_) => return Ok(None),
         None => {}
@@ -143,7 +143,7 @@ pub(crate) fn is_copy(
         original: (original.content.clone(), original_stamp),
     };
     let fact = work.fact();
-    match learned.finding(&fact).or_else(|| known(&fact)) {
+    match finding(&fact, learned) {
         Some(Finding::Copy(copy)) => Ok(Some(copy)),
         Some(_) => Ok(None),
         None => Err(Reading(work).into()),
@@ -186,6 +186,11 @@ fn shared() -> MutexGuard<'static, Shared> {
         })
     });
     SHARED.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn finding(fact: &Fact, learned: &Learned) -> Option<Finding> {
+    let found = learned.finding(fact).or_else(|| known(fact));
+    found.or_else(|| learned.is_full().then_some(Finding::Unknown))
 }
 
 fn known(fact: &Fact) -> Option<Finding> {

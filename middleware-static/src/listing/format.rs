@@ -36,7 +36,7 @@ impl Format {
         })
     }
 
-    /// A page made of names that anybody may have chosen runs nothing and loads nothing, should a name ever slip through.
+    /// A page made of names that strangers may have chosen runs nothing and loads nothing, should a name ever slip through.
     pub(crate) fn security_policy(self) -> Option<HeaderValue> {
         const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; base-uri 'none'; frame-ancestors 'self'";
         (self == Self::Html).then_some(HeaderValue::from_static(POLICY))

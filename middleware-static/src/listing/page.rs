@@ -58,7 +58,7 @@ fn write(
     Ok(())
 }
 
-/// The way here, each step a link. Relative, since nobody here knows what is in front of the root.
+/// The way here, each step a link. Relative, since what is in front of the root is unknown here.
 fn crumbs(page: &mut String, path: &str) -> fmt::Result {
     let segments: Vec<&str> = path
         .split('/')

@@ -112,7 +112,7 @@ impl Preference {
         let mut ranked = [(0, Coding::Identity); 4];
         for ((place, coding), weight) in ranked.iter_mut().zip(ALL).zip(weights) {
             let weight = weight.or(others);
-            // The file itself is acceptable unless it is refused, and comes last where nobody mentions it.
+            // The file itself is acceptable unless it is refused, and comes last where the client does not mention it.
             let unsaid = if coding == Coding::Identity { 1 } else { 0 };
             *place = (weight.map_or(unsaid, |weight| weight * 2), coding);
         }

@@ -94,7 +94,7 @@ impl Directory {
         }
         drop(opened);
         let root = self.open_root(wait)?;
-        // Whoever else is doing the same has an equally new one; nobody waits for it.
+        // Another thread that does the same has an equally new one, so neither waits for the other.
         if let Ok(mut opened) = self.opened.try_write() {
             *opened = Some(Opened {
                 root: root.clone(),

@@ -2,8 +2,8 @@
 //! ones, and those that leave the root on their way.
 //!
 //! Their text is resolved first, to a path without links. That path is then opened below the root with links forbidden, so
-//! it is still the kernel (or `cap-std`) that contains: whoever swaps a directory for a link in the meantime is met by a
-//! refusal, not followed.
+//! it is still the kernel (or `cap-std`) that contains: a directory that is swapped for a link in the meantime is
+//! refused, not followed.
 
 use std::ffi::OsString;
 use std::io;

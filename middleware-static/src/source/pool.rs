@@ -7,7 +7,7 @@ use std::thread::LocalKey;
 
 use bytes::Bytes;
 
-/// A piece for everybody: small enough that a thousand slow clients hold 64 MiB and not 1 GiB.
+/// A piece for any client, in bytes: small enough that a thousand slow clients hold 64 MiB and not 1 GiB.
 pub(crate) const CHUNK: usize = 64 * 1024;
 
 /// The most one piece may be. A file of 1 MiB costs a fifth to a third less in such pieces than in those of [`CHUNK`] bytes,

@@ -1,4 +1,4 @@
-//! One file, named by the program: its path is nobody's input, so nothing contains it.
+//! One file, named by the program: no client chooses its path, so nothing contains it.
 
 use std::ffi::OsStr;
 use std::io;

@@ -3,7 +3,7 @@
 use std::time::SystemTime;
 
 /// What tells one state of a file from another: another file in its place, other bytes, another mode, and
-/// unlinking each change it (the last three by way of ctime, which nobody can set).
+/// unlinking each change it (the last three by way of ctime, which no program can set).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Stamp {
     pub(crate) device: u64,
@@ -25,7 +25,7 @@ fn nanos((seconds, nanos): (i64, u32)) -> i128 {
 }
 
 impl Stamp {
-    /// Whether no later state of the file can have this stamp. Nobody can set ctime, so that decides.
+    /// Whether no later state of the file can have this stamp. No program can set ctime, so that decides.
     pub(crate) fn is_settled(&self, now: SystemTime) -> bool {
         nanos(since_epoch(now)) - nanos(self.changed) >= SETTLES_AFTER_NANOS
     }

@@ -290,7 +290,7 @@ impl Alphabet {
 }
 
 /// The scalar value behind `end`, over the gap of the surrogates: no character
-/// lies in it, and a class of none would be a path that nobody can send.
+/// lies in it, and a class of none would be a path that no client can send.
 fn after(end: u32) -> u32 {
     if end == 0xD7FF { 0xE000 } else { end + 1 }
 }

@@ -80,7 +80,7 @@ impl Form {
     }
 
     fn new_of(kind: Kind, least: usize, most: usize) -> Self {
-        // Repetitions of repetitions: nobody has so many arguments.
+        // Repetitions of repetitions: no URL has as many arguments.
         let most = most.min(1 << 20);
         Self { kind, least, most }
     }

@@ -28,7 +28,7 @@ pub(super) enum Goal<'g> {
     Any,
 }
 
-/// Steps after which no further way is looked for: nobody means so many.
+/// Steps after which the search ends: no pattern in use needs as many.
 const MOST_STEPS: usize = 50_000;
 
 pub(super) struct Search<'f> {

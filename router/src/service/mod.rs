@@ -20,6 +20,7 @@ mod sections;
 mod service;
 mod settings;
 mod slashes;
+mod text;
 mod url_args;
 mod url_for;
 

@@ -10,6 +10,7 @@ use http::{Extensions, Method, Request};
 use percent_encoding::percent_decode_str;
 
 use super::resolve::{Found, Outcome, Shared};
+use super::text::Text;
 use super::url_for::{behind, path_for, taken_by_mount, taken_outside};
 use crate::capture::{Position, Slots};
 use crate::error::UrlForError;
@@ -48,7 +49,7 @@ pub struct UrlArgs {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Place {
     Route(u32),
-    Mount(usize),
+    Mount(u32),
     Fallback,
 }
 
@@ -100,7 +101,7 @@ impl<'r> Outside<'r> {
         let taken = self.script_name.strip_prefix(outer.script_name());
         let behind = taken.and_then(|taken| match outer.place {
             Place::Mount(index) => {
-                let mount = outer.shared.mounts.get(index)?;
+                let mount = outer.shared.mounts.get(index as usize)?;
                 taken.get(mount.prefix.matched_in(taken)?..)
             }
             Place::Route(_) | Place::Fallback => Some(taken),
@@ -108,12 +109,10 @@ impl<'r> Outside<'r> {
         let Some(behind) = behind.filter(|behind| !behind.is_empty()) else {
             return Cow::Borrowed("");
         };
-        let before = outer
-            .above
-            .as_ref()
-            .and_then(|above| above.nests.as_deref());
-        let nests =
-            nests(self.extensions).and_then(|nests| nests.strip_prefix(before.unwrap_or_default()));
+        let above = outer.above.as_ref();
+        let before = above.and_then(|above| above.nests.as_deref());
+        let before = before.unwrap_or_default().trim_end_matches('/');
+        let nests = nests(self.extensions).and_then(|nests| nests.strip_prefix(before));
         match nests.filter(|nests| !nests.is_empty()) {
             Some(nests) => Cow::Borrowed(nests),
             None => percent_decode_str(behind).decode_utf8_lossy(),
@@ -131,61 +130,6 @@ fn nests(extensions: &Extensions) -> Option<&str> {
 #[cfg(not(feature = "axum"))]
 fn nests(_: &Extensions) -> Option<&str> {
     None
-}
-
-/// The text that groups are parts of.
-#[derive(Clone)]
-enum Text {
-    Short(Short),
-    /// The path of the request itself, without its first bytes.
-    Path(PathAndQuery, usize),
-    Own(Box<str>),
-}
-
-/// A copy of a short path. To clone the request's own would cost an allocation
-/// or a count that others write as well.
-#[derive(Clone)]
-struct Short {
-    len: u8,
-    bytes: [u8; SHORT],
-}
-
-/// No longer than what `Text` has to have room for anyway.
-const SHORT: usize = 46;
-
-impl Short {
-    fn new(text: &str) -> Option<Self> {
-        let mut bytes = [0; SHORT];
-        bytes
-            .get_mut(..text.len())?
-            .copy_from_slice(text.as_bytes());
-        Some(Self {
-            len: u8::try_from(text.len()).ok()?,
-            bytes,
-        })
-    }
-}
-
-impl Text {
-    /// `path` is the request's own, if `text` is the end of it.
-    fn of_path(text: &str, path: Option<&PathAndQuery>) -> Self {
-        match (Short::new(text), path) {
-            (Some(short), _) => Self::Short(short),
-            (None, Some(path)) => Self::Path(path.clone(), path.path().len() - text.len()),
-            (None, None) => Self::Own(text.into()),
-        }
-    }
-
-    fn get(&self, start: usize, end: usize) -> Option<&str> {
-        match self {
-            Self::Short(Short { len, bytes }) => {
-                let bytes = bytes.get(..usize::from(*len))?.get(start..end)?;
-                std::str::from_utf8(bytes).ok()
-            }
-            Self::Path(path, from) => path.path().get(*from..)?.get(start..end),
-            Self::Own(text) => text.get(start..end),
-        }
-    }
 }
 
 impl UrlArgs {
@@ -260,7 +204,7 @@ impl UrlArgs {
             .get(index)
             .map_or("", |mount| mount.prefix.as_str());
         let whole = format!("{}{prefix}", outside.pattern().unwrap_or_default());
-        Self::without_groups(shared, Place::Mount(index), section, whole, outside)
+        Self::without_groups(shared, Place::Mount(index as u32), section, whole, outside)
     }
 
     /// What a fallback is told.
@@ -420,7 +364,7 @@ impl UrlArgs {
         let path = format!("{between}{path}");
         let shared = &outer.shared;
         match shared.resolve_in(outer.section(), None, &Method::GET, &path, None) {
-            Outcome::Mount { index, .. } if outer.place == Place::Mount(index) => {}
+            Outcome::Mount { index, .. } if outer.place == Place::Mount(index as u32) => {}
             Outcome::Miss { .. } if outer.place == Place::Fallback => {}
             Outcome::Mount { index, .. } => return Err(taken_by_mount(shared, index, &path)),
             _ => return Err(taken_outside(name, &path)),

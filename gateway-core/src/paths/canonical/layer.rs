@@ -75,7 +75,7 @@ impl CanonicalPathLayer {
     }
 
     /// Lets backslashes through: for services that never take them for slashes, which file servers
-    /// do on Windows. Default: 404.
+    /// do on Windows. One that is not encoded is redirected to `%5C`. Default: 404.
     #[must_use]
     pub fn allow_backslashes(mut self) -> Self {
         self.policy.backslashes = true;

@@ -13,7 +13,7 @@ use super::record::{
 use gateway_core::Prefix;
 
 use crate::cgi_vars::environ::{Head, Refused, Variables};
-use crate::cgi_vars::sent::SentVars;
+use crate::cgi_vars::sent::{SentVars, is_unknown_length};
 use crate::front_end::wire::codec::{Codec, Event};
 use crate::front_end::wire::output::Output;
 
@@ -338,7 +338,11 @@ fn head(
     let mut variables = Variables::sharing(params, headers);
     let mut refused = None;
     for pair in Pairs::new(params) {
-        let (name, value) = pair?;
+        let (name, mut value) = pair?;
+        if is_unknown_length(name, value) {
+            // Without one, the body goes to the end of FCGI_STDIN.
+            value = b"";
+        }
         // Read to the end all the same: what is malformed closes the connection.
         refused = refused.or(variables.set(name, value).err());
     }

@@ -2,7 +2,7 @@
 //!
 //! No sockets and no state: [section 3 and 5 of the
 //! specification](https://fastcgi-archives.github.io/FastCGI_Specification.html) as functions.
-//! Useful on its own to somebody who talks to a FastCGI application.
+//! Useful on its own to a program that talks to a FastCGI application.
 //!
 //! ```
 //! use gateway_server::fastcgi::record::{Header, Kind, Pairs, put_pair};

@@ -154,6 +154,12 @@ impl Codec for NetstringCodec {
                 let headers = input.split_to(length).freeze();
                 input.advance(1);
                 Ok(Some(match head(&headers, self.rules.mount.as_deref())? {
+                    // The client's body has a length that the front end does not know, and the protocol has
+                    // no other end: to take it for empty would be to process half a request.
+                    Ok(head) if head.chunked && head.content_length.is_none() => {
+                        self.state = State::Done;
+                        Event::Refused(StatusCode::LENGTH_REQUIRED)
+                    }
                     Ok(head) => {
                         // The protocol has CONTENT_LENGTH always there; without one, there is no input.
                         self.state = State::Body {

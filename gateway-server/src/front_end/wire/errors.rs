@@ -9,7 +9,8 @@ use gateway_core::ErrorSink;
 
 use crate::waker::WakerSlot;
 
-/// Text that waits for a front end which does not read; what comes on top is lost.
+/// Text that waits for a front end which does not read, or for a connection that is busy; what comes on
+/// top is lost, and a line says how much.
 const MOST: usize = 64 * 1024;
 
 /// The errors stream of one connection, of whichever request is running.
@@ -27,6 +28,8 @@ struct Shared {
 #[derive(Debug, Default)]
 struct State {
     text: Vec<u8>,
+    /// Bytes that found no room behind it.
+    lost: u64,
     /// Counts requests: what still writes after its request has ended must not write into the next.
     request: u64,
 }
@@ -45,6 +48,31 @@ impl Shared {
     }
 }
 
+impl State {
+    fn add(&mut self, text: &[u8]) {
+        // Where something is lost all that follows is, too: there is one gap, at the end.
+        let room = match self.lost {
+            0 => MOST.saturating_sub(self.text.len()),
+            _ => 0,
+        };
+        let (kept, lost) = text.split_at_checked(room).unwrap_or((text, &[]));
+        self.text.extend_from_slice(kept);
+        self.lost += lost.len() as u64;
+    }
+
+    fn take(&mut self) -> Vec<u8> {
+        let mut text = mem::take(&mut self.text);
+        let lost = mem::take(&mut self.lost);
+        if lost > 0 {
+            if !text.ends_with(b"\n") {
+                text.push(b'\n');
+            }
+            text.extend(format!("[{lost} bytes of the errors stream are lost here]\n").bytes());
+        }
+        text
+    }
+}
+
 impl ErrorText {
     /// The stream for the request that begins now.
     pub(super) fn begin(&self) -> RequestErrors {
@@ -58,13 +86,13 @@ impl ErrorText {
     pub(super) fn end(&self) -> Vec<u8> {
         let mut state = self.shared.lock();
         state.request += 1;
-        mem::take(&mut state.text)
+        state.take()
     }
 
     /// What has come since the last time; the task is woken when there is more.
     pub(super) fn take(&self, cx: &Context<'_>) -> Vec<u8> {
         self.shared.connection.register(cx.waker());
-        mem::take(&mut self.shared.lock().text)
+        self.shared.lock().take()
     }
 }
 
@@ -77,10 +105,7 @@ impl ErrorSink for RequestErrors {
             let _ = std::io::stderr().write_all(text);
             return;
         }
-        let room = MOST.saturating_sub(state.text.len());
-        state
-            .text
-            .extend_from_slice(text.get(..room.min(text.len())).unwrap_or_default());
+        state.add(text);
         drop(state);
         self.shared.connection.wake();
     }
@@ -106,6 +131,27 @@ mod tests {
         fn drop(&mut self) {
             self.0.write(b"last words");
         }
+    }
+
+    #[test]
+    fn what_finds_no_room_is_counted_where_it_is_missing() {
+        let errors = ErrorText::default();
+        let stream = errors.begin();
+        let line = [b"x".repeat(1023), b"\n".to_vec()].concat();
+        for _ in 0..65 {
+            stream.write(&line);
+        }
+        stream.write(b"more");
+        let text = errors.end();
+        let (kept, mark) = text.split_at(MOST);
+        assert!(kept == line.repeat(64));
+        assert_eq!(
+            str::from_utf8(mark).unwrap(),
+            "[1028 bytes of the errors stream are lost here]\n"
+        );
+        let stream = errors.begin();
+        stream.write(b"of the next request");
+        assert_eq!(errors.end(), b"of the next request");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The body of a request, handed from the connection's task to whoever reads it.
+//! The body of a request, handed from the connection's task to the task or thread that reads it.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -45,7 +45,7 @@ struct State {
     /// Bytes that the reader has not got, where that is known.
     left: Option<u64>,
     end: Option<Result<(), BoxError>>,
-    /// Nobody will read.
+    /// The reader is gone.
     dropped: bool,
 }
 
@@ -187,7 +187,7 @@ impl Drop for Incoming {
         let unread = mem::take(&mut state.chunks);
         drop(state);
         drop(unread);
-        // Nobody waits for more any more.
+        // The reader waits no more.
         self.shared.reader.clear();
         self.shared.feeder.wake();
     }

@@ -26,7 +26,7 @@ pub(super) struct Present {
     expected: Option<u64>,
     /// Whether the protocol has said that no more input will come.
     pub(super) input_ended: bool,
-    // Only where somebody reads the access log.
+    // Only where the access log has a subscriber.
     pub(super) record: Option<Box<Record>>,
 }
 
@@ -70,12 +70,12 @@ impl Present {
         self.feeder.is_some()
     }
 
-    /// Whether somebody waits for more of the body.
+    /// Whether the service waits for more of the body.
     pub(super) fn is_wanted(&self) -> bool {
         self.feeder.as_ref().is_some_and(Feeder::is_wanted)
     }
 
-    /// Takes a piece of the body; `limit` is for one whose length nobody has said.
+    /// Takes a piece of the body; `limit` is for a body of undeclared length.
     pub(super) fn take_data(&mut self, mut bytes: Bytes, limit: Option<u64>) {
         if let Some(expected) = self.expected {
             // RFC 3875 4.2: what goes beyond CONTENT_LENGTH is not the request's.
@@ -125,7 +125,7 @@ impl Present {
     fn push(&mut self, bytes: Bytes) {
         self.received += bytes.len() as u64;
         if self.head.is_none() {
-            // Where there is no feeder, nobody reads it any more.
+            // Without a feeder the body has no reader any more.
             if let Some(feeder) = &self.feeder {
                 feeder.push(bytes);
             }

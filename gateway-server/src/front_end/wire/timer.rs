@@ -13,11 +13,11 @@ pub(super) enum Wait {
     Idle,
     /// The rest of a request's variables.
     Head,
-    /// More of a request's body, which somebody wants to read.
+    /// More of a request's body, which the service wants to read.
     Body,
     /// The front end to take what was written.
     Write,
-    /// A service that works for somebody who may have gone.
+    /// A service that works for a client that may have gone.
     HalfClosed,
     /// The front end to close its side.
     Linger,

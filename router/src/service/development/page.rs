@@ -9,8 +9,9 @@ use crate::error::Shown;
 use crate::reverse::distance;
 use crate::service::resolve::{Mount, RouteInfo, Shared};
 
-/// A list that is longer helps nobody, and a path that is longer is no typing error.
+/// How many routes the page lists. A longer list does not help.
 const SHOWN: usize = 500;
+/// The longest path that is compared with patterns, in characters. A longer one is no typing error.
 const LONGEST: usize = 300;
 
 /// What both pages tell.
