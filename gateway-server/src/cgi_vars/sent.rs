@@ -1,4 +1,4 @@
-//! Variables as a front end sent them, taken apart when somebody asks.
+//! Variables as a front end sent them, parsed on demand.
 
 use bytes::Bytes;
 use gateway_core::GatewayVars;

@@ -65,7 +65,7 @@ impl<S> Exchange<S> {
         }
     }
 
-    /// The status the request is refused with before anybody is asked.
+    /// The status the request is refused with before the service is asked.
     fn refusal(&self, request: &Request<Incoming>) -> Option<StatusCode> {
         if let Some(status) = check::refusal(request, self.settings.head_fields) {
             return Some(status);
@@ -182,7 +182,7 @@ where
 
 /// What is kept of a request until its answer has gone out.
 struct Around {
-    // Only where somebody reads the access log.
+    // Only where the access log has a subscriber.
     record: Option<Box<Record>>,
     version: Version,
     asked: Asked,
@@ -358,8 +358,8 @@ fn obey(fields: &mut HeaderMap, framing: Framing) {
     }
 }
 
-/// The status of a service's error: a [`Failure`] carries one. It is logged: nobody else will see
-/// it.
+/// The status of a service's error: a [`Failure`] carries one. It is logged here, and nowhere
+/// else.
 fn failed(error: &BoxError) -> StatusCode {
     let status = error
         .downcast_ref::<Failure>()

@@ -85,7 +85,7 @@ enum End {
     /// The front end is given time to read what was sent: closing a socket with unread input
     /// resets it, and takes the response along.
     Linger,
-    /// Once everything is written, in a way that nobody can take for the end of a response.
+    /// Once everything is written, in a way that cannot be taken for the end of a response.
     Reset,
 }
 
@@ -251,7 +251,7 @@ where
     fn bare(mut self: Pin<&mut Self>, status: StatusCode) {
         let this = self.as_mut().project();
         let headers = HeaderMap::new();
-        // A status of somebody's error may be one that has no response, such as 101.
+        // The status of a service's error may be one that has no response, such as 101.
         let status = if status.is_informational() {
             StatusCode::INTERNAL_SERVER_ERROR
         } else {
@@ -363,7 +363,7 @@ where
     fn read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, moved: &mut Moved) -> Step {
         let this = self.as_mut().project();
         let lingering = *this.end == End::Linger;
-        // Whoever asks and does not read the answers is not asked for more.
+        // A front end that does not read its answers is not read from.
         let room = this.output.len() < HIGH_WATER && this.request.poll_room(cx).is_ready();
         if *this.eof || !(lingering || *this.end == End::Open && room) {
             return Step::Wait;
@@ -482,7 +482,7 @@ where
     }
 }
 
-/// What a poll moved: waiting starts over for whoever made progress.
+/// What a poll moved: the timer of each side that made progress starts over.
 #[derive(Debug, Default)]
 struct Moved {
     input: bool,

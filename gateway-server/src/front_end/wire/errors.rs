@@ -101,7 +101,7 @@ impl ErrorSink for RequestErrors {
         let mut state = self.shared.lock();
         if state.request != self.request {
             drop(state);
-            // Nobody is left to be told where that fails.
+            // If that fails, there is nowhere left to report it.
             let _ = std::io::stderr().write_all(text);
             return;
         }
