@@ -36,6 +36,15 @@ where
     sender
 }
 
+async fn assert_closed<B>(mut sender: Sender<B>) {
+    let closed = async {
+        while sender.ready().await.is_ok() {
+            sleep(SHORT / 10).await;
+        }
+    };
+    timeout(common::PATIENCE, closed).await.expect("still open");
+}
+
 fn get(path: &str) -> Request<Empty<Bytes>> {
     Request::get(format!("http://a{path}"))
         .body(Empty::new())
@@ -177,7 +186,7 @@ async fn a_body_that_stops_is_answered_408_and_other_streams_go_on() {
     let began = Instant::now();
     let answer = sender.send_request(request).await.unwrap();
     assert_eq!(answer.status(), 408);
-    assert!(began.elapsed() >= SHORT && began.elapsed() < SHORT * 6);
+    assert!(began.elapsed() >= SHORT);
     let request = Request::post("http://a/")
         .body(Empty::new().boxed_unsync())
         .unwrap();
@@ -189,8 +198,7 @@ async fn an_idle_connection_is_told_to_go_away_and_closed() {
     let server = Running::with(service_fn(hello), |server| server.keep_alive_timeout(SHORT));
     let mut sender = connect::<Empty<Bytes>>(&server).await;
     assert_eq!(sender.send_request(get("/")).await.unwrap().status(), 200);
-    sleep(SHORT * 3).await;
-    assert!(sender.ready().await.is_err(), "still open");
+    assert_closed(sender).await;
 }
 
 #[tokio::test]
@@ -212,7 +220,7 @@ async fn a_client_that_opens_no_window_is_closed_after_the_write_stall_timeout()
     let mut sender = connect(&server).await;
     // The body is held and never read, so its window is never opened again.
     let response = sender.send_request(get("/")).await.unwrap();
-    let ended = timeout(SHORT * 10, gone).await;
+    let ended = timeout(common::PATIENCE, gone).await;
     assert!(ended.expect("the response is dropped").is_err());
     drop(response);
 }
@@ -316,12 +324,7 @@ async fn a_connection_is_idle_again_when_its_tunnels_have_ended() {
                 sleep(SHORT * 3).await;
             }
         }
-        let closed = async {
-            while sender.ready().await.is_ok() {
-                sleep(SHORT / 10).await;
-            }
-        };
-        timeout(common::PATIENCE, closed).await.expect(host);
+        assert_closed(sender).await;
     }
 }
 

@@ -22,6 +22,9 @@ use tower::service_fn;
 
 const KIND: &str = "GATEWAY_SERVER_TEST_KIND";
 
+/// The deadline of a shutdown in milliseconds, where it is not 1500.
+const DEADLINE: &str = "GATEWAY_SERVER_TEST_DEADLINE";
+
 /// Set where the program drops its runtime, which waits for blocking threads.
 const WAITS: &str = "GATEWAY_SERVER_TEST_WAITS";
 
@@ -42,9 +45,10 @@ fn the_server_of_the_other_tests() {
     let outcome = runtime.block_on(async {
         let server = Server::listenfd_or_bind("127.0.0.1:0").unwrap();
         println!("\nLISTENING {}", server.local_addr().unwrap());
+        let deadline = std::env::var(DEADLINE).map_or(1500, |text| text.parse().unwrap());
         let server = server
             .shutdown_grace(Duration::from_millis(100))
-            .shutdown_deadline(Duration::from_millis(1500));
+            .shutdown_deadline(Duration::from_millis(deadline));
         match &*kind {
             "hello" => server.serve(service_fn(hello)).await,
             // The limit is left to the kernel here.
@@ -56,6 +60,7 @@ fn the_server_of_the_other_tests() {
             }
             "endless" => {
                 let endless = service_fn(|_: Request<Body>| async {
+                    println!("ASKED");
                     std::future::pending::<()>().await;
                     Ok::<_, Infallible>(Response::new(String::new()))
                 });
@@ -63,6 +68,7 @@ fn the_server_of_the_other_tests() {
             }
             "blocked" => {
                 let blocked = |_: &mut Environ| -> Reply {
+                    println!("ASKED");
                     std::thread::sleep(Duration::from_secs(60));
                     Reply::text("")
                 };
@@ -71,6 +77,7 @@ fn the_server_of_the_other_tests() {
             "starved" => {
                 // Nothing of the runtime runs any more, its timers and signals neither.
                 let starved = service_fn(|_: Request<Body>| async {
+                    println!("ASKED");
                     loop {
                         std::thread::park();
                         if false {
@@ -84,9 +91,12 @@ fn the_server_of_the_other_tests() {
                 let silent = |_: &mut Environ| -> Reply {
                     let chunks = (0..).map(|chunk| match chunk {
                         0 => "one",
-                        _ => loop {
-                            std::thread::park();
-                        },
+                        _ => {
+                            println!("ASKED");
+                            loop {
+                                std::thread::park();
+                            }
+                        }
                     });
                     Reply::text(Body::chunks(chunks))
                 };
@@ -119,8 +129,7 @@ fn allow_files(files: u64) {
 struct Process {
     child: Child,
     addr: SocketAddr,
-    // Kept open: the child prints when it ends.
-    _stdout: BufReader<ChildStdout>,
+    stdout: BufReader<ChildStdout>,
 }
 
 impl Process {
@@ -137,22 +146,20 @@ impl Process {
             .spawn()
             .unwrap();
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
-        let mut line = String::new();
-        let addr = loop {
-            line.clear();
-            assert!(
-                stdout.read_line(&mut line).unwrap() > 0,
-                "the server did not start"
-            );
-            if let Some(addr) = line.strip_prefix("LISTENING ") {
-                break addr.trim().parse().unwrap();
-            }
-        };
+        let addr = said(&mut stdout, "LISTENING").parse().unwrap();
         Self {
             child,
             addr,
-            _stdout: stdout,
+            stdout,
         }
+    }
+
+    /// Sends a request, and waits until it has come to the service.
+    fn ask(&mut self) -> TcpStream {
+        let mut stream = self.connect();
+        stream.write_all(REQUEST).unwrap();
+        said(&mut self.stdout, "ASKED");
+        stream
     }
 
     fn connect(&self) -> TcpStream {
@@ -166,12 +173,12 @@ impl Process {
         kill_process(Pid::from_child(&self.child), signal).unwrap();
     }
 
-    /// The exit code, and how long it took.
-    fn exit(&mut self) -> (Option<i32>, Duration) {
+    /// The exit code.
+    fn exit(&mut self) -> Option<i32> {
         let began = Instant::now();
         loop {
             if let Some(status) = self.child.try_wait().unwrap() {
-                return (status.code(), began.elapsed());
+                return status.code();
             }
             assert!(began.elapsed() < PATIENCE, "the server does not end");
             std::thread::sleep(Duration::from_millis(5));
@@ -203,10 +210,30 @@ impl Process {
     }
 }
 
+/// What the server says after `word`.
+fn said(stdout: &mut BufReader<ChildStdout>, word: &str) -> String {
+    let mut line = String::new();
+    while stdout.read_line(&mut line).unwrap() > 0 {
+        if let Some(rest) = line.strip_prefix(word) {
+            return rest.trim().to_owned();
+        }
+        line.clear();
+    }
+    panic!("the server did not say {word}")
+}
+
 impl Drop for Process {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+}
+
+fn wait_until(condition: impl Fn() -> bool) {
+    let began = Instant::now();
+    while !condition() {
+        assert!(began.elapsed() < PATIENCE, "waited in vain");
+        std::thread::sleep(Duration::from_millis(5));
     }
 }
 
@@ -233,25 +260,16 @@ fn sigterm_and_sigint_stop_a_server_with_exit_code_0() {
         let mut idle = server.connect();
         get(&mut idle).unwrap();
         server.signal(signal);
-        let (code, took) = server.exit();
-        assert_eq!(code, Some(0));
-        assert!(took < Duration::from_secs(1), "{took:?}");
+        assert_eq!(server.exit(), Some(0));
     }
 }
 
 #[test]
 fn requests_that_outlast_the_deadline_make_exit_code_1() {
     let mut server = Process::start("endless");
-    let mut client = server.connect();
-    client.write_all(REQUEST).unwrap();
-    std::thread::sleep(Duration::from_millis(100));
+    let _client = server.ask();
     server.signal(Signal::TERM);
-    let (code, took) = server.exit();
-    assert_eq!(code, Some(1));
-    assert!(
-        took >= Duration::from_millis(1300) && took < Duration::from_secs(4),
-        "{took:?}"
-    );
+    assert_eq!(server.exit(), Some(1));
 }
 
 #[test]
@@ -260,16 +278,15 @@ fn a_second_signal_ends_the_process_at_once_even_where_a_thread_is_blocked() {
         ("endless", Signal::INT, 130),
         ("blocked", Signal::TERM, 143),
     ] {
-        let mut server = Process::start(kind);
-        let mut client = server.connect();
-        client.write_all(REQUEST).unwrap();
-        std::thread::sleep(Duration::from_millis(100));
+        // Longer than this test waits.
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        let mut server = Process::spawn(kind, command.env(DEADLINE, "3600000"));
+        let _client = server.ask();
         server.signal(Signal::TERM);
-        std::thread::sleep(Duration::from_millis(100));
+        // One signal after the other: two that wait together are one.
+        wait_until(|| TcpStream::connect(server.addr).is_err());
         server.signal(signal);
-        let (code, took) = server.exit();
-        assert_eq!(code, Some(expected), "{kind}");
-        assert!(took < Duration::from_millis(500), "{kind}: {took:?}");
+        assert_eq!(server.exit(), Some(expected), "{kind}");
     }
 }
 
@@ -279,9 +296,7 @@ fn a_signal_ends_a_process_that_hangs_on_its_way_out() {
     // The deadline has cut the request, but its thread is blocked and the runtime waits for it.
     let mut command = Command::new(std::env::current_exe().unwrap());
     let mut server = Process::spawn("blocked", command.env(WAITS, "1"));
-    let mut client = server.connect();
-    client.write_all(REQUEST).unwrap();
-    std::thread::sleep(Duration::from_millis(100));
+    let _client = server.ask();
     server.signal(Signal::TERM);
     std::thread::sleep(Duration::from_millis(2500));
     assert!(server.child.try_wait().unwrap().is_none(), "not blocked");
@@ -296,23 +311,11 @@ fn a_call_that_never_ends_does_not_outlive_the_deadline() {
     // In a call, in an iterator that has given something, and on every worker of the runtime.
     for kind in ["blocked", "silent", "starved"] {
         let mut server = Process::start(kind);
-        let mut clients: Vec<_> = (0..8).map(|_| server.connect()).collect();
-        for client in &mut clients {
-            client.write_all(REQUEST).unwrap();
-        }
-        let mut client = &clients[0];
-        if kind == "silent" {
-            let mut received = Vec::new();
-            while !received.ends_with(b"one\r\n") {
-                let mut piece = [0; 1024];
-                let read = client.read(&mut piece).unwrap();
-                received.extend_from_slice(&piece[..read]);
-            }
-        } else {
-            std::thread::sleep(Duration::from_millis(100));
-        }
+        // As many as would be there for all its workers.
+        let most = if kind == "starved" { 2 } else { 8 };
+        let _clients: Vec<_> = (0..most).map(|_| server.ask()).collect();
         server.signal(Signal::TERM);
-        assert_eq!(server.exit().0, Some(1), "{kind}");
+        assert_eq!(server.exit(), Some(1), "{kind}");
     }
 }
 
@@ -395,14 +398,8 @@ fn a_server_out_of_descriptors_waits_without_spinning_and_recovers() {
     assert!(spent <= 10, "{spent} of 100 ticks spent on waiting");
     get(&mut inside).expect("those inside are served");
     drop(crowd);
-    let began = Instant::now();
     let mut late = server.connect();
     get(&mut late).expect("accepting goes on");
-    assert!(
-        began.elapsed() < Duration::from_secs(3),
-        "{:?}",
-        began.elapsed()
-    );
 }
 
 #[test]
@@ -432,13 +429,7 @@ fn ten_thousand_idle_connections_cost_little_and_others_are_served() {
     let each = (server.memory() - before) / clients.len();
     println!("{} idle connections of {each} bytes", clients.len());
     assert!(each < 8 * 1024, "{each}");
-    let began = Instant::now();
     get(&mut server.connect()).unwrap();
-    assert!(
-        began.elapsed() < Duration::from_millis(500),
-        "{:?}",
-        began.elapsed()
-    );
     // All of them are still there.
     for client in clients.iter_mut().step_by(100) {
         get(client).unwrap();

@@ -25,16 +25,15 @@ async fn slow(request: Request<Body>) -> Result<Response<String>, Infallible> {
 
 #[tokio::test]
 async fn a_server_without_connections_stops_at_once() {
-    let mut server = Running::start(service_fn(hello));
+    let hour = Duration::from_secs(3600);
+    let mut server = Running::with(service_fn(hello), |server| {
+        server.shutdown_grace(hour).shutdown_deadline(hour)
+    });
     server.begin_shutdown();
-    let began = Instant::now();
     let outcome = server.outcome().await;
     assert!(outcome.is_clean() && outcome.code() == 0, "{outcome}");
-    assert!(
-        began.elapsed() < Duration::from_millis(500),
-        "{:?}",
-        began.elapsed()
-    );
+    // Nothing of the deadline was needed, and all of it is left.
+    assert!(outcome.time_left() > hour / 2, "{:?}", outcome.time_left());
 }
 
 #[tokio::test]
@@ -71,31 +70,30 @@ async fn a_body_of_one_piece_that_is_still_being_sent_is_a_running_request() {
 async fn nothing_more_is_accepted() {
     let mut server = Running::with(service_fn(slow), |server| server.shutdown_grace(GRACE));
     let mut client = server.client().await;
-    client.send("GET /300 HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    client.send("GET /1000 HTTP/1.1\r\nHost: a\r\n\r\n").await;
     sleep(Duration::from_millis(50)).await;
     server.begin_shutdown();
-    sleep(Duration::from_millis(50)).await;
-    assert!(TcpStream::connect(server.addr).await.is_err());
+    while TcpStream::connect(server.addr).await.is_ok() {
+        sleep(Duration::from_millis(5)).await;
+    }
     assert_eq!(client.response().await.status(), 200);
 }
 
 #[tokio::test]
 async fn a_request_on_its_way_to_an_idle_connection_is_answered_during_the_grace_period() {
-    let mut server = Running::with(service_fn(hello), |server| server.shutdown_grace(GRACE));
+    let grace = Duration::from_secs(3);
+    let mut server = Running::with(service_fn(hello), |server| server.shutdown_grace(grace));
     let mut idle = server.client().await;
     assert_eq!(idle.get("/").await.status(), 200);
     let mut new = server.client().await;
     let mut silent = server.client().await;
     sleep(Duration::from_millis(20)).await;
     server.begin_shutdown();
-    sleep(GRACE / 2).await;
     for client in [&mut idle, &mut new] {
         let answer = client.get("/").await;
         assert!(answer.status() == 200 && answer.closes(), "{answer:?}");
     }
-    let began = Instant::now();
     assert_eq!(silent.rest().await, "", "closed after the grace period");
-    assert!(began.elapsed() < GRACE * 3, "{:?}", began.elapsed());
     assert!(server.outcome().await.is_clean());
 }
 
@@ -117,7 +115,7 @@ async fn what_is_still_running_at_the_deadline_is_cut_and_counted() {
         "{outcome}"
     );
     let elapsed = began.elapsed();
-    assert!(elapsed >= GRACE * 2 && elapsed < GRACE * 8, "{elapsed:?}");
+    assert!(elapsed >= GRACE * 2, "{elapsed:?}");
 }
 
 #[tokio::test]

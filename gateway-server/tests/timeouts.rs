@@ -19,9 +19,10 @@ use tower::service_fn;
 
 const SHORT: Duration = Duration::from_millis(300);
 
-/// A bit longer than `SHORT`, far shorter than all defaults.
-fn is_about_short(elapsed: Duration) -> bool {
-    elapsed >= SHORT && elapsed < SHORT * 6
+/// Not before `SHORT`, and before any default: so it was this timeout. However busy the machine is, that
+/// leaves nine seconds.
+fn is_short(elapsed: Duration) -> bool {
+    elapsed >= SHORT && elapsed < Duration::from_secs(10)
 }
 
 /// Reads the body and says how long it was, or that it failed.
@@ -41,7 +42,7 @@ async fn a_connection_without_a_first_byte_is_closed() {
     let server = Running::with(service_fn(hello), |server| server.first_byte_timeout(SHORT));
     let began = Instant::now();
     assert_eq!(server.client().await.rest().await, "");
-    assert!(is_about_short(began.elapsed()), "{:?}", began.elapsed());
+    assert!(is_short(began.elapsed()), "{:?}", began.elapsed());
 }
 
 #[tokio::test]
@@ -65,7 +66,7 @@ async fn a_head_that_drips_is_answered_408_after_the_header_read_timeout() {
         // RFC 9110 section 6.6.1: an answer of the 4xx class has a date.
         assert!(String::from_utf8_lossy(&answer).contains("\r\ndate: "));
         assert!(
-            is_about_short(began.elapsed()),
+            is_short(began.elapsed()),
             "{beginning:?}: {:?}",
             began.elapsed()
         );
@@ -88,7 +89,7 @@ async fn the_head_of_a_later_request_has_the_same_deadline() {
     let began = Instant::now();
     client.send("GET / HTTP/1.1\r\nHo").await;
     assert_eq!(statuses(&client.rest().await), [408]);
-    assert!(is_about_short(began.elapsed()), "{:?}", began.elapsed());
+    assert!(is_short(began.elapsed()), "{:?}", began.elapsed());
 }
 
 #[tokio::test]
@@ -99,7 +100,7 @@ async fn an_idle_connection_is_closed_without_a_word() {
     let began = Instant::now();
     assert_eq!(client.get("/").await.status(), 200);
     assert_eq!(client.rest().await, "");
-    assert!(is_about_short(began.elapsed()), "{:?}", began.elapsed());
+    assert!(is_short(began.elapsed()), "{:?}", began.elapsed());
 }
 
 #[tokio::test]
@@ -161,7 +162,6 @@ async fn a_body_that_stops_is_answered_408_after_the_body_read_timeout() {
         "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n",
     ] {
         let mut client = server.client().await;
-        let began = Instant::now();
         client.send(beginning).await;
         let answer = client.rest().await;
         assert_eq!(statuses(&answer), [408], "{beginning:?}");
@@ -169,24 +169,20 @@ async fn a_body_that_stops_is_answered_408_after_the_body_read_timeout() {
             answer.to_ascii_lowercase().contains("connection: close"),
             "{answer}"
         );
-        assert!(
-            began.elapsed() < SHORT * 2 + Duration::from_secs(4),
-            "{:?}",
-            began.elapsed()
-        );
     }
 }
 
 #[tokio::test]
 async fn a_slow_but_moving_body_is_fine() {
-    let server = Running::with(service_fn(count), |server| server.body_read_timeout(SHORT));
+    let stall = SHORT * 8;
+    let server = Running::with(service_fn(count), |server| server.body_read_timeout(stall));
     let mut client = server.client().await;
     client
         .send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 12\r\n\r\n")
         .await;
-    // Four times the timeout in all.
+    // Longer than the timeout in all.
     for _ in 0..12 {
-        sleep(SHORT / 3).await;
+        sleep(stall / 8).await;
         client.send("x").await;
     }
     assert_eq!(client.response().await.text(), "12");
@@ -307,14 +303,14 @@ async fn a_client_that_closes_its_sending_side_is_still_answered() {
     let slow = service_fn(|_: Request<Body>| async {
         sleep(Duration::from_millis(100)).await;
         let pieces = stream::iter(0..3).then(|n| async move {
-            sleep(Duration::from_millis(100)).await;
+            sleep(Duration::from_secs(1)).await;
             Ok::<_, Infallible>(http_body::Frame::data(Bytes::from(format!("{n}"))))
         });
         Ok::<_, Infallible>(Response::new(StreamBody::new(pieces)))
     });
     // The head comes before the timeout, the rest after it.
     let server = Running::with(slow, |server| {
-        server.half_close_timeout(Duration::from_millis(200))
+        server.half_close_timeout(Duration::from_secs(2))
     });
     let mut client = server.client().await;
     client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
@@ -358,7 +354,7 @@ async fn the_request_of_a_client_that_is_gone_is_dropped() {
     client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
     let receiver = begun.recv().await.unwrap();
     drop(client);
-    let gone = tokio::time::timeout(SHORT * 6, receiver).await;
+    let gone = tokio::time::timeout(common::PATIENCE, receiver).await;
     assert!(gone.expect("dropped in time").is_err());
 }
 

@@ -141,14 +141,15 @@ async fn secrets_in_a_query_a_message_or_a_websockets_protocols_are_in_no_page_a
         percent_encoding::utf8_percent_encode(&message, percent_encoding::NON_ALPHANUMERIC)
             .to_string();
     let log = Log::new();
-    let development = layer().development_in_release().append_to_text_bodies();
+    let development = layer()
+        .development_in_release()
+        .show_details_if(|_| true)
+        .append_to_text_bodies();
     for layer in [development, layer()] {
         for accept in ["text/plain", "text/html", "application/json"] {
             let request = Request::get(format!("/message?m={query}"))
-                .header("host", "localhost")
                 .header("accept", accept)
-                .header("sec-websocket-protocol", format!("chat, bearer.{SECRET}"))
-                .extension(loopback());
+                .header("sec-websocket-protocol", format!("chat, bearer.{SECRET}"));
             let error = told(&message);
             let service = handler(async |_| {
                 if false {
@@ -163,6 +164,31 @@ async fn secrets_in_a_query_a_message_or_a_websockets_protocols_are_in_no_page_a
             assert!(logged.contains("postgres://[redacted]@db/x"), "{logged}");
         }
     }
+}
+
+/// As a front end may pass a list on.
+#[tokio::test]
+async fn a_websockets_protocols_on_several_lines_are_one_list() {
+    let log = Log::new();
+    let layer = layer().development_in_release().show_details_if(|_| true);
+    let mut request = Request::get("/");
+    for line in ["chat", "bearer", "hunter2"] {
+        request = request.header("sec-websocket-protocol", line);
+    }
+    let service = handler(async |_| {
+        if false {
+            return Ok(ok("ok"));
+        }
+        Err(told("boom"))
+    });
+    let taken = ask_for(&layer, service, request).await;
+    assert!(
+        taken.text.contains("sec-websocket-protocol: "),
+        "{}",
+        taken.text
+    );
+    assert!(!taken.text.contains("hunter2"), "{}", taken.text);
+    assert!(!log.only().await.contains("hunter2"));
 }
 
 /// What 8 KiB of query may do to an async worker: nothing that is not reported, and little where it is.

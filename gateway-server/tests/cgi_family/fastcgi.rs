@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::sync::atomic::Ordering;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::fcgi::{
     begin, exchange, get, head, is_closed, next, pairs, post, record, reply, stream,
@@ -242,27 +242,19 @@ fn large_responses_are_cut_into_records() {
 
 #[test]
 fn pieces_go_out_when_they_are_made() {
-    let (running, _) = plain();
+    let (running, seen) = plain();
     let mut connection = running.connect();
-    connection
-        .write_all(&get(1, false, "/stream/3/300"))
-        .unwrap();
-    let start = Instant::now();
+    let request = get(1, false, "/stream/3/1000");
+    connection.write_all(&request).unwrap();
     for n in 0..3_u32 {
         let (_, mut content) = next(&mut connection).unwrap();
         if content.ends_with(b"\r\n\r\n") {
             content = next(&mut connection).unwrap().1; // the head went out first
         }
         assert!(content.ends_with(format!("chunk-{n}\n").as_bytes()), "{n}");
-        let waited = start.elapsed();
-        let (from, to) = (
-            Duration::from_millis(300) * n,
-            Duration::from_millis(300) * n + Duration::from_millis(250),
-        );
-        assert!(
-            waited + Duration::from_millis(20) > from && waited < to,
-            "chunk {n} after {waited:?}"
-        );
+        // The next is made a second later.
+        let pulled = seen.pulled.load(Ordering::SeqCst);
+        assert_eq!(pulled, n as usize + 1, "chunk {n} waited for others");
     }
 }
 
@@ -459,9 +451,7 @@ fn a_front_end_that_goes_away_cancels_the_service() {
     connection.write_all(&get(1, false, "/never")).unwrap();
     seen.wait(|seen| &seen.called, 1);
     drop(connection);
-    let start = Instant::now();
     seen.wait(|seen| &seen.dropped, 1);
-    assert!(start.elapsed() < Duration::from_secs(3));
     // Half way through a response, too.
     let mut connection = running.connect();
     connection
@@ -895,7 +885,6 @@ fn what_never_comes_is_not_waited_for_forever() {
             .body_read_timeout(soon)
             .keep_alive_timeout(soon)
     });
-    let start = Instant::now();
     let mut idle = running.connect();
     let mut half = running.connect();
     half.write_all(&begin(1, true)).unwrap();
@@ -907,7 +896,6 @@ fn what_never_comes_is_not_waited_for_forever() {
     let request = head(1, true, "POST", "/count", &[("CONTENT_LENGTH", "5")]);
     let answer = exchange(&mut running.connect(), 1, &request).answer();
     assert_eq!((answer.status, answer.text().as_str()), (400, "timed out"));
-    assert!(start.elapsed() < Duration::from_secs(3));
 }
 
 fn is_closed_quietly(connection: &mut TcpStream) -> bool {

@@ -41,11 +41,12 @@ impl RequestSummary {
 }
 
 pub(crate) fn headers(headers: &HeaderMap) -> Vec<(String, String)> {
+    let protocols_bear_token = bear_token(headers);
     let shown = headers.iter().take(64).map(|(name, value)| {
         let text = String::from_utf8_lossy(value.as_bytes());
         let value = if is_secret(name.as_str())
             || value.is_sensitive()
-            || (name == SEC_WEBSOCKET_PROTOCOL && bears_token(&text))
+            || (name == SEC_WEBSOCKET_PROTOCOL && protocols_bear_token)
         {
             REDACTED.into()
         } else {
@@ -56,9 +57,13 @@ pub(crate) fn headers(headers: &HeaderMap) -> Vec<(String, String)> {
     shown.collect()
 }
 
-/// A browser's WebSocket cannot send `Authorization`: programs put the token among the protocols.
-fn bears_token(protocols: &str) -> bool {
+/// A browser's WebSocket cannot send `Authorization`: programs put the token among the protocols, whose lines are one
+/// list.
+fn bear_token(headers: &HeaderMap) -> bool {
     // The longest names that are registered have some 35 letters.
     let is_token = |name: &str| name.len() > 40 || name.starts_with("eyJ");
-    is_secret(protocols) || protocols.split(',').map(str::trim).any(is_token)
+    headers.get_all(SEC_WEBSOCKET_PROTOCOL).iter().any(|line| {
+        let protocols = String::from_utf8_lossy(line.as_bytes());
+        is_secret(&protocols) || protocols.split(',').map(str::trim).any(is_token)
+    })
 }
