@@ -66,7 +66,7 @@ impl<S> Exchange<S> {
         }
     }
 
-    /// The status the request is refused with before anybody is asked.
+    /// The status the request is refused with before the service is asked.
     fn refusal(&self, request: &Request<Incoming>) -> Option<StatusCode> {
         if let Some(status) = check::refusal(request, self.settings.head_fields) {
             return Some(status);

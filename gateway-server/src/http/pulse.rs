@@ -181,7 +181,7 @@ impl Pulse {
             Stage::Idle => Some(Timeout::Idle),
             Stage::Busy if self.upload() == Upload::Starved => Some(Timeout::Body),
             Stage::Busy if self.is_half_closed() && !self.flags.read_ended.load(Relaxed) => {
-                // Once an answer is on its way, writing it tells whether anybody is there.
+                // Once an answer is on its way, writing it tells whether the client is there.
                 let answering = self.flags.answering.load(Relaxed);
                 Some(if answering {
                     Timeout::Idle
