@@ -1,5 +1,6 @@
 //! Any error, and what an application's errors remember: where `?` met them, and their status.
 
+mod foreign;
 pub(crate) mod input;
 
 use std::any::type_name;
@@ -10,6 +11,7 @@ use std::sync::Arc;
 
 use http::StatusCode;
 
+pub use foreign::{Foreign, ForeignFrame};
 use input::InputError;
 
 /// Any error, boxed: what tower and hyper speak.

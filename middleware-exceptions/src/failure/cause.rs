@@ -8,7 +8,7 @@ use std::{
     sync::Arc,
 };
 
-use gateway_core::{BoxError, Failure};
+use gateway_core::{BoxError, Failure, Foreign};
 use http::StatusCode;
 use panic_capture::{Caught, Missing, discard, guard};
 
@@ -125,13 +125,21 @@ impl Cause {
                 column: place.column(),
             });
         }
+        if let Some(foreign) = as_foreign(error) {
+            self.type_name = Some(shown::line(foreign.type_name(), 256));
+            // It is known where it was raised; where it came to Rust says nothing.
+            self.location = None;
+        }
         if matches!(held, AnyError::Boxed(_))
             && self.type_name.is_none()
             && let Ok(name) = guard(|| leading_name(error))
         {
             self.type_name = name;
         }
-        self.message = display(&error, MESSAGE);
+        self.message = match as_foreign(error) {
+            Some(foreign) => shown::text(foreign.message(), MESSAGE),
+            None => display(&error, MESSAGE),
+        };
         self.spans = guard(|| spans::of_error(error)).unwrap_or_else(|caught| {
             discard(caught.payload);
             Vec::new()
@@ -142,10 +150,15 @@ impl Cause {
                 self.chain_cut = true;
                 break;
             }
-            let type_name = guard(|| leading_name(cause)).unwrap_or_default();
-            self.chain.push(ChainLink {
-                type_name,
-                message: display(&cause, MESSAGE / 4),
+            self.chain.push(match as_foreign(cause) {
+                Some(foreign) => ChainLink {
+                    type_name: Some(shown::line(foreign.type_name(), 256)),
+                    message: shown::text(foreign.message(), MESSAGE / 4),
+                },
+                None => ChainLink {
+                    type_name: guard(|| leading_name(cause)).unwrap_or_default(),
+                    message: display(&cause, MESSAGE / 4),
+                },
             });
             source = cause.source();
         }
@@ -191,6 +204,14 @@ fn status(error: &(dyn Error + 'static), statuses: &[Arc<StatusFn>]) -> StatusCo
         mapped(error, statuses).unwrap_or(own)
     } else {
         own
+    }
+}
+
+/// The exception of another language that the error is.
+fn as_foreign<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a Foreign> {
+    match error.downcast_ref::<Failure>() {
+        Some(failure) => failure.cause().downcast_ref(),
+        None => error.downcast_ref(),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::{error::Error, fmt::Debug};
 
-use gateway_core::BoxError;
+use gateway_core::{BoxError, Failure, Foreign};
 use panic_capture::{Missing, discard, guard};
 
 use crate::text::shown::Bounded;
@@ -138,6 +138,14 @@ pub(crate) fn links<'a>(
         Some(error)
     });
     links.take(DEPTH)
+}
+
+/// The first exception of another language that the error is, or that is behind it.
+pub(crate) fn foreign<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a Foreign> {
+    links(error).find_map(|error| match error.downcast_ref::<Failure>() {
+        Some(failure) => failure.cause().downcast_ref(),
+        None => error.downcast_ref(),
+    })
 }
 
 /// `Debug`, as much as fits. Raw.

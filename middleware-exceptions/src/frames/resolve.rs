@@ -6,14 +6,21 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
+use gateway_core::{Foreign, ForeignFrame};
 use panic_capture::{Missing, discard, guard};
 
 use crate::{
     failure::{
         facts::Place,
-        trace::{AnyError, Trace},
+        trace::{AnyError, Trace, foreign},
     },
-    frames::{Frame, Note, Traceback, program, source::Sources, symbols},
+    frames::{
+        Frame, Note, Traceback,
+        names::Origin,
+        program,
+        source::{Excerpt, Sources},
+        symbols,
+    },
     text::shown,
 };
 
@@ -44,6 +51,9 @@ impl Traceback {
                 traceback
             }
             Trace::Error(error) => {
+                if let Ok(Some(told)) = guard(|| error.get().and_then(told)) {
+                    return told;
+                }
                 let printed = symbols::backtraces_enabled()
                     .then(|| error.get().and_then(printed))
                     .flatten()
@@ -54,6 +64,16 @@ impl Traceback {
                 }
                 traceback
             }
+        }
+    }
+
+    /// The frames of another language, which were told with the exception.
+    fn foreign(foreign: &Foreign) -> Self {
+        let frames = foreign.frames().iter();
+        Self {
+            frames: frames.map(|frame| Arc::new(foreign_frame(frame))).collect(),
+            is_truncated: foreign.is_truncated(),
+            ..Self::default()
         }
     }
 
@@ -89,11 +109,43 @@ pub(crate) fn is_ready(trace: &Trace, place: Option<&Place>) -> bool {
     let known = match trace {
         Trace::Addresses { frames, .. } => symbols::are_known(frames),
         Trace::Missing(_) => true,
+        Trace::Error(error) if guard(|| has_told(error.get())).unwrap_or_default() => return true,
         // Printing a backtrace of std's symbolicates all of it.
         Trace::Error(_) => !symbols::backtraces_enabled(),
     };
     // The line of source at the place comes from a file.
     known && place.is_none_or(is_placed)
+}
+
+/// The frames of an exception of another language, if it has some.
+fn told(error: &AnyError) -> Option<Traceback> {
+    let foreign = foreign(error.as_dyn())?;
+    (!foreign.frames().is_empty()).then(|| Traceback::foreign(foreign))
+}
+
+fn has_told(error: Option<&AnyError>) -> bool {
+    let foreign = error.and_then(|error| foreign(error.as_dyn()));
+    foreign.is_some_and(|foreign| !foreign.frames().is_empty())
+}
+
+fn foreign_frame(frame: &ForeignFrame) -> Frame {
+    let (first, lines) = frame.source();
+    Frame {
+        raw: shown::line(frame.function(), 512),
+        function: shown::line(frame.function(), 512),
+        is_async: false,
+        is_closure: false,
+        is_of_the_layer: false,
+        origin: match frame.library() {
+            Some(library) => Origin::Other(shown::line(library, 64).into()),
+            None => Origin::Yours,
+        },
+        path: Some(frame.file().into()),
+        file: Some(shown::line(frame.file(), 512)),
+        line: Some(frame.line()),
+        column: None,
+        source: Excerpt::told(first, frame.line(), lines).map(Arc::new),
+    }
 }
 
 /// Leaves out how a panic is raised and caught: what is within the end marker of std, and

@@ -34,6 +34,16 @@ pub struct Excerpt {
 }
 
 impl Excerpt {
+    /// Lines that came with the frame, `line` among them.
+    pub(crate) fn told(first: u32, line: u32, lines: &[String]) -> Option<Self> {
+        let around = usize::try_from(line.checked_sub(first)?).ok()?;
+        let lines = lines.iter().take(2 * AROUND as usize + 1);
+        let lines: Vec<String> = lines
+            .map(|line| shown::code(&shortened(line.trim_end())))
+            .collect();
+        (around < lines.len()).then_some(Self { first, line, lines })
+    }
+
     /// The line that matters, without its indentation.
     #[must_use]
     pub fn line(&self) -> &str {
@@ -162,14 +172,15 @@ fn read(path: &Path, root: &Path) -> Option<Arc<[String]>> {
         .read_to_end(&mut bytes)
         .ok()?;
     let text = String::from_utf8_lossy(&bytes);
-    let lines = text.lines().map(|line| {
-        let end = line.char_indices().nth(LINE).map(|(end, _)| end);
-        match end.and_then(|end| line.get(..end)) {
-            Some(start) => format!("{start} [cut here]"),
-            None => line.to_owned(),
-        }
-    });
-    Some(lines.collect())
+    Some(text.lines().map(shortened).collect())
+}
+
+fn shortened(line: &str) -> String {
+    let end = line.char_indices().nth(LINE).map(|(end, _)| end);
+    match end.and_then(|end| line.get(..end)) {
+        Some(start) => format!("{start} [cut here]"),
+        None => line.to_owned(),
+    }
 }
 
 /// The name of the function that is declared on this line, if one is.

@@ -1,0 +1,5 @@
+"""Fails at line five."""
+
+
+
+raise RuntimeError("no settings")
