@@ -60,7 +60,7 @@ where
     runtime.shutdown_timeout(patience);
     let code = stopped.code();
     if code == 0 && began.elapsed() >= patience {
-        operator::warn("a call that nobody waits for did not end before the deadline; it is cut");
+        operator::warn("a call whose client is gone did not end before the deadline; it is cut");
         return Ok(ExitCode::FAILURE);
     }
     Ok(ExitCode::from(code))

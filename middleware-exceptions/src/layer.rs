@@ -106,7 +106,7 @@ impl ExceptionsLayer {
         })
     }
 
-    /// Shows details to those of whom the closure says so, in every build, in place of all that
+    /// Shows details to the clients that the closure accepts, in every build, in place of all that
     /// [`development`](Self::development) asks for.
     ///
     /// Behind a proxy every peer is the proxy: ask for a header that the proxy sets and

@@ -150,8 +150,8 @@ impl<S> Drop for Exceptions<S> {
     fn drop(&mut self) {
         // No call came after the failure, so there is no request to answer: it is reported all the same.
         if let Some(outcome) = self.failed.take() {
-            let nobody = Witness::of_nothing(&self.account);
-            drop(Finishing::new(outcome, Stage::Ready, &nobody));
+            let witness = Witness::of_nothing(&self.account);
+            drop(Finishing::new(outcome, Stage::Ready, &witness));
         }
     }
 }

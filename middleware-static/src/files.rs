@@ -120,7 +120,7 @@ impl StaticFiles {
         self.set(|settings| settings.precompressed = true)
     }
 
-    /// Lists directories that have no index: a page for people, JSON for who asks for `application/json`. Default: off.
+    /// Lists directories that have no index: a page for people, JSON for clients that ask for `application/json`. Default: off.
     ///
     /// `?q=` filters by name, `?sort=` is `name`, `size` or `modified`, turned round with a `-` in front. 10,000 entries are a page;
     /// JSON names the next one in `next`.

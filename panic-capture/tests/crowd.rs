@@ -13,7 +13,7 @@ use panic_capture::{Caught, Missing, RING, RING_FRAMES, guard, install};
 /// Of `fail`.
 const LINE: u32 = line!() + 5;
 
-/// Below no guard, as on somebody's pool.
+/// Below no guard, as in a thread pool.
 #[inline(never)]
 fn fail(n: usize) -> Box<dyn Any + Send> {
     catch_unwind(|| panic!("number {}", black_box(n))).unwrap_err()

@@ -27,7 +27,7 @@ pub struct UrlMapBuilder<T> {
     pub(crate) error: Option<BuildError>,
 }
 
-/// Routes of which each is right by itself.
+/// Routes that were checked one by one.
 pub(crate) struct Checked<T> {
     pub(crate) entries: Vec<Entry>,
     pub(crate) values: Vec<T>,

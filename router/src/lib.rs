@@ -157,7 +157,8 @@ whatever no route took. A service in either place that reads paths in another wa
 //!
 //! [`UrlMap::url_for`] gives a URL, percent-encoded, or says why it does not. What
 //! it gives, decoded, is matched again by the same route with the same
-//! arguments. It never begins with `//` and has no segment `..`.
+//! arguments. It never begins with `//`, nor with a slash that an argument brought, and has no segment
+//! `..`.
 //!
 //! ```
 //! # use router::UrlMap;

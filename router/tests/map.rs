@@ -761,3 +761,36 @@ fn templates_match_whole_paths_with_typed_parameters() {
         assert!(urls.find(path).is_none(), "{path}");
     }
 }
+
+#[test]
+fn answers_are_the_same_before_and_after_a_pattern_has_earned_its_engine() {
+    let patterns = [
+        r"^users/(\w+)/x$",
+        r"^users/7",
+        r"[0-9]+/edit/?$",
+        r"^(?:ü|\w)+$",
+        r"\bö\b",
+        r"^users/.*$",
+    ];
+    let mut builder = UrlMap::builder().work_limit(0);
+    for (i, pattern) in patterns.iter().enumerate() {
+        builder = builder.route(pattern, i);
+    }
+    let map = builder.build().unwrap();
+    let regexes = patterns.map(|pattern| regex::Regex::new(pattern).unwrap());
+    for round in 0..1_500 {
+        for path in [
+            "users/7/x",
+            "users/7",
+            "a/7/edit",
+            "üa",
+            "- ö -",
+            "users/-",
+            "/",
+        ] {
+            let expected = regexes.iter().position(|regex| regex.is_match(path));
+            let found = map.find(path).map(|found| found.index());
+            assert_eq!(found, expected, "{path} in round {round}");
+        }
+    }
+}

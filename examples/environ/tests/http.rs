@@ -84,6 +84,15 @@ impl Environ {
             thread::sleep(Duration::from_millis(20));
         }
     }
+
+    /// Ends the process; what it has told on standard error.
+    fn end(&mut self) -> String {
+        self.process.kill().unwrap();
+        let mut told = String::new();
+        let mut stderr = self.process.stderr.take().unwrap();
+        stderr.read_to_string(&mut told).unwrap();
+        told
+    }
 }
 
 impl Drop for Environ {
@@ -239,7 +248,7 @@ fn a_call_that_sleeps_does_not_outlive_the_deadline() {
 
 #[test]
 fn a_length_that_is_not_the_bodys_does_not_leave() {
-    let environ = Environ::start();
+    let mut environ = Environ::start();
     for (length, status, body) in [
         ("6", "200 OK", "hello\n"),
         ("150", "500 Internal Server Error", ""),
@@ -254,6 +263,9 @@ fn a_length_that_is_not_the_bodys_does_not_leave() {
         let second = format!("\r\n\r\n{body}HTTP/1.1 200 OK\r\n");
         assert!(answers.contains(&second), "{length}: {answers}");
     }
+    let told = environ.end();
+    let unsendable = "a response that cannot be sent: its Content-Length is ";
+    assert_eq!(told.matches(unsendable).count(), 3, "{told}");
 }
 
 #[test]
@@ -313,16 +325,8 @@ fn the_errors_stream_is_standard_error() {
     let mut environ = Environ::start();
     let answer = environ.ask("/", "errors=look here");
     assert!(answer.contains("\"PATH_INFO\":\"/\""), "{answer}");
-    environ.process.kill().unwrap();
-    let mut stderr = String::new();
-    environ
-        .process
-        .stderr
-        .take()
-        .unwrap()
-        .read_to_string(&mut stderr)
-        .unwrap();
-    assert!(stderr.contains("look here\n"), "{stderr}");
+    let told = environ.end();
+    assert!(told.contains("look here\n"), "{told}");
 }
 
 #[test]

@@ -114,7 +114,7 @@ impl<A: Application> BlockingService<A> {
 
     /// How much of a request's body is awaited before a thread is taken, in bytes. Default: 64 KiB.
     ///
-    /// 0 calls the application as soon as the head is there: for one that answers while it reads.
+    /// 0 calls the application as soon as the head is there, so that it can answer while it reads.
     /// (While a quarter of the threads held for uploads wait for a first byte, it is called when
     /// there is one.) A slow client's memory is this much and one piece more.
     #[must_use]

@@ -1,10 +1,10 @@
-//! Both ends of a connection, and to whom the client's belongs.
+//! Both ends of a connection, and the owner of the client's.
 
 use std::net::SocketAddr;
 
 use crate::Addr;
 
-/// To whom the client's end of a connection belongs, as far as the system says.
+/// The owner of the client's end of a connection, as far as the system says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Owner {

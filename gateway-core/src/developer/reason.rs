@@ -11,7 +11,7 @@ use super::Owner;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Reason {
-    /// It is not known who asks.
+    /// The peer is unknown.
     NoPeer,
     /// The request came over a Unix socket.
     UnixPeer,
@@ -94,6 +94,7 @@ impl fmt::Display for Reason {
                 f,
                 "this program runs as user {uid}, a service's, so it is no developer's. {DECIDE}"
             ),
+            // Specified to the letter, with its capital: a sentence of its own.
             Self::Owner { uid, name, runs_as } => {
                 write!(f, "The other end of this connection belongs to user {uid}")?;
                 if let Some(name) = name {

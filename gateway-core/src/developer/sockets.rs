@@ -1,4 +1,4 @@
-//! To whom the other end of a connection belongs: what Linux says of its sockets. All of it blocks.
+//! The owner of the other end of a connection: what Linux says of its sockets. All of it blocks.
 
 use std::{
     fs::{self, File},

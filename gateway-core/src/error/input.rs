@@ -14,7 +14,7 @@ const SOURCES: usize = 32;
 
 /// Inside the [`io::Error`] of a read that the client made fail: so `?` knows whose fault it was.
 ///
-/// It can be cloned, because an input that has failed fails in the same way ever after.
+/// It can be cloned, because every later read of the input fails in the same way.
 #[derive(Clone, Debug)]
 pub(crate) struct InputError {
     kind: io::ErrorKind,

@@ -28,8 +28,8 @@ use crate::{BoxError, Error};
 /// waiting for single bytes (settable at the adapter), it fails with
 /// [`TimedOut`](io::ErrorKind::TimedOut). A read that the client made fail becomes by `?` an
 /// [`Error`] that is answered with 408 if it stalled, with 413 if its body is longer than a layer
-/// allows, and with 400 if it is cut short or malformed. An input that has failed fails in the
-/// same way ever after.
+/// allows, and with 400 if it is cut short or malformed. Every later read of it
+/// fails in the same way.
 #[derive(Default)]
 pub struct Input {
     // Boxed: most requests have no body, and every one would carry the room through every move.
@@ -58,7 +58,7 @@ enum Source {
         copied: bool,
     },
     Reader(Box<dyn Read + Send>),
-    /// What reading comes to after what did arrive, once and ever after.
+    /// What every read comes to once the bytes that did arrive are read.
     Failed(InputError),
 }
 
@@ -176,8 +176,8 @@ impl Input {
     /// # Errors
     ///
     /// More than `limit` bytes: answered with 413. A body that is cut short or malformed: 400. A
-    /// client that stalls: 408. An input that has failed fails in the same way ever after,
-    /// however it is read.
+    /// client that stalls: 408. Every later read of it fails in the same
+    /// way, by any method.
     pub fn read_all(&mut self, limit: usize) -> Result<Bytes, Error> {
         let Some(feed) = &mut self.feed else {
             return Ok(Bytes::new());

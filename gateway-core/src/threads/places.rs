@@ -29,6 +29,11 @@ struct Kind {
     share: usize,
     taken: usize,
     of: BTreeMap<usize, usize>,
+    /// How much work waits for one.
+    waiting: usize,
+    /// How often it was asked for the share of a connection.
+    #[cfg(test)]
+    asked: std::cell::Cell<usize>,
 }
 
 struct Waiting {
@@ -92,15 +97,20 @@ impl Places {
 
     /// Puts the work behind the others that wait.
     pub(super) fn wait(&mut self, work: Work, place: Place) {
+        self.kind(place.holding).waiting += 1;
         self.waiting.push_back(Waiting { work, place });
         self.note_contention();
     }
 
     /// The next that waited and has a place now.
     pub(super) fn admit(&mut self) -> Option<(Work, Place)> {
+        // Thousands may wait: they are not asked one by one for places that are all taken.
+        if self.is_full() || !(self.reading.may_admit() || self.writing.may_admit()) {
+            return None;
+        }
         let may = |it: &Waiting| self.has_room(it.place.holding, &it.place.origin);
         let next = self.waiting.iter().position(may)?;
-        let Waiting { work, place } = self.waiting.remove(next)?;
+        let Waiting { work, place } = self.stop_waiting(next)?;
         self.take(&place);
         Some((work, place))
     }
@@ -109,9 +119,17 @@ impl Places {
     pub(super) fn forget(&mut self, work: &Work) -> bool {
         let is_it = |it: &Waiting| Arc::ptr_eq(&it.work, work);
         let at = self.waiting.iter().rposition(is_it);
-        let waited = at.is_some_and(|at| self.waiting.remove(at).is_some());
-        self.note_contention();
+        let waited = at.is_some_and(|at| self.stop_waiting(at).is_some());
+        if waited {
+            self.note_contention();
+        }
         waited
+    }
+
+    fn stop_waiting(&mut self, at: usize) -> Option<Waiting> {
+        let waited = self.waiting.remove(at)?;
+        self.kind(waited.place.holding).waiting -= 1;
+        Some(waited)
     }
 
     pub(super) fn contended(&self) -> Contended {
@@ -149,17 +167,31 @@ impl Places {
         }
     }
 
+    /// The kind of place that work with this holding waits for.
+    fn kind(&mut self, holding: Holding) -> &mut Kind {
+        match holding {
+            Holding::Writing => &mut self.writing,
+            Holding::Free | Holding::Reading | Holding::Early => &mut self.reading,
+        }
+    }
+
     fn note_contention(&mut self) {
+        let full = self.is_full();
+        // The most that can come of it, so that the first of thousands that wait is mostly enough.
+        let most = Contended {
+            reading: self.reading.waiting > 0 || full && self.writing.waiting > 0,
+            writing: self.writing.waiting > 0 || full && self.reading.waiting > 0,
+        };
         let mut contended = Contended::default();
         for Waiting { place, .. } in &self.waiting {
+            if contended == most {
+                break;
+            }
             let reads = place.holding != Holding::Writing;
             let kind = if reads { &self.reading } else { &self.writing };
             if kind.has_share(&place.origin) {
-                contended.reading |= reads || self.is_full();
-                contended.writing |= !reads || self.is_full();
-            }
-            if contended.reading && contended.writing {
-                break;
+                contended.reading |= reads || full;
+                contended.writing |= !reads || full;
             }
         }
         self.contended = contended;
@@ -173,7 +205,15 @@ impl Kind {
             share: limit.div_ceil(SHARE),
             taken: 0,
             of: BTreeMap::new(),
+            waiting: 0,
+            #[cfg(test)]
+            asked: std::cell::Cell::default(),
         }
+    }
+
+    /// Whether there may be a place for some of what waits.
+    fn may_admit(&self) -> bool {
+        self.waiting > 0 && self.taken < self.limit
     }
 
     fn has_room(&self, origin: &Origin) -> bool {
@@ -182,6 +222,8 @@ impl Kind {
 
     /// Whether the connection has less than its share.
     fn has_share(&self, origin: &Origin) -> bool {
+        #[cfg(test)]
+        self.asked.set(self.asked.get() + 1);
         let taken = origin.key().and_then(|key| self.of.get(&key));
         taken.is_none_or(|taken| *taken < self.share)
     }
@@ -323,5 +365,29 @@ mod tests {
         assert!(Arc::ptr_eq(&next, &work[0]));
         assert_eq!(places.contended(), Contended::default());
         assert!(places.waiting() == 0 && places.taken() == 4);
+    }
+
+    #[test]
+    fn what_each_costs_does_not_grow_with_how_many_wait() {
+        let asked = |waiting: usize| {
+            let mut places = places(256, 4);
+            let connections: Vec<_> = (0..waiting).map(|_| connection()).collect();
+            let held = of(&Origin::default(), Holding::Reading);
+            assert_eq!(drain(&mut places, &held), 4);
+            for connection in &connections {
+                places.wait(Arc::new(Nothing), of(connection, Holding::Reading));
+            }
+            let before = places.reading.asked.get();
+            let mut admitted = 0;
+            for _ in 0..4 {
+                places.give_back(&held);
+                while let Some((_, place)) = places.admit() {
+                    admitted += usize::from(place.holding == Holding::Reading);
+                }
+            }
+            assert_eq!(admitted, 4);
+            places.reading.asked.get() - before
+        };
+        assert_eq!(asked(10), asked(1000));
     }
 }

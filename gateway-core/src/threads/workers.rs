@@ -249,7 +249,7 @@ impl Worker {
             steps: 0,
         };
         let start = Instant::now();
-        // It does not panic, and if it did the thread would be missing ever after.
+        // It does not panic; if it did, the pool would be a thread short from then on.
         if let Err(caught) = guard(|| job.work.run(&mut turn)) {
             discard(caught);
         }

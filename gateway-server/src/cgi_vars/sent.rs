@@ -1,4 +1,4 @@
-//! Variables as a front end sent them, taken apart when somebody asks.
+//! Variables as a front end sent them, taken apart when the application asks.
 
 use bytes::Bytes;
 use gateway_core::GatewayVars;

@@ -37,7 +37,7 @@ pub(crate) trait Protocol: Send + 'static {
 /// Settings, shutdown and what the service is told of the connection are those of
 /// [`http::Server`](crate::http::Server). Those that take a duration take `None` for "for ever".
 ///
-/// Whoever can connect can claim to be any client: a TCP socket belongs on the loopback interface
+/// A peer that can connect can claim to be any client: a TCP socket belongs on the loopback interface
 /// or on a network that strangers cannot reach, and a Unix socket is better.
 #[must_use = "a server does nothing until it serves"]
 pub struct FrontEndServer<P, L = Sockets> {
@@ -99,7 +99,7 @@ impl<P> FrontEndServer<P> {
     /// Listens on descriptor 0 too, where spawn-fcgi, Apache's mod_fcgid and lighttpd's `bin-path`
     /// put the socket (FCGI_LISTENSOCK_FILENO).
     ///
-    /// Where FCGI_WEB_SERVER_ADDRS names the addresses of front ends, nobody else is served.
+    /// Where FCGI_WEB_SERVER_ADDRS names the addresses of front ends, no other peer is served.
     ///
     /// # Errors
     ///
@@ -131,7 +131,7 @@ impl<P> Default for FrontEndServer<P> {
     }
 }
 
-/// FCGI_WEB_SERVER_ADDRS: section 3.2 of the specification. What is no address matches nobody.
+/// FCGI_WEB_SERVER_ADDRS: section 3.2 of the specification. What is no address matches no peer.
 fn front_ends(addrs: Option<&str>) -> Option<Arc<[IpAddr]>> {
     let addrs = addrs.filter(|addrs| !addrs.is_empty())?;
     Some(
@@ -279,7 +279,7 @@ impl<P, L> FrontEndServer<P, L> {
 
 #[expect(private_bounds, reason = "the protocols are those of this crate")]
 impl<P: Protocol, L> FrontEndServer<P, L> {
-    /// Serves one connection that somebody else has accepted, until it is closed: with all
+    /// Serves one connection that the caller has accepted, until it is closed: with all
     /// timeouts, and outside every shutdown and count.
     pub fn serve_connection<T, S, B>(
         &self,

@@ -35,7 +35,7 @@ const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 const FIRST_READ: usize = 4096;
 
 /// What is sent to a client that takes too long over the head of a request (RFC 9110 section
-/// 15.5.9). Nobody was asked, so nobody else can answer.
+/// 15.5.9). The service was not asked, so it cannot answer.
 fn too_slow() -> Bytes {
     // httpdate knows no time before 1970.
     let date = httpdate::fmt_http_date(SystemTime::now().max(UNIX_EPOCH));
@@ -344,7 +344,7 @@ where
         false
     }
 
-    /// Answers 408 to a client whose request nobody has seen. False where that is not so.
+    /// Answers 408 to a client whose request has not come to the service. False where that is not so.
     fn turn_away(&mut self) -> bool {
         let io = match mem::replace(self, Self::Over) {
             Self::One(conn) => conn.into_parts().map(|parts| parts.io.into_inner()),

@@ -25,6 +25,7 @@ use super::service::sealed::Serve;
 use super::settings::Settings;
 use crate::framing::{self, Asked, Content, Framing, Unsendable};
 use crate::log::access::Record;
+use crate::log::operator;
 
 /// An empty [`Arrival`], with room beside it for what routers add. A map that is copied comes as large
 /// as it is; one that starts with ours has to grow under the third entry after it, which costs as much
@@ -65,7 +66,7 @@ impl<S> Exchange<S> {
         }
     }
 
-    /// The status the request is refused with before anybody is asked.
+    /// The status the request is refused with before the service is asked.
     fn refusal(&self, request: &Request<Incoming>) -> Option<StatusCode> {
         if let Some(status) = check::refusal(request, self.settings.head_fields) {
             return Some(status);
@@ -182,7 +183,7 @@ where
 
 /// What is kept of a request until its answer has gone out.
 struct Around {
-    // Only where somebody reads the access log.
+    // Only where the access log is read.
     record: Option<Box<Record>>,
     version: Version,
     asked: Asked,
@@ -289,6 +290,9 @@ fn finish<B: http_body::Body>(
         Err(unsendable) => {
             let status = response.status().as_u16();
             error!(status, "a response that cannot be sent: {unsendable}");
+            operator::told(&format_args!(
+                "a response that cannot be sent: {unsendable}"
+            ));
             discard(response);
             Err(StatusCode::INTERNAL_SERVER_ERROR)
         }
@@ -358,7 +362,7 @@ fn obey(fields: &mut HeaderMap, framing: Framing) {
     }
 }
 
-/// The status of a service's error: a [`Failure`] carries one. It is logged: nobody else will see
+/// The status of a service's error: a [`Failure`] carries one. It is logged: no layer will see
 /// it.
 fn failed(error: &BoxError) -> StatusCode {
     let status = error

@@ -258,7 +258,7 @@ impl<T: AsyncWrite + AsyncRead + Unpin> AsyncWrite for Io<T> {
                     let mut buf = ReadBuf::new(&mut scratch);
                     let read = match Pin::new(&mut this.stream).poll_read(cx, &mut buf) {
                         Poll::Ready(Ok(())) => buf.filled().len(),
-                        // Gone: nobody reads it any more.
+                        // Gone: the answer is not read any more.
                         Poll::Ready(Err(_)) => 0,
                         Poll::Pending if this.pulse.expects_more() => {
                             if !this.pulse.is_lingering() {

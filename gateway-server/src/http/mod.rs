@@ -87,7 +87,7 @@
 //! # Logs
 //!
 //! `tracing` has one event a request, target `gateway_server::access`, level INFO: `method`, `path`,
-//! `status`, `bytes`, `duration` (seconds), `peer`, `complete`. Where nobody listens it costs a branch. `peer`
+//! `status`, `bytes`, `duration` (seconds), `peer`, `complete`. Without a subscriber it costs a branch. `peer`
 //! is who is connected, a reverse proxy too. For people there is [`common_log`](crate::common_log),
 //! which inside a `ProxyLayer` knows the client.
 //!
@@ -101,7 +101,7 @@
 //! systemfd opens the port and keeps it; [`run`] and [`Server::listenfd_or_bind`] find it in
 //! `LISTEN_FDS`. cargo-watch builds after every change and starts the program anew. A request that
 //! comes in between waits in the socket instead of being refused. The same works in production with
-//! a systemd `.socket` unit: restarts refuse nobody.
+//! a systemd `.socket` unit: restarts refuse no client.
 //!
 //! # What it does not do
 //!

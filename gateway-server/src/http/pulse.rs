@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::settings::Timeouts;
 use crate::waker::WakerSlot;
 
-/// What one connection is doing, written down by whoever sees it (the stream, the service, the
+/// What one connection is doing, written down by what sees it (the stream, the service, the
 /// bodies) and read by the connection's task to tell which timeout runs.
 ///
 /// For HTTP/1 nearly all of that happens inside the connection's own task, so plain stores would
@@ -81,7 +81,7 @@ pub(crate) enum Stage {
 pub(crate) enum Upload {
     /// There is none, or all of it has come.
     Complete,
-    /// Nobody waits for it right now.
+    /// The service does not wait for it right now.
     Open,
     /// The service waits for its next piece.
     Starved,
@@ -143,7 +143,7 @@ impl Pulse {
     }
 
     /// Whether all is answered, and sent: hyper takes a body of one piece whole, so a response can be
-    /// over for everybody but the kernel. And whether all was read: of many pipelined requests hyper
+    /// over for all but the kernel. And whether all was read: of many pipelined requests hyper
     /// answers some, and then lets other tasks have a turn.
     pub(crate) fn is_idle(&self) -> bool {
         matches!(self.stage(), Stage::Quiet | Stage::Idle)
@@ -181,7 +181,7 @@ impl Pulse {
             Stage::Idle => Some(Timeout::Idle),
             Stage::Busy if self.upload() == Upload::Starved => Some(Timeout::Body),
             Stage::Busy if self.is_half_closed() && !self.flags.read_ended.load(Relaxed) => {
-                // Once an answer is on its way, writing it tells whether anybody is there.
+                // Once an answer is on its way, writing it tells whether the client is there.
                 let answering = self.flags.answering.load(Relaxed);
                 Some(if answering {
                     Timeout::Idle

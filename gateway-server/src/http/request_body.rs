@@ -44,7 +44,7 @@ pub(crate) struct Upload {
     // The connection's task, once it has polled the service's future.
     home: OnceLock<Waker>,
     failure: AtomicU8,
-    // It came to its end, which nobody can take for anything else.
+    // It came to its end, which cannot be taken for anything else.
     finished: AtomicBool,
     dropped: AtomicBool,
 }
@@ -96,8 +96,8 @@ impl Upload {
     ///
     /// Chunks end in a trailer section, in which hyper looks for CR LF CR LF and its parser takes
     /// a line feed alone for the end of a line: what follows such a line, the next request for
-    /// somebody else, would be swallowed. So a body with trailers is the last of its connection,
-    /// and so is one that nobody saw the end of: hyper goes on only if the end is at hand when it is
+    /// another client, would be swallowed. So a body with trailers is the last of its connection,
+    /// and so is one whose end was not seen: hyper goes on only if the end is at hand when it is
     /// dropped, which is looked at there, so that the head can say what becomes of the connection.
     pub(crate) fn ends_connection(&self) -> bool {
         if self.failure.load(Ordering::Acquire) != 0 {

@@ -15,6 +15,7 @@ use tracing::{debug, error};
 use super::guard::{ResponseGuard, report_panic};
 use crate::framing::{Content, Framing};
 use crate::log::access::Record;
+use crate::log::operator;
 
 pin_project! {
     /// The body of a response on its way out. What it holds is dropped, and the request over, when
@@ -220,6 +221,7 @@ impl Watch {
         cx: &Context<'_>,
     ) -> Poll<Option<Result<T, BoxError>>> {
         error!("{misled}");
+        operator::told(&misled);
         self.fail(misled.into(), cx)
     }
 

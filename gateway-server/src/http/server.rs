@@ -280,7 +280,7 @@ impl<L> Server<L> {
         self
     }
 
-    /// Serves one connection that somebody else has accepted, until it is closed: with all
+    /// Serves one connection that the caller has accepted, until it is closed: with all
     /// timeouts, and outside every shutdown and count.
     pub fn serve_connection<T, S, K>(
         &self,

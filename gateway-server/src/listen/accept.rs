@@ -80,7 +80,7 @@ pub(crate) async fn accept<L, S, F>(
                 warn!("connection limit reached, new connections wait");
             }
             let Ok(permit) = Arc::clone(limit).acquire_owned().await else {
-                return; // closed: nobody does
+                return; // closed: never done
             };
             match listener.accept().await {
                 Ok(handshake) => {
@@ -151,7 +151,7 @@ impl Pause {
     }
 }
 
-/// The number of connections that may be open at a time where nobody says: nine tenths of the
+/// The number of connections that may be open at a time where the program does not say: nine tenths of the
 /// files this process may open (so that it can still open some), and 65,536 at most.
 pub(crate) fn default_limit() -> usize {
     const MOST: usize = 65_536;

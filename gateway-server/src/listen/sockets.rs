@@ -16,7 +16,7 @@ use super::unix::UnixSocket;
 use crate::Listener;
 
 /// Connections that the kernel may hold before they are accepted. The kernel lowers it to its own
-/// `net.core.somaxconn`, which is 4096 where nobody changed it.
+/// `net.core.somaxconn`, which is 4096 by default.
 const BACKLOG: i32 = 4096;
 
 /// Listening sockets: any number of TCP and Unix sockets, bound here or handed over by systemd.
@@ -116,7 +116,7 @@ impl Sockets {
     /// needs the write bit: `0o660` lets owner and group in).
     ///
     /// A socket that a server left behind is replaced; one that still answers is not. The file is
-    /// removed when the server ends, unless somebody else has taken its place.
+    /// removed when the server ends, unless another program has taken its place.
     ///
     /// # Errors
     ///
@@ -187,7 +187,7 @@ impl Sockets {
         }
     }
 
-    /// Listens on a TCP socket that somebody else has made.
+    /// Listens on a TCP socket that the caller has made.
     #[must_use]
     pub fn and_tcp(mut self, listener: std::net::TcpListener) -> Self {
         keep_alive(&listener, self.tcp_keepalive);
@@ -433,7 +433,7 @@ enum Kind {
 }
 
 impl Stream {
-    /// A TCP connection that somebody else has accepted.
+    /// A TCP connection that the caller has accepted.
     #[must_use]
     pub fn tcp(stream: TcpStream) -> Self {
         Self {
@@ -441,7 +441,7 @@ impl Stream {
         }
     }
 
-    /// A Unix socket connection that somebody else has accepted.
+    /// A Unix socket connection that the caller has accepted.
     #[cfg(unix)]
     #[must_use]
     pub fn unix(stream: tokio::net::UnixStream) -> Self {

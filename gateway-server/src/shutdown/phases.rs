@@ -181,7 +181,7 @@ pub(crate) struct Watch {
     shutdown: Shutdown,
     seen: Phase,
     notified: Pin<Box<OwnedNotified>>,
-    // Whom `notified` will wake.
+    // The task that `notified` will wake.
     registered: Option<Waker>,
 }
 

@@ -64,7 +64,7 @@ pub(crate) struct Signals {
 #[cfg(unix)]
 static HEARING: AtomicUsize = AtomicUsize::new(0);
 
-/// Whether nobody does any more.
+/// Whether none does any more.
 #[cfg(unix)]
 static UNHEARD: std::sync::OnceLock<Arc<AtomicBool>> = std::sync::OnceLock::new();
 

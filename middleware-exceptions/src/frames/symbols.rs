@@ -1,4 +1,4 @@
-//! From addresses to frames: slow the first time, a look-up ever after.
+//! From addresses to frames: slow the first time, a look-up from then on.
 
 use std::{
     collections::HashMap,

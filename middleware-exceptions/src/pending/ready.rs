@@ -24,7 +24,7 @@ pub(crate) enum Ready {
     Never(Note),
 }
 
-/// Sees to it that `report.frames()` costs little.
+/// Prepares `report.frames()`, so that the call itself costs little.
 pub(crate) fn prepare(report: &Arc<Report>) -> Ready {
     if report.is_ready() {
         return Ready::Now;

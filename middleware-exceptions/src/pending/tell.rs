@@ -52,8 +52,9 @@ pub(crate) fn tell(report: &Report, config: &Config) {
 fn goes(config: &Config) -> Goes {
     let is_enabled = contained(|| {
         let is_enabled = tracing::enabled!(target: "middleware_exceptions", Level::ERROR);
-        let nobody = tracing::dispatcher::get_default(|subscriber| subscriber.is::<NoSubscriber>());
-        (is_enabled, nobody)
+        let is_missing =
+            tracing::dispatcher::get_default(|subscriber| subscriber.is::<NoSubscriber>());
+        (is_enabled, is_missing)
     });
     match is_enabled {
         Some((true, _)) => Goes::ToTracing,

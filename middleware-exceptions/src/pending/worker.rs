@@ -24,7 +24,7 @@ enum Job {
     At(Instant, Arc<Signal>),
 }
 
-/// Something that happens once and wakes who waits for it.
+/// Something that happens once and wakes the task that waits for it.
 #[derive(Debug, Default)]
 pub(crate) struct Signal {
     fired: AtomicBool,

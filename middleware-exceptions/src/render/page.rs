@@ -49,7 +49,7 @@ impl Page<'_> {
         self.format
     }
 
-    /// Everything; `None` for whom it is not meant.
+    /// Everything; `None` for a client that may not see it.
     #[must_use]
     pub fn report(&self) -> Option<&Report> {
         (*self.verdict == Verdict::Shown).then_some(self.report)

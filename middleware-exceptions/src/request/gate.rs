@@ -26,7 +26,7 @@ pub(crate) enum Details {
     Off,
     /// The developer at this machine.
     Developer { in_release: bool },
-    /// Those of whom the program says so.
+    /// The clients that the program's closure accepts.
     If(Arc<dyn Fn(&Parts) -> bool + Send + Sync>),
 }
 
@@ -45,7 +45,7 @@ pub(crate) enum Verdict {
 #[derive(Debug, Clone)]
 pub(crate) enum Judged {
     Finally(Verdict),
-    /// All else holds: what is missing is to whom the client's end of the connection belongs. To look that up may
+    /// All else holds: what is missing is the owner of the client's end of the connection. To look that up may
     /// block, so it is done for a failure that is shown, and not for each request.
     ButForTheOwner(Box<Facts>),
 }

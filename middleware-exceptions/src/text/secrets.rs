@@ -1,4 +1,4 @@
-//! What is never shown to anybody, wherever in a text it stands.
+//! Takes secrets out of a text.
 //!
 //! One pass over the [decoded](Decoded) text. At each `=`, `:` and the like it looks back for a name that says
 //! "secret", and takes what follows out up to where that value ends. What is left open counts as secret to the
@@ -154,7 +154,7 @@ impl<'a> Scan<'a> {
         if self.is_open(end) {
             return Some(start..end);
         }
-        // No port: a password with a slash in it, which is why somebody complains of this URL.
+        // What follows the colon is no port. Perhaps a password has a slash in it, and the error is about this URL.
         let port = self.find(start, |_, at, byte| at >= end || byte == b':') + 1;
         let has_port = port > end
             || self.text.byte(start) == Some(b'[')
@@ -185,6 +185,8 @@ impl<'a> Scan<'a> {
         let name = self.name_before(at)?;
         let opener = self.before(name.range.start);
         let in_query = matches!(opener, Some(b'?' | b'&' | b'#'));
+        // Some servers split at it, too.
+        let in_fields = in_query || opener == Some(b';');
         let ends = match self.kind {
             _ if in_query => Ends::Query,
             Kind::Fields => Ends::Field,
@@ -197,11 +199,11 @@ impl<'a> Scan<'a> {
         if self.kind == Kind::Code || !is_secret_in_fields(&self.text.name(name.range)) {
             return None;
         }
-        if !in_query && !opener.is_none_or(is_edge) {
-            return None;
-        }
-        if in_query {
+        if in_fields {
             return self.value(start, at, ends);
+        }
+        if !opener.is_none_or(is_edge) {
+            return None;
         }
         // The first field of a form.
         let end = self.find(start, |_, _, byte| byte == b'&' || is_edge(byte));

@@ -27,7 +27,7 @@ pub(crate) fn on_file(settings: &Settings, head: &mut HeaderMap) {
     }
 }
 
-/// On an answer that is none: where it has no field of that name by itself.
+/// Sets the user's fields on an answer that is no file, where it has no field of that name yet.
 pub(crate) fn on_other(settings: &Settings, head: &mut HeaderMap) {
     for (name, value) in &settings.headers {
         if name == header::VARY {
@@ -38,7 +38,8 @@ pub(crate) fn on_other(settings: &Settings, head: &mut HeaderMap) {
     }
 }
 
-/// `Cache-Control` by the rules, on an answer that says what is not so now. It may be so tomorrow, so none is kept for good.
+/// Sets `Cache-Control` by the user's rules on an answer that is no file. A file may be there tomorrow, so a
+/// rule with `immutable` becomes `no-cache`.
 pub(crate) fn caching(settings: &Settings, path: &[u8], head: &mut HeaderMap) {
     let Some(value) = settings.cache_control(path) else {
         return;

@@ -2,7 +2,7 @@
 //!
 //! [RFC 9110 14]: https://www.rfc-editor.org/rfc/rfc9110#section-14
 
-/// At most this many parts in one answer; who asks for more gets the whole representation.
+/// At most this many parts in one answer; a request for more gets the whole representation.
 ///
 /// PDF readers and media players ask for one to a dozen. A response of many tiny parts costs the server far
 /// more than the client ([RFC 9110 17.15](https://www.rfc-editor.org/rfc/rfc9110#section-17.15)).

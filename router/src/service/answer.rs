@@ -14,7 +14,7 @@ use super::resolve::{Outcome, Shared};
 /// Where nothing matches and there is no fallback.
 pub(crate) enum Unrouted {
     Answer(Response<Bytes>),
-    /// The answer depends on who asks.
+    /// The answer depends on the client.
     Question(Question),
 }
 

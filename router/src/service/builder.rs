@@ -390,7 +390,7 @@ impl<S> RouterBuilder<S> {
         self
     }
 
-    /// Lists the routes for those of whom the closure says so, in every build, in
+    /// Lists the routes for the clients that the closure accepts, in every build, in
     /// place of all that [`development`](Self::development) asks for.
     pub fn show_details_if(
         mut self,

@@ -91,7 +91,7 @@ impl<S> Router<S> {
         self.url_for_section(0, name, &args.into_args())
     }
 
-    /// [`url_for`](Self::url_for) for those who ask this host.
+    /// [`url_for`](Self::url_for) for requests to this host.
     ///
     /// ```
     /// # use gateway_core::{Environ, Reply};
@@ -271,7 +271,7 @@ where
             .shared
             .resolve(request.method(), host, uri.path(), uri.query());
         // The service is cloned because the clone is what waits until it is
-        // ready: the one in the table is everybody's.
+        // ready: the one in the table is shared.
         let found = match outcome {
             Outcome::Route(found) => found,
             Outcome::Mount {

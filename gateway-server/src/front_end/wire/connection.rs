@@ -26,6 +26,7 @@ use super::timer::{Timer, Wait};
 use crate::cgi_vars::response::encode_head;
 use crate::framing::{self, Asked, Content, Framing};
 use crate::log::access::Record;
+use crate::log::operator;
 use crate::shutdown::{Phase, Watch};
 
 /// A response is gathered up to here before the socket must take some of it.
@@ -85,7 +86,7 @@ enum End {
     /// The front end is given time to read what was sent: closing a socket with unread input
     /// resets it, and takes the response along.
     Linger,
-    /// Once everything is written, in a way that nobody can take for the end of a response.
+    /// Once everything is written, in a way that the front end cannot take for the end of a response.
     Reset,
 }
 
@@ -213,6 +214,9 @@ where
             Err(unsendable) => {
                 let status = parts.status.as_u16();
                 error!(status, "a response that cannot be sent: {unsendable}");
+                operator::told(&format_args!(
+                    "a response that cannot be sent: {unsendable}"
+                ));
                 return self.bare(StatusCode::INTERNAL_SERVER_ERROR);
             }
         };
@@ -251,7 +255,7 @@ where
     fn bare(mut self: Pin<&mut Self>, status: StatusCode) {
         let this = self.as_mut().project();
         let headers = HeaderMap::new();
-        // A status of somebody's error may be one that has no response, such as 101.
+        // The status of a service's error may be one that has no response, such as 101.
         let status = if status.is_informational() {
             StatusCode::INTERNAL_SERVER_ERROR
         } else {
@@ -363,7 +367,7 @@ where
     fn read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, moved: &mut Moved) -> Step {
         let this = self.as_mut().project();
         let lingering = *this.end == End::Linger;
-        // Whoever asks and does not read the answers is not asked for more.
+        // A front end that does not read the answers is asked for nothing more.
         let room = this.output.len() < HIGH_WATER && this.request.poll_room(cx).is_ready();
         if *this.eof || !(lingering || *this.end == End::Open && room) {
             return Step::Wait;
@@ -482,7 +486,7 @@ where
     }
 }
 
-/// What a poll moved: waiting starts over for whoever made progress.
+/// What a poll moved: what moved is waited for anew.
 #[derive(Debug, Default)]
 struct Moved {
     input: bool,

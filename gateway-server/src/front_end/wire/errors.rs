@@ -101,7 +101,7 @@ impl ErrorSink for RequestErrors {
         let mut state = self.shared.lock();
         if state.request != self.request {
             drop(state);
-            // Nobody is left to be told where that fails.
+            // Where that fails there is no other place to write to.
             let _ = std::io::stderr().write_all(text);
             return;
         }

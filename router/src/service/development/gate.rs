@@ -1,4 +1,4 @@
-//! To whom routes are listed, as the program has set it.
+//! Which clients routes are listed for, as the program has set it.
 
 use std::fmt;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! A path that was not found, from the question who asks for it to the answer.
+//! A path that was not found: first which client asks for it, then the answer.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
@@ -14,8 +14,8 @@ use super::later::Later;
 use super::page::Page;
 use crate::service::resolve::Shared;
 
-/// A path that was not found, and who asks for it. To answer may block, where the system has to say to whom the client's end
-/// of the connection belongs.
+/// A path that was not found, and who asks for it. To answer may block, where the system has to say who owns the client's end
+/// of the connection.
 pub(crate) struct Question {
     shared: Arc<Shared>,
     method: Method,
@@ -31,7 +31,7 @@ enum Asked {
     ButForTheOwner(Facts),
 }
 
-/// `None` of a client to whom a path that is not found is not found.
+/// `None` for a client that may not see the routes: it gets a bare 404.
 pub(crate) fn question(shared: &Arc<Shared>, parts: &Parts, path: &str) -> Option<Question> {
     let asked = match shared.settings.development.judge(parts) {
         Judged::Shown => Asked::Shown,
