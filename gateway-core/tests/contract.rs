@@ -7,8 +7,8 @@ use gateway_core::testing::Client;
 use gateway_core::validator::ValidatorLayer;
 use gateway_core::{
     AnyApplication, Application, Body, BoxError, Cancellation, CanonicalPath, CanonicalPathLayer,
-    ConnInfo, Environ, Error, Failure, Input, IntoReply, Prefix, Reply, ScriptName, Segment,
-    Spelling, application, escape,
+    ConnInfo, Environ, Error, Failure, Foreign, ForeignFrame, Input, IntoReply, Prefix, Reply,
+    ScriptName, Segment, Spelling, application, escape,
 };
 use http::{Request, Response, StatusCode};
 use proptest::prelude::*;
@@ -25,6 +25,8 @@ fn the_public_types_are_what_threads_and_servers_need() {
     send::<Error>();
     send::<Reply>();
     shared::<ConnInfo>();
+    shared::<Foreign>();
+    shared::<ForeignFrame>();
     shared::<ScriptName>();
     shared::<Prefix>();
     shared::<Segment>();
@@ -457,4 +459,16 @@ proptest! {
         let whole = chunks.concat();
         prop_assert_eq!(Body::chunks(chunks).into_bytes().unwrap(), whole);
     }
+}
+
+#[test]
+fn a_long_chain_of_foreign_causes_overflows_no_stack() {
+    let mut raised = Foreign::new("Python", "ValueError", "the root");
+    for _ in 0..200_000 {
+        raised = Foreign::new("Python", "ValueError", "").caused_by(raised);
+    }
+    let frame =
+        ForeignFrame::new("a.py", 3, "f").with_source(2, vec!["def f():".into(), "x".into()]);
+    assert_eq!(frame.source().0, 2);
+    drop(raised.with_frame(frame));
 }

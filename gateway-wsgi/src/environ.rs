@@ -1,6 +1,7 @@
 //! The environ of PEP 3333, as a Python dict.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use gateway_core::{Arrival, Environ};
@@ -50,12 +51,16 @@ keys! {
 /// How many names of fields are remembered. Clients send what they like, so not all are.
 const FIELDS: usize = 256;
 
+/// How many addresses are remembered before they are forgotten together.
+const ADDRESSES: usize = 1024;
+
 /// What makes the environs of one application.
 pub(crate) struct Environs {
     /// What each is a copy of.
     template: Py<PyDict>,
     keys: Keys,
     fields: Mutex<HashMap<HeaderName, Py<PyString>>>,
+    addresses: Mutex<HashMap<IpAddr, Py<PyString>>>,
     methods: [(Method, Py<PyString>); 6],
 }
 
@@ -77,6 +82,7 @@ impl Environs {
             template: template(py, crew, multithread)?.unbind(),
             keys: Keys::new(py),
             fields: Mutex::default(),
+            addresses: Mutex::default(),
             methods: methods.map(interned),
         })
     }
@@ -94,6 +100,23 @@ impl Environs {
         let interned = PyString::intern(py, &spelt);
         fields.insert(name.clone(), interned.clone().unbind());
         interned
+    }
+
+    /// An address as text, made once for as long as it is met often.
+    fn address<'py>(&self, py: Python<'py>, ip: IpAddr) -> Bound<'py, PyString> {
+        let mut known = self
+            .addresses
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if let Some(text) = known.get(&ip) {
+            return text.bind(py).clone();
+        }
+        let text = PyString::new(py, &ip.to_string());
+        if known.len() >= ADDRESSES {
+            known.clear();
+        }
+        known.insert(ip, text.clone().unbind());
+        text
     }
 
     fn method<'py>(&self, py: Python<'py>, method: &Method) -> Bound<'py, PyString> {
@@ -159,13 +182,23 @@ impl Environs {
         for (key, name) in [
             (&keys.server_name, "SERVER_NAME"),
             (&keys.server_port, "SERVER_PORT"),
-            (&keys.server_addr, "SERVER_ADDR"),
-            (&keys.remote_addr, "REMOTE_ADDR"),
-            (&keys.remote_port, "REMOTE_PORT"),
             (&keys.host, "HTTP_HOST"),
         ] {
             if let Some(value) = environ.var(name) {
                 set(key, &value)?;
+            }
+        }
+        if let Some(conn) = environ.conn() {
+            for (key, addr) in [
+                (&keys.server_addr, conn.local()),
+                (&keys.remote_addr, conn.peer()),
+            ] {
+                if let Some(ip) = addr.ip() {
+                    dict.set_item(key, self.address(py, ip))?;
+                }
+            }
+            if let Some(port) = conn.peer().port() {
+                set(&keys.remote_port, port.to_string().as_bytes())?;
             }
         }
         self.fields(py, environ, &dict)?;
