@@ -131,20 +131,33 @@ pub(crate) fn bare_mount<B>(request: &Request<B>) -> Option<&str> {
         return None;
     }
     let mount = request.raw_script_name();
-    if request.raw_path_info().is_empty() && !mount.is_empty() {
-        return last_segment(mount);
-    }
+    let bare = request.raw_path_info().is_empty() && !mount.is_empty();
     #[cfg(feature = "axum")]
-    if let Some(original) = request.extensions().get::<axum::extract::OriginalUri>() {
-        // In the fallback of a router that is nested without a slash, which alone has no matched path, axum hands on
-        // `/assets` and never `/assets/`: a redirect would lead to nothing.
-        let reachable = request
-            .extensions()
-            .get::<axum::extract::MatchedPath>()
-            .is_some();
-        return last_segment(original.0.path()).filter(|_| reachable);
+    let (mount, bare) = match request.extensions().get::<axum::extract::OriginalUri>() {
+        Some(original) if !bare => (original.0.path(), true),
+        _ => (mount, bare),
+    };
+    #[cfg(feature = "axum")]
+    if is_fallback_of_nest(request.extensions(), mount) {
+        return None;
     }
-    None
+    last_segment(mount).filter(|_| bare)
+}
+
+/// Whether axum took the whole path for a router that is nested without a slash, and this is its fallback, which alone
+/// has no matched path. axum hands on `/assets` there and never `/assets/`: a redirect would lead to nothing.
+#[cfg(feature = "axum")]
+fn is_fallback_of_nest(extensions: &http::Extensions, mount: &str) -> bool {
+    let segments = |path: &str| {
+        path.split('/')
+            .filter(|segment| !segment.is_empty())
+            .count()
+    };
+    extensions.get::<axum::extract::MatchedPath>().is_none()
+        && extensions
+            .get::<axum::extract::NestedPath>()
+            // A mount of ours below the nest has taken more.
+            .is_some_and(|nest| segments(nest.as_str()) == segments(mount))
 }
 
 fn last_segment(path: &str) -> Option<&str> {
