@@ -19,9 +19,4 @@ fuzz_target!(|text: &str| {
             | '\u{2060}'..='\u{206f}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{e0000}'..='\u{e0fff}');
         assert!(!is_hidden, "{char:?}");
     }
-    // What was shown once is shown again: no secret comes out by the second look.
-    assert_eq!(
-        redacted(&shown).matches("[redacted]").count() > 0,
-        shown.contains("[redacted]")
-    );
 });
