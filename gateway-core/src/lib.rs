@@ -138,7 +138,7 @@ pub mod validator;
 
 pub use application::{AnyApplication, Application, application};
 pub use body::Body;
-pub use error::{BoxError, Error, Failure, FailureText, Foreign, ForeignFrame, Reported};
+pub use error::{BoxError, Error, FailedBy, Failure, FailureText, Foreign, ForeignFrame, Reported};
 pub use escape::escape;
 pub use paths::{
     CanonicalPath, CanonicalPathLayer, InvalidPrefix, InvalidScriptName, MountLayer, Prefix,

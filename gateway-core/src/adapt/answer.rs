@@ -1,14 +1,13 @@
 use std::convert::Infallible;
 use std::fmt;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use http::{HeaderValue, StatusCode, header};
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
-use crate::{Body, BoxError, Failure, Response};
+use crate::{Body, BoxError, FailedBy, Failure, Response};
 
 /// A service whose errors are answered: the status of a [`Failure`] and its name as text, and 500
 /// for any other error. Nothing of the error itself is shown.
@@ -27,7 +26,8 @@ use crate::{Body, BoxError, Failure, Response};
 ///     .route_service("/report", report.into_service().answer_errors());
 /// ```
 ///
-/// The error is put into the response's extensions as [`Unanswered`], for a log further out.
+/// The error is put into the response's extensions as [`FailedBy`], for a log further out, and the
+/// body is said to be bare, for a site's error pages.
 /// `middleware-exceptions` answers errors *and* panics, with a report.
 #[derive(Debug)]
 pub struct AnswerErrors<S> {
@@ -35,10 +35,6 @@ pub struct AnswerErrors<S> {
     /// Why it cannot be called: the answer to the next call.
     unready: Option<BoxError>,
 }
-
-/// The error behind a bare response, in its extensions.
-#[derive(Clone, Debug)]
-pub struct Unanswered(pub Arc<dyn std::error::Error + Send + Sync>);
 
 impl<S> AnswerErrors<S> {
     /// Answers the errors of `service`.
@@ -137,6 +133,5 @@ fn bare(error: BoxError) -> Response {
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, plain);
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response.extensions_mut().insert(Unanswered(error.into()));
-    response
+    FailedBy::bare_with(error).attach(response)
 }

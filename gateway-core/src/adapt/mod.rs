@@ -29,7 +29,7 @@ mod inline;
 mod served;
 mod settings;
 
-pub use answer::{AnswerErrors, AnswerFuture, Unanswered};
+pub use answer::{AnswerErrors, AnswerFuture};
 pub use blocking::BlockingService;
 pub use call::BlockingFuture;
 pub use inline::{InlineFuture, InlineService};

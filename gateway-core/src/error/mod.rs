@@ -1,5 +1,6 @@
 //! Any error, and what an application's errors remember: where `?` met them, and their status.
 
+mod failed_by;
 mod foreign;
 pub(crate) mod input;
 
@@ -11,6 +12,7 @@ use std::sync::Arc;
 
 use http::StatusCode;
 
+pub use failed_by::FailedBy;
 pub use foreign::{Foreign, ForeignFrame};
 use input::InputError;
 
