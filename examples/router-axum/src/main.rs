@@ -8,7 +8,8 @@ use axum::handler::Handler;
 use axum::http::StatusCode;
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
-use gateway_core::{Environ, RecordPathLayer, Reply};
+use gateway_core::paths::RecordPathLayer;
+use gateway_core::{Environ, Reply};
 use router::{BoxRouter, BuildError, RequestUrlArgs, TrailingSlash, UrlArgs};
 use serde::Deserialize;
 

@@ -7,7 +7,8 @@ use http::{HeaderValue, StatusCode, header};
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
-use crate::{Body, BoxError, FailedBy, Failure, Response};
+use crate::error::Failure;
+use crate::{Body, BoxError, FailedBy, Response};
 
 /// A service whose errors are answered: the status of a [`Failure`] and its name as text, and 500
 /// for any other error. Nothing of the error itself is shown.

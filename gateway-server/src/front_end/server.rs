@@ -8,7 +8,9 @@ use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
 use std::time::Duration;
 
-use gateway_core::{Addr, Application, Body, BoxError, InvalidPrefix, Prefix};
+use gateway_core::paths::{InvalidPrefix, Prefix};
+use gateway_core::request::Addr;
+use gateway_core::{Application, Body, BoxError};
 use http::{Request, Response};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tower_service::Service;

@@ -7,7 +7,9 @@ use std::pin::Pin;
 use std::sync::{Arc, LazyLock};
 use std::task::{Context, Poll, ready};
 
-use gateway_core::{Arrival, BoxError, ConnInfo, Failure};
+use gateway_core::BoxError;
+use gateway_core::error::Failure;
+use gateway_core::request::{Arrival, ConnInfo};
 use http::header::{CONNECTION, CONTENT_LENGTH, EXPECT, HOST, TRANSFER_ENCODING};
 use http::{Extensions, HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version};
 use http_body::Body as _;

@@ -5,8 +5,10 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
+use gateway_core::RequestExt;
 use gateway_core::developer::head_of;
-use gateway_core::{Arrival, RequestExt, ScriptName};
+use gateway_core::paths::ScriptName;
+use gateway_core::request::Arrival;
 use http::uri::PathAndQuery;
 use http::{Method, Request, Response, Uri};
 use http_body::Body;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use gateway_core::Prefix;
+use gateway_core::paths::Prefix;
 
 /// Timeouts and limits, each with its default in the documentation of the method that changes it.
 ///
