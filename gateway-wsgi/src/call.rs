@@ -75,6 +75,10 @@ impl Call {
         })
     }
 
+    pub(crate) fn crew(&self) -> &Crew {
+        self.host.crew()
+    }
+
     pub(crate) fn submit(self: &Arc<Self>) {
         self.host.crew().submit(Arc::clone(self) as _);
     }

@@ -235,6 +235,7 @@ impl HttpBody for Streamed {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        self.stream.host.crew().pass_on();
         let mut state = self.stream.lock();
         if let Some(piece) = state.pieces.pop_front() {
             state.queued -= cost(&piece);
@@ -283,6 +284,7 @@ impl HttpBody for Streamed {
 
 impl Drop for Streamed {
     fn drop(&mut self) {
+        self.stream.host.crew().pass_on();
         let mut state = self.stream.lock();
         state.abandoned = true;
         let left = (mem::take(&mut state.pieces), state.reader.take());

@@ -372,10 +372,10 @@ impl<W, T: Clone> Duty<W, T> {
         }
     }
 
-    /// Whether what is done may be told a moment later, together with what is done next: there is
-    /// more to do, and another thread sees to it that it is told.
-    pub(super) fn may_gather(&self) -> bool {
-        self.watched && !self.queue.is_empty()
+    /// Whether another thread sees to it that what is done is told, so that it may be told together with
+    /// what is done next; and whether there is more to do.
+    pub(super) fn may_gather(&self) -> (bool, bool) {
+        (self.watched, !self.queue.is_empty())
     }
 
     pub(super) fn is_contended(&self) -> bool {

@@ -14,7 +14,7 @@ mod duty;
 use std::cell::RefCell;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 use std::thread::{self, Thread};
@@ -54,8 +54,10 @@ pub(crate) type Work = Arc<dyn Run>;
 /// The threads of one application.
 pub(crate) struct Crew {
     duty: Mutex<Duty<Work, Seat>>,
-    /// Tasks that have something to do, told together: what one costs is the first's.
+    /// Tasks that have something to do, told together.
     gathered: Mutex<Vec<Waker>>,
+    /// One of them has been woken, and wakes the others.
+    rung: AtomicBool,
     lent: Lent,
 }
 
@@ -120,6 +122,7 @@ impl Crew {
         Arc::new(Self {
             duty: Mutex::new(Duty::new(limits)),
             gathered: Mutex::default(),
+            rung: AtomicBool::new(false),
             lent: Lent::default(),
         })
     }
@@ -139,15 +142,46 @@ impl Crew {
     /// Wakes a task, or does so in a moment, together with others: after this thread's next pieces of
     /// work, before it waits, or when another thread looks after it.
     pub(crate) fn wake(&self, waker: Waker) {
-        if !self.lock().may_gather() {
-            waker.wake();
-            return;
-        }
+        // Before the question whether another thread looks after it: one that no longer does sees it then.
         let mut gathered = self.gathered();
         gathered.push(waker);
         let enough = gathered.len() >= GATHERED;
         drop(gathered);
-        if enough {
+        let (is_watched, has_more) = self.lock().may_gather();
+        if !is_watched {
+            self.wake_gathered();
+        } else if enough || !has_more {
+            self.ring();
+        }
+    }
+
+    /// Wakes what was gathered, before this thread waits.
+    fn tell(&self) {
+        match self.lock().may_gather() {
+            (true, _) => self.ring(),
+            (false, _) => self.wake_gathered(),
+        }
+    }
+
+    /// Wakes one task, which wakes the others when it is polled: to wake a task of a runtime from its own
+    /// thread is cheap, and from outside it is a system call each. One that is dropped wakes them as well, and
+    /// for one that is not polled the thread that watches does.
+    fn ring(&self) {
+        if !self.rung.load(Ordering::Acquire)
+            && let Some(waker) = {
+                let mut gathered = self.gathered();
+                let waker = gathered.pop();
+                self.rung.store(!gathered.is_empty(), Ordering::Release);
+                waker
+            }
+        {
+            waker.wake();
+        }
+    }
+
+    /// A task of ours is polled, or dropped: if it is the one that was woken, it wakes the others.
+    pub(crate) fn pass_on(&self) {
+        if self.rung.load(Ordering::Acquire) {
             self.wake_gathered();
         }
     }
@@ -157,8 +191,11 @@ impl Crew {
     }
 
     fn wake_gathered(&self) {
-        let gathered = std::mem::take(&mut *self.gathered());
-        for waker in gathered {
+        let mut gathered = self.gathered();
+        self.rung.store(false, Ordering::Release);
+        let wakers = std::mem::take(&mut *gathered);
+        drop(gathered);
+        for waker in wakers {
             waker.wake();
         }
     }
@@ -167,7 +204,7 @@ impl Crew {
     pub(crate) fn away<R>(wait: impl FnOnce() -> R) -> R {
         let me = ON_DUTY.with_borrow(Clone::clone);
         if let Some((crew, number)) = &me {
-            crew.wake_gathered();
+            crew.tell();
             let kick = crew.lock().leave(*number);
             crew.act(kick);
         }
@@ -303,7 +340,7 @@ fn live(crew: &Arc<Crew>, number: usize) {
             crew.act(kick);
             crew.lent.let_go();
             if !matches!(next, Next::Run(_)) {
-                crew.wake_gathered();
+                crew.tell();
             }
             match next {
                 Next::Run(work) => {
