@@ -14,9 +14,10 @@ use pin_project_lite::pin_project;
 use tower_layer::Layer;
 use tower_service::Service;
 
+use crate::answer::response::empty;
 use crate::body::ResponseBody;
 use crate::files::StaticFiles;
-use crate::future::{Lookup, bare};
+use crate::future::Lookup;
 use crate::lookup::ask::Ask;
 use crate::lookup::mount::{Below, Mount};
 use crate::site::{Outcome, Site};
@@ -193,7 +194,7 @@ where
                             return Poll::Ready(Ok(response.map(LayerBody::file)));
                         }
                         (Ok(Outcome::Missing(status)) | Err(status), _) => {
-                            return Poll::Ready(Ok(bare(status).map(LayerBody::file)));
+                            return Poll::Ready(Ok(empty(status).map(LayerBody::file)));
                         }
                     }
                 }
