@@ -322,6 +322,7 @@ async fn one_file_answers_every_path() {
         (".dot", "dot"),
     ]);
     let file = StaticFile::new(site.path("a b.css"))
+        .unwrap()
         .precompressed()
         .cache_control("max-age=9".parse().unwrap());
     for uri in ["/", "/anything/at/all", "/%", "*"] {
@@ -342,7 +343,9 @@ async fn one_file_answers_every_path() {
             "{uri}"
         );
     }
-    let dot = StaticFile::new(site.path(".dot")).content_type("text/x".parse().unwrap());
+    let dot = StaticFile::new(site.path(".dot"))
+        .unwrap()
+        .content_type("text/x".parse().unwrap());
     let response = dot
         .oneshot(Request::get("/").body(()).unwrap())
         .await
@@ -355,6 +358,7 @@ async fn one_file_answers_every_path() {
         (200, "text/x")
     );
     let missing = StaticFile::new(site.path("none"))
+        .unwrap()
         .oneshot(Request::get("/").body(()).unwrap())
         .await
         .unwrap();
@@ -363,6 +367,7 @@ async fn one_file_answers_every_path() {
     {
         std::os::unix::fs::symlink("/etc/passwd", site.path("link")).unwrap();
         let linked = StaticFile::new(site.path("link"))
+            .unwrap()
             .oneshot(Request::get("/").body(()).unwrap())
             .await
             .unwrap();
@@ -439,5 +444,25 @@ async fn where_the_file_system_does_not_say_other_methods_are_for_the_applicatio
             };
             assert_eq!(response.status(), expected, "{method} {path}");
         }
+    }
+}
+
+#[test]
+fn a_file_that_is_a_directory_is_refused_where_it_is_made() {
+    let site = Site::with(&[("d/a.js", "let a")]);
+    for path in [
+        site.root().to_owned(),
+        site.path("d"),
+        site.path("d/"),
+        site.path("d/.."),
+        "/".into(),
+        "".into(),
+    ] {
+        let error = StaticFile::new(&path).unwrap_err();
+        assert_eq!(error.kind(), std::io::ErrorKind::IsADirectory, "{path:?}");
+        assert!(error.to_string().contains("StaticFiles"), "{error}");
+    }
+    for path in [site.path("none"), site.path("d/a.js"), site.path("x/y")] {
+        assert!(StaticFile::new(&path).is_ok(), "{path:?}");
     }
 }
