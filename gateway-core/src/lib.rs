@@ -126,6 +126,7 @@ pub mod compat;
 pub mod developer;
 mod error;
 mod escape;
+mod failed_by;
 mod paths;
 #[cfg(feature = "proxy")]
 pub mod proxy;
@@ -138,8 +139,9 @@ pub mod validator;
 
 pub use application::{AnyApplication, Application, application};
 pub use body::Body;
-pub use error::{BoxError, Error, FailedBy, Failure, FailureText, Foreign, ForeignFrame, Reported};
+pub use error::{BoxError, Error, Failure, FailureText, Foreign, ForeignFrame, Reported};
 pub use escape::escape;
+pub use failed_by::FailedBy;
 pub use paths::{
     CanonicalPath, CanonicalPathLayer, InvalidPrefix, InvalidScriptName, MountLayer, Prefix,
     RecordPath, RecordPathLayer, ScriptName, Spelling, Split, mount, relative_reference,

@@ -1,3 +1,5 @@
+//! What a response says of itself.
+
 use std::any::type_name;
 use std::error::Error as StdError;
 use std::fmt;
@@ -6,7 +8,7 @@ use std::sync::Arc;
 
 use http::{Extensions, Response};
 
-use super::{BoxError, Failure};
+use crate::{BoxError, Failure};
 
 /// What a response says of itself: which error is behind it, and whether its body may be replaced.
 ///
