@@ -114,7 +114,7 @@
 //! |---|---|
 //! | `tokio` (default) | `into_service`, which runs an application on tokio's blocking pool |
 //! | `proxy` | the layer that trusts named proxies |
-//! | `axum` | reads axum's `OriginalUri` where nothing recorded the path, and its `ConnectInfo` for [`developer`] |
+//! | `axum` | reads axum's `OriginalUri` where nothing recorded the path, and its `ConnectInfo` for [`developer`]; an [`Error`] is a response of axum's |
 //!
 //! Without features the types alone remain, on `http`, `http-body` and `bytes`.
 
@@ -125,6 +125,8 @@ mod body;
 pub mod compat;
 pub mod developer;
 mod error;
+#[cfg(any(feature = "tokio", feature = "axum"))]
+mod error_answer;
 mod escape;
 mod failed_by;
 mod paths;
