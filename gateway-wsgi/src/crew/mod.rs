@@ -21,6 +21,8 @@ use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use gateway_core::ConnInfo;
+use http::request::Parts;
 use pyo3::Python;
 use pyo3::pybacked::PyBackedBytes;
 
@@ -43,17 +45,37 @@ pub(crate) trait Run: Send + Sync {
     /// Does it. Does not panic.
     fn run(self: Arc<Self>, py: Python<'_>);
 
-    /// Whether it may wait for a client while it has a thread.
-    fn may_wait(&self) -> bool {
-        false
+    /// Whose client it is, if it may wait for one while it has a thread.
+    fn place(&self) -> Option<Origin> {
+        None
     }
 }
 
 pub(crate) type Work = Arc<dyn Run>;
 
+/// The connection that work comes over: each has a share of the places of those that wait for clients.
+#[derive(Clone, Debug)]
+pub(crate) struct Origin(Option<ConnInfo>);
+
+impl Origin {
+    pub(crate) fn of(request: &Parts) -> Self {
+        Self(request.extensions.get().cloned())
+    }
+}
+
+impl duty::Origin for Origin {
+    /// Where the server does not say which connection it is, there is no share.
+    fn is_same(&self, other: &Self) -> bool {
+        match (&self.0, &other.0) {
+            (Some(one), Some(other)) => one.is_same_connection(other),
+            _ => false,
+        }
+    }
+}
+
 /// The threads of one application.
 pub(crate) struct Crew {
-    duty: Mutex<Duty<Work, Seat>>,
+    duty: Mutex<Duty<Work, Seat, Origin>>,
     /// Tasks that have something to do, told together.
     gathered: Mutex<Vec<Waker>>,
     /// One of them has been woken, and wakes the others.
@@ -117,6 +139,7 @@ impl Crew {
         let limits = Limits {
             threads: threads.max(1),
             held: (threads / 4).max(1),
+            share: (threads / 16).max(1),
             batons: batons.clamp(1, threads.max(1)),
         };
         Arc::new(Self {
@@ -127,15 +150,15 @@ impl Crew {
         })
     }
 
-    fn lock(&self) -> MutexGuard<'_, Duty<Work, Seat>> {
+    fn lock(&self) -> MutexGuard<'_, Duty<Work, Seat, Origin>> {
         // Nothing below panics while it holds the lock.
         self.duty.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Queues `work`. Work that may wait for a client waits for one of the places first.
     pub(crate) fn submit(self: &Arc<Self>, work: Work) {
-        let held = work.may_wait();
-        let kick = self.lock().submit(work, held);
+        let place = work.place();
+        let kick = self.lock().submit(work, place);
         self.act(kick);
     }
 
@@ -211,15 +234,17 @@ impl Crew {
         wait()
     }
 
-    /// Whether work waits for one of the places of those that wait for clients.
+    /// Whether work waits for one of the places of those that wait for clients, and its connection
+    /// has not yet its share.
     pub(crate) fn is_contended(&self) -> bool {
         self.lock().is_contended()
     }
 
-    /// Takes one of the places of those that wait for clients, if one is free.
-    pub(crate) fn try_hold(self: &Arc<Self>) -> Option<Held> {
-        self.lock().try_hold().then(|| Held {
+    /// Takes one of the places of those that wait for clients, if one is free for that connection.
+    pub(crate) fn try_hold(self: &Arc<Self>, origin: &Origin) -> Option<Held> {
+        self.lock().try_hold(origin).then(|| Held {
             crew: Arc::clone(self),
+            origin: origin.clone(),
         })
     }
 
@@ -320,11 +345,12 @@ impl Run for Nothing {
 /// A place among those that wait for clients.
 pub(crate) struct Held {
     crew: Arc<Crew>,
+    origin: Origin,
 }
 
 impl Drop for Held {
     fn drop(&mut self) {
-        let kick = self.crew.lock().release();
+        let kick = self.crew.lock().release(&self.origin);
         self.crew.act(kick);
     }
 }
