@@ -126,6 +126,7 @@ pub mod compat;
 pub mod developer;
 mod error;
 mod escape;
+pub mod flush;
 mod paths;
 #[cfg(feature = "proxy")]
 pub mod proxy;
