@@ -24,10 +24,7 @@ use crate::{
         cause::{Cause, Outcome},
         facts::Stage,
     },
-    pending::{
-        finish::{self, Finishing},
-        worker,
-    },
+    pending::finish::{self, Finishing},
 };
 
 /// The body of [`Exceptions`](crate::Exceptions): the inner one, or the text of a failure.
@@ -96,7 +93,7 @@ where
     fn fail(
         &mut self,
         failed: Result<B::Error, Caught>,
-        cx: &Context<'_>,
+        cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let failed = failed.map(boxed);
         let State::Watched { inner, mut watch } = mem::replace(&mut self.state, State::Whole(None))
@@ -127,7 +124,7 @@ where
             Ok(error) => Outcome::of_error(error, &witness.config().statuses),
             Err(caught) => Cause::of_panic(caught).into(),
         };
-        let flush = witness.config().flush;
+        let flush_time = witness.config().flush;
         let mut finishing = Finishing::new(outcome, Stage::Body, witness);
         if !watch.may_append {
             finishing = finishing.for_the_log_alone();
@@ -139,8 +136,8 @@ where
             }),
             finishing,
             append: watch.may_append,
-            polls: 0,
-            flushed: worker::after(flush),
+            flush: mem::take(&mut watch.flush),
+            flush_time,
         }));
         self.state = State::Watched { inner: None, watch };
         self.poll_failed(cx)
@@ -148,7 +145,10 @@ where
 
     #[cold]
     #[inline(never)]
-    fn poll_failed(&mut self, cx: &Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+    fn poll_failed(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         match &mut self.state {
             State::Watched { watch, .. } => match &mut watch.failing {
                 Some(failing) => failing.poll_frame(cx),
@@ -185,8 +185,12 @@ where
         let here = Here::new();
         let guard = Guard::enter(&here);
         let failed = match guard.catch(|| Pin::new(inner).poll_frame(cx)) {
-            Ok(Poll::Pending) if !watch.hint_failed.get() => return Poll::Pending,
+            Ok(Poll::Pending) if !watch.hint_failed.get() => {
+                watch.flush.was_pending();
+                return Poll::Pending;
+            }
             Ok(Poll::Ready(Some(Ok(frame)))) if !watch.hint_failed.get() => {
+                watch.flush.piece_given();
                 return Poll::Ready(Some(Ok(frame)));
             }
             Ok(Poll::Ready(None)) => {
