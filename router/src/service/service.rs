@@ -95,10 +95,10 @@ impl<S> Router<S> {
     ///
     /// ```
     /// # use gateway_core::{Environ, Reply};
-    /// # use router::Router;
+    /// # use router::{IntoPattern, Router};
     /// # fn show(_: &mut Environ) -> Reply { Reply::text("") }
     /// let urls = Router::builder()
-    ///     .host(r"^admin\.", |routes| routes.name("users").get("^users$", show))
+    ///     .host(r"^admin\.", |routes| routes.get("^users$".named("users"), show))
     ///     .build()?;
     /// assert_eq!(urls.url_for_host("admin.example.com", "users", ())?, "/users");
     /// assert!(urls.url_for("users", ()).is_err());

@@ -5,7 +5,8 @@ use std::convert::Infallible;
 use std::task::{Context, Poll};
 
 use http::{Method, Request, Response};
-use router::{RequestUrlArgs, Router, RouterBuilder};
+use router::service::{RouterBody, RouterBuilder};
+use router::{RequestUrlArgs, Router};
 use tower::{Service, ServiceExt};
 
 mod arguments;
@@ -81,8 +82,8 @@ fn futures_executor<T, E: std::fmt::Debug>(
 /// What a future that cannot fail gave.
 struct FutureValue<T>(T);
 
-impl FutureValue<Response<router::RouterBody<String>>> {
-    fn into_parts(self) -> (http::response::Parts, router::RouterBody<String>) {
+impl FutureValue<Response<RouterBody<String>>> {
+    fn into_parts(self) -> (http::response::Parts, RouterBody<String>) {
         self.0.into_parts()
     }
 }
