@@ -71,8 +71,6 @@ impl<B> ResponseBody<B> {
     }
 
     /// Drops the inner body, once, whatever its `Drop` does, and has nothing more to say.
-    #[cold]
-    #[inline(never)]
     fn end(&mut self) {
         let State::Watched { inner, watch } = mem::replace(&mut self.state, State::Whole(None))
         else {
@@ -91,8 +89,6 @@ where
     B::Error: Into<BoxError> + 'static,
 {
     /// Begins to fail, or fails at once where there is nothing to report.
-    #[cold]
-    #[inline(never)]
     fn fail(
         &mut self,
         failed: Result<B::Error, Caught>,
@@ -146,8 +142,6 @@ where
         self.poll_failed(cx)
     }
 
-    #[cold]
-    #[inline(never)]
     fn poll_failed(&mut self, cx: &Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         match &mut self.state {
             State::Watched { watch, .. } => match &mut watch.failing {
@@ -160,7 +154,6 @@ where
 
     // A body that is whole is asked inline; the functions for all others stay functions, so that it costs a comparison.
 
-    #[inline(never)]
     fn poll_watched(
         &mut self,
         cx: &mut Context<'_>,
@@ -200,7 +193,6 @@ where
         self.fail(failed, cx)
     }
 
-    #[inline(never)]
     fn is_watched_at_end(&self) -> bool {
         match &self.state {
             State::Whole(data) => data.is_none(),
@@ -219,7 +211,6 @@ where
         }
     }
 
-    #[inline(never)]
     fn watched_size(&self) -> SizeHint {
         match &self.state {
             State::Watched { watch, .. } if !matches!(watch.first, First::Nothing) => watch.whole,
@@ -235,8 +226,6 @@ where
     }
 
     /// What is broken goes on no further. It was reported when the hint panicked.
-    #[cold]
-    #[inline(never)]
     fn cut(&mut self) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         self.end();
         Poll::Ready(Some(Err(BodyError {
@@ -246,8 +235,6 @@ where
     }
 }
 
-#[cold]
-#[inline(never)]
 fn hint_panicked(watch: &Watch, caught: Caught) {
     if watch.hint_failed.replace(true) {
         discard(caught.payload);
