@@ -68,8 +68,6 @@ impl<B> ResponseBody<B> {
     }
 
     /// Drops the inner body, once, whatever its `Drop` does, and has nothing more to say.
-    #[cold]
-    #[inline(never)]
     fn end(&mut self) {
         let State::Watched { inner, watch } = mem::replace(&mut self.state, State::Whole(None))
         else {
@@ -88,8 +86,6 @@ where
     B::Error: Into<BoxError> + 'static,
 {
     /// Begins to fail, or fails at once where there is nothing to report.
-    #[cold]
-    #[inline(never)]
     fn fail(
         &mut self,
         failed: Result<B::Error, Caught>,
@@ -143,8 +139,6 @@ where
         self.poll_failed(cx)
     }
 
-    #[cold]
-    #[inline(never)]
     fn poll_failed(
         &mut self,
         cx: &mut Context<'_>,
@@ -160,7 +154,6 @@ where
 
     // A body that is whole is asked inline; the functions for all others stay functions, so that it costs a comparison.
 
-    #[inline(never)]
     fn poll_watched(
         &mut self,
         cx: &mut Context<'_>,
@@ -204,7 +197,6 @@ where
         self.fail(failed, cx)
     }
 
-    #[inline(never)]
     fn is_watched_at_end(&self) -> bool {
         match &self.state {
             State::Whole(data) => data.is_none(),
@@ -223,7 +215,6 @@ where
         }
     }
 
-    #[inline(never)]
     fn watched_size(&self) -> SizeHint {
         match &self.state {
             State::Watched { watch, .. } if !matches!(watch.first, First::Nothing) => watch.whole,
@@ -239,8 +230,6 @@ where
     }
 
     /// What is broken goes on no further. It was reported when the hint panicked.
-    #[cold]
-    #[inline(never)]
     fn cut(&mut self) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         self.end();
         Poll::Ready(Some(Err(BodyError {
@@ -250,8 +239,6 @@ where
     }
 }
 
-#[cold]
-#[inline(never)]
 fn hint_panicked(watch: &Watch, caught: Caught) {
     if watch.hint_failed.replace(true) {
         discard(caught.payload);

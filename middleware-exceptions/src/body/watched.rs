@@ -90,7 +90,6 @@ where
 
 impl First {
     /// Of a frame that is no data.
-    #[cold]
     pub(crate) fn of_other(frame: Frame<Bytes>) -> Self {
         match frame.into_trailers() {
             Ok(trailers) => Self::Trailers(Box::new(trailers)),
@@ -102,7 +101,6 @@ impl First {
 
 impl Watch {
     /// Of a body that no request is known of, as yet.
-    #[inline(never)]
     pub(crate) fn of(first: First, whole: SizeHint) -> Box<Self> {
         let mut flush = FlushPause::default();
         // The head: hyper drops it, too, if the body fails too soon.
