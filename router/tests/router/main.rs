@@ -10,6 +10,7 @@ use router::{RequestUrlArgs, Router};
 use tower::{Service, ServiceExt};
 
 mod arguments;
+mod bare;
 mod building;
 mod development;
 mod endpoints;
