@@ -137,6 +137,7 @@ impl Site {
             fields::caching(&self.settings, candidate.as_bytes(), answer.headers_mut());
         }
         fields::on_other(&self.settings, answer.headers_mut());
+        fields::on_page(answer.headers_mut());
         answer
     }
 
