@@ -114,7 +114,7 @@
 //! |---|---|
 //! | `tokio` (default) | `into_service`, which runs an application on tokio's blocking pool |
 //! | `proxy` | the layer that trusts named proxies |
-//! | `axum` | reads axum's `OriginalUri` where nothing recorded the path, and its `ConnectInfo` for [`developer`] |
+//! | `axum` | reads axum's `OriginalUri` where nothing recorded the path, and its `ConnectInfo` for [`developer`]; an [`Error`] is a response of axum's |
 //!
 //! Without features the types alone remain, on `http`, `http-body` and `bytes`.
 //!
@@ -137,7 +137,11 @@ pub mod body;
 pub mod compat;
 pub mod developer;
 pub mod error;
+#[cfg(any(feature = "tokio", feature = "axum"))]
+mod error_answer;
 mod escape;
+mod failed_by;
+pub mod flush;
 pub mod paths;
 #[cfg(feature = "proxy")]
 pub mod proxy;
@@ -152,8 +156,9 @@ pub use application::{AnyApplication, Application, application};
 #[doc(inline)]
 pub use body::Body;
 #[doc(inline)]
-pub use error::{BoxError, Error, FailedBy};
+pub use error::{BoxError, Error};
 pub use escape::escape;
+pub use failed_by::FailedBy;
 #[doc(inline)]
 pub use paths::mount;
 pub use reply::{IntoReply, Reply, Response};

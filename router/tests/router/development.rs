@@ -8,7 +8,7 @@ use gateway_core::request::{Addr, ConnInfo};
 use gateway_core::{Application, Environ, Reply};
 use http::Request;
 use http::request::Builder;
-use router::Router;
+use router::{IntoPattern, Router};
 use tower::Service;
 
 use crate::{Answer, Echo, ask_request, build, echo};
@@ -34,8 +34,7 @@ fn articles() -> Router<Echo> {
     build(
         echo()
             .development_in_release()
-            .name("article")
-            .get(r"^articles/(?<year>[0-9]{4})/$", Echo("x"))
+            .get(r"^articles/(?<year>[0-9]{4})/$".named("article"), Echo("x"))
             .post("^orders/<$", Echo("x"))
             .mount("/static", Echo("x")),
     )
