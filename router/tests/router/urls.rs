@@ -3,7 +3,6 @@
 use std::convert::Infallible;
 
 use gateway_core::request::Arrival;
-use gateway_core::request::Arrival;
 use gateway_core::testing::Client;
 use gateway_core::{Body, Environ, Reply, RequestExt};
 use http::{Request, Response};
