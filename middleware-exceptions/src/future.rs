@@ -18,13 +18,13 @@ use pin_project_lite::pin_project;
 
 use crate::{
     ResponseBody,
-    body::watched::{Started, Watch, start},
-    context::{Account, Brief, Witness},
+    body::stream_state::{FirstPoll, StreamState, poll_first},
     failure::{
-        cause::{Cause, Outcome},
+        cause::{Cause, Classified},
         facts::Stage,
     },
-    pending::finish::{self, Finishing},
+    pending::pending_report::{self, PendingReport},
+    record::{RequestLine, RequestRecord, SharedRecord},
 };
 
 pin_project! {
@@ -33,7 +33,7 @@ pin_project! {
     pub struct ResponseFuture<F> {
         #[pin]
         inner: Option<F>,
-        brief: Brief,
+        line: RequestLine,
         state: State,
     }
 
@@ -41,7 +41,7 @@ pin_project! {
         fn drop(this: Pin<&mut Self>) {
             // It was taken when it was ready.
             if this.inner.is_some() {
-                this.leave();
+                this.drop_early();
             }
         }
     }
@@ -49,35 +49,39 @@ pin_project! {
 
 enum State {
     /// The handler runs, or has answered.
-    Running(Arc<Account>),
+    Running(Arc<SharedRecord>),
     /// Polled once more after its answer, it answers again.
-    Failed(Box<Finishing>),
+    Failed(Box<PendingReport>),
 }
 
 impl<F> ResponseFuture<F> {
     #[inline(always)]
-    pub(crate) fn running(inner: F, brief: Brief, account: Arc<Account>) -> Self {
+    pub(crate) fn running(inner: F, line: RequestLine, shared: Arc<SharedRecord>) -> Self {
         Self {
             inner: Some(inner),
-            brief,
-            state: State::Running(account),
+            line,
+            state: State::Running(shared),
         }
     }
 
     /// Of a request whose handler will not run.
-    pub(crate) fn failed(outcome: impl Into<Outcome>, stage: Stage, witness: &Witness) -> Self {
+    pub(crate) fn failed(
+        classified: impl Into<Classified>,
+        stage: Stage,
+        record: &RequestRecord,
+    ) -> Self {
         Self {
             inner: None,
-            brief: Brief::nothing(),
-            state: State::Failed(Box::new(Finishing::new(outcome, stage, witness))),
+            line: RequestLine::empty(),
+            state: State::Failed(Box::new(PendingReport::new(classified, stage, record))),
         }
     }
 
     /// Dropped while it runs: the client is gone, or a timeout has struck.
-    fn leave(self: Pin<&mut Self>) {
+    fn drop_early(self: Pin<&mut Self>) {
         let mut this = self.project();
         if let Err(caught) = guard(|| this.inner.set(None)) {
-            finish::later(caught, Stage::FutureDrop, this.witness());
+            pending_report::report_in_background(caught, Stage::FutureDrop, this.record());
         }
     }
 }
@@ -97,7 +101,7 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
         let Some(handler) = this.inner.as_mut().as_pin_mut() else {
-            return unboxed(this.poll_finishing(cx));
+            return unboxed(this.poll_report(cx));
         };
         let here = Here::new();
         let guard = Guard::enter(&here);
@@ -107,11 +111,11 @@ where
             Ok(Poll::Ready(Ok(response))) => response.into_parts(),
             Ok(Poll::Pending) => return Poll::Pending,
             Ok(Poll::Ready(Err(error))) => {
-                let failed = Failed::<E, R::Error>::Handler(error);
+                let failed = FailureSource::<E, R::Error>::Handler(error);
                 return unboxed(this.answer_failure(failed, Stage::Future, cx));
             }
             Err(payload) => {
-                let failed = Failed::<E, R::Error>::Panic(guard.caught(payload));
+                let failed = FailureSource::<E, R::Error>::Panic(guard.caught(payload));
                 return unboxed(this.answer_failure(failed, Stage::Future, cx));
             }
         };
@@ -121,30 +125,38 @@ where
         // Before its body is polled, as without this layer.
         if let Err(payload) = guard.catch(|| this.inner.set(None)) {
             // The response is complete, whatever the handler's leavings did.
-            finish::later(guard.caught(payload), Stage::FutureDrop, this.witness());
+            pending_report::report_in_background(
+                guard.caught(payload),
+                Stage::FutureDrop,
+                this.record(),
+            );
         }
         // Of HEAD as well, so that what fails now has the status of GET (RFC 9110 section 9.3.2).
-        let started = guard.catch(|| start(&mut body, cx));
+        let started = guard.catch(|| poll_first(&mut body, cx));
         let body = match started {
-            Ok(Ok(Started::Whole(data))) => {
+            Ok(Ok(FirstPoll::Whole(data))) => {
                 // The inner body is not polled again.
                 if let Err(payload) = guard.catch(|| drop(body)) {
-                    finish::later(guard.caught(payload), Stage::BodyDrop, this.witness());
+                    pending_report::report_in_background(
+                        guard.caught(payload),
+                        Stage::BodyDrop,
+                        this.record(),
+                    );
                 }
                 ResponseBody::whole(Some(data))
             }
-            Ok(Ok(Started::Watched(mut watch))) => {
-                this.hand_over(&mut watch, &parts.headers);
-                ResponseBody::watched(body, watch)
+            Ok(Ok(FirstPoll::Streaming(mut stream))) => {
+                this.hand_over(&mut stream, &parts.headers);
+                ResponseBody::streaming(body, stream)
             }
             Ok(Err(error)) => {
-                let failed = Failed::<E, R::Error>::Body(error);
+                let failed = FailureSource::<E, R::Error>::Body(error);
                 // What its drop has to say adds nothing to the first failure.
                 discard((ManuallyDrop::into_inner(parts), body));
                 return unboxed(this.answer_failure(failed, Stage::BodyStart, cx));
             }
             Err(payload) => {
-                let failed = Failed::<E, R::Error>::Panic(guard.caught(payload));
+                let failed = FailureSource::<E, R::Error>::Panic(guard.caught(payload));
                 discard((ManuallyDrop::into_inner(parts), body));
                 return unboxed(this.answer_failure(failed, Stage::BodyStart, cx));
             }
@@ -163,35 +175,35 @@ fn unboxed<B>(answer: Poll<Box<Response<ResponseBody<B>>>>) -> Poll<Answer<B>> {
 }
 
 /// How it failed before the head went out.
-enum Failed<E, B> {
+enum FailureSource<E, B> {
     Handler(E),
     Body(B),
     Panic(Caught),
 }
 
 impl<F> ResponseFutureProjection<'_, F> {
-    fn poll_finishing<B>(&mut self, cx: &Context<'_>) -> Poll<Box<Response<ResponseBody<B>>>> {
-        let State::Failed(finishing) = self.state else {
+    fn poll_report<B>(&mut self, cx: &Context<'_>) -> Poll<Box<Response<ResponseBody<B>>>> {
+        let State::Failed(pending) = self.state else {
             // Polled again after the handler's answer, which the contract of `Future` leaves open.
             return Poll::Pending;
         };
-        ready!(finishing.poll_told(cx));
-        Poll::Ready(Box::new(finishing.response().map(ResponseBody::whole)))
+        ready!(pending.poll_emitted(cx));
+        Poll::Ready(Box::new(pending.response().map(ResponseBody::whole)))
     }
 
     /// The body goes on with it.
-    fn hand_over(&self, watch: &mut Watch, headers: &HeaderMap) {
-        if let Some(witness) = self.witness() {
-            watch.may_append = witness.config().append && may_append(headers, &witness);
-            watch.witness = Some(witness);
+    fn hand_over(&self, stream: &mut StreamState, headers: &HeaderMap) {
+        if let Some(record) = self.record() {
+            stream.may_append = record.config().append && may_append(headers, &record);
+            stream.record = Some(record);
         }
     }
 
-    fn witness(&self) -> Option<Witness> {
+    fn record(&self) -> Option<RequestRecord> {
         match &self.state {
-            State::Running(account) => Some(Witness {
-                brief: *self.brief,
-                account: Arc::clone(account),
+            State::Running(shared) => Some(RequestRecord {
+                line: *self.line,
+                shared: Arc::clone(shared),
             }),
             State::Failed(_) => None,
         }
@@ -199,7 +211,7 @@ impl<F> ResponseFutureProjection<'_, F> {
 
     fn answer_failure<E, B>(
         &mut self,
-        failed: Failed<E, B::Error>,
+        failed: FailureSource<E, B::Error>,
         stage: Stage,
         cx: &Context<'_>,
     ) -> Poll<Box<Response<ResponseBody<B>>>>
@@ -209,10 +221,10 @@ impl<F> ResponseFutureProjection<'_, F> {
         B::Error: Into<BoxError> + 'static,
     {
         self.fail(failed, stage);
-        self.poll_finishing(cx)
+        self.poll_report(cx)
     }
 
-    fn fail<E, B>(&mut self, failed: Failed<E, B>, stage: Stage)
+    fn fail<E, B>(&mut self, failed: FailureSource<E, B>, stage: Stage)
     where
         E: Into<BoxError> + 'static,
         B: Into<BoxError> + 'static,
@@ -221,21 +233,21 @@ impl<F> ResponseFutureProjection<'_, F> {
         if let Err(second) = guard(|| self.inner.set(None)) {
             discard(second.payload);
         }
-        let Some(witness) = self.witness() else {
+        let Some(record) = self.record() else {
             return;
         };
-        let outcome = match failed {
-            Failed::Handler(error) => Outcome::of_error(error, &witness.config().statuses),
-            Failed::Body(error) => Outcome::of_error(error, &witness.config().statuses),
-            Failed::Panic(caught) => Cause::of_panic(caught).into(),
+        let classified = match failed {
+            FailureSource::Handler(error) => Classified::of_error(error, &record.config().statuses),
+            FailureSource::Body(error) => Classified::of_error(error, &record.config().statuses),
+            FailureSource::Panic(caught) => Cause::of_panic(caught).into(),
         };
-        *self.state = State::Failed(Box::new(Finishing::new(outcome, stage, &witness)));
+        *self.state = State::Failed(Box::new(PendingReport::new(classified, stage, &record)));
     }
 }
 
 /// Whether text may be added to this body after it has failed: nothing may depend on its
 /// length or its coding.
-fn may_append(headers: &HeaderMap, witness: &Witness) -> bool {
+fn may_append(headers: &HeaderMap, record: &RequestRecord) -> bool {
     let mut types = headers.get_all(header::CONTENT_TYPE).iter();
     // In HTML a message would be markup, with the scripts of a client that wrote into it.
     let is_plain = |value: &HeaderValue| {
@@ -245,10 +257,10 @@ fn may_append(headers: &HeaderMap, witness: &Witness) -> bool {
     };
     types.next().is_some_and(is_plain)
         && types.next().is_none()
-        && witness.may_be_shown()
+        && record.may_be_shown()
         && !headers.contains_key(header::CONTENT_LENGTH)
         && !headers.contains_key(header::CONTENT_ENCODING)
-        && !witness.is_head()
+        && !record.is_head()
 }
 
 impl<F> fmt::Debug for ResponseFuture<F> {

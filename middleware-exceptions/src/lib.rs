@@ -184,12 +184,12 @@
 
 mod body;
 mod config;
-mod context;
 mod failure;
 mod frames;
 mod future;
 mod layer;
 mod pending;
+mod record;
 mod render;
 mod report;
 mod request;

@@ -37,9 +37,9 @@ pub(crate) struct Cause {
 }
 
 /// What comes of an error.
-pub(crate) enum Outcome {
+pub(crate) enum Classified {
     /// No failure of ours (a 404 by way of an error): answered, and asked for nothing that no report needs.
-    Answer(StatusCode),
+    NoFailure(StatusCode),
     Failure(Box<Cause>),
 }
 
@@ -49,7 +49,7 @@ pub(crate) type StatusFn = dyn Fn(&(dyn Error + 'static)) -> Option<StatusCode> 
 impl Cause {
     pub(crate) fn of_panic(caught: Caught) -> Self {
         let Caught { payload, capture } = caught;
-        let (type_name, message) = say(&*payload);
+        let (type_name, message) = payload_text(&*payload);
         discard(payload);
         let mut cause = Self {
             kind: Kind::Panic,
@@ -163,7 +163,7 @@ impl Cause {
     }
 }
 
-impl Outcome {
+impl Classified {
     pub(crate) fn of_error<E>(error: E, statuses: &[Arc<StatusFn>]) -> Self
     where
         E: Into<BoxError> + 'static,
@@ -176,7 +176,7 @@ impl Outcome {
             None
         });
         match status {
-            Some(status) if !status.is_server_error() => Self::Answer(status),
+            Some(status) if !status.is_server_error() => Self::NoFailure(status),
             status => {
                 let type_name = (!known.contains("dyn ")).then(|| shown::line(known, 256));
                 let status = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
@@ -186,7 +186,7 @@ impl Outcome {
     }
 }
 
-impl From<Cause> for Outcome {
+impl From<Cause> for Classified {
     fn from(cause: Cause) -> Self {
         Self::Failure(Box::new(cause))
     }
@@ -223,10 +223,10 @@ fn mapped(error: &(dyn Error + 'static), statuses: &[Arc<StatusFn>]) -> Option<S
 
 /// `Display`, contained and bounded.
 fn display(error: &dyn Display, limit: usize) -> String {
-    match guard(|| shown::said(error, limit)) {
+    match guard(|| shown::displayed(error, limit)) {
         Ok(text) => text,
         Err(caught) => {
-            let (_, why) = say(&*caught.payload);
+            let (_, why) = payload_text(&*caught.payload);
             discard(caught.payload);
             format!(
                 "[no message: its Display panicked: {}]",
@@ -252,7 +252,7 @@ fn leading_name(error: &(dyn Error + 'static)) -> Option<String> {
 }
 
 /// The message of a payload, and the name of its type where that is not a string.
-fn say(payload: &(dyn Any + Send)) -> (Option<String>, String) {
+fn payload_text(payload: &(dyn Any + Send)) -> (Option<String>, String) {
     fn number<T: Any + Display>(payload: &(dyn Any + Send)) -> Option<(Option<String>, String)> {
         let value = payload.downcast_ref::<T>()?;
         Some((Some(type_name::<T>().to_owned()), value.to_string()))

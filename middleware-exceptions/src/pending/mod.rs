@@ -1,7 +1,7 @@
 //! A failure on its way to the log, the observers and the client.
 
-pub(crate) mod finish;
+pub(crate) mod emit;
 mod owner;
+pub(crate) mod pending_report;
 pub(crate) mod ready;
-pub(crate) mod tell;
 pub(crate) mod worker;

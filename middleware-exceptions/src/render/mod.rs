@@ -33,11 +33,11 @@ pub(crate) fn response(
             None
         })
     });
-    let rendered = own.unwrap_or_else(|| ours(&page, renderer));
+    let rendered = own.unwrap_or_else(|| built_in(&page, renderer));
     build(report.status(), rendered)
 }
 
-fn ours(page: &Page<'_>, renderer: &Renderer) -> Rendered {
+fn built_in(page: &Page<'_>, renderer: &Renderer) -> Rendered {
     let Page {
         report,
         verdict,

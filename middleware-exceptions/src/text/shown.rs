@@ -48,7 +48,7 @@ pub(crate) fn code(line: &str) -> String {
 }
 
 /// What a value says of itself. Stops the formatter at the limit.
-pub(crate) fn said(value: &dyn Display, limit: usize) -> String {
+pub(crate) fn displayed(value: &dyn Display, limit: usize) -> String {
     let said = Bounded::of(format_args!("{value}"), limit);
     let mut text = escaped(&without_secrets(&said.text, Kind::Text, said.is_cut));
     if said.is_cut {
