@@ -129,6 +129,7 @@ mod error;
 mod error_answer;
 mod escape;
 mod failed_by;
+pub mod flush;
 mod paths;
 #[cfg(feature = "proxy")]
 pub mod proxy;

@@ -24,10 +24,7 @@ use crate::{
         cause::{Cause, Classified},
         facts::Stage,
     },
-    pending::{
-        pending_report::{self, PendingReport},
-        worker,
-    },
+    pending::pending_report::{self, PendingReport},
 };
 
 /// The body of [`Exceptions`](crate::Exceptions): the inner one, or the text of a failure.
@@ -92,7 +89,7 @@ where
     fn fail(
         &mut self,
         failed: Result<B::Error, Caught>,
-        cx: &Context<'_>,
+        cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let failed = failed.map(boxed);
         let State::Streaming { inner, mut stream } =
@@ -124,7 +121,7 @@ where
             Ok(error) => Classified::of_error(error, &record.config().statuses),
             Err(caught) => Cause::of_panic(caught).into(),
         };
-        let flush = record.config().flush;
+        let flush_time = record.config().flush;
         let mut pending = PendingReport::new(classified, Stage::Body, record);
         if !stream.may_append {
             pending = pending.for_the_log_alone();
@@ -136,8 +133,8 @@ where
             }),
             pending,
             append: stream.may_append,
-            polls: 0,
-            flushed: worker::after(flush),
+            flush: mem::take(&mut stream.flush),
+            flush_time,
         }));
         self.state = State::Streaming {
             inner: None,
@@ -146,7 +143,10 @@ where
         self.poll_failed(cx)
     }
 
-    fn poll_failed(&mut self, cx: &Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+    fn poll_failed(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         match &mut self.state {
             State::Streaming { stream, .. } => match &mut stream.failing {
                 Some(failing) => failing.poll_frame(cx),
@@ -184,8 +184,12 @@ where
         let here = Here::new();
         let guard = Guard::enter(&here);
         let failed = match guard.catch(|| Pin::new(inner).poll_frame(cx)) {
-            Ok(Poll::Pending) if !stream.hint_failed.get() => return Poll::Pending,
+            Ok(Poll::Pending) if !stream.hint_failed.get() => {
+                stream.flush.was_pending();
+                return Poll::Pending;
+            }
             Ok(Poll::Ready(Some(Ok(frame)))) if !stream.hint_failed.get() => {
+                stream.flush.piece_given();
                 return Poll::Ready(Some(Ok(frame)));
             }
             Ok(Poll::Ready(None)) => {

@@ -11,6 +11,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use gateway_core::flush::FlushPause;
 use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 
@@ -36,6 +37,8 @@ pub(crate) struct StreamState {
     pub(crate) may_append: bool,
     /// A panic in `size_hint` or `is_end_stream`, which return no errors: the next poll does.
     pub(crate) hint_failed: Cell<bool>,
+    /// Whether there is something to be sent before the body may fail.
+    pub(crate) flush: FlushPause,
     /// The failure of the body.
     pub(crate) failing: Option<Box<Failing>>,
     next: Option<Box<Self>>,
@@ -102,12 +105,16 @@ impl FirstFrame {
 impl StreamState {
     /// Of a body that no request is known of, as yet.
     pub(crate) fn of(first: FirstFrame, whole: SizeHint) -> Box<Self> {
+        let mut flush = FlushPause::default();
+        // The head: hyper drops it, too, if the body fails too soon.
+        flush.piece_given();
         let stream = Self {
             record: None,
             first,
             whole,
             may_append: false,
             hint_failed: Cell::new(false),
+            flush,
             failing: None,
             next: None,
             waiting: 0,

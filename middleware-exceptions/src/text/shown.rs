@@ -126,8 +126,8 @@ mod tests {
                 }
             }
         }
-        assert_eq!(said(&Endless, 5), "üü [cut here]");
-        assert_eq!(said(&"short", 5), "short");
+        assert_eq!(displayed(&Endless, 5), "üü [cut here]");
+        assert_eq!(displayed(&"short", 5), "short");
         assert_eq!(text("üüü", 3), "ü [cut here, 6 bytes in all]");
     }
 
@@ -142,7 +142,7 @@ mod tests {
                 Ok(())
             }
         }
-        assert_eq!(said(&Deaf, 5), "aaabb [cut here]");
+        assert_eq!(displayed(&Deaf, 5), "aaabb [cut here]");
     }
 
     #[test]
