@@ -10,8 +10,8 @@ use std::{
 };
 
 use bytes::Bytes;
-use gateway_core::BoxError;
-use http::{HeaderMap, HeaderValue, Response, header};
+use gateway_core::{BoxError, FailedBy, Reported};
+use http::{HeaderMap, HeaderValue, Response, header, response::Parts};
 use http_body::Body;
 use panic_capture::{Caught, Guard, Here, discard, guard};
 use pin_project_lite::pin_project;
@@ -22,22 +22,27 @@ use crate::{
     failure::{
         cause::{Cause, Classified},
         facts::Stage,
+        response::Explanation,
     },
-    pending::pending_report::{self, PendingReport},
+    pending::{
+        emit::emit_unexplained,
+        pending_report::{self, OwnBody, PendingReport},
+    },
     record::{RequestLine, RequestRecord, SharedRecord},
+    render,
 };
 
 pin_project! {
     #[project = ResponseFutureProjection]
-    /// The future of [`Exceptions`](crate::Exceptions).
-    pub struct ResponseFuture<F> {
+    /// The future of [`Exceptions`](crate::Exceptions): `F` is the handler's, `B` the body that it answers with.
+    pub struct ResponseFuture<F, B> {
         #[pin]
         inner: Option<F>,
         line: RequestLine,
-        state: State,
+        state: State<B>,
     }
 
-    impl<F> PinnedDrop for ResponseFuture<F> {
+    impl<F, B> PinnedDrop for ResponseFuture<F, B> {
         fn drop(this: Pin<&mut Self>) {
             // It was taken when it was ready.
             if this.inner.is_some() {
@@ -47,14 +52,24 @@ pin_project! {
     }
 }
 
-enum State {
+enum State<B> {
     /// The handler runs, or has answered.
     Running(Arc<SharedRecord>),
     /// Polled once more after its answer, it answers again.
     Failed(Box<PendingReport>),
+    /// The handler's response is about a failure, and waits until that is reported.
+    Explained(Box<Explained<B>>),
 }
 
-impl<F> ResponseFuture<F> {
+/// A response of the program's, and the failure that it is about.
+struct Explained<B> {
+    pending: PendingReport,
+    /// `None` when it was given away.
+    response: Option<Response<ResponseBody<B>>>,
+    body: OwnBody,
+}
+
+impl<F, B> ResponseFuture<F, B> {
     #[inline(always)]
     pub(crate) fn running(inner: F, line: RequestLine, shared: Arc<SharedRecord>) -> Self {
         Self {
@@ -88,7 +103,7 @@ impl<F> ResponseFuture<F> {
 
 type Answer<B> = Result<Response<ResponseBody<B>>, Infallible>;
 
-impl<F, R, E> Future for ResponseFuture<F>
+impl<F, R, E> Future for ResponseFuture<F, R>
 where
     F: Future<Output = Result<Response<R>, E>>,
     E: Into<BoxError> + 'static,
@@ -162,7 +177,12 @@ where
             }
         };
         drop(guard);
-        let parts = ManuallyDrop::into_inner(parts);
+        let mut parts = ManuallyDrop::into_inner(parts);
+        if parts.status.as_u16() >= 400
+            && let Some(pending) = this.explanation(&mut parts)
+        {
+            return unboxed(this.explain(pending, Response::from_parts(parts, body), cx));
+        }
         Poll::Ready(Ok(Response::from_parts(parts, body)))
     }
 }
@@ -181,14 +201,55 @@ enum FailureSource<E, B> {
     Panic(Caught),
 }
 
-impl<F> ResponseFutureProjection<'_, F> {
-    fn poll_report<B>(&mut self, cx: &Context<'_>) -> Poll<Box<Response<ResponseBody<B>>>> {
-        let State::Failed(pending) = self.state else {
+impl<F, B> ResponseFutureProjection<'_, F, B> {
+    fn poll_report(&mut self, cx: &Context<'_>) -> Poll<Box<Response<ResponseBody<B>>>> {
+        match self.state {
             // Polled again after the handler's answer, which the contract of `Future` leaves open.
-            return Poll::Pending;
+            State::Running(_) => Poll::Pending,
+            State::Failed(pending) => {
+                ready!(pending.poll_emitted(cx));
+                Poll::Ready(Box::new(pending.response().map(ResponseBody::whole)))
+            }
+            State::Explained(explained) => explained.poll(cx),
+        }
+    }
+
+    /// The report of the failure that a response says is behind it.
+    fn explanation(&self, parts: &mut Parts) -> Option<PendingReport> {
+        let (failed_by, error) = match Explanation::of(parts.status, &parts.extensions) {
+            Explanation::NotNeeded => return None,
+            Explanation::Given(failed_by) => (failed_by, failed_by.shared_error()?),
+            Explanation::Missing => {
+                emit_unexplained(&self.record()?, parts.status);
+                parts.extensions.insert(Reported);
+                return None;
+            }
         };
-        ready!(pending.poll_emitted(cx));
-        Poll::Ready(Box::new(pending.response().map(ResponseBody::whole)))
+        let record = self.record()?;
+        let statuses = &record.config().statuses;
+        match Classified::of_response(failed_by, error, parts.status, statuses) {
+            Classified::NoFailure(_) => None,
+            failure => Some(PendingReport::new(failure, Stage::Future, &record)),
+        }
+    }
+
+    fn explain(
+        &mut self,
+        pending: PendingReport,
+        response: Response<ResponseBody<B>>,
+        cx: &Context<'_>,
+    ) -> Poll<Box<Response<ResponseBody<B>>>>
+    where
+        B: Body<Data = Bytes> + Unpin,
+        B::Error: Into<BoxError> + 'static,
+    {
+        let explained = Explained {
+            body: own_body(&response),
+            pending,
+            response: Some(response),
+        };
+        *self.state = State::Explained(Box::new(explained));
+        self.poll_report(cx)
     }
 
     /// The body goes on with it.
@@ -205,11 +266,11 @@ impl<F> ResponseFutureProjection<'_, F> {
                 line: *self.line,
                 shared: Arc::clone(shared),
             }),
-            State::Failed(_) => None,
+            State::Failed(_) | State::Explained(_) => None,
         }
     }
 
-    fn answer_failure<E, B>(
+    fn answer_failure<E>(
         &mut self,
         failed: FailureSource<E, B::Error>,
         stage: Stage,
@@ -224,10 +285,10 @@ impl<F> ResponseFutureProjection<'_, F> {
         self.poll_report(cx)
     }
 
-    fn fail<E, B>(&mut self, failed: FailureSource<E, B>, stage: Stage)
+    fn fail<E, R>(&mut self, failed: FailureSource<E, R>, stage: Stage)
     where
         E: Into<BoxError> + 'static,
-        B: Into<BoxError> + 'static,
+        R: Into<BoxError> + 'static,
     {
         // A second panic, of the drop, adds nothing to the first.
         if let Err(second) = guard(|| self.inner.set(None)) {
@@ -242,6 +303,44 @@ impl<F> ResponseFutureProjection<'_, F> {
             FailureSource::Panic(caught) => Cause::of_panic(caught).into(),
         };
         *self.state = State::Failed(Box::new(PendingReport::new(classified, stage, &record)));
+    }
+}
+
+impl<B> Explained<B> {
+    /// The program's response, or where the client may see more, the page in place of its body.
+    fn poll(&mut self, cx: &Context<'_>) -> Poll<Box<Response<ResponseBody<B>>>> {
+        ready!(self.pending.poll_emitted(cx));
+        let Some(mut response) = self.response.take() else {
+            return Poll::Pending;
+        };
+        if let Some(page) = self.pending.in_place_of(self.body) {
+            let (mut parts, own) = response.into_parts();
+            discard(own);
+            let (page, content) = page.into_parts();
+            render::replace_content(&mut parts.headers, page.headers);
+            response = Response::from_parts(parts, ResponseBody::whole(content));
+        }
+        self.pending.mark(&mut response);
+        Poll::Ready(Box::new(response))
+    }
+}
+
+/// What the program says itself about its failure.
+fn own_body<B>(response: &Response<ResponseBody<B>>) -> OwnBody
+where
+    B: Body<Data = Bytes> + Unpin,
+    B::Error: Into<BoxError> + 'static,
+{
+    let is_bare = FailedBy::of(response.extensions()).is_some_and(FailedBy::is_bare);
+    let body = response.body();
+    let is_empty = body.is_end_stream() || body.size_hint().exact() == Some(0);
+    // That of HEAD is empty, and its length is that of GET (RFC 9110 section 8.6).
+    let length = response.headers().get(header::CONTENT_LENGTH);
+    let says_nothing = is_empty && length.is_none_or(|length| length == "0");
+    if is_bare || says_nothing {
+        OwnBody::Bare
+    } else {
+        OwnBody::Text
     }
 }
 
@@ -263,7 +362,7 @@ fn may_append(headers: &HeaderMap, record: &RequestRecord) -> bool {
         && !record.is_head()
 }
 
-impl<F> fmt::Debug for ResponseFuture<F> {
+impl<F, B> fmt::Debug for ResponseFuture<F, B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ResponseFuture").finish_non_exhaustive()
     }

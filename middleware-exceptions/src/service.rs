@@ -60,7 +60,7 @@ where
 {
     type Response = Response<ResponseBody<R>>;
     type Error = Infallible;
-    type Future = ResponseFuture<S::Future>;
+    type Future = ResponseFuture<S::Future, R>;
 
     #[inline(always)]
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
@@ -110,7 +110,7 @@ where
 }
 
 impl<S> Exceptions<S> {
-    fn call_slowly<B>(&mut self, request: Request<B>) -> ResponseFuture<S::Future>
+    fn call_slowly<B, R>(&mut self, request: Request<B>) -> ResponseFuture<S::Future, R>
     where
         S: Service<Request<B>>,
     {

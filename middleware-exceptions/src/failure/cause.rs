@@ -8,7 +8,7 @@ use std::{
     sync::Arc,
 };
 
-use gateway_core::{BoxError, Failure, Foreign};
+use gateway_core::{BoxError, FailedBy, Failure, Foreign};
 use http::StatusCode;
 use panic_capture::{Caught, Missing, discard, guard};
 
@@ -117,18 +117,14 @@ impl Cause {
         let error = held.as_dyn();
         if let Some(failure) = error.downcast_ref::<Failure>() {
             self.type_name = failure.type_name().map(|name| shown::line(name, 256));
-            self.location = failure.location().map(|place| Place {
-                file: shown::line(place.file(), 512),
-                line: place.line(),
-                column: place.column(),
-            });
+            self.location = failure.location().map(Place::of);
         }
         if let Some(foreign) = as_foreign(error) {
             self.type_name = Some(shown::line(foreign.type_name(), 256));
             // It is known where it was raised; where it came to Rust says nothing.
             self.location = None;
         }
-        if matches!(held, AnyError::Boxed(_))
+        if matches!(held, AnyError::Boxed(_) | AnyError::Shared(_))
             && self.type_name.is_none()
             && let Ok(name) = guard(|| leading_name(error))
         {
@@ -183,6 +179,33 @@ impl Classified {
                 Cause::of_held(held, type_name, status).into()
             }
         }
+    }
+}
+
+impl Classified {
+    /// Of a response that says which error is behind it. Its status is the program's own: what the error's type is mapped to
+    /// decides only whether it is a failure.
+    pub(crate) fn of_response(
+        failed_by: &FailedBy,
+        error: Arc<dyn Error + Send + Sync>,
+        status: StatusCode,
+        statuses: &[Arc<StatusFn>],
+    ) -> Self {
+        let mapped = guard(|| mapped(&*error, statuses)).unwrap_or_else(|caught| {
+            discard(caught.payload);
+            None
+        });
+        if !mapped.unwrap_or(status).is_server_error() {
+            return Self::NoFailure(status);
+        }
+        let is_foreign = as_foreign(&*error).is_some();
+        let type_name = failed_by.type_name().map(|name| shown::line(name, 256));
+        let held = Contained(Some(AnyError::Shared(error)));
+        let mut cause = Cause::of_held(held, type_name, status);
+        if !is_foreign {
+            cause.location = failed_by.location().map(Place::of);
+        }
+        cause.into()
     }
 }
 

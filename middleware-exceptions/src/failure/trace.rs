@@ -1,6 +1,6 @@
 //! An error or a panic as it came, with what its frames can be had from.
 
-use std::{error::Error, fmt::Debug};
+use std::{error::Error, fmt::Debug, sync::Arc};
 
 use gateway_core::{BoxError, Failure, Foreign};
 use panic_capture::{Missing, discard, guard};
@@ -28,6 +28,8 @@ pub(crate) enum Trace {
 /// An error as it came: boxed, `anyhow` and `eyre` lose their backtrace.
 pub(crate) enum AnyError {
     Boxed(BoxError),
+    /// Of a response that carries it.
+    Shared(Arc<dyn Error + Send + Sync>),
     #[cfg(feature = "anyhow")]
     Anyhow(anyhow::Error),
     #[cfg(feature = "eyre")]
@@ -77,6 +79,7 @@ impl AnyError {
     pub(crate) fn as_dyn(&self) -> &(dyn Error + 'static) {
         match self {
             Self::Boxed(error) => &**error,
+            Self::Shared(error) => &**error,
             #[cfg(feature = "anyhow")]
             Self::Anyhow(error) => {
                 let error: &(dyn Error + Send + Sync + 'static) = error.as_ref();
@@ -93,18 +96,7 @@ impl AnyError {
     /// The backtrace as std prints it, if the error has one. Slow: it may symbolicate.
     pub(crate) fn printed_backtrace(&self) -> Option<String> {
         match self {
-            // A boxed anyhow::Error prints its backtrace in `{:?}` and has no other way to it.
-            // It begins with the message: of others, a derived `Debug` of a deep chain would
-            // overflow the stack.
-            Self::Boxed(error) => {
-                let message = Bounded::of(format_args!("{error}"), 64).text;
-                if !debug(&error, 128).starts_with(&message) {
-                    return None;
-                }
-                let debug = debug(&error, 1024 * 1024);
-                let (_, backtrace) = debug.rsplit_once("Stack backtrace:\n")?;
-                Some(backtrace.to_owned())
-            }
+            Self::Boxed(_) | Self::Shared(_) => links(self.as_dyn()).find_map(boxed_backtrace),
             #[cfg(feature = "anyhow")]
             Self::Anyhow(error) => {
                 let backtrace = error.backtrace();
@@ -120,6 +112,18 @@ impl AnyError {
             }
         }
     }
+}
+
+/// Of an error of anyhow's or eyre's in a box, which prints its backtrace in `{:?}` and has no other way to it.
+fn boxed_backtrace(error: &(dyn Error + 'static)) -> Option<String> {
+    // It begins with the message: of others, a derived `Debug` of a deep chain would overflow the stack.
+    let message = Bounded::of(format_args!("{error}"), 64).text;
+    if !debug(&error, 128).starts_with(&message) {
+        return None;
+    }
+    let debug = debug(&error, 1024 * 1024);
+    let (_, backtrace) = debug.rsplit_once("Stack backtrace:\n")?;
+    Some(backtrace.to_owned())
 }
 
 #[cfg(any(feature = "anyhow", feature = "eyre"))]

@@ -1,12 +1,18 @@
 //! Hands a report to the observers, then to the log.
 
-use std::io::Write as _;
+use std::{
+    io::Write as _,
+    sync::{Mutex, PoisonError},
+    time::Instant,
+};
 
+use http::StatusCode;
 use panic_capture::{discard, guard};
 use tracing::{Level, subscriber::NoSubscriber};
 
 use crate::{
-    config::Config, failure::cause::Cause, render::text::Log, report::Report, text::clean::OneLine,
+    config::Config, failure::cause::Cause, pending::budget::Budget, record::RequestRecord,
+    render::text::Log, report::Report, text::clean::OneLine,
 };
 
 /// Where the log is.
@@ -60,6 +66,39 @@ fn destination(config: &Config) -> Destination {
         Some((true, _)) => Destination::Tracing,
         Some((false, false)) if !config.observers.is_empty() => Destination::Nowhere,
         _ => Destination::Stderr,
+    }
+}
+
+/// Logs a response that says a server failed and not why, below a budget for all of them.
+pub(crate) fn emit_unexplained(record: &RequestRecord, status: StatusCode) {
+    /// At once, and per second.
+    static BUDGET: Mutex<Budget> = Mutex::new(Budget::new(20.0, 1.0));
+    let mut budget = BUDGET.lock().unwrap_or_else(PoisonError::into_inner);
+    let Some(left_out) = budget.take(Instant::now()) else {
+        return;
+    };
+    drop(budget);
+    let (status, request) = (status.as_u16(), record.summary());
+    let request = format!("{} {}", request.method(), request.path());
+    let advice = "and nothing says why: attach `gateway_core::FailedBy` to the response";
+    let emitted = match destination(record.config()) {
+        Destination::Tracing => contained(|| {
+            tracing::error!(
+                target: "middleware_exceptions",
+                request,
+                status,
+                left_out,
+                "answered {status}, {advice}",
+            );
+        }),
+        Destination::Stderr => None,
+        Destination::Nowhere => Some(()),
+    };
+    if emitted.is_none() {
+        let line = format!(
+            "ERROR middleware_exceptions: answered {status}, {advice} request={request} left_out={left_out}\n"
+        );
+        _ = std::io::stderr().lock().write_all(line.as_bytes());
     }
 }
 

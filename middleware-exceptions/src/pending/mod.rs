@@ -1,5 +1,6 @@
 //! A failure on its way to the log, the observers and the client.
 
+mod budget;
 pub(crate) mod emit;
 mod owner;
 pub(crate) mod pending_report;

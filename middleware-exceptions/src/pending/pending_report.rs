@@ -7,7 +7,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use gateway_core::FailureText;
+use gateway_core::{FailureText, Reported};
 use http::{HeaderValue, Response, StatusCode};
 use panic_capture::Caught;
 
@@ -140,6 +140,28 @@ impl PendingReport {
         self.is_shown() || goes_anywhere(&self.config)
     }
 
+    /// What takes the place of the program's own body: where the client may see details, a page if it prefers HTML, and in
+    /// any format if the body says nothing of the failure itself.
+    pub(crate) fn in_place_of(&self, body: OwnBody) -> Option<Response<Option<Bytes>>> {
+        let is_wanted = self.format == Format::Html || body == OwnBody::Bare;
+        (self.is_shown() && is_wanted).then(|| self.response())
+    }
+
+    /// Marks a response as one whose failure was reported: for layers further out, and for the header that the program asked
+    /// for.
+    pub(crate) fn mark<B>(&self, response: &mut Response<B>) {
+        let Some(report) = &self.report else { return };
+        // Neither goes on the wire; the text is for `gateway_core::testing::Client`.
+        let text = FailureText::new(AsText(Arc::clone(report)));
+        response.extensions_mut().insert(text);
+        response.extensions_mut().insert(Reported);
+        if let Some(name) = &self.config.id_header
+            && let Ok(id) = HeaderValue::try_from(report.id().to_string())
+        {
+            response.headers_mut().insert(name, id);
+        }
+    }
+
     /// The clean response, where one is still possible. `None` is the content of one to HEAD.
     pub(crate) fn response(&self) -> Response<Option<Bytes>> {
         let response = match &self.report {
@@ -147,14 +169,7 @@ impl PendingReport {
             Some(report) => {
                 let renderer = &self.config.renderer;
                 let mut response = render::response(report, &self.verdict(), self.format, renderer);
-                // For `gateway_core::testing::Client`; it never goes on the wire.
-                let text = FailureText::new(AsText(Arc::clone(report)));
-                response.extensions_mut().insert(text);
-                if let Some(name) = &self.config.id_header
-                    && let Ok(id) = HeaderValue::try_from(report.id().to_string())
-                {
-                    response.headers_mut().insert(name, id);
-                }
+                self.mark(&mut response);
                 response
             }
         };
@@ -169,6 +184,15 @@ impl PendingReport {
             .map(|report| report.to_text())
             .unwrap_or_default()
     }
+}
+
+/// The body that the program gave its response to a failure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum OwnBody {
+    /// Empty, or a component's name of the status.
+    Bare,
+    /// It says something.
+    Text,
 }
 
 /// The report as text, formatted when it is displayed.

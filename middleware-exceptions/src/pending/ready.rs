@@ -7,7 +7,10 @@ use std::{
 
 use crate::{
     frames::{Note, program},
-    pending::worker::{self, Signal},
+    pending::{
+        budget::Budget,
+        worker::{self, Signal},
+    },
     report::Report,
 };
 
@@ -47,16 +50,9 @@ pub(crate) fn warm() {
     });
 }
 
-/// A token bucket. What an attacker can make us do is bounded: the rest of a storm
-/// gets the place only.
+/// What an attacker can make us do is bounded: the rest of a storm gets the place only.
 fn take_token() -> bool {
-    static BUCKET: Mutex<Option<(f64, Instant)>> = Mutex::new(None);
-    let mut bucket = BUCKET.lock().unwrap_or_else(PoisonError::into_inner);
-    let now = Instant::now();
-    let (tokens, at) = bucket.unwrap_or((BURST, now));
-    let refill = now.saturating_duration_since(at).as_secs_f64() * PER_SECOND;
-    let tokens = (tokens + refill).min(BURST);
-    let allowed = tokens >= 1.0;
-    *bucket = Some((if allowed { tokens - 1.0 } else { tokens }, now));
-    allowed
+    static BUDGET: Mutex<Budget> = Mutex::new(Budget::new(BURST, PER_SECOND));
+    let mut budget = BUDGET.lock().unwrap_or_else(PoisonError::into_inner);
+    budget.take(Instant::now()).is_some()
 }
