@@ -96,7 +96,8 @@ impl AnyError {
     /// The backtrace as std prints it, if the error has one. Slow: it may symbolicate.
     pub(crate) fn printed_backtrace(&self) -> Option<String> {
         match self {
-            Self::Boxed(_) | Self::Shared(_) => links(self.as_dyn()).find_map(boxed_backtrace),
+            Self::Boxed(error) => boxed_backtrace(&**error),
+            Self::Shared(error) => boxed_backtrace(&**error),
             #[cfg(feature = "anyhow")]
             Self::Anyhow(error) => {
                 let backtrace = error.backtrace();
@@ -107,7 +108,7 @@ impl AnyError {
             #[cfg(feature = "eyre")]
             Self::Eyre(error) => {
                 let debug = debug(&error, 1024 * 1024);
-                let (_, backtrace) = debug.rsplit_once("Stack backtrace:\n")?;
+                let (_, backtrace) = debug.rsplit_once(BACKTRACE)?;
                 Some(backtrace.to_owned())
             }
         }
@@ -116,15 +117,20 @@ impl AnyError {
 
 /// Of an error of anyhow's or eyre's in a box, which prints its backtrace in `{:?}` and has no other way to it.
 fn boxed_backtrace(error: &(dyn Error + 'static)) -> Option<String> {
-    // It begins with the message: of others, a derived `Debug` of a deep chain would overflow the stack.
+    // What it says begins with the message. Around it, a program's type with a derived `Debug` says so soon: a `Debug` that
+    // goes deeper may have no end, and is not printed whole, as that would overflow the stack.
     let message = Bounded::of(format_args!("{error}"), 64).text;
-    if !debug(&error, 128).starts_with(&message) {
+    let is_own = debug(&error, 128).starts_with(&message);
+    if !is_own && !debug(&error, 2048).contains(BACKTRACE) {
         return None;
     }
     let debug = debug(&error, 1024 * 1024);
-    let (_, backtrace) = debug.rsplit_once("Stack backtrace:\n")?;
+    let (_, backtrace) = debug.rsplit_once(BACKTRACE)?;
     Some(backtrace.to_owned())
 }
+
+/// What anyhow and eyre write above it.
+const BACKTRACE: &str = "Stack backtrace:\n";
 
 #[cfg(any(feature = "anyhow", feature = "eyre"))]
 fn as_type<T: 'static>(slot: &mut dyn std::any::Any) -> Option<T> {

@@ -61,6 +61,9 @@ impl Traceback {
                     .flatten()
                     .unwrap_or_default();
                 let mut traceback = Self::of(printed, false, place);
+                if place.is_none() {
+                    traceback.place = traceback.innermost_place();
+                }
                 if traceback.frames.is_empty() {
                     traceback.note = Some(Note::NoBacktrace);
                 }
@@ -94,7 +97,18 @@ impl Traceback {
             is_truncated,
             lacks_lines,
             note: None,
+            place: None,
         }
+    }
+
+    /// That of the innermost frame of yours.
+    fn innermost_place(&self) -> Option<Place> {
+        let frame = self.frames.iter().rfind(|frame| frame.is_yours())?;
+        Some(Place {
+            file: frame.file.clone()?,
+            line: frame.line?,
+            column: frame.column.unwrap_or(1),
+        })
     }
 }
 
