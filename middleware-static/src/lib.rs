@@ -70,7 +70,7 @@
 //!
 //! # What it does not do
 //!
-//! It compresses nothing on the fly (make siblings when you build), guesses no charset but UTF-8, and writes no files.
+//! It compresses nothing on the fly (make siblings when you build; for embedded files feature `compress` does), guesses no charset but UTF-8, and writes no files.
 //!
 //! # Speed
 //!
@@ -122,7 +122,8 @@
 //!
 //! # Features
 //!
-//! None is on by default. `embed`: files in the binary, by rust-embed. `axum`: the bare prefix of a nest
+//! None is on by default. `embed`: files in the binary, by rust-embed. `compress`: for build scripts, a function that puts compressed
+//! siblings beside what is embedded. `axum`: the bare prefix of a nest
 //! (`/assets`) redirects to `./assets/`, as far as axum hands that on: below `nest("/assets", ..)` in a fallback it does not, so there
 //! the root is answered without the slash (links in it need `nest_service`, or `nest("/assets/", ..)`);
 //! everything below it is right without the feature. `gateway-core` is on at all times: the same below
@@ -133,6 +134,8 @@ pub mod source;
 mod answer;
 mod assets;
 mod body;
+#[cfg(feature = "compress")]
+mod compress;
 mod facts;
 mod file;
 mod files;
@@ -146,6 +149,8 @@ mod site;
 
 pub use assets::AssetManifest;
 pub use body::ResponseBody;
+#[cfg(feature = "compress")]
+pub use compress::compress;
 pub use file::StaticFile;
 pub use files::StaticFiles;
 pub use future::ResponseFuture;
