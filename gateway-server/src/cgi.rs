@@ -32,7 +32,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use bytes::Buf;
-use gateway_core::{Application, Body, BoxError, Environ, Failure, GatewayFacts, Input};
+use gateway_core::error::Failure;
+use gateway_core::request::GatewayFacts;
+use gateway_core::{Application, Body, BoxError, Environ, Input};
 use http::{HeaderMap, Method, Request, Response, StatusCode};
 use tower_service::Service;
 

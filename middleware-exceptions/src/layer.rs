@@ -117,7 +117,7 @@ impl ExceptionsLayer {
         self.with(|config| config.gate.details = Details::If(Arc::new(allowed)))
     }
 
-    /// Where [`development`](Self::development) finds the peer. Default: `gateway_core::ConnInfo` and, with the feature
+    /// Where [`development`](Self::development) finds the peer. Default: `gateway_core::request::ConnInfo` and, with the feature
     /// `axum`, axum's `ConnectInfo<SocketAddr>` among the request's extensions.
     ///
     /// An address has no port. On Linux a loopback peer whose port no `ConnInfo` tells is shown nothing, because

@@ -7,7 +7,9 @@ use std::pin::Pin;
 use std::sync::{Arc, LazyLock};
 use std::task::{Context, Poll, ready};
 
-use gateway_core::{Arrival, Body, BoxError, ConnInfo, Failure};
+use gateway_core::error::Failure;
+use gateway_core::request::{Arrival, ConnInfo};
+use gateway_core::{Body, BoxError};
 use http::header::{CONNECTION, CONTENT_LENGTH, EXPECT, HOST, TRANSFER_ENCODING};
 use http::{Extensions, HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version};
 use http_body::Body as _;
@@ -22,11 +24,11 @@ use super::guard::{ResponseGuard, discard, report_panic};
 use super::pulse::Pulse;
 use super::request_body::{EndBy, RequestBody, Upload};
 use super::response_body::ResponseBody;
-use super::settings::Settings;
 use crate::HttpService;
 use crate::framing::{self, Asked, Content, Framing, Unsendable};
 use crate::log::access::Record;
 use crate::log::operator;
+use crate::settings::Settings;
 
 /// An empty [`Arrival`], with room beside it for what routers add. A map that is copied comes as large
 /// as it is; one that starts with ours has to grow under the third entry after it, which costs as much

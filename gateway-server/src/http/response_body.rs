@@ -5,8 +5,9 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::Buf;
+use gateway_core::BoxError;
+use gateway_core::error::Reported;
 use gateway_core::flush::{FLUSH_TIME, FlushPause};
-use gateway_core::{BoxError, Reported};
 use http::Version;
 use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use http_body::{Body, Frame, SizeHint};

@@ -8,7 +8,8 @@ use std::{
     sync::Arc,
 };
 
-use gateway_core::{BoxError, Failure, Foreign};
+use gateway_core::BoxError;
+use gateway_core::error::{Failure, Foreign};
 use http::StatusCode;
 use panic_capture::{Caught, Missing, discard, guard};
 

@@ -7,7 +7,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use gateway_core::FailureText;
+use gateway_core::error::FailureText;
 use http::{HeaderValue, Response, StatusCode};
 use panic_capture::Caught;
 
