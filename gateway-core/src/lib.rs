@@ -114,7 +114,7 @@
 //! |---|---|
 //! | `tokio` (default) | `into_service`, which runs an application on tokio's blocking pool |
 //! | `proxy` | the layer that trusts named proxies |
-//! | `axum` | reads axum's `OriginalUri` where nothing recorded the path, and its `ConnectInfo` for [`developer`] |
+//! | `axum` | reads axum's `OriginalUri` where nothing recorded the path, and its `ConnectInfo` for [`developer`]; an [`Error`] is a response of axum's |
 //!
 //! Without features the types alone remain, on `http`, `http-body` and `bytes`.
 
@@ -125,7 +125,11 @@ mod body;
 pub mod compat;
 pub mod developer;
 mod error;
+#[cfg(any(feature = "tokio", feature = "axum"))]
+mod error_answer;
 mod escape;
+mod failed_by;
+pub mod flush;
 mod paths;
 #[cfg(feature = "proxy")]
 pub mod proxy;
@@ -138,8 +142,9 @@ pub mod validator;
 
 pub use application::{AnyApplication, Application, application};
 pub use body::Body;
-pub use error::{BoxError, Error, FailedBy, Failure, FailureText, Foreign, ForeignFrame, Reported};
+pub use error::{BoxError, Error, Failure, FailureText, Foreign, ForeignFrame, Reported};
 pub use escape::escape;
+pub use failed_by::FailedBy;
 pub use paths::{
     CanonicalPath, CanonicalPathLayer, InvalidPrefix, InvalidScriptName, MountLayer, Prefix,
     RecordPath, RecordPathLayer, ScriptName, Spelling, Split, mount, relative_reference,

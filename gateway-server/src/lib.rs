@@ -81,6 +81,8 @@ mod lifetime;
 mod listen;
 #[cfg(feature = "listen")]
 mod log;
+#[cfg(any(feature = "http", feature = "_wire"))]
+mod service;
 #[cfg(feature = "listen")]
 mod shutdown;
 #[cfg(any(feature = "http", feature = "_wire"))]
@@ -109,5 +111,7 @@ pub use listen::listener::{Both, Either, EitherHandshake, Listener};
 pub use listen::sockets::{Sockets, Stream};
 #[cfg(feature = "http")]
 pub use log::common as common_log;
+#[cfg(any(feature = "http", feature = "_wire"))]
+pub use service::HttpService;
 #[cfg(feature = "listen")]
 pub use shutdown::{Outcome, Signal};

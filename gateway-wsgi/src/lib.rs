@@ -81,6 +81,7 @@ mod file_wrapper;
 mod host;
 mod input;
 mod iterable;
+mod patience;
 mod python;
 mod service;
 mod start_response;

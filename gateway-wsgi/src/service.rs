@@ -266,6 +266,7 @@ where
         }
         match &self.state {
             State::Called(call) => {
+                call.crew().pass_on();
                 let outcome = ready!(call.poll(context));
                 self.state = State::Over;
                 Poll::Ready(outcome.map_err(Into::into))
@@ -278,6 +279,7 @@ where
 impl<B> Drop for WsgiFuture<B> {
     fn drop(&mut self) {
         if let State::Called(call) = &self.state {
+            call.crew().pass_on();
             call.cancel();
         }
     }

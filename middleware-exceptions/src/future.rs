@@ -65,7 +65,6 @@ impl<F> ResponseFuture<F> {
     }
 
     /// Of a request whose handler will not run.
-    #[cold]
     pub(crate) fn failed(outcome: impl Into<Outcome>, stage: Stage, witness: &Witness) -> Self {
         Self {
             inner: None,
@@ -75,8 +74,6 @@ impl<F> ResponseFuture<F> {
     }
 
     /// Dropped while it runs: the client is gone, or a timeout has struck.
-    #[cold]
-    #[inline(never)]
     fn leave(self: Pin<&mut Self>) {
         let mut this = self.project();
         if let Err(caught) = guard(|| this.inner.set(None)) {
@@ -173,8 +170,6 @@ enum Failed<E, B> {
 }
 
 impl<F> ResponseFutureProjection<'_, F> {
-    #[cold]
-    #[inline(never)]
     fn poll_finishing<B>(&mut self, cx: &Context<'_>) -> Poll<Box<Response<ResponseBody<B>>>> {
         let State::Failed(finishing) = self.state else {
             // Polled again after the handler's answer, which the contract of `Future` leaves open.
@@ -185,7 +180,6 @@ impl<F> ResponseFutureProjection<'_, F> {
     }
 
     /// The body goes on with it.
-    #[inline(never)]
     fn hand_over(&self, watch: &mut Watch, headers: &HeaderMap) {
         if let Some(witness) = self.witness() {
             watch.may_append = witness.config().append && may_append(headers, &witness);
@@ -203,8 +197,6 @@ impl<F> ResponseFutureProjection<'_, F> {
         }
     }
 
-    #[cold]
-    #[inline(never)]
     fn answer_failure<E, B>(
         &mut self,
         failed: Failed<E, B::Error>,
@@ -243,7 +235,6 @@ impl<F> ResponseFutureProjection<'_, F> {
 
 /// Whether text may be added to this body after it has failed: nothing may depend on its
 /// length or its coding.
-#[cold]
 fn may_append(headers: &HeaderMap, witness: &Witness) -> bool {
     let mut types = headers.get_all(header::CONTENT_TYPE).iter();
     // In HTML a message would be markup, with the scripts of a client that wrote into it.

@@ -69,9 +69,9 @@
 //! that say they are no failure (a [`gateway_core::Error`] with 404, a type
 //! [mapped](ExceptionsLayer::map_status) to 409) are answered and not reported.
 //!
-//! A body that fails after the head was sent waits for its chunks to be flushed (two wakes of its own and
-//! [a second](ExceptionsLayer::flush_time)) before it ends in a [`BodyError`]: else hyper would
-//! drop them, and the head with them. With a slow client some of it is still lost; a body cannot see
+//! A body that fails after the head was sent stays pending for two turns and
+//! [a short time](ExceptionsLayer::flush_time) before it ends in a [`BodyError`], so that its chunks are sent: else hyper would
+//! drop them, and the head with them (see [`gateway_core::flush`]). With a slow client some of it is still lost; a body cannot see
 //! what was flushed. Over HTTP/1.0, where the end of the connection ends the body, the
 //! client cannot see that it was cut.
 //!

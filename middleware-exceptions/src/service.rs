@@ -108,8 +108,6 @@ where
 }
 
 impl<S> Exceptions<S> {
-    #[cold]
-    #[inline(never)]
     fn call_slowly<B>(&mut self, request: Request<B>) -> ResponseFuture<S::Future>
     where
         S: Service<Request<B>>,

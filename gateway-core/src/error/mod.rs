@@ -1,6 +1,5 @@
 //! Any error, and what an application's errors remember: where `?` met them, and their status.
 
-mod failed_by;
 mod foreign;
 pub(crate) mod input;
 
@@ -12,7 +11,6 @@ use std::sync::Arc;
 
 use http::StatusCode;
 
-pub use failed_by::FailedBy;
 pub use foreign::{Foreign, ForeignFrame};
 use input::InputError;
 

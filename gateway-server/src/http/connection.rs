@@ -3,7 +3,6 @@
 
 use std::error::Error;
 use std::future::Future;
-use std::marker::PhantomData;
 use std::mem;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -19,12 +18,12 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep};
 use tracing::{debug, error, warn};
 
-use super::exchange::{Exchange, Exchanges};
+use super::exchange::Exchange;
 use super::io::{Io, Kernel, Version};
 use super::pulse::{Pulse, Timeout, is_blank};
-use super::service::sealed::Serve;
 use super::settings::Settings;
 use super::streams::Streams;
+use crate::HttpService;
 use crate::listen::accept::Admission;
 use crate::shutdown::{Phase, Watch};
 
@@ -90,8 +89,8 @@ impl Protocols {
 
 pin_project! {
     /// Serves one connection until it is closed.
-    pub(crate) struct Connection<T, S: Serve<K>, K> {
-        protocol: Protocol<T, S, K>,
+    pub(crate) struct Connection<T, S: HttpService> {
+        protocol: Protocol<T, S>,
         protocols: Arc<Protocols>,
         pulse: Arc<Pulse>,
         shutdown: Option<Watch>,
@@ -103,7 +102,7 @@ pin_project! {
     }
 }
 
-enum Protocol<T, S: Serve<K>, K> {
+enum Protocol<T, S: HttpService> {
     /// Nothing came yet, or nothing for a while: no buffers are held.
     Quiet {
         io: Io<T>,
@@ -111,8 +110,8 @@ enum Protocol<T, S: Serve<K>, K> {
         // A beginning of the preface of HTTP/2.
         seen: Vec<u8>,
     },
-    One(Box<One<T, S, K>>),
-    Two(Pin<Box<Two<T, S, K>>>),
+    One(Box<One<T, S>>),
+    Two(Pin<Box<Two<T, S>>>),
     /// A last word, and then nothing more.
     Farewell {
         io: Io<T>,
@@ -121,8 +120,8 @@ enum Protocol<T, S: Serve<K>, K> {
     Over,
 }
 
-type One<T, S, K> = http1::UpgradeableConnection<TokioIo<Io<T>>, Exchanges<S, K>>;
-type Two<T, S, K> = http2::Connection<TokioIo<Io<T>>, Exchanges<S, K>, Streams>;
+type One<T, S> = http1::UpgradeableConnection<TokioIo<Io<T>>, Exchange<S>>;
+type Two<T, S> = http2::Connection<TokioIo<Io<T>>, Exchange<S>, Streams>;
 
 /// When the running timeout is over, and when to look again.
 #[derive(Debug)]
@@ -142,11 +141,10 @@ struct Armed {
     waker: Waker,
 }
 
-impl<T, S, K> Connection<T, S, K>
+impl<T, S> Connection<T, S>
 where
     T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    S: Serve<K>,
-    K: 'static,
+    S: HttpService,
 {
     pub(crate) fn new(
         stream: T,
@@ -184,11 +182,10 @@ where
     }
 }
 
-impl<T, S, K> Future for Connection<T, S, K>
+impl<T, S> Future for Connection<T, S>
 where
     T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    S: Serve<K>,
-    K: 'static,
+    S: HttpService,
 {
     type Output = ();
 
@@ -252,11 +249,10 @@ where
     }
 }
 
-impl<T, S, K> Protocol<T, S, K>
+impl<T, S> Protocol<T, S>
 where
     T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    S: Serve<K>,
-    K: 'static,
+    S: HttpService,
 {
     /// Ready when the connection is over.
     fn poll(
@@ -321,16 +317,14 @@ where
         let is_two = seen.starts_with(PREFACE);
         let version = if is_two { Version::Two } else { Version::One };
         io.begin(version, Bytes::from(seen));
-        let service = Exchanges {
-            exchange,
-            kind: PhantomData,
-        };
         let io = TokioIo::new(io);
         *self = if is_two {
             pulse.share();
-            Self::Two(Box::pin(protocols.two(pulse).serve_connection(io, service)))
+            Self::Two(Box::pin(
+                protocols.two(pulse).serve_connection(io, exchange),
+            ))
         } else {
-            let conn = protocols.one.serve_connection(io, service);
+            let conn = protocols.one.serve_connection(io, exchange);
             Self::One(Box::new(conn.with_upgrades()))
         };
     }
@@ -384,7 +378,7 @@ where
                     };
                     *self = Self::Quiet {
                         io: parts.io.into_inner(),
-                        exchange: parts.service.exchange,
+                        exchange: parts.service,
                         seen,
                     };
                     if is_waiting {

@@ -11,8 +11,8 @@ use tracing::debug;
 
 use super::connection::{Connection, Protocols};
 use super::io::Kernel;
-use super::service::HttpService;
 use super::settings::Settings;
+use crate::HttpService;
 use crate::lifetime::{Lifetime, tcp_addr};
 use crate::listen::accept::Admission;
 use crate::listen::listener::{Both, Listener};
@@ -282,16 +282,15 @@ impl<L> Server<L> {
 
     /// Serves one connection that the caller has accepted, until it is closed: with all
     /// timeouts, and outside every shutdown and count.
-    pub fn serve_connection<T, S, K>(
+    pub fn serve_connection<T, S>(
         &self,
         io: T,
         conn_info: ConnInfo,
         service: S,
-    ) -> impl Future<Output = ()> + Send + use<T, S, K, L>
+    ) -> impl Future<Output = ()> + Send + use<T, S, L>
     where
         T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-        S: HttpService<K>,
-        K: 'static,
+        S: HttpService,
     {
         let protocols = Protocols::new(self.settings.clone());
         Connection::new(io, conn_info, service, protocols, Kernel::unknown(), None)
@@ -300,7 +299,7 @@ impl<L> Server<L> {
 
 impl<L: Listener> Server<L> {
     /// Serves `service` until a shutdown: an axum `Router`, a tonic `Routes`, a `service_fn`, any
-    /// tower service over [`Body`](gateway_core::Body) or any body, any hyper service.
+    /// tower service over [`Body`](gateway_core::Body) or any body.
     ///
     /// Each connection has a clone of it. What it cannot answer (an error, a panic) is answered
     /// with a bare 500.
@@ -325,11 +324,7 @@ impl<L: Listener> Server<L> {
     /// # Errors
     ///
     /// The sockets cannot be used with this runtime, or signals cannot be listened for.
-    pub async fn serve<S, K>(self, service: S) -> io::Result<Outcome>
-    where
-        S: HttpService<K>,
-        K: 'static,
-    {
+    pub async fn serve<S: HttpService>(self, service: S) -> io::Result<Outcome> {
         let Self {
             listener,
             settings,
@@ -338,7 +333,7 @@ impl<L: Listener> Server<L> {
         let protocols = Protocols::new(settings);
         let serve = move |handshake, admission| {
             let (protocols, service) = (Arc::clone(&protocols), service.clone());
-            handle::<L, S, K>(handshake, admission, service, protocols)
+            handle::<L, S>(handshake, admission, service, protocols)
         };
         lifetime.run(listener, "HTTP", serve).await
     }
@@ -365,15 +360,14 @@ impl<L: fmt::Debug> fmt::Debug for Server<L> {
 }
 
 /// One connection, from its handshake on.
-async fn handle<L, S, K>(
+async fn handle<L, S>(
     handshake: L::Handshake,
     admission: Admission,
     service: S,
     protocols: Arc<Protocols>,
 ) where
     L: Listener,
-    S: HttpService<K>,
-    K: 'static,
+    S: HttpService,
 {
     let mut watch = admission.shutdown().watch();
     let first_byte = protocols.settings.timeouts.first_byte;

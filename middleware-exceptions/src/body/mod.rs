@@ -24,10 +24,7 @@ use crate::{
         cause::{Cause, Outcome},
         facts::Stage,
     },
-    pending::{
-        finish::{self, Finishing},
-        worker,
-    },
+    pending::finish::{self, Finishing},
 };
 
 /// The body of [`Exceptions`](crate::Exceptions): the inner one, or the text of a failure.
@@ -71,8 +68,6 @@ impl<B> ResponseBody<B> {
     }
 
     /// Drops the inner body, once, whatever its `Drop` does, and has nothing more to say.
-    #[cold]
-    #[inline(never)]
     fn end(&mut self) {
         let State::Watched { inner, watch } = mem::replace(&mut self.state, State::Whole(None))
         else {
@@ -91,12 +86,10 @@ where
     B::Error: Into<BoxError> + 'static,
 {
     /// Begins to fail, or fails at once where there is nothing to report.
-    #[cold]
-    #[inline(never)]
     fn fail(
         &mut self,
         failed: Result<B::Error, Caught>,
-        cx: &Context<'_>,
+        cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let failed = failed.map(boxed);
         let State::Watched { inner, mut watch } = mem::replace(&mut self.state, State::Whole(None))
@@ -127,7 +120,7 @@ where
             Ok(error) => Outcome::of_error(error, &witness.config().statuses),
             Err(caught) => Cause::of_panic(caught).into(),
         };
-        let flush = witness.config().flush;
+        let flush_time = witness.config().flush;
         let mut finishing = Finishing::new(outcome, Stage::Body, witness);
         if !watch.may_append {
             finishing = finishing.for_the_log_alone();
@@ -139,16 +132,17 @@ where
             }),
             finishing,
             append: watch.may_append,
-            polls: 0,
-            flushed: worker::after(flush),
+            flush: mem::take(&mut watch.flush),
+            flush_time,
         }));
         self.state = State::Watched { inner: None, watch };
         self.poll_failed(cx)
     }
 
-    #[cold]
-    #[inline(never)]
-    fn poll_failed(&mut self, cx: &Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+    fn poll_failed(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         match &mut self.state {
             State::Watched { watch, .. } => match &mut watch.failing {
                 Some(failing) => failing.poll_frame(cx),
@@ -160,7 +154,6 @@ where
 
     // A body that is whole is asked inline; the functions for all others stay functions, so that it costs a comparison.
 
-    #[inline(never)]
     fn poll_watched(
         &mut self,
         cx: &mut Context<'_>,
@@ -185,8 +178,12 @@ where
         let here = Here::new();
         let guard = Guard::enter(&here);
         let failed = match guard.catch(|| Pin::new(inner).poll_frame(cx)) {
-            Ok(Poll::Pending) if !watch.hint_failed.get() => return Poll::Pending,
+            Ok(Poll::Pending) if !watch.hint_failed.get() => {
+                watch.flush.was_pending();
+                return Poll::Pending;
+            }
             Ok(Poll::Ready(Some(Ok(frame)))) if !watch.hint_failed.get() => {
+                watch.flush.piece_given();
                 return Poll::Ready(Some(Ok(frame)));
             }
             Ok(Poll::Ready(None)) => {
@@ -200,7 +197,6 @@ where
         self.fail(failed, cx)
     }
 
-    #[inline(never)]
     fn is_watched_at_end(&self) -> bool {
         match &self.state {
             State::Whole(data) => data.is_none(),
@@ -219,7 +215,6 @@ where
         }
     }
 
-    #[inline(never)]
     fn watched_size(&self) -> SizeHint {
         match &self.state {
             State::Watched { watch, .. } if !matches!(watch.first, First::Nothing) => watch.whole,
@@ -235,8 +230,6 @@ where
     }
 
     /// What is broken goes on no further. It was reported when the hint panicked.
-    #[cold]
-    #[inline(never)]
     fn cut(&mut self) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         self.end();
         Poll::Ready(Some(Err(BodyError {
@@ -246,8 +239,6 @@ where
     }
 }
 
-#[cold]
-#[inline(never)]
 fn hint_panicked(watch: &Watch, caught: Caught) {
     if watch.hint_failed.replace(true) {
         discard(caught.payload);

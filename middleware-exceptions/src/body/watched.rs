@@ -11,6 +11,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use gateway_core::flush::FlushPause;
 use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 
@@ -36,6 +37,8 @@ pub(crate) struct Watch {
     pub(crate) may_append: bool,
     /// A panic in `size_hint` or `is_end_stream`, which return no errors: the next poll does.
     pub(crate) hint_failed: Cell<bool>,
+    /// Whether there is something to be sent before the body may fail.
+    pub(crate) flush: FlushPause,
     /// The failure of the body.
     pub(crate) failing: Option<Box<Failing>>,
     next: Option<Box<Self>>,
@@ -87,7 +90,6 @@ where
 
 impl First {
     /// Of a frame that is no data.
-    #[cold]
     pub(crate) fn of_other(frame: Frame<Bytes>) -> Self {
         match frame.into_trailers() {
             Ok(trailers) => Self::Trailers(Box::new(trailers)),
@@ -99,14 +101,17 @@ impl First {
 
 impl Watch {
     /// Of a body that no request is known of, as yet.
-    #[inline(never)]
     pub(crate) fn of(first: First, whole: SizeHint) -> Box<Self> {
+        let mut flush = FlushPause::default();
+        // The head: hyper drops it, too, if the body fails too soon.
+        flush.piece_given();
         let watch = Self {
             witness: None,
             first,
             whole,
             may_append: false,
             hint_failed: Cell::new(false),
+            flush,
             failing: None,
             next: None,
             waiting: 0,

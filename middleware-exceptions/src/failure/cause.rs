@@ -47,8 +47,6 @@ pub(crate) enum Outcome {
 pub(crate) type StatusFn = dyn Fn(&(dyn Error + 'static)) -> Option<StatusCode> + Send + Sync;
 
 impl Cause {
-    #[cold]
-    #[inline(never)]
     pub(crate) fn of_panic(caught: Caught) -> Self {
         let Caught { payload, capture } = caught;
         let (type_name, message) = say(&*payload);
@@ -166,8 +164,6 @@ impl Cause {
 }
 
 impl Outcome {
-    #[cold]
-    #[inline(never)]
     pub(crate) fn of_error<E>(error: E, statuses: &[Arc<StatusFn>]) -> Self
     where
         E: Into<BoxError> + 'static,

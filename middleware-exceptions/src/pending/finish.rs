@@ -186,8 +186,6 @@ impl Drop for Finishing {
 }
 
 /// Reports a panic that no client waits for: it came while a value was dropped.
-#[cold]
-#[inline(never)]
 pub(crate) fn later(caught: Caught, stage: Stage, witness: Option<Witness>) {
     let cause = Cause::of_panic(caught);
     let Some(witness) = witness else { return };

@@ -4,11 +4,8 @@ use gateway_core::{Application, Body, Environ, Error, Response};
 use http::Method;
 
 use super::Router;
-use super::answer::{Unrouted, own_response, unrouted};
+use super::dispatch::{Asked, Dispatch};
 use super::future::without_body;
-use super::plain::not_found;
-use super::resolve::Outcome;
-use super::url_args::{Outside, UrlArgs};
 
 /// Functions as endpoints, without a runtime and without a thread in between:
 /// the router runs where it is called. `into_service()` makes one tower service
@@ -39,56 +36,30 @@ impl<A: Application> Router<A> {
                 .var("HTTP_HOST")
                 .map(|host| String::from_utf8_lossy(&host).into_owned())
         };
-        let query = Some(environ.query_string()).filter(|query| !query.is_empty());
-        let outcome = self
-            .shared
-            .resolve(environ.method(), host.as_deref(), &path, query);
-        let outside = Outside::new(environ.extensions(), environ.raw_script_name());
-        match outcome {
-            Outcome::Route(found) => {
-                let Some(args) = UrlArgs::new(&self.shared, &found, None, &outside) else {
-                    return Ok(own(&Outcome::BadPath));
-                };
+        let asked = Asked {
+            method: environ.method(),
+            host: host.as_deref(),
+            path: &path,
+            query: Some(environ.query_string()).filter(|query| !query.is_empty()),
+            path_and_query: None,
+            script_name: environ.raw_script_name(),
+            extensions: environ.extensions(),
+        };
+        let endpoint = match self.dispatch(&asked, || environ.parts().clone()) {
+            Dispatch::Endpoint(endpoint, args) => {
                 environ.insert(args);
-                match self.route_endpoint(found.id) {
-                    Some(endpoint) => endpoint.respond(environ),
-                    None => Ok(not_found().map(Body::from)),
-                }
+                endpoint
             }
-            Outcome::Mount { index, section, .. } => {
-                let args = UrlArgs::mounted(&self.shared, index, section, &outside);
-                let (Some(endpoint), Some(mount)) =
-                    (self.mount_endpoint(index), self.shared.mounts.get(index))
-                else {
-                    return Ok(not_found().map(Body::from));
-                };
+            Dispatch::Mount(endpoint, args, index, _) => {
                 environ.insert(args);
-                environ.shift_prefix(&mount.prefix);
-                endpoint.respond(environ)
-            }
-            Outcome::Miss { fallback, section } => {
-                match fallback.and_then(|index| self.fallback_endpoint(index)) {
-                    Some(endpoint) => {
-                        let args = UrlArgs::fallback(&self.shared, section, &outside);
-                        environ.insert(args);
-                        endpoint.respond(environ)
-                    }
-                    None => {
-                        let parts = || environ.parts().clone();
-                        let unrouted = unrouted(&self.shared, environ.method(), &path, parts);
-                        let response = match unrouted {
-                            Unrouted::Answer(response) => response,
-                            Unrouted::Question(question) => question.answer(),
-                        };
-                        Ok(response.map(Body::from))
-                    }
+                if let Some(mount) = self.shared.mounts.get(index) {
+                    environ.shift_prefix(&mount.prefix);
                 }
+                endpoint
             }
-            other => Ok(own(&other)),
-        }
+            Dispatch::Answer(response) => return Ok(response.map(Body::from)),
+            Dispatch::Question(question) => return Ok(question.answer().map(Body::from)),
+        };
+        endpoint.respond(environ)
     }
-}
-
-fn own(outcome: &Outcome<'_>) -> Response {
-    own_response(outcome).map(Body::from)
 }

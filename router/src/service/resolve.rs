@@ -149,6 +149,8 @@ impl fmt::Display for Unread {
     }
 }
 
+impl std::error::Error for Unread {}
+
 #[derive(Debug)]
 pub(crate) struct Found<'p> {
     pub(crate) id: u32,

@@ -13,10 +13,8 @@ use http_body::Body;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::answer::{Unrouted, own_response, unrouted};
-use super::plain::not_found;
-use super::resolve::{self, Outcome, Shared};
-use super::url_args::{Outside, UrlArgs};
+use super::dispatch::{Asked, Dispatch};
+use super::resolve::{self, Shared};
 use super::url_for;
 use super::{ResponseFuture, RouterBody};
 use crate::error::UrlForError;
@@ -95,10 +93,10 @@ impl<S> Router<S> {
     ///
     /// ```
     /// # use gateway_core::{Environ, Reply};
-    /// # use router::Router;
+    /// # use router::{IntoPattern, Router};
     /// # fn show(_: &mut Environ) -> Reply { Reply::text("") }
     /// let urls = Router::builder()
-    ///     .host(r"^admin\.", |routes| routes.name("users").get("^users$", show))
+    ///     .host(r"^admin\.", |routes| routes.get("^users$".named("users"), show))
     ///     .build()?;
     /// assert_eq!(urls.url_for_host("admin.example.com", "users", ())?, "/users");
     /// assert!(urls.url_for("users", ()).is_err());
@@ -267,51 +265,27 @@ where
         } else {
             resolve::host_of(uri, request.headers())
         };
-        let outcome = self
-            .shared
-            .resolve(request.method(), host, uri.path(), uri.query());
+        let asked = Asked {
+            method: request.method(),
+            host,
+            path: uri.path(),
+            query: uri.query(),
+            path_and_query: uri.path_and_query(),
+            script_name: request.raw_script_name(),
+            extensions: request.extensions(),
+        };
         // The service is cloned because the clone is what waits until it is
         // ready: the one in the table is shared.
-        let found = match outcome {
-            Outcome::Route(found) => found,
-            Outcome::Mount {
-                index,
-                rest,
-                section,
-            } => {
-                if let Some(service) = self.mount_endpoint(index).cloned() {
-                    enter_mount(&self.shared, &mut request, index, rest, section);
-                    return ResponseFuture::call(service, request, head);
-                }
-                return ResponseFuture::own(not_found(), head);
+        let (service, args) = match self.dispatch(&asked, || head_of(&request)) {
+            Dispatch::Endpoint(service, args) => (service.clone(), args),
+            Dispatch::Mount(service, args, _, rest) => {
+                enter_mount(&mut request, rest);
+                (service.clone(), args)
             }
-            Outcome::Miss { fallback, section } => {
-                let fallback = fallback.and_then(|index| self.fallback_endpoint(index));
-                if let Some(service) = fallback.cloned() {
-                    let outside = Outside::new(request.extensions(), request.raw_script_name());
-                    let args = UrlArgs::fallback(&self.shared, section, &outside);
-                    request.extensions_mut().insert(args);
-                    return ResponseFuture::call(service, request, head);
-                }
-                let (method, path) = (request.method(), request.uri().path());
-                return match unrouted(&self.shared, method, path, || head_of(&request)) {
-                    Unrouted::Answer(response) => ResponseFuture::own(response, head),
-                    Unrouted::Question(question) => {
-                        ResponseFuture::later(question.answer_later(), head)
-                    }
-                };
+            Dispatch::Answer(response) => return ResponseFuture::own(response, head),
+            Dispatch::Question(question) => {
+                return ResponseFuture::later(question.answer_later(), head);
             }
-            other => return ResponseFuture::own(own_response(&other), head),
-        };
-        let Some(service) = self.route_endpoint(found.id).cloned() else {
-            return ResponseFuture::own(not_found(), head);
-        };
-        let outside = Outside::new(request.extensions(), request.raw_script_name());
-        let path = request.uri().path_and_query();
-        let args = UrlArgs::new(&self.shared, &found, path, &outside);
-        drop(found);
-        let Some(args) = args else {
-            return ResponseFuture::own(own_response(&Outcome::BadPath), head);
         };
         request.extensions_mut().insert(args);
         ResponseFuture::call(service, request, head)
@@ -319,15 +293,7 @@ where
 }
 
 /// Takes the prefix of a mount off the path, and records the whole.
-fn enter_mount<B>(
-    shared: &Arc<Shared>,
-    request: &mut Request<B>,
-    index: usize,
-    rest: usize,
-    section: usize,
-) {
-    let outside = Outside::new(request.extensions(), request.raw_script_name());
-    let args = UrlArgs::mounted(shared, index, section, &outside);
+fn enter_mount<B>(request: &mut Request<B>, rest: usize) {
     let uri = request.uri().clone();
     let recorded = ScriptName::join(request.raw_script_name(), request.raw_path_info());
     let recorded = recorded.unwrap_or_else(|_| ScriptName::record(&uri));
@@ -344,7 +310,6 @@ fn enter_mount<B>(
                 .insert(Arrival::default().with_script_name(recorded));
         }
     }
-    request.extensions_mut().insert(args);
     *request.uri_mut() = below(&uri, uri.path().get(rest..).unwrap_or_default());
 }
 

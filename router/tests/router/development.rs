@@ -7,7 +7,7 @@ use std::task::Poll;
 use gateway_core::{Addr, Application, ConnInfo, Environ, Reply};
 use http::Request;
 use http::request::Builder;
-use router::Router;
+use router::{IntoPattern, Router};
 use tower::Service;
 
 use crate::{Answer, Echo, ask_request, build, echo};
@@ -33,8 +33,7 @@ fn articles() -> Router<Echo> {
     build(
         echo()
             .development_in_release()
-            .name("article")
-            .get(r"^articles/(?<year>[0-9]{4})/$", Echo("x"))
+            .get(r"^articles/(?<year>[0-9]{4})/$".named("article"), Echo("x"))
             .post("^orders/<$", Echo("x"))
             .mount("/static", Echo("x")),
     )
