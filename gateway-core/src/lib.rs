@@ -142,6 +142,7 @@ mod error_answer;
 mod escape;
 mod failed_by;
 pub mod flush;
+mod inner;
 pub mod paths;
 #[cfg(feature = "proxy")]
 pub mod proxy;

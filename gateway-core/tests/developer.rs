@@ -54,10 +54,10 @@ impl Default for Case {
 impl Case {
     fn facts(&self) -> Facts {
         let facts = Facts::of(&self.request())
-            .trusting_users(self.trust_users.as_slice().into())
+            .with_trusted_users(self.trust_users.as_slice().into())
             .with_owner(u32::try_from(self.runs_as).ok(), self.owner());
         if self.trust_peer {
-            facts.trusting_the_peer()
+            facts.with_trusted_peer()
         } else {
             facts
         }

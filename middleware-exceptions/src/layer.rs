@@ -89,8 +89,8 @@ impl ExceptionsLayer {
     /// of the connection. They may ask for any address as Host (a telephone does), but not for a name other
     /// than localhost. May be called more than once.
     #[must_use]
-    pub fn trust_peers(self, cidr: IpNet) -> Self {
-        self.with(|config| config.gate.peers.push(cidr))
+    pub fn trust_peers(self, net: IpNet) -> Self {
+        self.with(|config| config.gate.peers.push(net))
     }
 
     /// With [`development`](Self::development): shows details to these users of this machine as well, by number. May be

@@ -94,17 +94,17 @@ impl Facts {
         }
     }
 
-    /// The peer may be another machine, and ask for any address as Host; nor does it matter which user
-    /// holds its end.
+    /// With a peer that the program trusts: it may be another machine, ask for any address as Host, and
+    /// any user may hold its end.
     #[must_use]
-    pub fn trusting_the_peer(mut self) -> Self {
+    pub fn with_trusted_peer(mut self) -> Self {
         self.trusted_peer = true;
         self
     }
 
-    /// The client's end of the connection may belong to these users as well.
+    /// With users who may own the client's end of the connection, besides the one who runs this program.
     #[must_use]
-    pub fn trusting_users(mut self, users: Arc<[u32]>) -> Self {
+    pub fn with_trusted_users(mut self, users: Arc<[u32]>) -> Self {
         self.trusted_users = users;
         self
     }

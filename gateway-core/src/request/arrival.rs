@@ -20,7 +20,7 @@ use crate::request::ConnInfo;
 ///
 /// let mut request = http::Request::get("/wiki/Page").body(()).unwrap();
 /// let conn = ConnInfo::new("192.0.2.7:4242".parse::<std::net::SocketAddr>().unwrap(), Addr::Unknown);
-/// let arrival = Arrival::over(conn).recorded(request.uri());
+/// let arrival = Arrival::over(conn).with_client_path(request.uri());
 /// request.extensions_mut().insert(arrival);
 /// assert_eq!(request.conn().unwrap().peer().to_string(), "192.0.2.7:4242");
 /// ```
@@ -43,9 +43,9 @@ impl Arrival {
         }
     }
 
-    /// With the path of `uri` recorded as the client's.
+    /// With the path of `uri` as the one that the client asked for.
     #[must_use]
-    pub fn recorded(self, uri: &Uri) -> Self {
+    pub fn with_client_path(self, uri: &Uri) -> Self {
         self.with_script_name(ScriptName::record(uri))
     }
 
