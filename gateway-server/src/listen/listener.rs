@@ -86,6 +86,44 @@ pub trait Listener: Send + 'static {
     fn end_with_last_write(_io: &Self::Io) {}
 }
 
+/// What only a [`Listener`] can do with its streams.
+#[derive(Debug)]
+#[cfg(any(feature = "http", feature = "_wire"))]
+pub(crate) struct StreamOptions<T> {
+    /// See [`Listener::unacknowledged`].
+    #[cfg(feature = "http")]
+    pub(crate) unacknowledged: fn(&T) -> Option<usize>,
+    /// See [`Listener::reset_on_close`].
+    pub(crate) reset_on_close: fn(&T),
+    /// See [`Listener::end_with_last_write`].
+    #[cfg(feature = "_wire")]
+    pub(crate) end_with_last_write: fn(&T),
+}
+
+#[cfg(any(feature = "http", feature = "_wire"))]
+impl<T> StreamOptions<T> {
+    pub(crate) fn of<L: Listener<Io = T>>() -> Self {
+        Self {
+            #[cfg(feature = "http")]
+            unacknowledged: L::unacknowledged,
+            reset_on_close: L::reset_on_close,
+            #[cfg(feature = "_wire")]
+            end_with_last_write: L::end_with_last_write,
+        }
+    }
+
+    /// Those of a stream that came from no listener.
+    pub(crate) fn none() -> Self {
+        Self {
+            #[cfg(feature = "http")]
+            unacknowledged: |_| None,
+            reset_on_close: |_| {},
+            #[cfg(feature = "_wire")]
+            end_with_last_write: |_| {},
+        }
+    }
+}
+
 /// Two listeners that are served as one.
 #[derive(Debug)]
 pub struct Both<L, M> {
