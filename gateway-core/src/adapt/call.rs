@@ -3,7 +3,7 @@ use std::mem;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, Waker, ready};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use http::request::Parts;
@@ -14,9 +14,10 @@ use super::settings::{Settings, Threads};
 use crate::body::Kind;
 use crate::request::arrival::conn;
 use crate::stream::ending::Failed;
-use crate::stream::handoff::{Handed, Handoff, Opens, Terms};
+use crate::stream::handoff::{Handoff, HandoffConfig, HeldHead, Receiver};
 use crate::stream::source::Source;
 use crate::threads::timer::Delay;
+use crate::threads::waker_slot::WakerSlot;
 use crate::threads::work::{Holding, Origin, Run, Turn, Urgency, Work};
 use crate::{Application, Arrival, Body, BoxError, ConnInfo, Environ, Error, Input, Response};
 
@@ -75,7 +76,7 @@ impl<A: Application> BlockingFuture<A> {
 
     /// The answer to a call that has waited for long enough.
     pub(super) fn refused(threads: Arc<Threads<A>>) -> Self {
-        let stage = Stage::Done(Outcome::Response(unavailable(&threads.settings)));
+        let stage = Stage::Done(Answer::Response(unavailable(&threads.settings)));
         Self {
             call: Arc::new(Call::at(stage, threads)),
             step: Step::Hurried,
@@ -111,46 +112,33 @@ impl<A: Application> Future for BlockingFuture<A> {
                 }
             }
         }
-        // A waker is cloned and dropped without the lock: both run code of the task's.
-        let mut fresh = None;
+        let mut registered = false;
         let queued = loop {
-            let mut progress = this.call.lock();
-            match mem::replace(&mut progress.stage, Stage::Over) {
-                Stage::Done(outcome) => {
-                    drop(progress);
-                    return Poll::Ready(outcome.into_result());
+            let mut stage = this.call.lock();
+            match mem::replace(&mut *stage, Stage::Over) {
+                Stage::Done(answer) => {
+                    drop(stage);
+                    return Poll::Ready(answer.into_result());
                 }
                 Stage::Over => {
                     return Poll::Ready(Err("the future was polled after its end".into()));
                 }
-                stage => progress.stage = stage,
+                unfinished => *stage = unfinished,
             }
+            let queued = matches!(*stage, Stage::Asked { .. });
+            drop(stage);
             if this.step == Step::Submitted {
                 // Lets every other task that is due go first: under load a thread that is awake
                 // takes this call meanwhile, and perhaps its answer is there without a wake-up.
-                drop(progress);
                 this.step = Step::Hurried;
                 context.waker().wake_by_ref();
                 return Poll::Pending;
             }
-            let waker = context.waker();
-            let mut before = None;
-            if !progress
-                .caller
-                .as_ref()
-                .is_some_and(|it| it.will_wake(waker))
-            {
-                let Some(fresh) = fresh.take() else {
-                    drop(progress);
-                    fresh = Some(waker.clone());
-                    continue;
-                };
-                before = progress.caller.replace(fresh);
+            if registered {
+                break queued;
             }
-            let queued = matches!(progress.stage, Stage::Asked { .. });
-            drop(progress);
-            drop(before);
-            break queued;
+            this.call.caller.register(context.waker());
+            registered = true;
         };
         if queued {
             this.call.threads.pool().hurry();
@@ -181,11 +169,8 @@ fn unavailable(settings: &Settings) -> Response {
 
 impl<A: Application> Drop for BlockingFuture<A> {
     fn drop(&mut self) {
-        let mut progress = self.call.lock();
-        let stage = mem::replace(&mut progress.stage, Stage::Over);
-        let caller = progress.caller.take();
-        drop(progress);
-        drop(caller);
+        let stage = mem::replace(&mut *self.call.lock(), Stage::Over);
+        drop(self.call.caller.take());
         if !matches!(stage, Stage::Over) {
             self.call.cancelled.store(true, Ordering::Relaxed);
         }
@@ -206,13 +191,13 @@ impl<A: Application> fmt::Debug for BlockingFuture<A> {
     }
 }
 
-enum Outcome {
+enum Answer {
     Response(Response),
     Failed(Error),
     Panicked(Caught),
 }
 
-impl Outcome {
+impl Answer {
     fn into_result(self) -> Result<Response, BoxError> {
         match self {
             Self::Response(response) => Ok(response),
@@ -228,12 +213,9 @@ impl Outcome {
 struct Call<A: Application> {
     threads: Arc<Threads<A>>,
     cancelled: Arc<AtomicBool>,
-    progress: Mutex<Progress>,
-}
-
-struct Progress {
-    stage: Stage,
-    caller: Option<Waker>,
+    stage: Mutex<Stage>,
+    /// The task that polls the future.
+    caller: WakerSlot,
 }
 
 enum Stage {
@@ -244,8 +226,8 @@ enum Stage {
     },
     Running,
     /// Answered, and held back until the body has begun.
-    Opening(Outcome),
-    Done(Outcome),
+    HeldBack(Answer),
+    Done(Answer),
     /// The caller has it, or wants it no more.
     Over,
 }
@@ -255,20 +237,18 @@ impl<A: Application> Call<A> {
         Self {
             threads,
             cancelled: Arc::default(),
-            progress: Mutex::new(Progress {
-                stage,
-                caller: None,
-            }),
+            stage: Mutex::new(stage),
+            caller: WakerSlot::default(),
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Progress> {
+    fn lock(&self) -> MutexGuard<'_, Stage> {
         // Nothing below panics while it holds the lock.
-        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
+        self.stage.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn submit(self: &Arc<Self>, arrived: Input, holding: Holding, origin: Origin) {
-        if let Stage::Asked { input, .. } = &mut self.lock().stage {
+        if let Stage::Asked { input, .. } = &mut *self.lock() {
             *input = arrived;
         }
         let work: Work = Arc::clone(self) as Work;
@@ -285,7 +265,7 @@ impl<A: Application> Call<A> {
 
     /// The connection that it came over, as far as its caller says.
     fn origin(&self) -> Origin {
-        match &self.lock().stage {
+        match &*self.lock() {
             Stage::Asked { parts, .. } => {
                 conn(&parts.extensions).map_or_else(Origin::default, ConnInfo::origin)
             }
@@ -295,12 +275,12 @@ impl<A: Application> Call<A> {
 
     /// Takes the call back out of the queue; `false` if a thread has it.
     fn give_up(self: &Arc<Self>) -> bool {
-        let mut progress = self.lock();
-        if !matches!(progress.stage, Stage::Asked { .. }) {
+        let mut stage = self.lock();
+        if !matches!(*stage, Stage::Asked { .. }) {
             return false;
         }
-        let asked = mem::replace(&mut progress.stage, Stage::Over);
-        drop(progress);
+        let asked = mem::replace(&mut *stage, Stage::Over);
+        drop(stage);
         let work: Work = Arc::clone(self) as Work;
         self.threads.pool().remove(&work);
         discard(asked);
@@ -313,13 +293,13 @@ impl<A: Application> Call<A> {
         self: &Arc<Self>,
         hold: impl FnOnce(Holding, &Origin) -> bool,
     ) -> Option<Arc<Handoff>> {
-        let mut progress = self.lock();
-        let asked = mem::replace(&mut progress.stage, Stage::Running);
+        let mut stage = self.lock();
+        let asked = mem::replace(&mut *stage, Stage::Running);
         let Stage::Asked { parts, mut input } = asked else {
-            progress.stage = Stage::Over;
+            *stage = Stage::Over;
             return None;
         };
-        drop(progress);
+        drop(stage);
         let waits = !input.has_arrived();
         let token = waits.then(|| input.waiting_with(self.threads.reading_patience()));
         let mut bodiless = parts.method == Method::HEAD;
@@ -346,14 +326,14 @@ impl<A: Application> Call<A> {
             return None;
         }
         let mut going_on = None;
-        let outcome = match answered {
+        let answer = match answered {
             Ok(Ok((mut response, watched, origin))) => {
                 bodiless |= matches!(
                     response.status(),
                     StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED
                 );
                 let reads_client = token.is_some_and(|token| Arc::strong_count(&token) > 1);
-                let terms = Terms {
+                let config = HandoffConfig {
                     threads: Some(self.threads.lender.clone()),
                     high_water: self.threads.settings.output_buffer,
                     patience: self.threads.writing_patience().watched(watched),
@@ -361,65 +341,59 @@ impl<A: Application> Call<A> {
                     reads_client,
                     cancelled: Some(Arc::clone(&self.cancelled)),
                 };
-                if let Some(handed) = hand_over(response.body_mut(), terms)
+                if let Some(receiver) = hand_over(response.body_mut(), config)
                     && !bodiless
-                    && let (holding, origin) = handed.holding()
+                    && let (holding, origin) = receiver.holding()
                     && hold(holding, origin)
                 {
-                    let head = Arc::clone(self) as Arc<dyn Opens>;
-                    going_on = Some(handed.begin(head));
+                    let head = Arc::clone(self) as Arc<dyn HeldHead>;
+                    going_on = Some(receiver.begin(head));
                 }
-                Outcome::Response(response)
+                Answer::Response(response)
             }
-            Ok(Err(error)) => Outcome::Failed(error),
-            Err(caught) => Outcome::Panicked(caught),
+            Ok(Err(error)) => Answer::Failed(error),
+            Err(caught) => Answer::Panicked(caught),
         };
-        let mut progress = self.lock();
-        if let Stage::Over = progress.stage {
-            drop(progress);
-            discard(outcome);
+        let mut stage = self.lock();
+        if matches!(*stage, Stage::Over) {
+            drop(stage);
+            discard(answer);
             return going_on;
         }
-        progress.stage = Stage::Opening(outcome);
-        drop(progress);
+        *stage = Stage::HeldBack(answer);
+        drop(stage);
         if going_on.is_none() {
-            self.open();
+            self.deliver(None);
         }
         going_on
     }
 
-    /// Lets the caller have the outcome that was held back, or what it came to instead.
-    fn settle(&self, instead: Option<Outcome>) {
-        let mut progress = self.lock();
-        let mut left = None;
-        match mem::replace(&mut progress.stage, Stage::Over) {
-            Stage::Opening(outcome) => {
-                let settled = match instead {
-                    Some(instead) => {
-                        left = Some(outcome);
-                        instead
-                    }
-                    None => outcome,
+    /// Gives the caller the answer that was held back, or `instead` of it.
+    fn deliver(&self, instead: Option<Answer>) {
+        let mut stage = self.lock();
+        let unused = match mem::replace(&mut *stage, Stage::Over) {
+            Stage::HeldBack(answer) => {
+                let (answer, unused) = match instead {
+                    Some(instead) => (instead, Some(answer)),
+                    None => (answer, None),
                 };
-                progress.stage = Stage::Done(settled);
+                *stage = Stage::Done(answer);
+                unused
             }
-            stage => {
-                left = instead;
-                progress.stage = stage;
+            other => {
+                *stage = other;
+                instead
             }
-        }
-        let caller = progress.caller.take();
-        drop(progress);
-        // The application's values, which have no further use.
-        discard(left);
-        if let Some(caller) = caller {
-            caller.wake();
-        }
+        };
+        drop(stage);
+        // It may run the application's destructors.
+        discard(unused);
+        self.caller.wake();
     }
 }
 
 /// What runs the application's code is run by our threads, not where the body is polled.
-fn hand_over(body: &mut Body, terms: Terms) -> Option<&Handed> {
+fn hand_over(body: &mut Body, config: HandoffConfig) -> Option<&Receiver> {
     let source = match mem::take(&mut body.kind) {
         Kind::Chunks { chunks, .. } => Source::Chunks(chunks),
         Kind::Writing(writing) => Source::Writing(writing),
@@ -428,22 +402,22 @@ fn hand_over(body: &mut Body, terms: Terms) -> Option<&Handed> {
             return None;
         }
     };
-    body.kind = Kind::handed(source, terms);
+    body.kind = Kind::received(source, config);
     match &body.kind {
-        Kind::Handed { handed, .. } => Some(handed),
+        Kind::Received { receiver, .. } => Some(receiver),
         _ => None,
     }
 }
 
-impl<A: Application> Opens for Call<A> {
-    fn open(&self) {
-        self.settle(None);
+impl<A: Application> HeldHead for Call<A> {
+    fn release(&self) {
+        self.deliver(None);
     }
 
-    fn fail(&self, failed: Failed) {
-        self.settle(Some(match failed {
-            Failed::Error(error) => Outcome::Failed(Error::from_boxed(error)),
-            Failed::Panic(caught) => Outcome::Panicked(caught),
+    fn replace(&self, failed: Failed) {
+        self.deliver(Some(match failed {
+            Failed::Error(error) => Answer::Failed(Error::from_boxed(error)),
+            Failed::Panic(caught) => Answer::Panicked(caught),
         }));
     }
 }
