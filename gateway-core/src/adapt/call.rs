@@ -10,7 +10,7 @@ use http::request::Parts;
 use http::{HeaderValue, Method, StatusCode, header};
 use panic_capture::{Caught, discard, guard};
 
-use super::settings::{Settings, Threads};
+use super::settings::{Adapted, Settings};
 use crate::body::Kind;
 use crate::request::arrival::conn;
 use crate::stream::ending::Failed;
@@ -26,11 +26,11 @@ use crate::{Application, Arrival, Body, BoxError, ConnInfo, Environ, Error, Inpu
 pub struct BlockingFuture<A: Application> {
     call: Arc<Call<A>>,
     step: Step,
-    /// The request's body, until it is submitted.
+    /// The request's body, until the call is submitted.
     input: Input,
-    /// Whether it is awaited before the application is called.
+    /// Whether the body is awaited before the application is called.
     ahead: bool,
-    /// How long it may still wait for a thread.
+    /// How long the call may still wait for a thread.
     left: Option<Duration>,
     delay: Option<Delay>,
 }
@@ -39,15 +39,15 @@ pub struct BlockingFuture<A: Application> {
 enum Step {
     /// The head is there; perhaps the body is still arriving.
     Arriving,
-    /// The queue has it.
+    /// The call is in the pool's queue.
     Submitted,
-    /// A thread that is awake has had the time to take it.
+    /// A thread that is awake has had time to take the call.
     Hurried,
 }
 
 impl<A: Application> BlockingFuture<A> {
     pub(super) fn new(
-        threads: Arc<Threads<A>>,
+        adapted: Arc<Adapted<A>>,
         parts: Parts,
         input: Input,
         ahead: bool,
@@ -58,7 +58,7 @@ impl<A: Application> BlockingFuture<A> {
             input: Input::empty(),
         };
         Self {
-            call: Arc::new(Call::at(stage, threads)),
+            call: Arc::new(Call::at(stage, adapted)),
             step: Step::Arriving,
             input,
             ahead,
@@ -74,11 +74,11 @@ impl<A: Application> BlockingFuture<A> {
             .submit(mem::take(&mut self.input), holding, origin);
     }
 
-    /// The answer to a call that has waited for long enough.
-    pub(super) fn refused(threads: Arc<Threads<A>>) -> Self {
-        let stage = Stage::Done(Answer::Response(unavailable(&threads.settings)));
+    /// A call that has waited too long: answered with 503.
+    pub(super) fn refused(adapted: Arc<Adapted<A>>) -> Self {
+        let stage = Stage::Done(Answer::Response(unavailable(&adapted.settings)));
         Self {
-            call: Arc::new(Call::at(stage, threads)),
+            call: Arc::new(Call::at(stage, adapted)),
             step: Step::Hurried,
             input: Input::empty(),
             ahead: false,
@@ -95,14 +95,14 @@ impl<A: Application> Future for BlockingFuture<A> {
         let this = &mut *self;
         if this.step == Step::Arriving && !this.ahead && !this.input.has_arrived() {
             let origin = this.call.origin();
-            match this.call.threads.pool().take_early(&origin) {
+            match this.call.adapted.pool().take_early(&origin) {
                 true => this.submit(Holding::Early, origin),
-                // Then as any upload: no thread waits for what may never be sent.
+                // Then like any upload: it takes a thread when its body has filled the buffer.
                 false => this.ahead = true,
             }
         }
         if this.step == Step::Arriving {
-            let limit = this.call.threads.input_buffer();
+            let limit = this.call.adapted.input_buffer();
             ready!(this.input.poll_arrival(context, limit));
             match this.input.has_arrived() {
                 true => this.submit(Holding::Free, Origin::default()),
@@ -141,11 +141,11 @@ impl<A: Application> Future for BlockingFuture<A> {
             registered = true;
         };
         if queued {
-            this.call.threads.pool().hurry();
+            this.call.adapted.pool().hurry();
             if let Some(delay) = &mut this.delay {
                 ready!(delay.poll(context));
                 if this.call.give_up() {
-                    return Poll::Ready(Ok(unavailable(&this.call.threads.settings)));
+                    return Poll::Ready(Ok(unavailable(&this.call.adapted.settings)));
                 }
             }
         }
@@ -176,9 +176,9 @@ impl<A: Application> Drop for BlockingFuture<A> {
         }
         if matches!(stage, Stage::Asked { .. }) && self.step != Step::Arriving {
             let work: Work = Arc::clone(&self.call) as Work;
-            self.call.threads.pool().remove(&work);
+            self.call.adapted.pool().remove(&work);
         }
-        // The response has no reader: its body has its iterator dropped where that may block.
+        // The response has no reader: its body has its iterator dropped on a thread that may block.
         discard((stage, mem::take(&mut self.input)));
     }
 }
@@ -207,11 +207,11 @@ impl Answer {
     }
 }
 
-/// One call of the application: made on the caller's side, done on a thread that may block.
+/// One call of the application: submitted by the caller's task, run by a thread that may block.
 ///
-/// One allocation for all that the two sides share, the queue's handle included.
+/// One allocation holds all that the two sides share, and is the job in the pool's queue.
 struct Call<A: Application> {
-    threads: Arc<Threads<A>>,
+    adapted: Arc<Adapted<A>>,
     cancelled: Arc<AtomicBool>,
     stage: Mutex<Stage>,
     /// The task that polls the future.
@@ -221,21 +221,21 @@ struct Call<A: Application> {
 enum Stage {
     Asked {
         parts: Parts,
-        /// Nothing before it is submitted.
+        /// Empty until the call is submitted.
         input: Input,
     },
     Running,
-    /// Answered, and held back until the body has begun.
+    /// Answered. The answer is held back until the body has begun.
     HeldBack(Answer),
     Done(Answer),
-    /// The caller has it, or wants it no more.
+    /// The caller has the answer, or has dropped the future.
     Over,
 }
 
 impl<A: Application> Call<A> {
-    fn at(stage: Stage, threads: Arc<Threads<A>>) -> Self {
+    fn at(stage: Stage, adapted: Arc<Adapted<A>>) -> Self {
         Self {
-            threads,
+            adapted,
             cancelled: Arc::default(),
             stage: Mutex::new(stage),
             caller: WakerSlot::default(),
@@ -253,7 +253,7 @@ impl<A: Application> Call<A> {
         }
         let work: Work = Arc::clone(self) as Work;
         if self
-            .threads
+            .adapted
             .pool()
             .submit(work, holding, origin, Urgency::Soon)
             .is_err()
@@ -263,7 +263,7 @@ impl<A: Application> Call<A> {
         }
     }
 
-    /// The connection that it came over, as far as its caller says.
+    /// The connection that the request came over, if the gateway names it.
     fn origin(&self) -> Origin {
         match &*self.lock() {
             Stage::Asked { parts, .. } => {
@@ -282,13 +282,13 @@ impl<A: Application> Call<A> {
         let asked = mem::replace(&mut *stage, Stage::Over);
         drop(stage);
         let work: Work = Arc::clone(self) as Work;
-        self.threads.pool().remove(&work);
+        self.adapted.pool().remove(&work);
         discard(asked);
         true
     }
 
-    /// Calls the application. Returns the body that can be gone on with on this thread, if the
-    /// response has one and `hold` allows it.
+    /// Calls the application. Returns the response's body, if this thread is to go on with it: if there is one
+    /// and `hold` allows it.
     fn respond(
         self: &Arc<Self>,
         hold: impl FnOnce(Holding, &Origin) -> bool,
@@ -301,13 +301,13 @@ impl<A: Application> Call<A> {
         };
         drop(stage);
         let waits = !input.has_arrived();
-        let token = waits.then(|| input.waiting_with(self.threads.reading_patience()));
+        let token = waits.then(|| input.waiting_with(self.adapted.reading_patience()));
         let mut bodiless = parts.method == Method::HEAD;
         let cancelled = Arc::clone(&self.cancelled);
         let answered = guard(|| {
             let mut environ = Environ::new(parts, input);
             environ.set_cancelled_flag(cancelled);
-            let response = self.threads.application.respond(&mut environ);
+            let response = self.adapted.application.respond(&mut environ);
             let writes = matches!(&response, Ok(it) if matches!(it.body().kind, Kind::Writing(_)));
             let watched = writes && environ.get().is_some_and(Arrival::is_watched);
             let origin = match writes || waits {
@@ -316,12 +316,12 @@ impl<A: Application> Call<A> {
                     .map_or_else(Origin::default, ConnInfo::origin),
                 false => Origin::default(),
             };
-            // Here and not later: what it holds is the application's, and may block or panic.
+            // Here and not later: its extensions are the application's, and their drop may block or panic.
             drop(environ);
             response.map(|response| (response, watched, origin))
         });
         if self.cancelled.load(Ordering::Relaxed) {
-            // The caller has gone; a user's iterator is dropped here, where that may block.
+            // The caller has gone. The response's iterator is dropped here, where it may block.
             discard(answered);
             return None;
         }
@@ -334,9 +334,9 @@ impl<A: Application> Call<A> {
                 );
                 let reads_client = token.is_some_and(|token| Arc::strong_count(&token) > 1);
                 let config = HandoffConfig {
-                    threads: Some(self.threads.lender.clone()),
-                    high_water: self.threads.settings.output_buffer,
-                    patience: self.threads.writing_patience().watched(watched),
+                    pool: Some(self.adapted.pool.clone()),
+                    high_water: self.adapted.settings.output_buffer,
+                    patience: self.adapted.writing_patience().watched(watched),
                     origin,
                     reads_client,
                     cancelled: Some(Arc::clone(&self.cancelled)),
@@ -392,7 +392,7 @@ impl<A: Application> Call<A> {
     }
 }
 
-/// What runs the application's code is run by our threads, not where the body is polled.
+/// Has the pool's threads run the application's iterator or writer, not the task that polls the body.
 fn hand_over(body: &mut Body, config: HandoffConfig) -> Option<&Receiver> {
     let source = match mem::take(&mut body.kind) {
         Kind::Chunks { chunks, .. } => Source::Chunks(chunks),

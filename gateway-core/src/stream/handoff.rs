@@ -1,4 +1,4 @@
-//! Pieces of a body from a thread that may block to a task that polls.
+//! PieceSink of a body from a thread that may block to a task that polls.
 //!
 //! One bounded queue for both kinds of producer. An iterator is *parked* when the queue is full:
 //! its thread goes away, and one comes back when there is room. A writer cannot be parked in the
@@ -22,13 +22,13 @@ use super::ending::Failed;
 use super::patience::{MINIMUM_RATE, Patience, STALL};
 use super::producer::{Effect, Event, Producer};
 use super::source::{Chunks, Source, Writing};
-use super::writer::{BodyWriter, Pieces};
-use crate::threads::lend::Lender;
+use super::writer::{BodyWriter, PieceSink};
+use crate::threads::handle::PoolHandle;
 use crate::threads::reserve::Reserve;
 use crate::threads::waker_slot::WakerSlot;
 use crate::threads::work::{Holding, Origin, Run, Turn, Urgency, Work};
 
-/// How much is produced in one go while others wait for the thread.
+/// How many bytes are produced in one turn while other jobs wait for the thread.
 const TURN: usize = 256 * 1024;
 
 /// The body's half.
@@ -51,28 +51,28 @@ pub(crate) struct Handoff {
 /// How a body is handed over.
 #[derive(Default)]
 pub(crate) struct HandoffConfig {
-    /// Where the threads come from. `None`: threads of their own.
-    pub(crate) threads: Option<Lender>,
-    /// How much waits for the client at most. `None`: [`HIGH_WATER`], and what can be borrowed.
+    /// The pool that lends threads. `None`: a writer gets a thread of its own, an iterator runs where it is polled.
+    pub(crate) pool: Option<PoolHandle>,
+    /// How many bytes may be queued for the client. `None`: [`HIGH_WATER`], and what can be borrowed.
     pub(crate) high_water: Option<usize>,
     pub(crate) patience: Patience,
-    /// Where the client is.
+    /// The client's connection.
     pub(crate) origin: Origin,
-    /// An iterator that reads from the client waits for it, too.
+    /// The iterator reads the request's body, so it may wait for the client.
     pub(crate) reads_client: bool,
     /// Set when the body is dropped before its end.
     pub(crate) cancelled: Option<Arc<AtomicBool>>,
 }
 
 impl HandoffConfig {
-    /// For a body that is polled without an adapter.
+    /// For a body that no adapter has handed over.
     pub(crate) fn wherever_polled() -> Self {
-        match Lender::shared() {
-            Some(threads) => Self {
+        match PoolHandle::shared() {
+            Some(handle) => Self {
                 patience: Patience::new(STALL)
                     .with_rate(MINIMUM_RATE)
-                    .among(threads.pool().writing_contended()),
-                threads: Some(threads),
+                    .among(handle.pool().writing_contended()),
+                pool: Some(handle),
                 ..Self::default()
             },
             None => Self::default(),
@@ -92,7 +92,7 @@ pub(crate) trait HeldHead: Send + Sync {
 struct State {
     queue: VecDeque<Bytes>,
     queued: usize,
-    /// How much was queued so far.
+    /// How many bytes were queued since the beginning.
     made: usize,
     ahead: Ahead,
     /// Of a writer.
@@ -111,7 +111,7 @@ impl State {
         self.queue.push_back(piece);
     }
 
-    /// Whether it is worth while to have buffers for it that are used again.
+    /// Whether the body is long enough that reused buffers pay.
     fn is_long(&self) -> bool {
         self.made >= HIGH_WATER
     }
@@ -121,8 +121,8 @@ impl State {
 pub(crate) struct Produced {
     /// How often the application's code was called.
     steps: usize,
-    /// Others wait for the thread, and the client could take more. If not, the producer is parked,
-    /// or at its end.
+    /// It stopped because other jobs wait for the thread, though the client could take more. Otherwise the
+    /// producer is parked or has ended.
     gave_way: bool,
 }
 
@@ -285,7 +285,7 @@ impl Handoff {
         }
     }
 
-    /// `chunk` as it is queued: if nothing else holds it, its memory is free again at once.
+    /// Copies `chunk` into a reused buffer if nothing else holds it, so that its memory is free at once.
     fn queueable(&self, chunk: Bytes) -> Bytes {
         if chunk.is_unique()
             && let Some(copy) = self.recycled(&chunk)
@@ -297,25 +297,25 @@ impl Handoff {
     }
 
     fn recycled(&self, piece: &[u8]) -> Option<Bytes> {
-        self.config.threads.as_ref()?.pool().buffers().copy(piece)
+        self.config.pool.as_ref()?.pool().buffers().copy(piece)
     }
 
-    /// What can be borrowed to be further ahead of the client.
+    /// The bytes to borrow from to be further ahead of the client. `None` where the high-water mark is set.
     fn reserve(&self) -> Option<&Reserve> {
         if self.config.high_water.is_none()
-            && let Some(threads) = &self.config.threads
+            && let Some(handle) = &self.config.pool
         {
-            return Some(threads.pool().reserve());
+            return Some(handle.pool().reserve());
         }
         None
     }
 
-    /// Finds a thread for the source. `true` if that was this one, and something was produced.
+    /// Finds a thread for the source. `true` if this thread produced something itself.
     fn schedule(self: &Arc<Self>, urgency: Urgency) -> bool {
-        if let Some(threads) = &self.config.threads {
+        if let Some(handle) = &self.config.pool {
             let (holding, origin) = (self.holding(), self.config.origin.clone());
             let work = Arc::clone(self);
-            let submitted = threads.pool().submit(work, holding, origin, urgency);
+            let submitted = handle.pool().submit(work, holding, origin, urgency);
             if submitted.is_ok() {
                 return false;
             }
@@ -335,21 +335,21 @@ impl Handoff {
         false
     }
 
-    /// Calls a thread for what was scheduled as [`Urgency::Soon`].
+    /// Calls a thread for a source that was scheduled as [`Urgency::Soon`].
     fn hurry(&self) {
-        if let Some(threads) = &self.config.threads {
-            threads.pool().hurry();
+        if let Some(handle) = &self.config.pool {
+            handle.pool().hurry();
         }
     }
 
-    /// Has a thread that may block drop the source, since its pieces have no reader any more.
+    /// Has a thread that may block drop the source: its pieces have no reader any more.
     fn drop_source(self: &Arc<Self>, scheduled: bool) {
-        if let Some(threads) = &self.config.threads {
+        if let Some(handle) = &self.config.pool {
             let work: Work = Arc::clone(self) as Work;
-            // To be dropped it need not wait for a place to write from.
-            let taken = scheduled && !threads.pool().remove(&work);
+            // A job that only drops needs no place for writers.
+            let taken = scheduled && !handle.pool().remove(&work);
             if taken
-                || threads
+                || handle
                     .pool()
                     .submit(work, Holding::Free, Origin::default(), Urgency::Now)
                     .is_ok()
@@ -359,13 +359,13 @@ impl Handoff {
             self.produce(|| false);
             return;
         }
-        // A thread that was started for it finds out by itself.
+        // A thread that was started for the source finds it abandoned, and drops it.
         if !scheduled {
             self.produce(|| false);
         }
     }
 
-    /// Makes pieces until there are enough, or until `gives_way` says that others need the thread.
+    /// Makes pieces until enough are queued, or until `gives_way` says that other jobs need the thread.
     pub(crate) fn produce(&self, gives_way: impl Fn() -> bool) -> Produced {
         let effect = self.lock().producer.on(Event::Begun);
         match effect {
@@ -389,7 +389,7 @@ impl Handoff {
                         discard(chunks);
                         return Produced::enough(steps);
                     }
-                    self.let_head_go();
+                    self.release_head();
                     continue;
                 }
                 Ok(Some(Ok(mut chunk))) => {
@@ -425,8 +425,8 @@ impl Handoff {
                 Ok(None) => None,
                 Err(caught) => Some(Failed::Panic(caught)),
             };
-            // Before the end is told: a server that has seen a body's end may count on its `close()`.
-            // A panic in it must not go unseen, unless there is something worse to say.
+            // Dropped before the reader sees the end: a server that has seen a body's end may count on its
+            // `close()`. A panic in the drop is the body's failure, unless it has failed already.
             let end = match (guard(|| drop(chunks)), end) {
                 (Err(caught), None) => Some(Failed::Panic(caught)),
                 (Err(caught), end) => {
@@ -501,7 +501,7 @@ impl Handoff {
 }
 
 /// From the writer's thread.
-impl Pieces for Handoff {
+impl PieceSink for Handoff {
     fn copied(&self, written: &[u8]) -> Bytes {
         let recycled = self.recycled(written);
         recycled.unwrap_or_else(|| Bytes::copy_from_slice(written))
@@ -524,7 +524,7 @@ impl Pieces for Handoff {
         Ok(())
     }
 
-    fn let_head_go(&self) {
+    fn release_head(&self) {
         let head = self.lock().head.take();
         if let Some(head) = head {
             head.release();
@@ -537,13 +537,13 @@ impl Run for Handoff {
         let produced = self.produce(|| turn.others_wait());
         turn.did(produced.steps);
         if produced.gave_way {
-            // The work that waits for the thread is before it in the queue.
+            // Behind the jobs that wait for the thread.
             self.schedule(Urgency::Soon);
         }
     }
 }
 
-/// What a piece takes up: a queue of single bytes must not cost a hundred times what it says.
+/// The bytes that a piece counts for: a queue of single bytes must not use a hundred times its limit.
 fn cost(piece: &Bytes) -> usize {
     const HANDLE: usize = 64;
     piece.len() + HANDLE
