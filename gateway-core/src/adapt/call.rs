@@ -18,8 +18,8 @@ use crate::stream::ending::Failed;
 use crate::stream::handoff::{Handoff, HandoffConfig, HeldHead, Receiver};
 use crate::stream::source::Source;
 use crate::threads::timer::Delay;
-use crate::threads::waker_slot::WakerSlot;
 use crate::threads::work::{Holding, Origin, Run, Turn, Urgency, Work};
+use crate::waker_slot::WakerSlot;
 use crate::{Application, Body, BoxError, Environ, Error, Input, Response};
 
 /// The response of a [`BlockingService`](super::BlockingService). Dropping it before it is ready

@@ -25,8 +25,8 @@ use super::source::{Chunks, Source, Writing};
 use super::writer::{BodyWriter, PieceSink};
 use crate::threads::handle::PoolHandle;
 use crate::threads::reserve::Reserve;
-use crate::threads::waker_slot::WakerSlot;
 use crate::threads::work::{Holding, Origin, Run, Turn, Urgency, Work};
+use crate::waker_slot::WakerSlot;
 
 /// How many bytes are produced in one turn while other jobs wait for the thread.
 const TURN: usize = 256 * 1024;

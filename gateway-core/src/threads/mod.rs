@@ -28,6 +28,5 @@ mod room;
 pub(crate) mod runtime;
 mod scheduler;
 pub(crate) mod timer;
-pub(crate) mod waker_slot;
 pub(crate) mod work;
 mod workers;
