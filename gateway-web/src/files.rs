@@ -148,6 +148,10 @@ where
         StatusCode::RANGE_NOT_SATISFIABLE,
         StatusCode::SERVICE_UNAVAILABLE,
     ];
+    if status.is_redirection() && status != StatusCode::NOT_MODIFIED {
+        // It is a directory, or was called by another name.
+        return Err(Error::new(StatusCode::NOT_FOUND, "this is no file"));
+    }
     if (status.is_client_error() || status.is_server_error()) && !says_more.contains(&status) {
         return Err(Error::new(status, "the file cannot be sent"));
     }
