@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use gateway_core::{Environ, FailedBy, IntoReply, RequestExt, Response};
+use gateway_core::{Environ, Error, FailedBy, IntoReply, RequestExt, Response};
 use http::{HeaderName, HeaderValue, Method, Request, StatusCode, header};
 
 use super::body::PageBody;
@@ -57,8 +57,10 @@ use super::page::{Asked, ErrorPage, Format, reason};
 /// quick enough; what needs a database belongs into a view.
 #[derive(Clone)]
 pub struct ErrorPages {
-    render: Arc<dyn Fn(&ErrorPage<'_>) -> Result<Response, gateway_core::Error> + Send + Sync>,
+    render: Arc<Render>,
 }
+
+type Render = dyn Fn(&ErrorPage<'_>) -> Result<Response, Error> + Send + Sync;
 
 impl ErrorPages {
     /// Pages by this function.
@@ -156,7 +158,7 @@ fn dressed<B>(
     let (head, body) = page.into_parts();
     let content = match body.into_bytes() {
         Ok(content) => content,
-        Err(error) => return undressed(response, gateway_core::Error::from_boxed(error)),
+        Err(error) => return undressed(response, Error::from_boxed(error)),
     };
     let (mut parts, _) = response.into_parts();
     for name in OF_THE_CONTENT {
@@ -187,10 +189,7 @@ fn dressed<B>(
 }
 
 /// The page failed, so what was there is sent.
-fn undressed<B>(
-    response: http::Response<B>,
-    error: gateway_core::Error,
-) -> http::Response<PageBody<B>> {
+fn undressed<B>(response: http::Response<B>, error: Error) -> http::Response<PageBody<B>> {
     let failed_by = FailedBy::of(response.extensions());
     let has_error = failed_by.is_some_and(|failed_by| failed_by.error().is_some());
     let response = varied(response.map(PageBody::inner));
