@@ -29,16 +29,6 @@ async fn an_axum_router_goes_in_as_it_is() {
 }
 
 #[tokio::test]
-async fn a_hyper_service_fn_goes_in_as_it_is() {
-    let service =
-        hyper::service::service_fn(|request: Request<hyper::body::Incoming>| async move {
-            Ok::<_, Infallible>(Response::new(request.uri().path().to_string()))
-        });
-    let server = Running::start(service);
-    assert_eq!(server.client().await.get("/hyper").await.text(), "/hyper");
-}
-
-#[tokio::test]
 async fn a_service_sees_the_connection_and_the_recorded_path() {
     let server = Running::start(service_fn(|request: Request<Body>| async move {
         let conn = request.conn().expect("a connection");

@@ -2,7 +2,6 @@
 
 mod common;
 
-use std::convert::Infallible;
 use std::time::Duration;
 
 use common::{Client, Running, hello, statuses};
@@ -141,35 +140,6 @@ async fn a_client_that_waits_for_a_100_is_told_413_without_sending() {
         .await;
     let answer = client.response().await;
     assert!(answer.status() == 413 && answer.closes(), "{answer:?}");
-}
-
-#[tokio::test]
-async fn a_hyper_service_has_the_limit_too() {
-    let service =
-        hyper::service::service_fn(|request: Request<hyper::body::Incoming>| async move {
-            let read = request.into_body().collect().await;
-            let read = read.map(|body| body.to_bytes().len());
-            Ok::<_, Infallible>(Response::new(format!("{read:?}")))
-        });
-    let server = Running::with(service, |server| server.max_body(10));
-    for (head, expected) in [
-        ("Content-Length: 3\r\n\r\nabc", 200),
-        ("Content-Length: 11\r\n\r\n", 413),
-        (
-            "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
-            200,
-        ),
-        (
-            "Transfer-Encoding: chunked\r\n\r\n6\r\nabcdef\r\n6\r\nabcdef\r\n0\r\n\r\n",
-            413,
-        ),
-    ] {
-        let mut client = server.client().await;
-        client
-            .send(format!("POST / HTTP/1.1\r\nHost: a\r\n{head}"))
-            .await;
-        assert_eq!(client.response().await.status(), expected, "{head}");
-    }
 }
 
 #[tokio::test]

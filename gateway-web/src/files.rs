@@ -118,7 +118,8 @@ impl Download {
 }
 
 pub(crate) fn file(environ: &Environ, path: &Path) -> Result<Reply, Error> {
-    answer(environ, "/", StaticFile::new(path).no_cache())
+    let file = StaticFile::new(path).map_err(|error| Error::new(StatusCode::NOT_FOUND, error))?;
+    answer(environ, "/", file.no_cache())
 }
 
 /// What a service of `middleware-static` answers to the head of a request.

@@ -61,8 +61,9 @@ struct Shared {
 }
 
 #[cfg(feature = "router")]
-type Routes =
-    Arc<dyn Fn(&str, router::ArgList) -> Result<String, router::UrlForError> + Send + Sync>;
+type Routes = Arc<
+    dyn Fn(&str, router::reverse::ArgList) -> Result<String, router::UrlForError> + Send + Sync,
+>;
 
 impl Templates {
     /// The templates of an environment that the program has set up: with its templates, filters and globals. Its
@@ -218,7 +219,8 @@ impl Templates {
     fn url_for(&self, place: &Place<'_>, script_name: String) -> Value {
         use minijinja::ErrorKind;
         use minijinja::value::{Kwargs, Rest};
-        use router::{IntoArgs, RequestUrlArgs};
+        use router::RequestUrlArgs;
+        use router::reverse::IntoArgs;
 
         let own = place
             .environ
@@ -331,7 +333,7 @@ fn flashes(place: &Place<'_>) -> Value {
     Value::from_function(move || -> Vec<Value> {
         let flashes = session
             .as_ref()
-            .map(crate::Session::flashes)
+            .map(crate::session::Session::flashes)
             .unwrap_or_default();
         let shown = flashes
             .iter()

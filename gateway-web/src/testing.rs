@@ -24,8 +24,9 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use cookie::Cookie;
+use gateway_core::Body;
+use gateway_core::request::{Addr, ConnInfo};
 use gateway_core::testing::{Client, TestResponse};
-use gateway_core::{Addr, Body, ConnInfo};
 use http::header::{CONTENT_TYPE, COOKIE, LOCATION, SET_COOKIE};
 use http::uri::Scheme;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};

@@ -4,7 +4,8 @@ use std::fmt;
 use std::net::SocketAddr;
 
 use gateway_core::Body;
-use gateway_server::http::{HttpService, Server};
+use gateway_server::HttpService;
+use gateway_server::http::Server;
 use http::{HeaderMap, Request, StatusCode};
 use http_body_util::BodyExt;
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -39,10 +40,9 @@ impl Drop for Served {
 }
 
 /// `service` under our server.
-pub async fn serve<S, K>(service: S) -> Served
+pub async fn serve<S>(service: S) -> Served
 where
-    S: HttpService<K> + Sync,
-    K: 'static,
+    S: HttpService + Sync,
 {
     let server = Server::bind("127.0.0.1:0").unwrap();
     let address = server.local_addr().unwrap();

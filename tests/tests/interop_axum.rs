@@ -10,11 +10,10 @@ use axum::routing::{any, get as on_get, post};
 use bytes::Bytes;
 use conformance::interop::{BOTH, Connection, Served, Speaks, get, request, serve, serve_axum};
 use futures_util::{SinkExt, StreamExt};
+use gateway_core::paths::{MountLayer, RecordPathLayer};
 use gateway_core::validator::ValidatorLayer;
-use gateway_core::{
-    Application, Body, Environ, MountLayer, RecordPathLayer, Reply, RequestExt, mount,
-};
-use gateway_server::http::HttpService;
+use gateway_core::{Application, Body, Environ, Reply, RequestExt, mount};
+use gateway_server::HttpService;
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
 use http_body::Frame;
 use http_body_util::{BodyExt, StreamBody};
@@ -282,10 +281,9 @@ async fn axum_trailing(request: axum::extract::Request) -> Response<Body> {
     trailing(request.map(Body::new)).await.unwrap()
 }
 
-async fn keeps_trailers<S, K>(name: &str, path: &str, service: S)
+async fn keeps_trailers<S>(name: &str, path: &str, service: S)
 where
-    S: HttpService<K> + Sync,
-    K: 'static,
+    S: HttpService + Sync,
 {
     let served = serve(service).await;
     for speaks in BOTH {

@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use bytes::Bytes;
 use conformance::interop::{BOTH, Connection, Served, Speaks, get, request, serve};
 use gateway_core::validator::ValidatorLayer;
-use gateway_core::{Application, Body, Environ, Error, Reply, mount};
+use gateway_core::{Application, Body, BoxError, Environ, Error, Reply, mount};
 use http::{Request, Response};
 use http_body::Frame;
 use http_body_util::{BodyExt, Full, StreamBody};
@@ -18,16 +18,19 @@ use tokio::net::TcpListener;
 use tower::{Layer, Service, ServiceBuilder};
 
 #[tokio::test]
-async fn a_hyper_service_runs_under_our_server() {
-    let service = hyper::service::service_fn(async |request: Request<Incoming>| {
+async fn a_hyper_service_over_any_body_runs_under_our_server() {
+    use hyper::service::Service as _;
+
+    let service = hyper::service::service_fn(async |request: Request<Body>| {
         if request.uri().path() == "/panic" {
             panic!("in a hyper service");
         }
         let text = format!("{} {}\n", request.method(), request.uri().path());
         let sent = request.into_body().collect().await?.to_bytes();
         let body = Full::new(Bytes::from([text.as_bytes(), &sent].concat()));
-        Ok::<_, hyper::Error>(Response::new(body))
+        Ok::<_, BoxError>(Response::new(body))
     });
+    let service = tower::service_fn(move |request| service.call(request));
     let served = serve(service).await;
     for speaks in BOTH {
         assert_eq!(get(&served, speaks, "/page").await.text, "GET /page\n");
@@ -46,8 +49,8 @@ async fn serve_by_hyper<S, B>(service: S, speaks: Speaks) -> Served
 where
     S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
     S::Future: Send + 'static,
-    S::Error: Into<gateway_core::BoxError>,
-    B: http_body::Body<Data: Send, Error: Into<gateway_core::BoxError>> + Send + 'static,
+    S::Error: Into<BoxError>,
+    B: http_body::Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
 {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();

@@ -3,7 +3,6 @@
 
 use std::error::Error;
 use std::future::Future;
-use std::marker::PhantomData;
 use std::mem;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -11,7 +10,7 @@ use std::task::{Context, Poll, Waker, ready};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::{Buf, Bytes};
-use gateway_core::ConnInfo;
+use gateway_core::request::ConnInfo;
 use hyper::server::conn::{http1, http2};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use pin_project_lite::pin_project;
@@ -19,13 +18,14 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep};
 use tracing::{debug, error, warn};
 
-use super::exchange::{Exchange, Exchanges};
-use super::io::{Io, Kernel, Version};
+use super::exchange::Exchange;
+use super::io::{Io, Version};
 use super::pulse::{Pulse, Timeout, is_blank};
-use super::service::sealed::Serve;
-use super::settings::Settings;
 use super::streams::Streams;
+use crate::HttpService;
 use crate::listen::accept::Admission;
+use crate::listen::listener::StreamOptions;
+use crate::settings::{Settings, Timeouts};
 use crate::shutdown::{Phase, Watch};
 
 /// What an HTTP/2 connection begins with (RFC 9113 section 3.4).
@@ -33,6 +33,19 @@ const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// More than most first requests need, so that one read takes all of it.
 const FIRST_READ: usize = 4096;
+
+/// Bytes of a response that are gathered before the client has taken any.
+const WRITE_BUFFER: usize = 64 * 1024;
+
+/// How often a connection that is busy with one request after the other looks about: whether it
+/// has become idle, and could give back its buffers. A quarter of the idle timeout, as that is
+/// counted from there, and every two seconds at least.
+fn look(timeouts: &Timeouts) -> Duration {
+    let most = Duration::from_secs(2);
+    let look = timeouts.idle.map_or(most, |idle| (idle / 4).min(most));
+    // A timeout of nothing at all must not make a connection spin.
+    look.max(Duration::from_millis(5))
+}
 
 /// What is sent to a client that takes too long over the head of a request (RFC 9110 section
 /// 15.5.9). The service was not asked, so it cannot answer.
@@ -52,9 +65,9 @@ pub(crate) struct Protocols {
 }
 
 impl Protocols {
-    pub(crate) fn new(settings: Settings) -> Arc<Self> {
+    pub(crate) fn new(settings: Settings) -> Self {
         // hyper gathers this much before it answers 431, and never less than 8 KiB.
-        let buffer = settings.write_buffer.max(settings.head_bytes).max(8192);
+        let buffer = WRITE_BUFFER.max(settings.head_bytes);
         let mut one = http1::Builder::new();
         one.max_buf_size(buffer)
             .max_header_size(settings.head_bytes)
@@ -64,11 +77,11 @@ impl Protocols {
         if settings.head_fields != 100 {
             one.max_headers(settings.head_fields);
         }
-        Arc::new(Self {
-            look: settings.timeouts.look(),
+        Self {
+            look: look(&settings.timeouts),
             settings: Arc::new(settings),
             one,
-        })
+        }
     }
 
     fn two(&self, pulse: &Arc<Pulse>) -> http2::Builder<Streams> {
@@ -77,7 +90,7 @@ impl Protocols {
         two.timer(TokioTimer::new())
             .max_concurrent_streams(settings.streams)
             .max_header_list_size(u32::try_from(settings.head_bytes).unwrap_or(u32::MAX))
-            .max_send_buf_size(settings.write_buffer)
+            .max_send_buf_size(WRITE_BUFFER)
             // A peer that is gone without a word is noticed although it is not idle.
             .keep_alive_interval(settings.timeouts.write)
             .keep_alive_timeout(Duration::from_secs(20));
@@ -90,8 +103,8 @@ impl Protocols {
 
 pin_project! {
     /// Serves one connection until it is closed.
-    pub(crate) struct Connection<T, S: Serve<K>, K> {
-        protocol: Protocol<T, S, K>,
+    pub(crate) struct Connection<T, S: HttpService> {
+        protocol: Protocol<T, S>,
         protocols: Arc<Protocols>,
         pulse: Arc<Pulse>,
         shutdown: Option<Watch>,
@@ -103,7 +116,7 @@ pin_project! {
     }
 }
 
-enum Protocol<T, S: Serve<K>, K> {
+enum Protocol<T, S: HttpService> {
     /// Nothing came yet, or nothing for a while: no buffers are held.
     Quiet {
         io: Io<T>,
@@ -111,8 +124,8 @@ enum Protocol<T, S: Serve<K>, K> {
         // A beginning of the preface of HTTP/2.
         seen: Vec<u8>,
     },
-    One(Box<One<T, S, K>>),
-    Two(Pin<Box<Two<T, S, K>>>),
+    One(Box<One<T, S>>),
+    Two(Pin<Box<Two<T, S>>>),
     /// A last word, and then nothing more.
     Farewell {
         io: Io<T>,
@@ -121,8 +134,8 @@ enum Protocol<T, S: Serve<K>, K> {
     Over,
 }
 
-type One<T, S, K> = http1::UpgradeableConnection<TokioIo<Io<T>>, Exchanges<S, K>>;
-type Two<T, S, K> = http2::Connection<TokioIo<Io<T>>, Exchanges<S, K>, Streams>;
+type One<T, S> = http1::UpgradeableConnection<TokioIo<Io<T>>, Exchange<S>>;
+type Two<T, S> = http2::Connection<TokioIo<Io<T>>, Exchange<S>, Streams>;
 
 /// When the running timeout is over, and when to look again.
 #[derive(Debug)]
@@ -142,18 +155,17 @@ struct Armed {
     waker: Waker,
 }
 
-impl<T, S, K> Connection<T, S, K>
+impl<T, S> Connection<T, S>
 where
     T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    S: Serve<K>,
-    K: 'static,
+    S: HttpService,
 {
     pub(crate) fn new(
         stream: T,
         conn: ConnInfo,
         service: S,
         protocols: Arc<Protocols>,
-        kernel: Kernel<T>,
+        options: StreamOptions<T>,
         admission: Option<Admission>,
     ) -> Self {
         let shutdown = admission
@@ -163,7 +175,7 @@ where
         let settings = Arc::clone(&protocols.settings);
         Self {
             protocol: Protocol::Quiet {
-                io: Io::new(stream, Arc::clone(&pulse), kernel, admission),
+                io: Io::new(stream, Arc::clone(&pulse), options, admission),
                 exchange: Exchange::new(service, conn.clone(), Arc::clone(&pulse), settings),
                 seen: Vec::new(),
             },
@@ -184,11 +196,10 @@ where
     }
 }
 
-impl<T, S, K> Future for Connection<T, S, K>
+impl<T, S> Future for Connection<T, S>
 where
     T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    S: Serve<K>,
-    K: 'static,
+    S: HttpService,
 {
     type Output = ();
 
@@ -252,11 +263,10 @@ where
     }
 }
 
-impl<T, S, K> Protocol<T, S, K>
+impl<T, S> Protocol<T, S>
 where
     T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    S: Serve<K>,
-    K: 'static,
+    S: HttpService,
 {
     /// Ready when the connection is over.
     fn poll(
@@ -321,16 +331,14 @@ where
         let is_two = seen.starts_with(PREFACE);
         let version = if is_two { Version::Two } else { Version::One };
         io.begin(version, Bytes::from(seen));
-        let service = Exchanges {
-            exchange,
-            kind: PhantomData,
-        };
         let io = TokioIo::new(io);
         *self = if is_two {
             pulse.share();
-            Self::Two(Box::pin(protocols.two(pulse).serve_connection(io, service)))
+            Self::Two(Box::pin(
+                protocols.two(pulse).serve_connection(io, exchange),
+            ))
         } else {
-            let conn = protocols.one.serve_connection(io, service);
+            let conn = protocols.one.serve_connection(io, exchange);
             Self::One(Box::new(conn.with_upgrades()))
         };
     }
@@ -384,7 +392,7 @@ where
                     };
                     *self = Self::Quiet {
                         io: parts.io.into_inner(),
-                        exchange: parts.service.exchange,
+                        exchange: parts.service,
                         seen,
                     };
                     if is_waiting {

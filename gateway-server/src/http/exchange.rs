@@ -2,30 +2,32 @@
 
 use std::convert::Infallible;
 use std::future::Future;
-use std::panic::{self, AssertUnwindSafe};
 use std::pin::Pin;
 use std::sync::{Arc, LazyLock};
 use std::task::{Context, Poll, ready};
 
-use gateway_core::{Arrival, BoxError, ConnInfo, Failure};
+use gateway_core::request::{Arrival, ConnInfo};
+use gateway_core::{Body, BoxError};
 use http::header::{CONNECTION, CONTENT_LENGTH, EXPECT, HOST, TRANSFER_ENCODING};
 use http::{Extensions, HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version};
 use http_body::Body as _;
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 use pin_project_lite::pin_project;
+use tower_service::Service;
 use tracing::{error, warn};
 
 use super::check;
-use super::guard::{ResponseGuard, discard, report_panic};
+use super::guard::ResponseGuard;
 use super::pulse::Pulse;
 use super::request_body::{EndBy, RequestBody, Upload};
 use super::response_body::ResponseBody;
-use super::service::sealed::Serve;
-use super::settings::Settings;
+use crate::HttpService;
+use crate::failure::{discard, guard, status_of};
 use crate::framing::{self, Asked, Content, Framing, Unsendable};
 use crate::log::access::Record;
 use crate::log::operator;
+use crate::settings::Settings;
 
 /// An empty [`Arrival`], with room beside it for what routers add. A map that is copied comes as large
 /// as it is; one that starts with ours has to grow under the third entry after it, which costs as much
@@ -80,9 +82,9 @@ impl<S> Exchange<S> {
 
     // The request is never taken apart on its way through here: its head is 200 bytes and more,
     // and each move of it shows in the measurements.
-    fn start<K>(&self, mut request: Request<Incoming>) -> ResponseFuture<S, K>
+    fn start(&self, mut request: Request<Incoming>) -> ResponseFuture<S>
     where
-        S: Serve<K>,
+        S: HttpService,
     {
         self.pulse.request_began();
         let mut around = Around {
@@ -105,7 +107,7 @@ impl<S> Exchange<S> {
             };
         }
         obey_target(&mut request);
-        let mut arrival = Arrival::over(self.conn.clone()).recorded(request.uri());
+        let mut arrival = Arrival::over(self.conn.clone()).with_client_path(request.uri());
         if self.settings.timeouts.write.is_some() {
             arrival = arrival.watched();
         }
@@ -117,10 +119,10 @@ impl<S> Exchange<S> {
         }
         let upload = &mut around.upload;
         let waits = !request.body().is_end_stream() && request.headers().contains_key(EXPECT);
-        let watch = |incoming: Incoming| {
+        let watched = |incoming: Incoming| {
             // Mostly there is no body, and then nothing is allocated for it.
             if incoming.is_end_stream() {
-                return Err(incoming);
+                return Body::empty();
             }
             let end_by = match incoming.size_hint().exact() {
                 _ if is_two(around.version) => EndBy::Stream,
@@ -133,14 +135,15 @@ impl<S> Exchange<S> {
             let most = self.settings.body_bytes;
             let body = RequestBody::new(incoming, Arc::clone(&begun), most, timeout);
             *upload = Some(begun);
-            Ok(body)
+            // Boxed: one type serves the requests of all our servers, and it knows no hyper.
+            Body::new(body)
         };
         ResponseFuture {
             state: State::Asking {
                 // A clone a request: several are asked at a time over HTTP/2, and the instance that
                 // was polled ready has to be the one that is called.
                 service: self.service.clone(),
-                request: Some(S::request(request, watch)),
+                request: Some(request.map(watched)),
             },
             around: Some(around),
         }
@@ -162,22 +165,13 @@ fn is_two(version: Version) -> bool {
     version == Version::HTTP_2
 }
 
-/// [`Exchange`] for services of one kind: the trait of hyper has no room for it.
-pub(crate) struct Exchanges<S, K> {
-    pub(crate) exchange: Exchange<S>,
-    pub(crate) kind: std::marker::PhantomData<fn() -> K>,
-}
-
-impl<S, K> hyper::service::Service<Request<Incoming>> for Exchanges<S, K>
-where
-    S: Serve<K>,
-{
+impl<S: HttpService> hyper::service::Service<Request<Incoming>> for Exchange<S> {
     type Response = Response<ResponseBody<S::ResponseBody>>;
     type Error = Infallible;
-    type Future = ResponseFuture<S, K>;
+    type Future = ResponseFuture<S>;
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
-        self.exchange.start(request)
+        self.start(request)
     }
 }
 
@@ -194,25 +188,25 @@ struct Around {
 
 pin_project! {
     /// The answer to one request. Never an error: what the service cannot answer is a bare 500.
-    pub(crate) struct ResponseFuture<S: Serve<K>, K> {
+    pub(crate) struct ResponseFuture<S: HttpService> {
         #[pin]
-        state: State<S, K>,
+        state: State<S>,
         around: Option<Around>,
     }
 }
 
 pin_project! {
     #[project = StateProj]
-    enum State<S: Serve<K>, K> {
+    enum State<S: HttpService> {
         Refused { status: StatusCode },
         // The service is not asked before the first poll: what it returns is then moved only once.
-        Asking { service: S, request: Option<S::Request> },
+        Asking { service: S, request: Option<Request<Body>> },
         Running { #[pin] future: S::Future },
     }
 }
 
-impl<S: Serve<K>, K> State<S, K> {
-    fn poll_answer(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Answer<S, K>> {
+impl<S: HttpService> State<S> {
+    fn poll_answer(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Answer<S>> {
         loop {
             match self.as_mut().project() {
                 StateProj::Refused { status } => return Poll::Ready(Err(Refusal::Here(*status))),
@@ -230,8 +224,10 @@ impl<S: Serve<K>, K> State<S, K> {
     }
 }
 
-type Answer<S, K> =
-    Result<Response<<S as Serve<K>>::ResponseBody>, Refusal<<S as Serve<K>>::Error>>;
+type Answer<S> = Result<
+    Response<<S as HttpService>::ResponseBody>,
+    Refusal<<S as Service<Request<Body>>>::Error>,
+>;
 
 /// Why there is no answer of the service.
 enum Refusal<E> {
@@ -240,7 +236,7 @@ enum Refusal<E> {
     Service(E),
 }
 
-impl<S: Serve<K>, K> Future for ResponseFuture<S, K> {
+impl<S: HttpService> Future for ResponseFuture<S> {
     type Output = Result<Response<ResponseBody<S::ResponseBody>>, Infallible>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
@@ -251,14 +247,14 @@ impl<S: Serve<K>, K> Future for ResponseFuture<S, K> {
         // A service may panic before it returns a future, too. The state of one that did is not
         // looked at again.
         let state = this.state;
-        let polled = panic::catch_unwind(AssertUnwindSafe(|| state.poll_answer(cx)));
+        let polled = guard(|| state.poll_answer(cx));
         let (response, refused) = match polled {
             Ok(Poll::Pending) => return Poll::Pending,
             Ok(Poll::Ready(Ok(response))) => (Ok(response), false),
             Ok(Poll::Ready(Err(Refusal::Here(status)))) => (Err(status), true),
             Ok(Poll::Ready(Err(Refusal::Service(error)))) => (Err(failed(&error.into())), false),
-            Err(panic) => {
-                report_panic(&*panic);
+            Err(panicked) => {
+                panicked.log();
                 (Err(StatusCode::INTERNAL_SERVER_ERROR), false)
             }
         };
@@ -302,7 +298,7 @@ fn finish<B: http_body::Body>(
         Err(status) => {
             let mut response = Response::new(None);
             *response.status_mut() = status;
-            (response, Framing::EMPTY)
+            (response, Framing::of_bare(around.asked, status))
         }
     };
     let is_two = is_two(around.version);
@@ -362,12 +358,9 @@ fn obey(fields: &mut HeaderMap, framing: Framing) {
     }
 }
 
-/// The status of a service's error: a [`Failure`] carries one. It is logged: no layer will see
-/// it.
+/// The status of a service's error. It is logged, as no layer will see it.
 fn failed(error: &BoxError) -> StatusCode {
-    let status = error
-        .downcast_ref::<Failure>()
-        .map_or(StatusCode::INTERNAL_SERVER_ERROR, Failure::status);
+    let status = status_of(error);
     if status.is_server_error() {
         error!(error = &**error as &dyn std::error::Error, "service failed");
     }

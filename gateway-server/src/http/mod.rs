@@ -3,7 +3,7 @@
 //!
 //! ```no_run
 //! # async fn example(router: axum::Router) -> std::io::Result<()> {
-//! // An axum `Router`, any tower service, any hyper service.
+//! // An axum `Router`, or any tower service.
 //! gateway_server::http::run("127.0.0.1:8080", router).await?;
 //! # Ok(())
 //! # }
@@ -114,21 +114,17 @@ mod exchange;
 mod guard;
 mod io;
 mod pulse;
-mod replay;
 mod request_body;
 mod response_body;
 mod server;
-mod service;
-mod settings;
 mod streams;
 
 use std::net::ToSocketAddrs;
 
 pub use request_body::RequestBodyError;
-pub use server::Server;
-pub use service::{HttpService, Hyper, Tower};
+pub use server::{Http, Server};
 
-use crate::Outcome;
+use crate::{HttpService, Outcome};
 
 /// Serves `service` on the TCP address `addr` with all defaults, until SIGTERM or SIGINT.
 ///
@@ -138,10 +134,6 @@ use crate::Outcome;
 /// # Errors
 ///
 /// The address cannot be bound, or signals cannot be listened for.
-pub async fn run<S, K>(addr: impl ToSocketAddrs, service: S) -> std::io::Result<Outcome>
-where
-    S: HttpService<K>,
-    K: 'static,
-{
+pub async fn run(addr: impl ToSocketAddrs, service: impl HttpService) -> std::io::Result<Outcome> {
     Server::listenfd_or_bind(addr)?.serve(service).await
 }

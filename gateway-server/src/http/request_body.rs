@@ -18,8 +18,7 @@ use super::pulse::Pulse;
 
 /// The body of a request on its way to the service: counted, and given up when it stands still.
 #[derive(Debug)]
-#[expect(unnameable_types, reason = "sealed")]
-pub struct RequestBody {
+pub(crate) struct RequestBody {
     incoming: Incoming,
     upload: Arc<Upload>,
     /// Bytes that may still come.

@@ -1,19 +1,20 @@
 use std::error::Error;
-use std::fmt;
-use std::panic::{self, AssertUnwindSafe};
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use bytes::Buf;
-use gateway_core::{BoxError, Reported};
+use gateway_core::BoxError;
+use gateway_core::error::Reported;
+use gateway_core::flush::{FLUSH_TIME, FlushPause};
 use http::Version;
 use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 use tracing::{debug, error};
 
-use super::guard::{ResponseGuard, report_panic};
-use crate::framing::{Content, Framing};
+use super::guard::ResponseGuard;
+use crate::failure::guard;
+use crate::framing::{Content, Framing, Unsent, WrongLength};
 use crate::log::access::Record;
 use crate::log::operator;
 
@@ -31,9 +32,8 @@ pin_project! {
             let mut body = this.project().body;
             // Its destructor is the service's code. A panic here would end the connection's task,
             // with the last bytes of this very response unsent.
-            let dropped = panic::catch_unwind(AssertUnwindSafe(|| body.set(None)));
-            if let Err(panic) = dropped {
-                report_panic(&*panic);
+            if let Err(panicked) = guard(|| body.set(None)) {
+                panicked.log();
             }
         }
     }
@@ -41,14 +41,13 @@ pin_project! {
 
 struct Watch {
     framing: Framing,
-    // Bytes still to come, where the client was told how many.
-    left: Option<u64>,
+    unsent: Unsent,
     record: Option<Box<Record>>,
     version: Version,
-    // HTTP/2: the last piece has not been asked to be followed yet.
-    unsent: bool,
-    has_given: bool,
-    // What the next poll says.
+    // HTTP/2: the last piece waits for the client's window: the next one was not asked for.
+    awaits_window: bool,
+    flush: FlushPause,
+    // What is said when the pieces before it had the time to be sent.
     // Boxed, as it is moved with every response and filled with nearly none.
     failure: Option<Box<BoxError>>,
     guard: ResponseGuard,
@@ -67,14 +66,11 @@ impl<B> ResponseBody<B> {
             body,
             watch: Watch {
                 framing,
-                left: match framing.content {
-                    Content::Exactly(length) => Some(length),
-                    Content::Nothing | Content::ToTheEnd => None,
-                },
+                unsent: Unsent::of(framing.content),
                 record,
                 version,
-                unsent: false,
-                has_given: false,
+                awaits_window: false,
+                flush: FlushPause::default(),
                 failure: None,
                 guard,
             },
@@ -94,22 +90,21 @@ where
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<B::Data>, BoxError>>> {
         let this = self.project();
-        if let Some(error) = this.watch.failure.take() {
-            return Poll::Ready(Some(Err(*error)));
+        if this.watch.failure.is_some() {
+            return this.watch.poll_failure(cx);
         }
         this.watch.asked();
         let Some(mut body) = this.body.as_pin_mut().filter(|_| !this.watch.is_nothing()) else {
             return Poll::Ready(None);
         };
         if this.watch.is_short() && body.is_end_stream() {
-            return this.watch.mislead(Misled::Short, cx);
+            return this.watch.mislead(WrongLength::Short, cx);
         }
         // A panic here would end the connection's task: all streams of it, over HTTP/2.
-        let polled = panic::catch_unwind(AssertUnwindSafe(|| body.as_mut().poll_frame(cx)));
-        let polled = match polled {
+        let polled = match guard(|| body.as_mut().poll_frame(cx)) {
             Ok(polled) => polled,
-            Err(panic) => {
-                report_panic(&*panic);
+            Err(panicked) => {
+                panicked.log();
                 // An end would look like all of it.
                 return this.watch.fail("the response body panicked".into(), cx);
             }
@@ -137,12 +132,17 @@ where
                 }
                 this.watch.fail(error, cx)
             }
-            Poll::Ready(None) if this.watch.is_short() => this.watch.mislead(Misled::Short, cx),
+            Poll::Ready(None) if this.watch.is_short() => {
+                this.watch.mislead(WrongLength::Short, cx)
+            }
             Poll::Ready(None) => {
                 this.watch.completed();
                 Poll::Ready(None)
             }
-            Poll::Pending => Poll::Pending,
+            Poll::Pending => {
+                this.watch.flush.was_pending();
+                Poll::Pending
+            }
         }
     }
 
@@ -162,31 +162,13 @@ where
         let nothing = watch
             .is_nothing()
             .then(|| watch.framing.length.unwrap_or(0));
-        match (nothing.or(watch.left), &self.body) {
+        match (nothing.or(watch.unsent.left()), &self.body) {
             (Some(length), _) => SizeHint::with_exact(length),
             (None, Some(body)) => body.size_hint(),
             (None, None) => SizeHint::with_exact(0),
         }
     }
 }
-
-/// How a body differs from the length that the client was told.
-#[derive(Debug)]
-enum Misled {
-    Short,
-    Long,
-}
-
-impl fmt::Display for Misled {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Short => "the response body is shorter than its Content-Length",
-            Self::Long => "the response body is longer than its Content-Length",
-        })
-    }
-}
-
-impl Error for Misled {}
 
 impl Watch {
     fn is_nothing(&self) -> bool {
@@ -195,30 +177,22 @@ impl Watch {
 
     /// Whether the client waits for more than it was sent.
     fn is_short(&self) -> bool {
-        self.left.is_some_and(|left| left > 0)
+        self.unsent.is_short()
     }
 
     /// Takes a frame off what is still to come.
-    fn count<D: Buf>(&mut self, frame: &Frame<D>) -> Result<(), Misled> {
-        let Some(left) = &mut self.left else {
-            return Ok(());
-        };
+    fn count<D: Buf>(&mut self, frame: &Frame<D>) -> Result<(), WrongLength> {
         match frame.data_ref() {
-            Some(data) => {
-                let length = data.remaining() as u64;
-                *left = left.checked_sub(length).ok_or(Misled::Long)?;
-                Ok(())
-            }
-            None if *left > 0 => Err(Misled::Short),
-            None => Ok(()),
+            Some(data) => self.unsent.take(data.remaining()),
+            None => self.unsent.end(),
         }
     }
 
     /// The rest of the connection would be read as something else than it is.
     fn mislead<T>(
         &mut self,
-        misled: Misled,
-        cx: &Context<'_>,
+        misled: WrongLength,
+        cx: &mut Context<'_>,
     ) -> Poll<Option<Result<T, BoxError>>> {
         error!("{misled}");
         operator::told(&misled);
@@ -226,16 +200,16 @@ impl Watch {
     }
 
     fn asked(&mut self) {
-        if self.unsent {
-            self.unsent = false;
+        if self.awaits_window {
+            self.awaits_window = false;
             self.guard.pulse.piece_gone();
         }
     }
 
     fn gave<D: Buf>(&mut self, frame: &Frame<D>, is_last: bool) {
-        self.has_given = true;
+        self.flush.piece_given();
         if self.version == Version::HTTP_2 {
-            self.unsent = true;
+            self.awaits_window = true;
             self.guard.pulse.piece_given();
         } else {
             self.guard.pulse.piece_written();
@@ -255,19 +229,24 @@ impl Watch {
     }
 
     /// Ends a response that cannot be completed: the client has to see that there is less of it.
-    fn fail<T>(&mut self, error: BoxError, cx: &Context<'_>) -> Poll<Option<Result<T, BoxError>>> {
+    fn fail<T>(
+        &mut self,
+        error: BoxError,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<T, BoxError>>> {
         if self.version < Version::HTTP_11 {
             // The end of the connection is the end of the response, unless it is a reset.
             self.guard.pulse.cut_short();
         }
-        if !self.has_given {
-            // Best of all is a client that sees no answer: a proxy makes 502 of that.
-            return Poll::Ready(Some(Err(error)));
-        }
-        // hyper drops what it has not sent. It sends what it has whenever it has to wait.
+        // Where no piece was given it fails at once: best of all is a client that sees no answer, as
+        // a proxy makes 502 of that.
         self.failure = Some(Box::new(error));
-        cx.waker().wake_by_ref();
-        Poll::Pending
+        self.poll_failure(cx)
+    }
+
+    fn poll_failure<T>(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<T, BoxError>>> {
+        ready!(self.flush.poll(FLUSH_TIME, cx));
+        Poll::Ready(self.failure.take().map(|error| Err(*error)))
     }
 }
 

@@ -11,8 +11,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use gateway_core::Body;
-use gateway_server::Outcome;
-use gateway_server::http::{HttpService, Server};
+use gateway_server::http::Server;
+use gateway_server::{HttpService, Outcome};
 use http::{Request, Response};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -31,18 +31,16 @@ pub(crate) struct Running {
 }
 
 impl Running {
-    pub(crate) fn start<S, K>(service: S) -> Self
+    pub(crate) fn start<S>(service: S) -> Self
     where
-        S: HttpService<K>,
-        K: 'static,
+        S: HttpService,
     {
         Self::with(service, |server| server)
     }
 
-    pub(crate) fn with<S, K>(service: S, configure: impl FnOnce(Server) -> Server) -> Self
+    pub(crate) fn with<S>(service: S, configure: impl FnOnce(Server) -> Server) -> Self
     where
-        S: HttpService<K>,
-        K: 'static,
+        S: HttpService,
     {
         let (stop, stopped) = oneshot::channel();
         let server = configure(Server::bind("127.0.0.1:0").expect("a free port"));

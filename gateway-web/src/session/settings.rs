@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use gateway_core::Spelling;
+use gateway_core::paths::Spelling;
 
 use super::kept::Lifetime;
 use crate::cookies::{CookieKeys, SameSite, SetCookie};

@@ -2,8 +2,9 @@ use std::collections::HashMap;
 
 use gateway_core::testing::Client;
 use gateway_core::{Environ, Error, Reply};
+use gateway_web::json::JsonError;
 use gateway_web::testing::{Browser, ResponseExt};
-use gateway_web::{EnvironExt, Form, FormErrors, JsonError, ReplyExt};
+use gateway_web::{EnvironExt, Form, FormErrors, ReplyExt};
 use serde::{Deserialize, Serialize};
 
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
@@ -12,11 +13,11 @@ struct Book {
     year: Option<u16>,
     #[serde(default)]
     tags: Vec<String>,
-    #[serde(default, deserialize_with = "gateway_web::checkbox")]
+    #[serde(default, deserialize_with = "gateway_web::forms::checkbox")]
     in_stock: bool,
 }
 
-fn parsed(form: &str) -> Result<Book, gateway_web::FormError> {
+fn parsed(form: &str) -> Result<Book, gateway_web::forms::FormError> {
     Form::from_encoded(form.as_bytes()).parse()
 }
 

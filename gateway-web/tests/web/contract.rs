@@ -1,9 +1,12 @@
-use gateway_web::{
-    Around, BasicAuth, CookieKeys, Download, ErrorPages, ErrorPagesService, Flash, Form, FormError,
-    FormErrors, JsonError, Multipart, MultipartError, PageBody, Part, SameSite, Session,
-    SessionLayer, SetCookie, StateLayer, Templates, Upload, UploadLimits, UploadedFile, Version,
-    WeakSecret,
-};
+use gateway_web::around::{Around, AroundFuture};
+use gateway_web::auth::BasicAuth;
+use gateway_web::cookies::{CookieKeys, SameSite, SetCookie, WeakSecret};
+use gateway_web::error_pages::{ErrorPages, ErrorPagesFuture, ErrorPagesService, PageBody};
+use gateway_web::forms::{Form, FormError, FormErrors};
+use gateway_web::json::JsonError;
+use gateway_web::multipart::{Multipart, MultipartError, Part, Upload, UploadLimits, UploadedFile};
+use gateway_web::session::{Flash, Session, SessionLayer};
+use gateway_web::{Download, StateLayer, Templates, Version};
 
 fn sent<T: Send>() {}
 fn shared<T: Send + Sync>() {}
@@ -20,6 +23,8 @@ fn what_crosses_threads_may_cross_them() {
     shared::<SessionLayer>();
     shared::<StateLayer<String>>();
     shared::<Templates>();
+    sent::<AroundFuture<SessionLayer, ()>>();
+    sent::<ErrorPagesFuture<()>>();
     sent::<Multipart>();
     sent::<Part>();
     sent::<Upload>();

@@ -1,9 +1,11 @@
 use std::time::Duration;
 
+use gateway_core::request::{Addr, ConnInfo};
 use gateway_core::testing::Client;
-use gateway_core::{Addr, ConnInfo, Environ, Error, Reply};
+use gateway_core::{Environ, Error, Reply};
+use gateway_web::cookies::SameSite;
 use gateway_web::testing::Browser;
-use gateway_web::{CookieKeys, EnvironExt, ReplyExt, SameSite};
+use gateway_web::{CookieKeys, EnvironExt, ReplyExt};
 use http::uri::Scheme;
 
 #[test]

@@ -4,7 +4,7 @@ use gateway_web::testing::Browser;
 use gateway_web::{CookieKeys, EnvironExt, SessionLayer, StateLayer, Templates, Version, values};
 use middleware_static::AssetManifest;
 use minijinja::Environment;
-use router::Router;
+use router::{IntoPattern, Router};
 use tower_layer::Layer;
 
 type View = fn(&mut Environ) -> Result<Reply, Error>;
@@ -18,10 +18,8 @@ fn urls() -> Router<View> {
         environ.redirect_to("book", [7])
     }
     Router::<View>::builder()
-        .name("book")
-        .get(r"^books/(?<id>[0-9]+)$", book)
-        .name("save")
-        .post(r"^books/$", save)
+        .get(r"^books/(?<id>[0-9]+)$".named("book"), book)
+        .post(r"^books/$".named("save"), save)
         .build()
         .unwrap()
 }

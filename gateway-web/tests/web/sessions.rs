@@ -1,9 +1,11 @@
 use std::time::Duration;
 
+use gateway_core::paths::MountLayer;
 use gateway_core::testing::{Client, TestResponse};
-use gateway_core::{Environ, Error, MountLayer, Reply};
+use gateway_core::{Environ, Error, Reply};
+use gateway_web::session::Session;
 use gateway_web::testing::{Browser, ResponseExt};
-use gateway_web::{CookieKeys, EnvironExt, ReplyExt, Session, SessionLayer};
+use gateway_web::{CookieKeys, EnvironExt, ReplyExt, SessionLayer};
 use tower_layer::Layer;
 
 /// What a view does to the session is in its path.

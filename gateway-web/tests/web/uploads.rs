@@ -6,8 +6,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use gateway_core::testing::Client;
 use gateway_core::{Body, Environ, Error, Input, Reply};
+use gateway_web::multipart::MultipartError;
 use gateway_web::testing::{Browser, MultipartForm};
-use gateway_web::{EnvironExt, MultipartError, UploadLimits};
+use gateway_web::{EnvironExt, UploadLimits};
 use proptest::prelude::*;
 
 /// Name, file name and content of a part.
@@ -264,7 +265,7 @@ fn a_client_that_stalls_is_answered_with_408_and_one_that_breaks_off_with_400() 
         .body(())
         .unwrap()
         .into_parts();
-    let input = Input::from_body(Stalls).with_patience(Duration::from_millis(10));
+    let input = Input::from_body(Stalls).with_stall_timeout(Duration::from_millis(10));
     let error = read(&mut Environ::new(parts, input), UploadLimits::default()).unwrap_err();
     assert_eq!(error.status(), 408);
 
