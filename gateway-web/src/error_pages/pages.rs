@@ -135,18 +135,22 @@ fn problem(status: StatusCode) -> String {
     )
 }
 
-/// The fields that describe the content (RFC 9110 sections 8 and 14.3, RFC 9530).
-const OF_THE_CONTENT: [&str; 10] = [
-    "content-type",
-    "content-length",
+/// The fields that describe the content (RFC 9110 sections 8, 14.3 and 6.6, RFC 9530).
+const OF_THE_CONTENT: [&str; 14] = [
+    "accept-ranges",
+    "content-digest",
+    "content-disposition",
     "content-encoding",
     "content-language",
-    "content-disposition",
-    "content-digest",
-    "repr-digest",
+    "content-length",
+    "content-location",
+    "content-md5",
+    "content-type",
     "etag",
     "last-modified",
-    "accept-ranges",
+    "repr-digest",
+    "trailer",
+    "transfer-encoding",
 ];
 
 fn dressed<B>(
