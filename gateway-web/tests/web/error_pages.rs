@@ -191,3 +191,58 @@ fn a_body_that_is_not_replaced_passes_through() {
     let client = Client::of_service(ErrorPages::new(page).layer(service));
     client.get("/").send().assert_text("inner");
 }
+
+/// The site's pages around the layer that catches panics, around views of which one answers with a bare 500 itself.
+fn stack(exceptions: middleware_exceptions::ExceptionsLayer) -> Browser {
+    fn views(environ: &mut Environ) -> Result<Response<Body>, Error> {
+        match environ.raw_path_info() {
+            "/panic" => panic!("secret"),
+            "/error" => Err(Error::msg("secret")),
+            "/missing" => Err(Error::new(StatusCode::NOT_FOUND, "secret")),
+            _ => Ok(component(500)(environ)),
+        }
+    }
+    let service = exceptions
+        .silence_default_hook()
+        .layer(views.into_inline_service());
+    let pages = ErrorPages::new(|page: &ErrorPage<'_>| Reply::html(page.reason()));
+    Browser::new(Client::of_service(pages.layer(service)))
+}
+
+#[test]
+fn in_production_panics_and_errors_have_the_page_of_the_site() {
+    let browser = stack(middleware_exceptions::ExceptionsLayer::new());
+    for path in ["/panic", "/error", "/component"] {
+        let response = browser.get(path).expecting(500).send();
+        response.assert_text("Internal Server Error");
+        response.assert_header("content-type", "text/html; charset=utf-8");
+    }
+    browser
+        .get("/missing")
+        .expecting(404)
+        .send()
+        .assert_text("Not Found");
+}
+
+#[test]
+fn where_a_developer_may_see_details_they_are_seen_first() {
+    let exceptions = middleware_exceptions::ExceptionsLayer::new()
+        .development_in_release()
+        .show_details_if(|_| true);
+    let browser = stack(exceptions);
+    for path in ["/panic", "/error"] {
+        for accept in ["text/html", "text/plain", "application/json"] {
+            let response = browser
+                .get(path)
+                .header("accept", accept)
+                .expecting(500)
+                .send();
+            response.assert_contains("secret");
+        }
+    }
+    browser
+        .get("/missing")
+        .expecting(404)
+        .send()
+        .assert_text("Not Found");
+}
