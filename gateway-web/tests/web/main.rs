@@ -3,6 +3,7 @@
 mod bodies;
 mod contract;
 mod cookies;
+mod csrf;
 mod error_pages;
 mod files;
 mod pages;
