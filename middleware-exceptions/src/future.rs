@@ -319,6 +319,8 @@ impl<B> Explained<B> {
             discard(own);
             let (page, content) = page.into_parts();
             render::replace_content(&mut parts.headers, page.headers);
+            // What a developer reads is not bare, whatever it took the place of.
+            parts.extensions.remove::<FailedBy>();
             response = Response::from_parts(parts, ResponseBody::whole(content));
         }
         self.pending.mark(&mut response);
