@@ -6,10 +6,12 @@
 
 use std::sync::OnceLock;
 
-use gateway_core::{Application, Environ, Reply, Spelling, relative_reference};
+use gateway_core::paths::{Spelling, relative_reference};
+use gateway_core::{Application, Environ, Reply};
 use http::{HeaderValue, Method, Uri};
 use libfuzzer_sys::fuzz_target;
-use router::{EncodedSlashes, OtherSpellings, RequestUrlArgs, Router, TrailingSlash};
+use router::service::{EncodedSlashes, OtherSpellings, TrailingSlash};
+use router::{IntoPattern, RequestUrlArgs, Router};
 
 type View = fn(&mut Environ) -> Reply;
 
@@ -57,8 +59,7 @@ fn router(setting: u8) -> Router<View> {
             routes.get("^(h.*)$", view).mount("/hm", mounted)
         })
         .mount("/m", mounted)
-        .name("n")
-        .get("^a/([^/]+)$", view)
+        .get("^a/([^/]+)$".named("n"), view)
         .post("^a/(.*)/$", view)
         .get("^(b|é)/((\\w+)/)*$", view)
         .get("^(.*/)c$", view)

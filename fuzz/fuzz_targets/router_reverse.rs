@@ -5,7 +5,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use percent_encoding::percent_decode_str;
-use router::UrlMap;
+use router::{IntoPattern, UrlMap, template};
 
 fuzz_target!(|text: &str| {
     let (patterns, args) = text.split_once("\n\n").unwrap_or((text, ""));
@@ -22,9 +22,9 @@ fuzz_target!(|text: &str| {
     for (i, pattern) in patterns.iter().enumerate() {
         // Both ways to write a route, as the fuzzer likes.
         builder = if pattern.contains('{') {
-            builder.template_named(i.to_string(), pattern, i)
+            builder.route(template(pattern).named(i.to_string()), i)
         } else {
-            builder.named(i.to_string(), pattern, i)
+            builder.route(pattern.named(i.to_string()), i)
         };
     }
     let Ok(map) = builder.build() else { return };

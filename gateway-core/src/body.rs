@@ -1,3 +1,5 @@
+//! Bodies, and the writer that fills one.
+
 use std::fmt;
 use std::io::{Read, Write};
 use std::mem;
@@ -9,11 +11,13 @@ use http_body::{Body as HttpBody, Frame, SizeHint};
 use panic_capture::guard;
 
 use crate::BoxError;
-use crate::stream::ending::{Failed, Failing};
+use crate::flush::{FLUSH_TIME, FlushPause};
+use crate::stream::ending::Failed;
 use crate::stream::handoff::{Handed, Terms};
 use crate::stream::source::{Chunks, ReadChunks, Source, Writing};
-use crate::stream::writer::BodyWriter;
 use crate::threads::block_on::block_on_forever;
+
+pub use crate::stream::BodyWriter;
 
 /// The body of a request or of a response: nothing, one piece, an iterator of pieces, a function
 /// that writes, or any [`http_body::Body`].
@@ -50,31 +54,36 @@ pub(crate) enum Kind {
     // Boxed once per streamed body: one type has to hold whatever the application iterates.
     Chunks {
         chunks: Chunks,
-        given: bool,
+        flush: FlushPause,
     },
     Writing(Writing),
     /// Produced on another thread.
     Handed {
         handed: Handed,
-        given: bool,
+        flush: FlushPause,
     },
     Http(Wrapped),
-    /// At its end, which is not told yet.
+    /// Failed, and pending until its last pieces had the time to be sent.
     Failing(Box<Failing>),
+}
+
+pub(crate) struct Failing {
+    failed: Failed,
+    flush: FlushPause,
 }
 
 impl Kind {
     fn chunks(chunks: Chunks) -> Self {
         Self::Chunks {
             chunks,
-            given: false,
+            flush: FlushPause::default(),
         }
     }
 
     pub(crate) fn handed(source: Source, terms: Terms) -> Self {
         Self::Handed {
             handed: Handed::new(source, terms),
-            given: false,
+            flush: FlushPause::default(),
         }
     }
 }
@@ -211,7 +220,14 @@ impl Body {
         loop {
             let frame = block_on_forever(|context| Pin::new(&mut *self).poll_frame(context))?;
             match frame.map(Frame::into_data) {
-                Ok(Ok(data)) => return Some(Ok(data)),
+                Ok(Ok(data)) => {
+                    // Sent by the caller before it asks for the next.
+                    if let Kind::Chunks { flush, .. } | Kind::Handed { flush, .. } = &mut self.kind
+                    {
+                        flush.all_sent();
+                    }
+                    return Some(Ok(data));
+                }
                 Ok(Err(_trailers)) => {}
                 Err(error) => return Some(Err(error)),
             }
@@ -222,8 +238,8 @@ impl Body {
     fn poll_chunks(
         &mut self,
         mut chunks: Chunks,
-        given: bool,
-        context: &Context<'_>,
+        mut flush: FlushPause,
+        context: &mut Context<'_>,
     ) -> Poll<Option<Result<Bytes, BoxError>>> {
         // Taken out of `self` while it runs: after a panic the body has ended and the iterator
         // was dropped, once.
@@ -235,10 +251,8 @@ impl Body {
         };
         let failed = match chunk {
             Ok(Some(Ok(chunk))) => {
-                self.kind = Kind::Chunks {
-                    chunks,
-                    given: true,
-                };
+                flush.piece_given();
+                self.kind = Kind::Chunks { chunks, flush };
                 return Poll::Ready(Some(Ok(chunk)));
             }
             Ok(None) => return Poll::Ready(None),
@@ -247,25 +261,22 @@ impl Body {
         };
         // Before the failure is told, as everywhere.
         drop(chunks);
-        self.fail(failed, given, context)
+        self.fail(failed, flush, context)
     }
 
     fn fail(
         &mut self,
         failed: Failed,
-        given: bool,
-        context: &Context<'_>,
+        flush: FlushPause,
+        context: &mut Context<'_>,
     ) -> Poll<Option<Result<Bytes, BoxError>>> {
-        self.kind = Kind::Failing(Box::new(match given {
-            true => Failing::after_pieces(failed),
-            false => Failing::at_once(failed),
-        }));
+        self.kind = Kind::Failing(Box::new(Failing { failed, flush }));
         self.poll_failing(context)
     }
 
-    fn poll_failing(&mut self, context: &Context<'_>) -> Poll<Option<Result<Bytes, BoxError>>> {
+    fn poll_failing(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, BoxError>>> {
         if let Kind::Failing(failing) = &mut self.kind {
-            ready!(failing.poll_pause(context));
+            ready!(failing.flush.poll(FLUSH_TIME, context));
         }
         match mem::take(&mut self.kind) {
             Kind::Failing(failing) => match failing.failed {
@@ -276,19 +287,23 @@ impl Body {
         }
     }
 
-    fn poll_data(&mut self, context: &Context<'_>) -> Poll<Option<Result<Bytes, BoxError>>> {
+    fn poll_data(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, BoxError>>> {
         match &mut self.kind {
-            Kind::Handed { handed, given } => {
-                return match ready!(handed.poll_data(context)) {
-                    Some(Ok(piece)) => {
-                        *given = true;
+            Kind::Handed { handed, flush } => {
+                return match handed.poll_data(context) {
+                    Poll::Ready(Some(Ok(piece))) => {
+                        flush.piece_given();
                         Poll::Ready(Some(Ok(piece)))
                     }
-                    Some(Err(failed)) => {
-                        let given = *given;
-                        self.fail(failed, given, context)
+                    Poll::Ready(Some(Err(failed))) => {
+                        let flush = mem::take(flush);
+                        self.fail(failed, flush, context)
                     }
-                    None => Poll::Ready(None),
+                    Poll::Ready(None) => Poll::Ready(None),
+                    Poll::Pending => {
+                        flush.was_pending();
+                        Poll::Pending
+                    }
                 };
             }
             Kind::Failing(_) => return self.poll_failing(context),
@@ -296,7 +311,7 @@ impl Body {
         }
         match mem::take(&mut self.kind) {
             Kind::Once(bytes) if !bytes.is_empty() => Poll::Ready(Some(Ok(bytes))),
-            Kind::Chunks { chunks, given } => self.poll_chunks(chunks, given, context),
+            Kind::Chunks { chunks, flush } => self.poll_chunks(chunks, flush, context),
             Kind::Writing(write) => {
                 // Polled without an adapter: writing blocks, so it needs a thread.
                 self.kind = Kind::handed(Source::Writing(write), Terms::wherever_polled());

@@ -3,12 +3,14 @@
 use std::io::{BufRead, Read, Write};
 
 use gateway_core::compat::{StartResponse, wsgi};
+use gateway_core::error::{Failure, Foreign, ForeignFrame};
+use gateway_core::paths::{CanonicalPath, CanonicalPathLayer, Prefix, ScriptName, Spelling};
+use gateway_core::request::{Cancellation, ConnInfo, Segment};
 use gateway_core::testing::Client;
 use gateway_core::validator::ValidatorLayer;
 use gateway_core::{
-    AnyApplication, Application, Body, BoxError, Cancellation, CanonicalPath, CanonicalPathLayer,
-    ConnInfo, Environ, Error, Failure, Foreign, ForeignFrame, Input, IntoReply, Prefix, Reply,
-    ScriptName, Segment, Spelling, application, escape,
+    AnyApplication, Application, Body, BoxError, Environ, Error, Input, IntoReply, Reply,
+    application, escape,
 };
 use http::{Request, Response, StatusCode};
 use proptest::prelude::*;

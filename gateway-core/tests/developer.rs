@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 
 use gateway_core::developer::{Facts, Owner, Reason, judge};
-use gateway_core::{Addr, Arrival, ConnInfo};
+use gateway_core::request::{Addr, Arrival, ConnInfo};
 use http::request::{Builder, Parts};
 use http::{Request, Version};
 use serde::Deserialize;

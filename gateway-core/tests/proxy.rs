@@ -4,8 +4,9 @@
 use std::convert::Infallible;
 use std::net::SocketAddr;
 
+use gateway_core::RequestExt;
 use gateway_core::proxy::{IpNet, ProxyLayer};
-use gateway_core::{Addr, Arrival, ConnInfo, RequestExt};
+use gateway_core::request::{Addr, Arrival, ConnInfo};
 use http::{Request, Response};
 use serde::Deserialize;
 use tower::{Layer, ServiceExt, service_fn};

@@ -31,7 +31,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use bytes::Buf;
-use gateway_core::{Application, Body, BoxError, Environ, GatewayFacts, Input};
+use gateway_core::request::GatewayFacts;
+use gateway_core::{Application, Body, BoxError, Environ, Input};
 use http::{HeaderMap, Method, Request, Response, StatusCode};
 use tower_service::Service;
 

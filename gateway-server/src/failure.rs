@@ -3,7 +3,8 @@
 use std::error::Error;
 use std::fmt;
 
-use gateway_core::{BoxError, Failure};
+use gateway_core::BoxError;
+use gateway_core::error::Failure;
 use http::StatusCode;
 
 /// The status that answers a service's error, if no head has gone out: the one that a [`Failure`]

@@ -8,7 +8,8 @@ use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
 use std::time::Duration;
 
-use gateway_core::{Addr, Application, ConnInfo};
+use gateway_core::Application;
+use gateway_core::request::{Addr, ConnInfo};
 use tracing::debug;
 
 use crate::HttpService;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 #[cfg(feature = "_wire")]
-use gateway_core::Prefix;
+use gateway_core::paths::Prefix;
 
 /// Timeouts and limits, each with its default in the documentation of the method of
 /// [`Server`](crate::Server) that changes it. Each protocol has its defaults.

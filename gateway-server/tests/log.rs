@@ -9,7 +9,8 @@ use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
 
 use common::Running;
-use gateway_core::{Body, BoxError, Reported};
+use gateway_core::error::Reported;
+use gateway_core::{Body, BoxError};
 use gateway_server::common_log::CommonLogLayer;
 use http::{Request, Response, StatusCode};
 use http_body::Frame;

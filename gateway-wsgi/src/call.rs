@@ -5,14 +5,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
-use gateway_core::{Body, Cancellation, Environ, Error, Response};
+use gateway_core::request::Cancellation;
+use gateway_core::{Body, Environ, Error, Response};
 use http::request::Parts;
 use http::{Method, StatusCode, header};
 use pyo3::exceptions::{PyAssertionError, PyOSError};
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyTuple};
 
-use crate::crew::{Crew, Run};
+use crate::crew::{Crew, Origin, Run};
 use crate::file_body::FileBody;
 use crate::file_wrapper::{FileWrapper, RealFile};
 use crate::host::Host;
@@ -26,6 +27,7 @@ pub(crate) struct Call {
     progress: Mutex<Progress>,
     exchange: Mutex<Exchange>,
     cancellation: Cancellation,
+    origin: Origin,
     may_wait: bool,
     bodiless: bool,
 }
@@ -64,6 +66,7 @@ impl Call {
     ) -> Arc<Self> {
         Arc::new(Self {
             host,
+            origin: Origin::of(&parts),
             may_wait: !input.is_whole(),
             bodiless: parts.method == Method::HEAD,
             progress: Mutex::new(Progress {
@@ -73,6 +76,10 @@ impl Call {
             exchange: Mutex::default(),
             cancellation,
         })
+    }
+
+    pub(crate) fn crew(&self) -> &Crew {
+        self.host.crew()
     }
 
     pub(crate) fn submit(self: &Arc<Self>) {
@@ -158,7 +165,7 @@ impl Call {
         if let Some(stream) = self.exchange().stream.clone() {
             return Ok(stream);
         }
-        let stream = Stream::new(Arc::clone(&self.host));
+        let stream = Stream::new(Arc::clone(&self.host), self.origin.clone());
         self.send_head(Body::new(Streamed::new(Arc::clone(&stream))))?;
         self.exchange().stream = Some(Arc::clone(&stream));
         Ok(stream)
@@ -243,7 +250,7 @@ impl Call {
         };
         let stream = match written {
             Some(stream) => stream,
-            None => Stream::new(Arc::clone(&self.host)),
+            None => Stream::new(Arc::clone(&self.host), self.origin.clone()),
         };
         stream.put(first);
         if !self.head_is_sent()
@@ -269,7 +276,7 @@ impl Call {
             // PEP 3333: of one piece the length is known.
             1 => pieces.pop().unwrap_or_default().into(),
             _ => {
-                let stream = Stream::new(Arc::clone(&self.host));
+                let stream = Stream::new(Arc::clone(&self.host), self.origin.clone());
                 for piece in pieces {
                     stream.put(piece);
                 }
@@ -365,7 +372,7 @@ impl Run for Call {
         self.respond(py, &environ, input);
     }
 
-    fn may_wait(&self) -> bool {
-        self.may_wait
+    fn place(&self) -> Option<Origin> {
+        self.may_wait.then(|| self.origin.clone())
     }
 }

@@ -1,7 +1,7 @@
 use std::collections::VecDeque;
 use std::io::{self, BufRead};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use bytes::{Buf, Bytes};
 use gateway_core::{Error, Input};
@@ -10,13 +10,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList};
 
 use crate::crew::Crew;
-
-/// How long a client that does not move at all is waited for; a third of it while others wait for
-/// its place.
-pub(crate) const STALL: Duration = Duration::from_secs(30);
-
-/// What a client that is waited for must come to after the grace, in bytes a second.
-const RATE: u64 = 500;
+use crate::patience::{Patience, STALL};
 
 /// A request's body: what has arrived of it, and the rest.
 #[derive(Default)]
@@ -58,8 +52,7 @@ struct Feed {
     input: Input,
     /// What reading failed with: what the answer's status comes of.
     failed: Option<StatusCode>,
-    waited: Duration,
-    received: u64,
+    patience: Patience,
 }
 
 impl WsgiInput {
@@ -69,8 +62,7 @@ impl WsgiInput {
             // In thirds: after each it is asked whether others wait.
             input: arrived.rest.with_patience(STALL / 3),
             failed: None,
-            waited: Duration::ZERO,
-            received: 0,
+            patience: Patience::default(),
         };
         Self {
             feed: Mutex::new(feed),
@@ -166,9 +158,8 @@ impl Reading<'_> {
                     }
                 }
             }
-            self.feed.waited += since.elapsed();
-            let over = self.feed.waited.saturating_sub(STALL / 3).as_secs();
-            if over > 0 && self.feed.received < over * RATE {
+            self.feed.patience = self.feed.patience.waited(since.elapsed());
+            if self.feed.patience.is_over() {
                 return Err(self.fail(io::ErrorKind::TimedOut.into()));
             }
         }
@@ -194,7 +185,7 @@ impl Reading<'_> {
             Some(piece) => piece.advance(length.min(piece.len())),
             None => {
                 self.feed.input.consume(length);
-                self.feed.received += length as u64;
+                self.feed.patience = self.feed.patience.moved(length as u64);
             }
         }
     }

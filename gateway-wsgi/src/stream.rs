@@ -13,10 +13,10 @@ use gateway_core::BoxError;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use pyo3::Python;
 
-use crate::crew::{Crew, Run};
+use crate::crew::{Crew, Origin, Run};
 use crate::host::Host;
-use crate::input::STALL;
 use crate::iterable::{Iterable, Piece};
+use crate::patience::{Patience, STALL};
 
 /// How much waits for a client; when half of it is gone, the iterable goes on.
 const HIGH_WATER: usize = 128 * 1024;
@@ -32,6 +32,7 @@ pub(crate) struct Stream {
     state: Mutex<State>,
     room: Condvar,
     host: Arc<Host>,
+    origin: Origin,
 }
 
 #[derive(Default)]
@@ -44,11 +45,13 @@ struct State {
     scheduled: bool,
     end: Option<Result<(), BoxError>>,
     abandoned: bool,
+    /// Of `write()`.
+    patience: Patience,
     reader: Option<Waker>,
 }
 
 impl Stream {
-    pub(crate) fn new(host: Arc<Host>) -> Arc<Self> {
+    pub(crate) fn new(host: Arc<Host>, origin: Origin) -> Arc<Self> {
         Arc::new(Self {
             state: Mutex::new(State {
                 // By the call that began it.
@@ -57,6 +60,7 @@ impl Stream {
             }),
             room: Condvar::new(),
             host,
+            origin,
         })
     }
 
@@ -160,9 +164,9 @@ impl Stream {
 
     fn wait_for_room(&self) -> io::Result<()> {
         let crew = self.host.crew();
-        let place = crew.try_hold();
+        let place = crew.try_hold(&self.origin);
         let mut queued = usize::MAX;
-        let mut since = Instant::now();
+        let mut moved_at = Instant::now();
         loop {
             let state = self.lock();
             if state.abandoned || state.queued < HIGH_WATER {
@@ -172,17 +176,22 @@ impl Stream {
                 return Ok(());
             }
             if state.queued < queued {
-                // Slow, but moving.
                 queued = state.queued;
-                since = Instant::now();
+                moved_at = Instant::now();
             }
-            let waited = since.elapsed();
-            let hurried = place.is_none() || crew.is_contended();
-            if waited >= if hurried { STALL / 3 } else { STALL } {
+            let stalled = moved_at.elapsed();
+            let is_over = match place {
+                Some(_) if crew.is_contended() => stalled >= STALL / 3,
+                Some(_) => stalled >= STALL,
+                None => state.patience.is_over_without_place(),
+            };
+            if is_over || state.patience.is_over() {
                 return Err(io::ErrorKind::TimedOut.into());
             }
+            let since = Instant::now();
             let waited = self.room.wait_timeout(state, Duration::from_secs(1));
-            drop(waited.unwrap_or_else(PoisonError::into_inner));
+            let (mut state, _) = waited.unwrap_or_else(PoisonError::into_inner);
+            state.patience = state.patience.waited(since.elapsed());
         }
     }
 
@@ -235,9 +244,11 @@ impl HttpBody for Streamed {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        self.stream.host.crew().pass_on();
         let mut state = self.stream.lock();
         if let Some(piece) = state.pieces.pop_front() {
             state.queued -= cost(&piece);
+            state.patience = state.patience.moved(piece.len() as u64);
             let low = state.queued < HIGH_WATER / 2;
             let parked = low && state.iterable.is_some() && !state.scheduled;
             state.scheduled |= parked;
@@ -283,6 +294,7 @@ impl HttpBody for Streamed {
 
 impl Drop for Streamed {
     fn drop(&mut self) {
+        self.stream.host.crew().pass_on();
         let mut state = self.stream.lock();
         state.abandoned = true;
         let left = (mem::take(&mut state.pieces), state.reader.take());

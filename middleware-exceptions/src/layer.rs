@@ -2,6 +2,7 @@
 
 use std::{error::Error, fmt, net::IpAddr, path::PathBuf, sync::Arc, time::Duration};
 
+use gateway_core::flush::FLUSH_TIME;
 use http::{HeaderName, StatusCode, request::Parts};
 use ipnet::IpNet;
 use tower_layer::Layer;
@@ -50,7 +51,7 @@ impl ExceptionsLayer {
                 renderer: Renderer::default(),
                 append: false,
                 id_header: None,
-                flush: Duration::from_secs(1),
+                flush: FLUSH_TIME,
             }),
         }
     }
@@ -116,7 +117,7 @@ impl ExceptionsLayer {
         self.with(|config| config.gate.details = Details::If(Arc::new(allowed)))
     }
 
-    /// Where [`development`](Self::development) finds the peer. Default: `gateway_core::ConnInfo` and, with the feature
+    /// Where [`development`](Self::development) finds the peer. Default: `gateway_core::request::ConnInfo` and, with the feature
     /// `axum`, axum's `ConnectInfo<SocketAddr>` among the request's extensions.
     ///
     /// An address has no port. On Linux a loopback peer whose port no `ConnInfo` tells is shown nothing, because
@@ -187,8 +188,8 @@ impl ExceptionsLayer {
         self.with(|config| config.append = true)
     }
 
-    /// How long at least a body that failed half way waits for what it has produced already to be
-    /// sent. Default: 1 s.
+    /// How long a body that failed half way is pending after its last piece, so that the pieces are sent
+    /// first. Default: [`FLUSH_TIME`], 250 ms.
     #[must_use]
     pub fn flush_time(self, time: Duration) -> Self {
         self.with(|config| config.flush = time)

@@ -3,7 +3,8 @@
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex};
 
-use gateway_core::{BoxError, Error, Foreign, ForeignFrame};
+use gateway_core::error::{Foreign, ForeignFrame};
+use gateway_core::{BoxError, Error};
 use http::{Request, StatusCode};
 use middleware_exceptions::ExceptionsLayer;
 use tower::{Layer, ServiceExt};

@@ -6,8 +6,14 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
+use gateway_core::escape;
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
+mod builds;
+mod vite;
+
+pub(crate) use self::builds::{Build, Builds};
+use self::vite::{Chunk, Chunks, Vite};
 use crate::facts::{self, CONTENT_LIMIT, Learned};
 use crate::lookup::path::{encode_path, to_path};
 use crate::source::{Directory, File, Node, Source, Stamp, Wait};
@@ -39,9 +45,10 @@ const HISTORY: usize = 32;
 /// - The hash follows the file: change it and the next page links to the new name. With [`frozen`](Self::frozen)
 ///   each file is hashed once, for sites that are replaced as a whole.
 /// - The plain name still works, without being kept for good.
-/// - An old name keeps working as long as its content is anywhere: in the file now, or below the root of a
-///   [`previous`](Self::previous) build. A name this process gave out whose content is gone gets today's file, to be
-///   asked for again each time, rather than a page without its styles. Any other hash is a 404.
+/// - An old name keeps working as long as its content is anywhere: in the file now, or in one of the
+///   [previous builds](crate::StaticFiles::previous_builds). A name this process gave out whose content is gone gets today's file,
+///   to be asked for again each time, rather than a page without its styles. Any other hash is a 404.
+/// - What [Vite](Self::vite) has built has its hash already.
 ///
 /// Compressed siblings are sent under hashed names only if they decode to the file. Names that begin with a dot have no hashed form. A file of more than 32 MiB is served under its hashed name once
 /// [`asset_url`](Self::asset_url) was asked for it: no client can have large files read by making names up.
@@ -52,11 +59,33 @@ pub struct AssetManifest {
 
 #[derive(Clone)]
 struct Inner {
-    source: Arc<dyn Source>,
-    previous: Vec<Arc<dyn Source>>,
+    /// One below the other, as the files have them.
+    roots: Vec<Root>,
     base: String,
     frozen: bool,
     shared: Arc<Shared>,
+}
+
+#[derive(Clone)]
+struct Root {
+    source: Arc<dyn Source>,
+    /// The manifest of Vite, where it made the files.
+    vite: Option<Arc<Vite>>,
+}
+
+impl Root {
+    fn new(source: impl Source) -> Self {
+        Self {
+            source: Arc::new(source),
+            vite: None,
+        }
+    }
+
+    fn built_by_vite(source: impl Source) -> Self {
+        let source: Arc<dyn Source> = Arc::new(source);
+        let vite = Some(Arc::new(Vite::new(Arc::clone(&source))));
+        Self { source, vite }
+    }
 }
 
 #[derive(Default)]
@@ -69,12 +98,10 @@ struct Shared {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Hash(u32);
 
-/// What a hashed name stands for.
+/// What a hashed name stands for, of the present build.
 pub(crate) enum Asset {
     /// The file that has the plain name now, in the state in which it has this hash.
     Current(Option<Stamp>),
-    /// A file of a previous build that has this hash.
-    Previous(File),
     /// Nothing any more: the hash was given out, and the file has changed since.
     Gone,
 }
@@ -87,9 +114,58 @@ impl AssetManifest {
 
     /// The files of a source.
     pub fn from_source(source: impl Source) -> Self {
+        Self::with_root(Root::new(source))
+    }
+
+    /// What Vite has built below `root`, by the manifest that it wrote there (`build.manifest: true` in its configuration).
+    ///
+    /// [`asset_url`](Self::asset_url) and [`asset_tags`](Self::asset_tags) take the path of a source, and the files of the manifest are
+    /// served to be kept for good. A release that changes the manifest is noticed. Files that Vite only copied (`public/`)
+    /// are hashed as those of any other root.
+    ///
+    /// ```
+    /// use middleware_static::{AssetManifest, StaticFiles};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let root = tempfile::tempdir()?;
+    /// # std::fs::create_dir(root.path().join(".vite"))?;
+    /// # std::fs::write(root.path().join(".vite/manifest.json"),
+    /// #     r#"{ "src/main.ts": { "file": "assets/main-BRBmoGS9.js", "css": ["assets/main-5UjPuW-k.css"] } }"#)?;
+    /// let assets = AssetManifest::vite(root.path())?.base("/");
+    /// let files = StaticFiles::new(root.path()).assets(assets.clone());
+    ///
+    /// assert_eq!(assets.asset_url("src/main.ts"), "/assets/main-BRBmoGS9.js");
+    /// assert_eq!(assets.asset_tags("src/main.ts"), "\
+    ///     <link rel=\"stylesheet\" href=\"/assets/main-5UjPuW-k.css\">\n\
+    ///     <script type=\"module\" src=\"/assets/main-BRBmoGS9.js\"></script>\n");
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::NotFound`] where there is neither `.vite/manifest.json` nor `manifest.json`, and
+    /// [`io::ErrorKind::InvalidData`] where that is not Vite's.
+    pub fn vite(root: impl Into<PathBuf>) -> io::Result<Self> {
+        let root = root.into();
+        Self::vite_source(Directory::new(&root))
+            .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", root.display())))
+    }
+
+    /// The same of any source, such as embedded files.
+    ///
+    /// # Errors
+    /// As for [`vite`](Self::vite).
+    pub fn vite_source(source: impl Source) -> io::Result<Self> {
+        let root = Root::built_by_vite(source);
+        if let Some(vite) = &root.vite {
+            vite.chunks(Wait::Allowed)?;
+        }
+        Ok(Self::with_root(root))
+    }
+
+    fn with_root(root: Root) -> Self {
         let inner = Inner {
-            source: Arc::new(source),
-            previous: Vec::new(),
+            roots: vec![root],
             base: String::new(),
             frozen: false,
             shared: Arc::default(),
@@ -97,6 +173,27 @@ impl AssetManifest {
         Self {
             inner: Arc::new(inner),
         }
+    }
+
+    /// Below what there is so far, another root, as in [`StaticFiles::overlay`](crate::StaticFiles::overlay): the first that has a name
+    /// decides what its hash is. Default: none.
+    #[must_use]
+    pub fn overlay(self, root: impl Into<PathBuf>) -> Self {
+        self.overlay_source(Directory::new(root))
+    }
+
+    /// The same with any source.
+    #[must_use]
+    pub fn overlay_source(self, source: impl Source) -> Self {
+        self.set(|inner| {
+            // A theme may be built by Vite as well; if it is not, it has no manifest.
+            let by_vite = inner.roots.iter().any(|root| root.vite.is_some());
+            inner.roots.push(if by_vite {
+                Root::built_by_vite(source)
+            } else {
+                Root::new(source)
+            });
+        })
     }
 
     /// What stands in front of the URLs, such as `/public`: where the files are mounted. Default: nothing, for
@@ -108,13 +205,6 @@ impl AssetManifest {
             base.push('/');
         }
         self.set(|inner| inner.base = base)
-    }
-
-    /// Serves the files of a previous build under the names that they had. May be said of several. Default: none.
-    #[must_use]
-    pub fn previous(self, root: impl Into<PathBuf>) -> Self {
-        let source = Directory::new(root);
-        self.set(|inner| inner.previous.push(Arc::new(source)))
     }
 
     /// Hashes each file once and believes it for good. Default: a file that changes gets a new hash.
@@ -159,6 +249,38 @@ impl AssetManifest {
         up + &reference
     }
 
+    /// The tags by which a page loads an asset and all that it needs, a line each: for a script its style sheets, the
+    /// module, and preloads of what it imports. Only Vite's manifest knows what a script needs.
+    ///
+    /// The text is HTML: mark it as safe in your templates.
+    #[must_use]
+    pub fn asset_tags(&self, name: &str) -> String {
+        let name = name.trim_start_matches('/');
+        let built = self.in_vite(name, |chunks, chunk| {
+            let loaded = chunks.loaded_with(chunk);
+            let url = |path: &&str| self.url(&encode_path(path.as_bytes()));
+            let styles: Vec<_> = loaded.styles.iter().map(url).collect();
+            let scripts: Vec<_> = loaded.scripts.iter().map(url).collect();
+            (styles, scripts)
+        });
+        let (styles, scripts) = built.unwrap_or_else(|| (Vec::new(), vec![self.asset_url(name)]));
+        let mut tags = String::new();
+        let mut tag = |before: &str, url: &str, after: &str| {
+            tags.extend([before, &escape(url), after, "\n"]);
+        };
+        for style in styles {
+            tag("<link rel=\"stylesheet\" href=\"", &style, "\">");
+        }
+        for (place, script) in scripts.iter().enumerate() {
+            match place {
+                0 if is_style(script) => tag("<link rel=\"stylesheet\" href=\"", script, "\">"),
+                0 => tag("<script type=\"module\" src=\"", script, "\"></script>"),
+                _ => tag("<link rel=\"modulepreload\" href=\"", script, "\">"),
+            }
+        }
+        tags
+    }
+
     fn set(mut self, change: impl FnOnce(&mut Inner)) -> Self {
         change(Arc::make_mut(&mut self.inner));
         self
@@ -170,6 +292,9 @@ impl AssetManifest {
 
     /// The path with the hash, encoded, and what is behind it.
     fn reference(&self, name: &str) -> io::Result<String> {
+        if let Some(file) = self.in_vite(name, |_, chunk| encode_path(chunk.file.as_bytes())) {
+            return Ok(file);
+        }
         let encoded = |name, hash| encode_path(insert(name, hash).as_bytes());
         match (self.hash(name), split_suffix(name)) {
             (Ok(hash), _) => Ok(encoded(name, hash)),
@@ -179,6 +304,44 @@ impl AssetManifest {
             }
             (Err(error), None) => Err(error),
         }
+    }
+
+    /// Of the first root whose manifest has the source `name`.
+    fn in_vite<T>(&self, name: &str, read: impl Fn(&Chunks, &Chunk) -> T) -> Option<T> {
+        let mut manifests = self
+            .inner
+            .roots
+            .iter()
+            .filter_map(|root| root.vite.as_ref());
+        manifests.find_map(|vite| {
+            let chunks = vite.chunks(Wait::Allowed).ok()?;
+            Some(read(&chunks, chunks.get(name)?))
+        })
+    }
+
+    /// Whether Vite made a file of this path, with its content in its name.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::WouldBlock`], with [`Wait::Never`], where a manifest has to be read.
+    pub(crate) fn has_vite_name(&self, path: &[u8], wait: Wait) -> io::Result<bool> {
+        for vite in self
+            .inner
+            .roots
+            .iter()
+            .filter_map(|root| root.vite.as_ref())
+        {
+            match vite.chunks(wait) {
+                Ok(chunks) if chunks.has(path) => return Ok(true),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Err(error),
+                Ok(_) | Err(_) => {}
+            }
+        }
+        Ok(false)
+    }
+
+    /// Whether files are built by Vite.
+    pub(crate) fn is_vite(&self) -> bool {
+        self.inner.roots.iter().any(|root| root.vite.is_some())
     }
 
     fn hash(&self, name: &str) -> io::Result<Hash> {
@@ -192,7 +355,7 @@ impl AssetManifest {
         {
             return Ok(hash);
         }
-        let hash = self.hash_in(&self.inner.source, name)?;
+        let hash = self.hash_now(name)?;
         if last() != Some(hash) {
             let given = &self.inner.shared.given;
             let mut given = given.write().unwrap_or_else(PoisonError::into_inner);
@@ -206,21 +369,30 @@ impl AssetManifest {
         Ok(hash)
     }
 
-    fn hash_in(&self, source: &Arc<dyn Source>, name: &str) -> io::Result<Hash> {
-        let file = open(source, name)?;
+    fn hash_now(&self, name: &str) -> io::Result<Hash> {
+        let file = self.open(name)?;
         let length = file.metadata.length;
         facts::digest_now(&file.content, file.stamp, length).map(Hash::of)
+    }
+
+    /// The file of the first root that has the name.
+    fn open(&self, name: &str) -> io::Result<File> {
+        let mut roots = self.inner.roots.iter();
+        let found = roots.find_map(|root| match open(&root.source, name) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            result => Some(result),
+        });
+        found.unwrap_or_else(|| Err(io::ErrorKind::NotFound.into()))
     }
 
     /// The file, if it has this hash. A large one is not read for a hash that a client made up.
     fn with_hash(
         &self,
-        source: &Arc<dyn Source>,
+        file: File,
         name: &str,
         hash: Hash,
         learned: &Learned,
     ) -> io::Result<Option<File>> {
-        let file = open(source, name)?;
         let File { content, stamp, .. } = &file;
         let length = file.metadata.length;
         if length > CONTENT_LIMIT && !self.has_given(name, hash) {
@@ -279,21 +451,41 @@ impl AssetManifest {
         let Ok(name) = std::str::from_utf8(name) else {
             return Ok(None);
         };
-        let sources = [&self.inner.source].into_iter().chain(&self.inner.previous);
-        for (place, source) in sources.enumerate() {
-            match self.with_hash(source, name, hash, learned) {
-                Ok(Some(file)) => {
-                    return Ok(Some(match place {
-                        0 => Asset::Current(file.stamp),
-                        _ => Asset::Previous(file),
-                    }));
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Err(error),
-                _ => {}
-            }
+        let file = self.open(name);
+        match file.and_then(|file| self.with_hash(file, name, hash, learned)) {
+            Ok(Some(file)) => return Ok(Some(Asset::Current(file.stamp))),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Err(error),
+            _ => {}
         }
         Ok(self.has_given(name, hash).then_some(Asset::Gone))
     }
+
+    /// The file of another build that has this name and this hash. May wait for the disk.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::WouldBlock`] where a file has to be read first.
+    pub(crate) fn find_in(
+        &self,
+        build: &Build,
+        name: &[u8],
+        hash: Hash,
+        learned: &Learned,
+    ) -> io::Result<Option<File>> {
+        let Ok(name) = std::str::from_utf8(name) else {
+            return Ok(None);
+        };
+        let file = open(&build.source, name);
+        match file.and_then(|file| self.with_hash(file, name, hash, learned)) {
+            Err(error) if error.kind() != io::ErrorKind::WouldBlock => Ok(None),
+            result => result,
+        }
+    }
+}
+
+/// Whether a URL leads to a style sheet.
+fn is_style(url: &str) -> bool {
+    let path = url.split(['?', '#']).next().unwrap_or_default();
+    [".css", ".CSS"].iter().any(|ending| path.ends_with(ending))
 }
 
 fn unhashed(name: &str) -> String {

@@ -1,6 +1,7 @@
 //! Every request is for this one file.
 
 use std::convert::Infallible;
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -23,7 +24,10 @@ use crate::source::Single;
 /// ```
 /// use middleware_static::StaticFile;
 ///
-/// let icon = StaticFile::new("assets/favicon.ico").cache_control("max-age=86400".parse().unwrap());
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let icon = StaticFile::new("assets/favicon.ico")?.cache_control("max-age=86400".parse()?);
+/// # Ok(())
+/// # }
 /// ```
 #[derive(Debug, Clone)]
 pub struct StaticFile {
@@ -33,15 +37,28 @@ pub struct StaticFile {
 
 impl StaticFile {
     /// The file at `path`. It need not exist yet; a relative path is taken from the current directory of this moment.
-    pub fn new(path: impl Into<PathBuf>) -> Self {
-        let source = Single::new(path.into());
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::IsADirectory`] where there is a directory, or the path can name nothing else (`/`, `assets/..`):
+    /// [`StaticFiles`] serves those.
+    pub fn new(path: impl Into<PathBuf>) -> io::Result<Self> {
+        let path = path.into();
+        // What cannot be looked at may be there when it is asked for.
+        if path.is_dir() || path.file_name().is_none() {
+            let text = format!(
+                "{} is a directory: `StaticFile` serves one file, `StaticFiles` a directory",
+                path.display()
+            );
+            return Err(io::Error::new(io::ErrorKind::IsADirectory, text));
+        }
+        let source = Single::new(path);
         let path = format!("/{}", encode_segment(&name_bytes(source.name())));
         // A program that names a dotfile means it.
         let files = StaticFiles::from_source(source).dotfiles(Dotfiles::Serve);
-        Self {
+        Ok(Self {
             files,
             path: path.into(),
-        }
+        })
     }
 
     /// Sends a sibling with `.br`, `.zst` or `.gz` at the end of its name to who accepts that coding. Default: off.

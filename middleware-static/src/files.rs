@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
@@ -13,7 +13,9 @@ use crate::assets::AssetManifest;
 use crate::body::ResponseBody;
 use crate::future::ResponseFuture;
 use crate::lookup::ask::{Ask, bare_mount};
-use crate::settings::{Dotfiles, Glob, Limits, OtherSpellings, SendFile, Settings, ValidateBy};
+use crate::settings::{
+    Caching, Dotfiles, Glob, Limits, OtherSpellings, SendFile, Settings, ValidateBy,
+};
 use crate::site::Site;
 use crate::source::{Directory, Source};
 
@@ -113,8 +115,8 @@ impl StaticFiles {
     /// Sends a sibling with `.br`, `.zst` or `.gz` at the end of its name to who accepts that coding. Default: off.
     ///
     /// A sibling counts only beside its file. Where its date or its change time is older than the file's, it is decoded to
-    /// see whether it is a copy, once for each state of both; so it is under a [hashed name](Self::assets), which is kept
-    /// for good. Otherwise it is taken at its word: make it anew when you change the file.
+    /// see whether it is a copy, once for each state of both; so it is under a name that is kept for good
+    /// ([hashed](Self::assets) or [immutable](Self::immutable)). Otherwise it is taken at its word: make it anew when you change the file.
     #[must_use]
     pub fn precompressed(self) -> Self {
         self.set(|settings| settings.precompressed = true)
@@ -137,8 +139,10 @@ impl StaticFiles {
 
     /// Answers navigations to what is not there with `page` and 200: a single-page application does its own routing. Default: off.
     ///
-    /// Only who goes to a page gets it (`Sec-Fetch-Mode: navigate`, or `text/html` named in `Accept`). A script or an image
-    /// that is missing is a 404.
+    /// A browser says whether it navigates (`Sec-Fetch-Mode`). For other clients it is a navigation if `Accept` names
+    /// `text/html`, and, where they take anything (`*/*`, or no `Accept`, as link previews and curl), if the path does not
+    /// end like a file (`.js`). A script or an image that is missing is a 404. A directory that has neither an index nor
+    /// a listing is not there: a route of its name is answered with the page.
     #[must_use]
     pub fn spa(self, page: impl Into<String>) -> Self {
         self.spa_with_status(page, StatusCode::OK)
@@ -158,16 +162,52 @@ impl StaticFiles {
         self.set(|settings| settings.not_found = Some(page.trim_start_matches('/').to_owned()))
     }
 
-    /// `Cache-Control` for the files that `pattern` matches. The first rule that matches counts. Default: no field.
+    /// `Cache-Control` for the files that `pattern` matches. The first rule that matches counts. Default: `no-cache` for HTML, which
+    /// links to the files of its build and must not be older than they are; no field for others.
     ///
     /// It goes on redirects, 404, 406, 412 and 416 for such names too, but for `immutable`: what is not so now may be so
     /// tomorrow, and `no-cache` is sent.
     ///
     /// A pattern with a slash (`assets/**`) is matched against the path below the root, one without (`*.css`) against
-    /// the name. `*` stays within a segment, `**` crosses them, `{a,b}` is either.
+    /// the name. `*` stays within a segment, `**` crosses them, `{a,b}` is either; `assets/` is short for `assets/**`.
     #[must_use]
     pub fn cache_control(self, pattern: &str, value: HeaderValue) -> Self {
-        self.set(|settings| settings.cache_control.push((Glob::new(pattern), value)))
+        self.set(|settings| {
+            let rule = (Glob::new(pattern), Caching::Value(value));
+            settings.caching.push(rule);
+        })
+    }
+
+    /// Says that the names which `pattern` matches change with their content, as bundlers make them: clients keep such files
+    /// for good. Default: only names of an [`AssetManifest`] are kept so.
+    ///
+    /// Name the directory that the bundler writes to, `assets/`, and nothing else in it. It is a rule like those of
+    /// [`cache_control`](Self::cache_control), and the first that matches counts. Only a file asked for by its own name is kept for
+    /// good: never an index, a page that stands in for what is missing, or a refusal.
+    ///
+    /// A pattern can look at names alone: `*-????????.js` is how Vite names chunks. Beware of files
+    /// that are named so by people: it matches `menu-settings.js`.
+    #[must_use]
+    pub fn immutable(self, pattern: &str) -> Self {
+        self.set(|settings| {
+            let rule = (Glob::new(pattern), Caching::Immutable);
+            settings.caching.push(rule);
+        })
+    }
+
+    /// Serves files of other builds as well, under names that say their content: pages that were open before a release go on
+    /// asking for the files of their own build. Default: none.
+    ///
+    /// `releases/*` is each directory in `releases`, the newest first, looked at while the server runs; `releases/*/dist` is one
+    /// inside of each; a path without a `*` is one build. The builds may be newer too: while replicas are replaced one by one,
+    /// pages of the new release ask the old ones.
+    ///
+    /// What is missing below the root is looked for there if its name is [`immutable`](Self::immutable), or one that the
+    /// [`assets`](Self::assets) know: a hashed name, or one in the manifest that Vite wrote for that build. No other file
+    /// of another build is ever served.
+    #[must_use]
+    pub fn previous_builds(self, pattern: impl AsRef<Path>) -> Self {
+        self.set(|settings| settings.builds.add(pattern.as_ref()))
     }
 
     /// Has the files that `pattern` matches saved rather than shown (`Content-Disposition: attachment`). Default: none.
@@ -191,7 +231,7 @@ impl StaticFiles {
         self.set(|settings| settings.headers.push((name, value)))
     }
 
-    /// Serves names with a hash in them (`app.3f9c1a7b.css`), to be kept for good. Default: none.
+    /// Serves names with a hash in them (`app.3f9c1a7b.css`), and those that Vite made, to be kept for good. Default: none.
     #[must_use]
     pub fn assets(self, manifest: AssetManifest) -> Self {
         self.set(|settings| settings.assets = Some(manifest))

@@ -7,11 +7,11 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use http::{HeaderMap, Response, StatusCode, Uri};
+use http::{Response, StatusCode, Uri};
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
-use crate::answer::response::response;
+use crate::answer::response::empty;
 use crate::body::ResponseBody;
 use crate::facts::{Reading, Ticket};
 use crate::lookup::ask::{Ask, OwnedAsk};
@@ -37,7 +37,7 @@ impl Future for ResponseFuture {
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let answer = ready!(self.state.poll(context));
-        Poll::Ready(Ok(answer.unwrap_or_else(bare)))
+        Poll::Ready(Ok(answer.unwrap_or_else(empty)))
     }
 }
 
@@ -159,8 +159,4 @@ impl<T: Send + 'static> Later<T> {
             }
         }
     }
-}
-
-pub(crate) fn bare(status: StatusCode) -> Response<ResponseBody> {
-    response(status, HeaderMap::new(), ResponseBody::empty())
 }

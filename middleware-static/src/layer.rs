@@ -2,21 +2,22 @@
 
 use std::fmt;
 use std::io;
-use std::mem;
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use http::{Request, Response};
+use gateway_core::BoxError;
+use http::{Request, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 use tower_layer::Layer;
 use tower_service::Service;
 
+use crate::answer::response::empty;
 use crate::body::ResponseBody;
 use crate::files::StaticFiles;
-use crate::future::{Lookup, bare};
+use crate::future::Lookup;
 use crate::lookup::ask::Ask;
 use crate::lookup::mount::{Below, Mount};
 use crate::site::{Outcome, Site};
@@ -71,37 +72,64 @@ impl<S> Layer<S> for StaticLayer {
 }
 
 /// The service that [`StaticLayer`] makes.
+///
+/// It is always ready, also while the inner service is not: a saturated application does not keep its own style sheets
+/// waiting. Each request that is for the inner service goes to a clone of it, and its future waits until that is ready.
+/// So what limits the application (a concurrency limit, load shedding) still does, and a layer outside of this
+/// one sees no more of its backpressure.
 #[derive(Debug, Clone)]
 pub struct Static<S> {
     inner: S,
     layer: StaticLayer,
 }
 
+impl<S> Static<S> {
+    /// Serves the files below `root` at `prefix`, in front of `inner`.
+    pub fn new(inner: S, prefix: &str, root: impl Into<PathBuf>) -> Self {
+        Self::layer(prefix, root).layer(inner)
+    }
+
+    /// The layer that makes such services: [`StaticLayer::new`].
+    pub fn layer(prefix: &str, root: impl Into<PathBuf>) -> StaticLayer {
+        StaticLayer::new(prefix, root)
+    }
+
+    /// The inner service.
+    pub fn get_ref(&self) -> &S {
+        &self.inner
+    }
+
+    /// The inner service, to be changed.
+    pub fn get_mut(&mut self) -> &mut S {
+        &mut self.inner
+    }
+
+    /// The inner service, given back.
+    pub fn into_inner(self) -> S {
+        self.inner
+    }
+}
+
 impl<S, B, R> Service<Request<B>> for Static<S>
 where
     S: Service<Request<B>, Response = Response<R>> + Clone,
-    R: Body<Data = Bytes>,
+    R: Body<Data = Bytes, Error: Into<BoxError>>,
 {
     type Response = Response<LayerBody<R>>;
     type Error = S::Error;
     type Future = LayerFuture<S, B, S::Future>;
 
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
-        self.inner.poll_ready(context)
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        Poll::Ready(Ok(()))
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let (path, bare) = match self.layer.mount.strip(request.uri().path()) {
             Some(Below::Path(path)) => (path, None),
             Some(Below::Bare(last)) => ("/", Some(last)),
-            None => {
-                return LayerFuture {
-                    state: State::Passed {
-                        future: self.inner.call(request),
-                    },
-                };
-            }
+            None => return LayerFuture::pass(self.inner.clone(), request),
         };
+        let files = self.layer.files.site();
         let ask = Ask {
             falls_through: self.layer.fall_through,
             ..Ask::new(
@@ -113,36 +141,15 @@ where
             )
         };
         if !self.layer.fall_through {
-            return LayerFuture {
-                state: State::LookingUp {
-                    lookup: Lookup::start(self.layer.files.site(), &ask, request.uri(), answer),
-                    otherwise: None,
-                },
-            };
+            return LayerFuture::look_up(Lookup::start(files, &ask, request.uri(), answer), None);
         }
-        match Lookup::start(self.layer.files.site(), &ask, request.uri(), Site::respond) {
-            Lookup::Done(Some(Ok(Outcome::Missing(_)))) => LayerFuture {
-                state: State::Passed {
-                    future: self.inner.call(request),
-                },
-            },
-            done @ Lookup::Done(_) => LayerFuture {
-                state: State::LookingUp {
-                    lookup: done,
-                    otherwise: None,
-                },
-            },
+        match Lookup::start(files, &ask, request.uri(), Site::respond) {
+            Lookup::Done(Some(Ok(Outcome::Missing(_)))) => {
+                LayerFuture::pass(self.inner.clone(), request)
+            }
+            done @ Lookup::Done(_) => LayerFuture::look_up(done, None),
             waiting @ (Lookup::Waiting(_) | Lookup::Reading(_)) => {
-                // The service we polled ready is the one that must take the call, so the
-                // clone (whose readiness is unknown) is what stays behind.
-                let not_ready = self.inner.clone();
-                let ready = mem::replace(&mut self.inner, not_ready);
-                LayerFuture {
-                    state: State::LookingUp {
-                        lookup: waiting,
-                        otherwise: Some((ready, request)),
-                    },
-                }
+                LayerFuture::look_up(waiting, Some((self.inner.clone(), request)))
             }
         }
     }
@@ -165,7 +172,24 @@ pin_project! {
     #[project = StateProj]
     enum State<S, B, F> {
         LookingUp { lookup: Lookup<Outcome>, otherwise: Option<(S, Request<B>)> },
+        // The clone that is polled ready is the one that takes the call.
+        Waiting { passing: Option<(S, Request<B>)> },
         Passed { #[pin] future: F },
+    }
+}
+
+impl<S, B, F> LayerFuture<S, B, F> {
+    fn look_up(lookup: Lookup<Outcome>, otherwise: Option<(S, Request<B>)>) -> Self {
+        Self {
+            state: State::LookingUp { lookup, otherwise },
+        }
+    }
+
+    fn pass(inner: S, request: Request<B>) -> Self {
+        let passing = Some((inner, request));
+        Self {
+            state: State::Waiting { passing },
+        }
     }
 }
 
@@ -178,27 +202,38 @@ where
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         loop {
             let mut state = self.as_mut().project().state;
-            let future = match state.as_mut().project() {
+            let next = match state.as_mut().project() {
                 StateProj::Passed { future } => {
                     return future
                         .poll(context)
                         .map_ok(|response| response.map(LayerBody::inner));
                 }
+                StateProj::Waiting { passing } => {
+                    if let Some((inner, _)) = passing {
+                        ready!(inner.poll_ready(context))?;
+                    }
+                    let Some((mut inner, request)) = passing.take() else {
+                        // Polled again after it was ready with an error.
+                        return Poll::Ready(Ok(
+                            empty(StatusCode::INTERNAL_SERVER_ERROR).map(LayerBody::file)
+                        ));
+                    };
+                    let future = inner.call(request);
+                    State::Passed { future }
+                }
                 StateProj::LookingUp { lookup, otherwise } => {
                     match (ready!(lookup.poll(context)), otherwise.take()) {
-                        (Ok(Outcome::Missing(_)), Some((mut service, request))) => {
-                            service.call(request)
-                        }
+                        (Ok(Outcome::Missing(_)), passing @ Some(_)) => State::Waiting { passing },
                         (Ok(Outcome::Answer(response)), _) => {
                             return Poll::Ready(Ok(response.map(LayerBody::file)));
                         }
                         (Ok(Outcome::Missing(status)) | Err(status), _) => {
-                            return Poll::Ready(Ok(bare(status).map(LayerBody::file)));
+                            return Poll::Ready(Ok(empty(status).map(LayerBody::file)));
                         }
                     }
                 }
             };
-            state.set(State::Passed { future });
+            state.set(next);
         }
     }
 }
@@ -247,16 +282,18 @@ impl<R> Default for LayerBody<R> {
     }
 }
 
-impl<R: Body<Data = Bytes>> Body for LayerBody<R> {
+impl<R: Body<Data = Bytes, Error: Into<BoxError>>> Body for LayerBody<R> {
     type Data = Bytes;
-    type Error = BodyError<R::Error>;
+    type Error = BodyError;
 
     fn poll_frame(
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
         match self.project().kind.project() {
-            KindProj::Inner { body } => body.poll_frame(context).map_err(BodyError::Inner),
+            KindProj::Inner { body } => body
+                .poll_frame(context)
+                .map_err(|error| BodyError::Inner(error.into())),
             KindProj::File { body } => Pin::new(body).poll_frame(context).map_err(BodyError::File),
         }
     }
@@ -276,35 +313,29 @@ impl<R: Body<Data = Bytes>> Body for LayerBody<R> {
     }
 }
 
-type BoxError = Box<dyn std::error::Error + Send + Sync>;
-
 /// Why a [`LayerBody`] broke off.
 #[derive(Debug)]
-pub enum BodyError<E> {
-    /// The inner service's body failed.
-    Inner(E),
+pub enum BodyError {
+    /// The inner service's body failed: its own error, to be downcast.
+    Inner(BoxError),
     /// A file could not be read to the end that was promised.
     File(io::Error),
 }
 
-impl<E: fmt::Display> fmt::Display for BodyError<E> {
+impl fmt::Display for BodyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Inner(error) => error.fmt(f),
-            Self::File(_) => f.write_str("the file could not be read to its end"),
-        }
+        f.write_str(match self {
+            Self::Inner(_) => "the inner service's body broke off",
+            Self::File(_) => "the file could not be read to its end",
+        })
     }
 }
 
-/// What was behind it: the inner body's own error, so that its type survives, or the file's.
-///
-/// `BodyError` is no [`Error`](std::error::Error) itself: a box is none either, and bodies whose error is a box
-/// would then not fit in here.
-impl<E: Into<Self>> From<BodyError<E>> for BoxError {
-    fn from(error: BodyError<E>) -> Self {
-        match error {
-            BodyError::Inner(error) => error.into(),
-            BodyError::File(error) => error.into(),
+impl std::error::Error for BodyError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Inner(error) => Some(&**error),
+            Self::File(error) => Some(error),
         }
     }
 }

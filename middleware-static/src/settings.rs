@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use http::{HeaderName, HeaderValue, StatusCode};
 
-use crate::assets::AssetManifest;
+use crate::assets::{AssetManifest, Builds};
 use crate::facts::CONTENT_LIMIT;
 use crate::protocol::mime;
 
@@ -72,7 +72,8 @@ pub enum SendFile {
     },
 }
 
-/// A file name pattern: `*.css` looks at the name alone, `assets/**` (with a slash) at the whole path below the root.
+/// A file name pattern: `*.css` looks at the name alone, `assets/**` (with a slash) at the whole path below the root;
+/// `assets/` is short for the latter.
 #[derive(Debug, Clone)]
 pub(crate) struct Glob {
     pattern: String,
@@ -82,8 +83,9 @@ pub(crate) struct Glob {
 impl Glob {
     pub(crate) fn new(pattern: &str) -> Self {
         let pattern = pattern.strip_prefix('/').unwrap_or(pattern);
+        let below = if pattern.ends_with('/') { "**" } else { "" };
         Self {
-            pattern: pattern.to_owned(),
+            pattern: format!("{pattern}{below}"),
             whole: pattern.contains('/'),
         }
     }
@@ -93,6 +95,18 @@ impl Glob {
         fast_glob::glob_match(&self.pattern, if self.whole { path } else { name })
     }
 }
+
+/// What a rule for caching says of the files that it matches.
+#[derive(Debug, Clone)]
+pub(crate) enum Caching {
+    Value(HeaderValue),
+    /// The name says the content.
+    Immutable,
+}
+
+/// A year, and no question in between (RFC 8246).
+pub(crate) const IMMUTABLE: HeaderValue =
+    HeaderValue::from_static("public, max-age=31536000, immutable");
 
 /// How much a cache may hold.
 #[derive(Debug, Clone, Copy)]
@@ -134,7 +148,8 @@ pub(crate) struct Settings {
     pub(crate) not_found: Option<String>,
     pub(crate) precompressed: bool,
     pub(crate) cache: Option<Limits>,
-    pub(crate) cache_control: Vec<(Glob, HeaderValue)>,
+    pub(crate) caching: Vec<(Glob, Caching)>,
+    pub(crate) builds: Builds,
     pub(crate) attachments: Vec<Glob>,
     pub(crate) types: Vec<(String, HeaderValue)>,
     pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
@@ -156,7 +171,8 @@ impl Default for Settings {
             not_found: None,
             precompressed: false,
             cache: Some(Limits::of_this_process()),
-            cache_control: Vec::new(),
+            caching: Vec::new(),
+            builds: Builds::default(),
             attachments: Vec::new(),
             types: Vec::new(),
             headers: Vec::new(),
@@ -177,11 +193,20 @@ impl Settings {
     }
 
     pub(crate) fn cache_control(&self, path: &[u8]) -> Option<HeaderValue> {
-        let rule = self
-            .cache_control
-            .iter()
-            .find(|(glob, _)| glob.matches(path));
-        rule.map(|(_, value)| value.clone())
+        Some(match self.caching(path)? {
+            Caching::Value(value) => value.clone(),
+            Caching::Immutable => IMMUTABLE,
+        })
+    }
+
+    /// Whether the program says that a file of this name never has other content.
+    pub(crate) fn is_immutable(&self, path: &[u8]) -> bool {
+        matches!(self.caching(path), Some(Caching::Immutable))
+    }
+
+    fn caching(&self, path: &[u8]) -> Option<&Caching> {
+        let rule = self.caching.iter().find(|(glob, _)| glob.matches(path));
+        rule.map(|(_, caching)| caching)
     }
 
     pub(crate) fn is_attachment(&self, path: &[u8]) -> bool {
@@ -202,6 +227,10 @@ mod tests {
             ("*.{js,css}", "x/a.js", true),
             ("assets/**", "assets/a/b.js", true),
             ("/assets/**", "assets/a.js", true),
+            ("assets/", "assets/a/b.js", true),
+            ("/assets/", "assets/a.js", true),
+            ("assets/", "other/assets/a.js", false),
+            ("assets/", "assets", false),
             ("assets/**", "other/assets/a.js", false),
             ("assets/*.js", "assets/a.js", true),
             ("assets/*.js", "assets/b/a.js", false),

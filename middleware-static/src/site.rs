@@ -4,14 +4,14 @@ use std::borrow::Cow;
 use std::io;
 use std::sync::Arc;
 
-use gateway_core::Spelling;
+use gateway_core::paths::Spelling;
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 
 use crate::answer::cache::{Cache, Hit, Kept, Key};
 use crate::answer::fields;
 use crate::answer::prepared::Prepared;
 use crate::answer::representation::Representation;
-use crate::answer::response::{plain, response, text_response};
+use crate::answer::response::{plain, plain_with, response, text_response};
 use crate::body::ResponseBody;
 use crate::listing;
 use crate::lookup::ask::Ask;
@@ -137,6 +137,7 @@ impl Site {
             fields::caching(&self.settings, candidate.as_bytes(), answer.headers_mut());
         }
         fields::on_other(&self.settings, answer.headers_mut());
+        fields::on_page(answer.headers_mut());
         answer
     }
 
@@ -476,18 +477,18 @@ impl Site {
             cache.clear();
         }
         if exhausted || error.kind() == io::ErrorKind::ResourceBusy {
-            let mut answer = plain(ask, StatusCode::SERVICE_UNAVAILABLE);
+            let mut answer = plain_with(ask, StatusCode::SERVICE_UNAVAILABLE, error);
             answer
                 .headers_mut()
                 .insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
             return Ok(self.dressed(ask, answer));
         }
-        let status = match error.kind() {
-            io::ErrorKind::PermissionDenied => StatusCode::FORBIDDEN,
-            io::ErrorKind::NotFound => StatusCode::NOT_FOUND,
-            _ => StatusCode::INTERNAL_SERVER_ERROR,
+        let answer = match error.kind() {
+            io::ErrorKind::PermissionDenied => plain_with(ask, StatusCode::FORBIDDEN, error),
+            io::ErrorKind::NotFound => plain(ask, StatusCode::NOT_FOUND),
+            _ => plain_with(ask, StatusCode::INTERNAL_SERVER_ERROR, error),
         };
-        Ok(self.dressed(ask, plain(ask, status)))
+        Ok(self.dressed(ask, answer))
     }
 }
 

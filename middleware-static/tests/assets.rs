@@ -218,9 +218,9 @@ async fn names_of_a_previous_build_bring_its_files() {
     let before = AssetManifest::new(old.root());
     let urls = [before.asset_url("app.css"), before.asset_url("gone.css")];
     // Another process, that never gave out those names.
-    let now = AssetManifest::new(new.root()).previous(old.root());
+    let now = AssetManifest::new(new.root());
     for (way, files) in new.every_way() {
-        let files = files.assets(now.clone());
+        let files = files.assets(now.clone()).previous_builds(old.root());
         for (url, content) in urls.iter().zip(["old", "gone"]) {
             let answer = get(&files, &format!("/{url}")).await;
             assert_eq!(
@@ -233,7 +233,7 @@ async fn names_of_a_previous_build_bring_its_files() {
         assert_eq!(
             get(&files, &format!("/{}", urls[0])).await.status,
             404,
-            "{way}: nobody gave it out"
+            "{way}: no process gave it out"
         );
     }
 }

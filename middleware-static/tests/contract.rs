@@ -34,7 +34,7 @@ fn futures_and_bodies_are_sent_shown_and_made_from_nothing() {
     send::<LayerFuture<StaticFiles, (), ResponseFuture>>();
     send::<ResponseBody>();
     send::<LayerBody<ResponseBody>>();
-    send::<BodyError<std::io::Error>>();
+    send::<BodyError>();
     send::<Node>();
     debug::<(
         StaticFiles,

@@ -213,12 +213,106 @@ async fn the_service_that_was_ready_takes_the_call() {
     }
 }
 
+// A page whose application was busy came without its styles, which no application has to make.
+#[tokio::test]
+async fn files_are_served_while_the_application_is_saturated() {
+    let site = Site::with(&[("a.js", "let a")]);
+    for layer in layers(&site) {
+        for layer in [layer.clone(), layer.fall_through()] {
+            let gate = std::sync::Arc::new(tokio::sync::Semaphore::new(0));
+            let busy = {
+                let gate = gate.clone();
+                service_fn(move |_: Request<()>| {
+                    let gate = gate.clone();
+                    async move {
+                        gate.acquire().await.unwrap().forget();
+                        Ok::<_, Infallible>(Response::new(Full::<Bytes>::default()))
+                    }
+                })
+            };
+            let limited = tower::limit::ConcurrencyLimitLayer::new(1).layer(busy);
+            let site = layer.layer(limited);
+            let ask = |uri: &str| {
+                let request = Request::get(uri).body(()).unwrap();
+                tokio::spawn(site.clone().oneshot(request))
+            };
+            let (first, second) = (ask("/one"), ask("/two"));
+            for _ in 0..3 {
+                let file = ask("/public/a.js").await.unwrap().unwrap();
+                assert_eq!(file.headers()["content-length"], "5");
+            }
+            assert!(!first.is_finished() && !second.is_finished());
+            gate.add_permits(2);
+            for answer in [first, second] {
+                assert_eq!(answer.await.unwrap().unwrap().status(), 200);
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_error_of_the_inner_service_is_passed_on_as_it_is() {
+    /// Never ready.
+    #[derive(Clone)]
+    struct Broken;
+    impl Service<Request<()>> for Broken {
+        type Response = Response<Full<Bytes>>;
+        type Error = &'static str;
+        type Future = std::future::Ready<Result<Self::Response, &'static str>>;
+        fn poll_ready(
+            &mut self,
+            _: &mut std::task::Context<'_>,
+        ) -> std::task::Poll<Result<(), &'static str>> {
+            std::task::Poll::Ready(Err("broken"))
+        }
+        fn call(&mut self, _: Request<()>) -> Self::Future {
+            unreachable!("it is never ready")
+        }
+    }
+    let site = Site::with(&[("a.js", "let a")]);
+    for layer in layers(&site) {
+        let service = layer.layer(Broken);
+        let ask = |uri: &str| {
+            let request = Request::get(uri).body(()).unwrap();
+            service.clone().oneshot(request)
+        };
+        assert_eq!(ask("/elsewhere").await.unwrap_err(), "broken");
+        assert_eq!(ask("/public/a.js").await.unwrap().status(), 200);
+    }
+}
+
+#[tokio::test]
+async fn the_error_of_an_inner_body_can_be_downcast() {
+    let site = Site::with(&[]);
+    let inner = service_fn(async |_: Request<()>| {
+        let failing = StreamBody::new(futures_util::stream::iter([Err::<Frame<Bytes>, _>(
+            std::fmt::Error,
+        )]));
+        Ok::<_, Infallible>(Response::new(failing))
+    });
+    let service = StaticLayer::new("/public", site.root()).layer(inner);
+    let response = service.oneshot(Request::new(())).await.unwrap();
+    let error = response.into_body().collect().await.unwrap_err();
+    let cause = std::error::Error::source(&error).unwrap();
+    assert!(cause.is::<std::fmt::Error>());
+}
+
+#[test]
+fn the_inner_service_can_be_reached_changed_and_taken_back() {
+    let mut service = middleware_static::Static::new(1, "/public", "site");
+    assert_eq!(service.get_ref(), &1);
+    *service.get_mut() = 2;
+    assert_eq!(service.into_inner(), 2);
+    let service = middleware_static::Static::<u8>::layer("/public", "site").layer(3);
+    assert_eq!(service.into_inner(), 3);
+}
+
 #[tokio::test]
 async fn axum_serves_it_as_a_fallback_and_below_a_nest() {
     let site = Site::with(&[("a.js", "let a"), ("d/index.html", "index")]);
     let router = axum::Router::new()
         .route("/api", axum::routing::get(async || "api"))
-        .route_service("/favicon.ico", StaticFile::new(site.path("a.js")))
+        .route_service("/favicon.ico", StaticFile::new(site.path("a.js")).unwrap())
         .nest_service("/assets", StaticFiles::new(site.root()).listing())
         .fallback_service(StaticFiles::new(site.root()))
         .layer(StaticLayer::new("/public", site.root()));
@@ -322,6 +416,7 @@ async fn one_file_answers_every_path() {
         (".dot", "dot"),
     ]);
     let file = StaticFile::new(site.path("a b.css"))
+        .unwrap()
         .precompressed()
         .cache_control("max-age=9".parse().unwrap());
     for uri in ["/", "/anything/at/all", "/%", "*"] {
@@ -342,7 +437,9 @@ async fn one_file_answers_every_path() {
             "{uri}"
         );
     }
-    let dot = StaticFile::new(site.path(".dot")).content_type("text/x".parse().unwrap());
+    let dot = StaticFile::new(site.path(".dot"))
+        .unwrap()
+        .content_type("text/x".parse().unwrap());
     let response = dot
         .oneshot(Request::get("/").body(()).unwrap())
         .await
@@ -355,6 +452,7 @@ async fn one_file_answers_every_path() {
         (200, "text/x")
     );
     let missing = StaticFile::new(site.path("none"))
+        .unwrap()
         .oneshot(Request::get("/").body(()).unwrap())
         .await
         .unwrap();
@@ -363,6 +461,7 @@ async fn one_file_answers_every_path() {
     {
         std::os::unix::fs::symlink("/etc/passwd", site.path("link")).unwrap();
         let linked = StaticFile::new(site.path("link"))
+            .unwrap()
             .oneshot(Request::get("/").body(()).unwrap())
             .await
             .unwrap();
@@ -439,5 +538,25 @@ async fn where_the_file_system_does_not_say_other_methods_are_for_the_applicatio
             };
             assert_eq!(response.status(), expected, "{method} {path}");
         }
+    }
+}
+
+#[test]
+fn a_file_that_is_a_directory_is_refused_where_it_is_made() {
+    let site = Site::with(&[("d/a.js", "let a")]);
+    for path in [
+        site.root().to_owned(),
+        site.path("d"),
+        site.path("d/"),
+        site.path("d/.."),
+        "/".into(),
+        "".into(),
+    ] {
+        let error = StaticFile::new(&path).unwrap_err();
+        assert_eq!(error.kind(), std::io::ErrorKind::IsADirectory, "{path:?}");
+        assert!(error.to_string().contains("StaticFiles"), "{error}");
+    }
+    for path in [site.path("none"), site.path("d/a.js"), site.path("x/y")] {
+        assert!(StaticFile::new(&path).is_ok(), "{path:?}");
     }
 }

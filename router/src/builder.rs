@@ -9,8 +9,9 @@ use regex_syntax::hir::Hir;
 use crate::engine::{self, Limits, Matcher, Room, Shadow};
 use crate::entry::Entry;
 use crate::error::BuildError;
+use crate::expression::Expression;
 use crate::map::{Table, UrlMap};
-use crate::pattern::Pattern;
+use crate::pattern::{IntoPattern, Pattern, Syntax};
 use crate::template::Converters;
 
 /// Collects routes in order; made by [`UrlMap::builder`].
@@ -20,7 +21,7 @@ use crate::template::Converters;
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct UrlMapBuilder<T> {
-    pub(crate) routes: Vec<(Pattern, Option<Box<str>>, T)>,
+    pub(crate) routes: Vec<(Expression, Option<Box<str>>, T)>,
     pub(crate) converters: Converters,
     pub(crate) limits: Limits,
     deny_shadowed: bool,
@@ -57,54 +58,15 @@ impl<T> UrlMapBuilder<T> {
         }
     }
 
-    /// Adds a regular expression, in the syntax of the `regex` crate. It is
-    /// searched for, as by Python's `re.search`: write `^` and `$`.
-    pub fn route(self, pattern: impl AsRef<str>, value: T) -> Self {
-        self.add(Pattern::regex(pattern.as_ref()), None, value)
-    }
-
-    /// Adds a regular expression under a name for [`UrlMap::url_for`].
-    pub fn named(self, name: impl AsRef<str>, pattern: impl AsRef<str>, value: T) -> Self {
-        self.add(Pattern::regex(pattern.as_ref()), Some(name.as_ref()), value)
-    }
-
-    /// Adds a regular expression that must match the whole text, as if it were
-    /// written `^(?:..)$`.
-    pub fn full(self, pattern: impl AsRef<str>, value: T) -> Self {
-        self.add(Pattern::full(pattern.as_ref()), None, value)
-    }
-
-    /// [`full`](Self::full) under a name.
-    pub fn full_named(self, name: impl AsRef<str>, pattern: impl AsRef<str>, value: T) -> Self {
-        self.add(Pattern::full(pattern.as_ref()), Some(name.as_ref()), value)
-    }
-
-    /// Adds a template such as `articles/{year:int}/{slug}.html`, which must
-    /// match the whole text.
-    ///
-    /// | converter | matches |
-    /// |---|---|
-    /// | `str`, or none | `[^/]+` |
-    /// | `int` | `[0-9]+` |
-    /// | `float` | `[0-9]+\.[0-9]+` |
-    /// | `uuid` | a UUID with hyphens, in either case |
-    /// | `path` | anything that does not begin with a slash, slashes included; as little as will do |
-    /// | `any(a,b)` | one of the words |
-    /// | `re(..)` | the regular expression, whose groups are not counted |
-    pub fn template(self, template: impl AsRef<str>, value: T) -> Self {
-        let pattern = self.converters.template(template.as_ref(), false);
-        self.add(pattern, None, value)
-    }
-
-    /// [`template`](Self::template) under a name.
-    pub fn template_named(
-        self,
-        name: impl AsRef<str>,
-        template: impl AsRef<str>,
-        value: T,
-    ) -> Self {
-        let pattern = self.converters.template(template.as_ref(), false);
-        self.add(pattern, Some(name.as_ref()), value)
+    /// Adds a route. A string is a regular expression in the syntax of the `regex` crate, which
+    /// is searched for, as by Python's `re.search`: write `^` and `$`. [`full`](crate::full) and
+    /// [`template`](crate::template) match the whole text, and
+    /// [`.named(..)`](IntoPattern::named) gives the route a name for [`UrlMap::url_for`].
+    pub fn route(mut self, pattern: impl IntoPattern, value: T) -> Self {
+        let pattern = pattern.into_pattern();
+        let expression = self.read(&pattern);
+        self.push(expression, pattern.name, value);
+        self
     }
 
     /// Adds a converter for the templates that follow: a regular expression,
@@ -118,43 +80,53 @@ impl<T> UrlMapBuilder<T> {
 
     /// Adds all routes of another map behind a prefix: their `^` then means the
     /// place where `prefix` ends. Groups of the prefix come first, names stay.
-    pub fn include(self, prefix: impl AsRef<str>, other: UrlMap<T>) -> Self {
-        self.include_below(Pattern::regex(prefix.as_ref()), other)
-    }
-
-    /// [`include`](Self::include) with a template as the prefix.
-    pub fn include_template(self, prefix: impl AsRef<str>, other: UrlMap<T>) -> Self {
-        let prefix = self.converters.template(prefix.as_ref(), true);
-        self.include_below(prefix, other)
-    }
-
-    fn include_below(mut self, prefix: Result<Pattern, BuildError>, other: UrlMap<T>) -> Self {
-        let prefix = match prefix {
-            Ok(prefix) => prefix,
+    pub fn include(mut self, prefix: impl IntoPattern, other: UrlMap<T>) -> Self {
+        match self.read_prefix(&prefix.into_pattern()) {
+            Ok(prefix) => {
+                for (entry, value) in other.table.entries.iter().zip(other.values) {
+                    self.push(prefix.join(&entry.pattern), entry.name.clone(), value);
+                }
+            }
             Err(error) => {
                 self.error.get_or_insert(error);
-                return self;
             }
-        };
-        for (entry, value) in other.table.entries.iter().zip(other.values) {
-            self = self.add(prefix.join(&entry.pattern), entry.name.as_deref(), value);
         }
         self
     }
 
-    fn add(mut self, pattern: Result<Pattern, BuildError>, name: Option<&str>, value: T) -> Self {
-        self.push(pattern, name, value);
-        self
+    pub(crate) fn read(&self, pattern: &Pattern) -> Result<Expression, BuildError> {
+        match pattern.syntax {
+            Syntax::Search => Expression::regex(&pattern.text),
+            Syntax::Full => Expression::full(&pattern.text),
+            Syntax::Template => self.converters.template(&pattern.text, false),
+        }
+    }
+
+    /// The same for what other patterns are put behind.
+    pub(crate) fn read_prefix(&self, prefix: &Pattern) -> Result<Expression, BuildError> {
+        if let Some(name) = &prefix.name {
+            return Err(BuildError::Setting {
+                text: name.to_string(),
+                reason: format!(
+                    "`{}` is a prefix and no route, so it has no name",
+                    prefix.text
+                ),
+            });
+        }
+        match prefix.syntax {
+            Syntax::Template => self.converters.template(&prefix.text, true),
+            Syntax::Search | Syntax::Full => self.read(prefix),
+        }
     }
 
     pub(crate) fn push(
         &mut self,
-        pattern: Result<Pattern, BuildError>,
-        name: Option<&str>,
+        expression: Result<Expression, BuildError>,
+        name: Option<Box<str>>,
         value: T,
     ) {
-        match pattern {
-            Ok(pattern) => self.routes.push((pattern, name.map(Into::into), value)),
+        match expression {
+            Ok(expression) => self.routes.push((expression, name, value)),
             Err(error) => {
                 self.error.get_or_insert(error);
             }
@@ -324,7 +296,7 @@ impl<T> Default for UrlMapBuilder<T> {
 
 /// Whether the general engine, which finds groups and is made when a path first
 /// needs it, will be within the limit.
-fn check_size(pattern: &Pattern, left: &mut Limits) -> Result<(), BuildError> {
+fn check_size(pattern: &Expression, left: &mut Limits) -> Result<(), BuildError> {
     let hir = pattern.hir();
     if engine::bytes(&hir) <= left.pattern {
         return Ok(());

@@ -4,12 +4,12 @@ use std::sync::{Arc, OnceLock};
 
 use crate::capture::{self, Args, Fill, Position, Program};
 use crate::engine::{General, Late, Room, Words};
-use crate::pattern::Pattern;
+use crate::expression::Expression;
 use crate::reverse::Form;
 
 #[derive(Debug)]
 pub(crate) struct Entry {
-    pub(crate) pattern: Pattern,
+    pub(crate) pattern: Expression,
     pub(crate) name: Option<Box<str>>,
     pub(crate) program: Option<Program>,
     /// Made when it is first asked: of a thousand routes few ever are.
@@ -19,7 +19,7 @@ pub(crate) struct Entry {
 
 impl Entry {
     /// Entries of one map share `room`.
-    pub(crate) fn new(pattern: Pattern, name: Option<Box<str>>, room: &Arc<Room>) -> Self {
+    pub(crate) fn new(pattern: Expression, name: Option<Box<str>>, room: &Arc<Room>) -> Self {
         let program = Program::new(&pattern.hir(), pattern.groups.len());
         Self {
             pattern,

@@ -2,12 +2,12 @@
 //! first in the list wins, and the way back from names to URLs is the same list.
 //!
 //! ```
-//! use router::UrlMap;
+//! use router::{IntoPattern, UrlMap, template};
 //!
 //! let urls = UrlMap::builder()
 //!     .route(r"^$", "index")
-//!     .named("hello", r"^hello/(?P<subject>.+)$", "hello")
-//!     .template_named("article", "articles/{year:int}/{slug}.html", "article")
+//!     .route(r"^hello/(?P<subject>.+)$".named("hello"), "hello")
+//!     .route(template("articles/{year:int}/{slug}.html").named("article"), "article")
 //!     .build()?;
 //!
 //! let found = urls.find("hello/John").unwrap();
@@ -36,7 +36,7 @@ application in the sense of `gateway-core`. In an axum program it is one line,
 ```
 use gateway_core::testing::Client;
 use gateway_core::{Environ, Error, Reply};
-use router::{RequestUrlArgs, Router};
+use router::{IntoPattern, RequestUrlArgs, Router};
 
 type View = fn(&mut Environ) -> Result<Reply, Error>;
 
@@ -52,7 +52,7 @@ fn article(environ: &mut Environ) -> Result<Reply, Error> {
 
 let urls = Router::<View>::builder()
     .get(r"^$", index)
-    .name("article").get(r"^articles/(?<year>[0-9]{4})/$", article)
+    .get(r"^articles/(?<year>[0-9]{4})/$".named("article"), article)
     .build()?;
 
 let client = Client::new(urls);
@@ -75,25 +75,25 @@ each in a box.
 | OPTIONS, no route lists it | 204 with `Allow` |
 | `OPTIONS *`, there is no fallback | 204: the server is there |
 | routes match the path, none the method | 405; `Allow` has the methods of all of them |
-| a slash too many or too few | 404; with [`TrailingSlash`] 308 to a relative reference, the query kept |
-| `//` in the path | as any path; with [`merge_slashes`](RouterBuilder::merge_slashes) 308 |
-| a route matches another spelling than the canonical one: `%61` for `a`, `%c3` for `%C3` | 308 to that for every method, relative, the query kept; [`OtherSpellings::Serve`]: its service |
-| a segment `.` or `..` in any spelling; a `%2F` unless [`EncodedSlashes::Decode`] | as if nothing matched; a mount takes it as it is |
+| a slash too many or too few | 404; with [`TrailingSlash`](service::TrailingSlash) 308 to a relative reference, the query kept |
+| `//` in the path | as any path; with [`merge_slashes`](service::RouterBuilder::merge_slashes) 308 |
+| a route matches another spelling than the canonical one: `%61` for `a`, `%c3` for `%C3` | 308 to that for every method, relative, the query kept; [`OtherSpellings::Serve`](service::OtherSpellings::Serve): its service |
+| a segment `.` or `..` in any spelling; a `%2F` unless [`EncodedSlashes::Decode`](service::EncodedSlashes::Decode) | as if nothing matched; a mount takes it as it is |
 | the decoded path is not UTF-8 | 400; a mount takes it as it is |
 | an argument does not fit what [`parse`](UrlArgs::parse) asks for | 404, or [the status you name](UrlArgs::parse_or); 500 if none ever would |
 | nothing matches | the fallback, whose [`UrlArgs`] have no groups but make URLs; or 404 |
-| nothing matches, [`development`](RouterBuilder::development), by the developer at this machine | 404 with the routes that were tried, and the nearest |
+| nothing matches, [`development`](service::RouterBuilder::development), by the developer at this machine | 404 with the routes that were tried, and the nearest |
 
 Patterns see the path decoded and without its first slash: `^hello/$` matches `/hello/`. Both can
-be set: [`LeadingSlash`], [`raw_paths`](RouterBuilder::raw_paths). Raw, each spelling is a path of
+be set: [`LeadingSlash`](service::LeadingSlash), [`raw_paths`](service::RouterBuilder::raw_paths). Raw, each spelling is a path of
 its own: `%2F` is part of a segment, and nothing is redirected but slashes.
 
-So a guard in front, which compares decoded segments as `gateway_core::MountLayer` does or decodes
+So a guard in front, which compares decoded segments as `gateway_core::paths::MountLayer` does or decodes
 the path as a whole, sees what the patterns see: one spelling of each path, no dot segment, and a
 slash only where there is one. Empty segments are text to both: `^admin/` does not match `//admin/`.
 Mounts compare their own prefix by decoded segments, and judge nothing behind it; the fallback sees
 whatever no route took. A service in either place that reads paths in another way needs a
-`gateway_core::CanonicalPathLayer` around the router.
+`gateway_core::paths::CanonicalPathLayer` around the router.
 "##
 )]
 //!
@@ -115,12 +115,12 @@ whatever no route took. A service in either place that reads paths in another wa
 //! # Ok::<(), router::BuildError>(())
 //! ```
 //!
-//! A pattern is searched for, as by Python's `re.search`: write `^` and `$`, or use [`full`](UrlMapBuilder::full) or a
-//! [`template`](UrlMapBuilder::template), which match all of the path.
+//! A pattern is searched for, as by Python's `re.search`: write `^` and `$`, or use [`full`] or a
+//! [`template`](fn@template), which match all of the path.
 //!
 //! ```
-//! # use router::UrlMap;
-//! let urls = UrlMap::builder().route(r"hello/?$", 1).full(r"bye/?", 2).build()?;
+//! # use router::{UrlMap, full};
+//! let urls = UrlMap::builder().route(r"hello/?$", 1).route(full(r"bye/?"), 2).build()?;
 //! assert!(urls.find("say/hello/").is_some());
 //! assert!(urls.find("say/bye/").is_none());
 //! # Ok::<(), router::BuildError>(())
@@ -161,8 +161,10 @@ whatever no route took. A service in either place that reads paths in another wa
 //! `..`.
 //!
 //! ```
-//! # use router::UrlMap;
-//! let urls = UrlMap::builder().named("year", r"^articles/(?<year>[0-9]{4})/(?:page-(\d+)/)?$", ()).build()?;
+//! # use router::{IntoPattern, UrlMap};
+//! let urls = UrlMap::builder()
+//!     .route(r"^articles/(?<year>[0-9]{4})/(?:page-(\d+)/)?$".named("year"), ())
+//!     .build()?;
 //! assert_eq!(urls.url_for("year", ["2007"])?, "articles/2007/");
 //! assert_eq!(urls.url_for("year", ["2007", "3"])?, "articles/2007/page-3/");
 //! assert_eq!(
@@ -184,8 +186,8 @@ whatever no route took. A service in either place that reads paths in another wa
 //! together). What does not fit the limits is spread over several automata, and
 //! what fits none is matched alone by `regex-automata`, which is still linear in
 //! the path; where its engines would cost too much, too, patterns are followed
-//! state by state, until an engine would have been cheaper. [`build`](UrlMapBuilder::build) always ends, within some two
-//! seconds and [its limits](UrlMapBuilder::work_limit) beyond reading the patterns,
+//! state by state, until an engine would have been cheaper. [`build`](map::UrlMapBuilder::build) always ends, within some two
+//! seconds and [its limits](map::UrlMapBuilder::work_limit) beyond reading the patterns,
 //! and answers are the same: [`UrlMap::stats`] tells what a map is made of. For
 //! groups that only a search can find (as in `{a}-{b}`) the winner alone goes to
 //! that engine.
@@ -210,24 +212,17 @@ mod builder;
 mod capture;
 mod engine;
 mod entry;
-mod error;
-mod map;
-mod pattern;
-mod reverse;
+pub mod error;
+mod expression;
+pub mod map;
+pub mod pattern;
+pub mod reverse;
 #[cfg(feature = "service")]
-mod service;
+pub mod service;
 mod template;
 
-pub use builder::UrlMapBuilder;
-pub use capture::Args;
-pub use error::{BuildError, Place, UrlForError};
-pub use map::{Match, Route, Shadowed, Stats, UrlMap, Warning};
-pub use reverse::{Arg, ArgList, ArgValue, IntoArgs};
-#[cfg(feature = "tokio")]
-pub use service::AsApplication;
+pub use error::{BuildError, UrlForError};
+pub use map::UrlMap;
+pub use pattern::{IntoPattern, full, template};
 #[cfg(feature = "service")]
-pub use service::{
-    AsService, BoxEndpoint, BoxRouter, BoxRouterBuilder, EncodedSlashes, IntoEndpoint,
-    LeadingSlash, MatchedRoute, OtherSpellings, ParseError, RequestUrlArgs, ResponseFuture, Router,
-    RouterBody, RouterBuilder, RouterRoute, TrailingSlash, UrlArgs, UrlFor,
-};
+pub use service::{BoxRouter, MatchedRoute, ParseError, RequestUrlArgs, Router, UrlArgs};

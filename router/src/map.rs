@@ -5,7 +5,9 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::capture::{Args, Program};
+pub use crate::builder::UrlMapBuilder;
+pub use crate::capture::Args;
+use crate::capture::Program;
 use crate::engine::{self, Limits, Matcher, Shadow, Words};
 use crate::entry::Entry;
 use crate::error::UrlForError;
@@ -14,11 +16,11 @@ use crate::reverse::{self, IntoArgs, Mode, Routes};
 /// An ordered list of patterns with values, of which the first that matches wins.
 ///
 /// ```
-/// use router::UrlMap;
+/// use router::{IntoPattern, UrlMap};
 ///
 /// let urls = UrlMap::builder()
 ///     .route(r"^$", "index")
-///     .named("hello", r"^hello/(?P<subject>.+)$", "hello")
+///     .route(r"^hello/(?P<subject>.+)$".named("hello"), "hello")
 ///     .build()?;
 ///
 /// let found = urls.find("hello/John").unwrap();

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use regex_syntax::hir::{Capture, Hir};
 
 use crate::error::{BuildError, Place};
-use crate::pattern::{self, Pattern, parse, without_groups};
+use crate::expression::{self, Expression, parse, without_groups};
 
 /// The converters that every builder knows, and the patterns they stand for.
 ///
@@ -57,7 +57,7 @@ impl Converters {
 
     /// The pattern that a template stands for; as the beginning of others it is
     /// left open at its end.
-    pub(crate) fn template(&self, source: &str, open: bool) -> Result<Pattern, BuildError> {
+    pub(crate) fn template(&self, source: &str, open: bool) -> Result<Expression, BuildError> {
         let mut reader = Reader {
             source,
             at: 0,
@@ -70,9 +70,9 @@ impl Converters {
         let hir = if open {
             Hir::concat(vec![Hir::look(regex_syntax::hir::Look::Start), hir])
         } else {
-            pattern::whole(hir)
+            expression::whole(hir)
         };
-        Ok(Pattern::from_hir(source, hir))
+        Ok(Expression::from_hir(source, hir))
     }
 }
 

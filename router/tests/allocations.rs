@@ -8,7 +8,7 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
-use router::UrlMap;
+use router::{UrlMap, template};
 
 struct Counting;
 
@@ -46,8 +46,8 @@ fn a_look_up_with_its_groups_allocates_nothing() {
         .route(r"^users/(?<id>[0-9]+)/posts/(?<slug>[^/]+)$", 1)
         .route(r"^files/(?<path>.+)\.(?<kind>html|css|js)$", 2)
         .route(r"^(?<year>\d{4})/(?:(?<month>\d\d)/)?$", 3)
-        .template("articles/{year:int}/{slug}.html", 4)
-        .template("{a}-{b}/x", 5)
+        .route(template("articles/{year:int}/{slug}.html"), 4)
+        .route(template("{a}-{b}/x"), 5)
         .route(r"^straße/(\w+)$", 6)
         .route(r"hello/?$", 7)
         .route(r"hello/(.+)$", 8)

@@ -1,6 +1,6 @@
 //! The tables in `tests/cases`.
 
-use router::{UrlForError, UrlMap};
+use router::{IntoPattern, UrlForError, UrlMap};
 use serde::Deserialize;
 
 #[derive(Deserialize)]
@@ -28,7 +28,7 @@ fn urls_are_made_from_names_and_arguments_as_the_table_says() {
     let table: Reverse = toml::from_str(include_str!("cases/reverse.toml")).unwrap();
     for case in &table.case {
         let map = UrlMap::builder()
-            .named("it", &case.pattern, ())
+            .route((&case.pattern).named("it"), ())
             .build()
             .unwrap_or_else(|error| panic!("{}: {error}", case.about));
         let made = match &case.named {
@@ -97,7 +97,7 @@ fn paths_find_their_routes_as_the_table_says() {
             builder = builder.route(route, ());
         }
         for template in &list.templates {
-            builder = builder.template(template, ());
+            builder = builder.route(router::template(template), ());
         }
         let map = builder
             .build()

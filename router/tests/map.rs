@@ -1,6 +1,7 @@
 //! What a map answers, refuses and says.
 
-use router::{BuildError, UrlForError, UrlMap, UrlMapBuilder, Warning};
+use router::map::{UrlMapBuilder, Warning};
+use router::{BuildError, IntoPattern, UrlForError, UrlMap, full, template};
 
 fn map(patterns: &[&str]) -> UrlMap<usize> {
     let mut builder = UrlMap::builder();
@@ -82,8 +83,8 @@ fn the_first_in_the_list_wins_and_not_the_one_that_matches_further_left() {
 #[test]
 fn full_patterns_match_all_of_the_text_or_nothing() {
     let urls = UrlMap::builder()
-        .full("a|ab", 1)
-        .full_named("c", "c(d)", 2)
+        .route(full("a|ab"), 1)
+        .route(full("c(d)").named("c"), 2)
         .build()
         .unwrap();
     assert_eq!(urls.find("ab").map(|m| *m.value()), Some(1));
@@ -148,7 +149,7 @@ fn a_pattern_error_shows_the_place() {
 fn a_template_error_shows_the_place() {
     let refused = |template: &str| {
         UrlMap::builder()
-            .template(template, ())
+            .route(router::template(template), ())
             .build()
             .map(|_| ())
             .unwrap_err()
@@ -190,8 +191,8 @@ fn a_template_error_shows_the_place() {
 #[test]
 fn a_name_belongs_to_one_route() {
     let error = UrlMap::builder()
-        .named("home", "^$", 1)
-        .named("home", "^home$", 2)
+        .route("^$".named("home"), 1)
+        .route("^home$".named("home"), 2)
         .build()
         .unwrap_err();
     assert_eq!(
@@ -257,8 +258,8 @@ fn an_open_end_is_warned_about() {
 fn the_table_prints_for_people() {
     let urls = UrlMap::builder()
         .route("^$", ())
-        .named("article", r"^articles/(\d+)/$", ())
-        .template_named("file", "files/{path:path}", ())
+        .route(r"^articles/(\d+)/$".named("article"), ())
+        .route(template("files/{path:path}").named("file"), ())
         .build()
         .unwrap();
     assert_eq!(
@@ -284,8 +285,8 @@ fn the_table_prints_for_people() {
 #[test]
 fn includes_put_a_prefix_in_front_and_keep_names() {
     let articles = UrlMap::builder()
-        .named("list", "^$", "list")
-        .named("year", "^(?<year>[0-9]{4})/$", "year")
+        .route("^$".named("list"), "list")
+        .route("^(?<year>[0-9]{4})/$".named("year"), "year")
         .route("draft$", "draft")
         .build()
         .unwrap();
@@ -345,8 +346,8 @@ fn an_include_says_what_is_in_its_way() {
 )]
 fn arguments_may_be_arrays_slices_vectors_and_numbers() {
     let urls = UrlMap::builder()
-        .named("a", "^a/(?<year>[0-9]+)/(?<slug>[^/]+)$", ())
-        .named("none", "^$", ())
+        .route("^a/(?<year>[0-9]+)/(?<slug>[^/]+)$".named("a"), ())
+        .route("^$".named("none"), ())
         .build()
         .unwrap();
     let expected = "a/7/x";
@@ -381,11 +382,11 @@ fn arguments_may_be_arrays_slices_vectors_and_numbers() {
 #[test]
 fn url_for_says_which_argument_failed_which_group() {
     let urls = UrlMap::builder()
-        .named("a", "^a/(?<year>[0-9]{4})/(?<slug>[^/]+)$", ())
-        .named("two", "^t/([a-z]+)-([a-z-]+)$", ())
-        .named("below", "^a/2000/special$", ())
-        .named("dots", "^d/(.*)$", ())
-        .named("slashes", "^(/.*)$", ())
+        .route("^a/(?<year>[0-9]{4})/(?<slug>[^/]+)$".named("a"), ())
+        .route("^t/([a-z]+)-([a-z-]+)$".named("two"), ())
+        .route("^a/2000/special$".named("below"), ())
+        .route("^d/(.*)$".named("dots"), ())
+        .route("^(/.*)$".named("slashes"), ())
         .build()
         .unwrap();
     let message = |result: Result<String, UrlForError>| result.unwrap_err().to_string();
@@ -436,7 +437,7 @@ fn url_for_shows_the_group_as_it_was_written_and_what_was_given_on_one_line() {
         let error = map.build().unwrap().url_for("it", [value]).unwrap_err();
         error.to_string()
     };
-    let regex = |pattern: &str| UrlMap::builder().named("it", pattern, ());
+    let regex = |pattern: &str| UrlMap::builder().route(pattern.named("it"), ());
     assert_eq!(
         unfit(regex(r"^(?i)users/(\w+)$"), "a\nb"),
         r"`a\nb` does not match `\w+`, the group `0` of `^(?i)users/(\w+)$`"
@@ -445,7 +446,7 @@ fn url_for_shows_the_group_as_it_was_written_and_what_was_given_on_one_line() {
         unfit(regex(r"^(?<when>(?:\d{4})-\d\d)$"), "x"),
         r"`x` does not match `(?:\d{4})-\d\d`, the group `when` of `^(?<when>(?:\d{4})-\d\d)$`"
     );
-    let template = UrlMap::builder().template_named("it", "u/{name}/", ());
+    let template = UrlMap::builder().route(template("u/{name}/").named("it"), ());
     assert_eq!(
         unfit(template, "a/b"),
         "`a/b` does not match `[^/]+`, the group `name` of `u/{name}/`"
@@ -455,7 +456,7 @@ fn url_for_shows_the_group_as_it_was_written_and_what_was_given_on_one_line() {
 #[test]
 fn a_float_has_a_point_in_a_url() {
     let urls = UrlMap::builder()
-        .template_named("it", "x/{x:float}", ())
+        .route(template("x/{x:float}").named("it"), ())
         .build()
         .unwrap();
     for (value, url) in [
@@ -473,8 +474,8 @@ fn a_float_has_a_point_in_a_url() {
 #[test]
 fn urls_are_percent_encoded_and_slashes_stay() {
     let urls = UrlMap::builder()
-        .named("any", "^(.*)$", ())
-        .named("sp", "^x y/$", ())
+        .route("^(.*)$".named("any"), ())
+        .route("^x y/$".named("sp"), ())
         .build()
         .unwrap();
     assert_eq!(
@@ -704,16 +705,16 @@ fn zeros_are_characters_like_others_and_not_the_end_of_the_text() {
 fn templates_match_whole_paths_with_typed_parameters() {
     let urls = UrlMap::builder()
         .converter("year", "(19|20)[0-9]{2}")
-        .template("articles/{year:year}/{slug}.html", 0)
-        .template("n/{n:int}", 1)
-        .template("f/{f:float}", 2)
-        .template("u/{id:uuid}", 3)
-        .template("any/{what:any(about, imprint)}", 4)
-        .template("re/{x:re([a-c]{2}|(z))}", 5)
-        .template("{a}-{b}", 6)
-        .template("brace/{{{x}}}", 7)
-        .template("files/{path:path}", 8)
-        .template("{}/{}/x", 9)
+        .route(template("articles/{year:year}/{slug}.html"), 0)
+        .route(template("n/{n:int}"), 1)
+        .route(template("f/{f:float}"), 2)
+        .route(template("u/{id:uuid}"), 3)
+        .route(template("any/{what:any(about, imprint)}"), 4)
+        .route(template("re/{x:re([a-c]{2}|(z))}"), 5)
+        .route(template("{a}-{b}"), 6)
+        .route(template("brace/{{{x}}}"), 7)
+        .route(template("files/{path:path}"), 8)
+        .route(template("{}/{}/x"), 9)
         .build()
         .unwrap();
     for (path, index, args) in [

@@ -1,10 +1,10 @@
 //! What `url_for` makes is matched again by the same route, with the same
 //! arguments, or it is not made.
 
-use gateway_core::Spelling;
+use gateway_core::paths::Spelling;
 use percent_encoding::percent_decode_str;
 use proptest::prelude::*;
-use router::{UrlForError, UrlMap};
+use router::{IntoPattern, UrlForError, UrlMap};
 
 fn pattern() -> impl Strategy<Value = String> {
     let group = prop::sample::select(vec![
@@ -71,7 +71,7 @@ proptest! {
     ) {
         let mut builder = UrlMap::builder();
         for (i, pattern) in patterns.iter().enumerate() {
-            builder = builder.named(i.to_string(), pattern, i);
+            builder = builder.route(pattern.named(i.to_string()), i);
         }
         let Ok(map) = builder.build() else { return Ok(()) };
         for (i, pattern) in patterns.iter().enumerate() {
@@ -102,13 +102,12 @@ proptest! {
 #[test]
 fn optional_groups_take_part_when_they_are_given() {
     let map = UrlMap::builder()
-        .named(
-            "page",
-            r"^articles/(?<slug>[a-z]+)/(?:page-(?<page>[0-9]+)/)?$",
+        .route(
+            r"^articles/(?<slug>[a-z]+)/(?:page-(?<page>[0-9]+)/)?$".named("page"),
             (),
         )
-        .named("either", r"^(?:by-id/([0-9]+)|by-name/([a-z]+))$", ())
-        .named("both", r"^x(?:a(?<a>\d)|b(?<b>\d))?$", ())
+        .route(r"^(?:by-id/([0-9]+)|by-name/([a-z]+))$".named("either"), ())
+        .route(r"^x(?:a(?<a>\d)|b(?<b>\d))?$".named("both"), ())
         .build()
         .unwrap();
     assert_eq!(map.url_for("page", ["x"]).unwrap(), "articles/x/");
@@ -133,7 +132,7 @@ fn optional_groups_take_part_when_they_are_given() {
 #[test]
 fn arguments_that_would_be_read_back_as_others_are_refused() {
     let map = UrlMap::builder()
-        .named("two", "^([a-z-]+)-([a-z-]+)$", ())
+        .route("^([a-z-]+)-([a-z-]+)$".named("two"), ())
         .build()
         .unwrap();
     assert_eq!(map.url_for("two", ["a-b", "c"]).unwrap(), "a-b-c");
@@ -150,8 +149,8 @@ fn any_number_of_optional_groups_is_searched_and_not_listed() {
         format!("^x{}$", (0..count).map(group).collect::<String>())
     };
     let map = UrlMap::builder()
-        .named("nine", pattern(9), ())
-        .named("many", pattern(60).replace("^x", "^y"), ())
+        .route(pattern(9).named("nine"), ())
+        .route(pattern(60).replace("^x", "^y").named("many"), ())
         .build()
         .unwrap();
     let numbers: Vec<usize> = (0..9).collect();
@@ -183,8 +182,8 @@ fn any_number_of_optional_groups_is_searched_and_not_listed() {
 #[test]
 fn repetitions_of_repetitions_are_written_in_bounded_time() {
     let map = UrlMap::builder()
-        .named("text", r"^(?:(?:a{100}){100})$", ())
-        .named("groups", r"^(?:(?:(?:(a)|(b)){20}){20})$", ())
+        .route(r"^(?:(?:a{100}){100})$".named("text"), ())
+        .route(r"^(?:(?:(?:(a)|(b)){20}){20})$".named("groups"), ())
         .build()
         .unwrap();
     assert_eq!(map.url_for("text", ()).unwrap(), "a".repeat(10_000));

@@ -21,7 +21,7 @@ use tower::{Layer, service_fn};
 const SECRET: &str = "the-secret-of-this-program";
 
 /// A program whose `/broken` panics and whose list of routes has a secret in it, on a port of its own.
-fn program(exceptions: ExceptionsLayer, routes: router::BoxRouterBuilder) -> u16 {
+fn program(exceptions: ExceptionsLayer, routes: router::service::BoxRouterBuilder) -> u16 {
     let broken = service_fn(
         async |_: Request<Body>| -> Result<Response<Body>, Infallible> { panic!("{SECRET}") },
     );

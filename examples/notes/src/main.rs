@@ -7,11 +7,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use gateway_core::{Application, Environ, Error, Reply, application};
 use gateway_server::http::Server;
-use http::{Method, StatusCode};
+use http::StatusCode;
 use middleware_exceptions::ExceptionsLayer;
 use middleware_static::StaticLayer;
 use minijinja::context;
-use router::{BuildError, RequestUrlArgs, Router, UrlArgs};
+use router::{BuildError, IntoPattern, RequestUrlArgs, Router, UrlArgs, template};
 use rusqlite::Connection;
 use tower::ServiceBuilder;
 use tower_http::csrf::CsrfLayer;
@@ -46,10 +46,10 @@ type View = fn(&mut Environ) -> Result<Reply, Error>;
 #[rustfmt::skip] // a table is read by its columns
 fn urls() -> Result<Router<View>, BuildError> {
     Router::<View>::builder()
-        .name("list").get(r"^$", list)
-        .name("add").post(r"^add$", add)
-        .name("delete").template([Method::POST], "{id:int}/delete", delete)
-        .name("break").get(r"^break$", broken)
+        .get(r"^$".named("list"), list)
+        .post(r"^add$".named("add"), add)
+        .post(template("{id:int}/delete").named("delete"), delete)
+        .get(r"^break$".named("break"), broken)
         .build()
 }
 

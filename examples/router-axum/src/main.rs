@@ -8,8 +8,10 @@ use axum::handler::Handler;
 use axum::http::StatusCode;
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
-use gateway_core::{Environ, RecordPathLayer, Reply};
-use router::{BoxRouter, BuildError, RequestUrlArgs, TrailingSlash, UrlArgs};
+use gateway_core::paths::RecordPathLayer;
+use gateway_core::{Environ, Reply};
+use router::service::TrailingSlash;
+use router::{BoxRouter, BuildError, IntoPattern, RequestUrlArgs, UrlArgs};
 use serde::Deserialize;
 
 #[derive(Deserialize)]
@@ -63,10 +65,11 @@ fn articles() -> Result<BoxRouter<Body>, BuildError> {
 
 fn wiki() -> Result<BoxRouter<Body>, BuildError> {
     BoxRouter::builder()
-        .name("talk")
-        .get("^(?<title>.+)/talk$", (async || "talk\n").with_state(()))
-        .name("page")
-        .get("^(?<title>.+)$", page.with_state(()))
+        .get(
+            "^(?<title>.+)/talk$".named("talk"),
+            (async || "talk\n").with_state(()),
+        )
+        .get("^(?<title>.+)$".named("page"), page.with_state(()))
         .build()
 }
 

@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 use gateway_core::{Application, Environ, Error, Reply, escape};
 use middleware_exceptions::ExceptionsLayer;
 use middleware_static::StaticLayer;
-use router::UrlMap;
+use router::{IntoPattern, UrlMap};
 use tower::ServiceBuilder;
 
 type View = fn(&mut Environ) -> Result<Reply, Error>;
@@ -16,7 +16,7 @@ static URLS: LazyLock<UrlMap<View>> = LazyLock::new(|| {
     UrlMap::builder()
         .route(r"^$", index as View)
         .route(r"^hello/?$", hello)
-        .named("hello", r"^hello/(?P<subject>.+)$", hello)
+        .route(r"^hello/(?P<subject>.+)$".named("hello"), hello)
         .route(r"^break$", broken)
         .build()
         .expect("the patterns are right")

@@ -1,8 +1,8 @@
 //! Which URL leads where.
 
 use gateway_core::{Environ, Error, Reply};
-use http::Method;
-use router::{BuildError, Router, TrailingSlash};
+use router::service::TrailingSlash;
+use router::{BuildError, IntoPattern, Router, template};
 
 use crate::views::{broken, edit, export, history, lists, page, served};
 
@@ -17,23 +17,21 @@ pub type View = fn(&mut Environ) -> Result<Reply, Error>;
 /// Two routes have one name, or a pattern is wrong: a mistake in this function.
 #[rustfmt::skip] // a table is read by its columns
 pub fn urls() -> Result<Router<View>, BuildError> {
-    let get = || [Method::GET];
-    let post = || [Method::POST];
     Router::<View>::builder()
-        .name("front").get(r"^$", page::front)
-        .name("recent").get(r"^recent$", lists::recent)
-        .name("search").get(r"^search$", lists::search)
-        .name("pages").get(r"^pages$", lists::pages)
-        .name("export").get(r"^export$", export::export)
-        .name("served").get(r"^How this page was served$", served::served)
-        .name("break").get(r"^break$", broken::broken)
-        .name("page").template(get(), "{name}", page::show)
-        .name("raw").template(get(), "{name}/raw", page::raw)
-        .name("edit").template(get(), "{name}/edit", edit::form)
-        .name("save").template(post(), "{name}/edit", edit::save)
-        .name("history").template(get(), "{name}/history", history::history)
-        .name("diff").template(get(), "{name}/diff", history::diff)
-        .name("revert").template(post(), "{name}/revert", history::revert)
+        .get(r"^$".named("front"), page::front)
+        .get(r"^recent$".named("recent"), lists::recent)
+        .get(r"^search$".named("search"), lists::search)
+        .get(r"^pages$".named("pages"), lists::pages)
+        .get(r"^export$".named("export"), export::export)
+        .get(r"^How this page was served$".named("served"), served::served)
+        .get(r"^break$".named("break"), broken::broken)
+        .get(template("{name}").named("page"), page::show)
+        .get(template("{name}/raw").named("raw"), page::raw)
+        .get(template("{name}/edit").named("edit"), edit::form)
+        .post(template("{name}/edit").named("save"), edit::save)
+        .get(template("{name}/history").named("history"), history::history)
+        .get(template("{name}/diff").named("diff"), history::diff)
+        .post(template("{name}/revert").named("revert"), history::revert)
         .fallback(page::nowhere)
         .trailing_slash(TrailingSlash::RedirectToNoSlash)
         .deny_shadowed()

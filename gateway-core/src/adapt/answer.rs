@@ -3,13 +3,13 @@ use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use http::{HeaderValue, StatusCode, header};
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
-use crate::{Body, BoxError, FailedBy, Failure, Response};
+use crate::error_answer::bare;
+use crate::{BoxError, Response};
 
-/// A service whose errors are answered: the status of a [`Failure`] and its name as text, and 500
+/// A service whose errors are answered: the status of a [`Failure`](crate::error::Failure) and its name as text, and 500
 /// for any other error. Nothing of the error itself is shown.
 ///
 /// It fits where axum wants `Infallible`:
@@ -26,7 +26,7 @@ use crate::{Body, BoxError, FailedBy, Failure, Response};
 ///     .route_service("/report", report.into_service().answer_errors());
 /// ```
 ///
-/// The error is put into the response's extensions as [`FailedBy`], for a log further out, and the
+/// The error is put into the response's extensions as [`FailedBy`](crate::FailedBy), for a log further out, and the
 /// body is said to be bare, for a site's error pages.
 /// `middleware-exceptions` answers errors *and* panics, with a report.
 #[derive(Debug)]
@@ -121,17 +121,4 @@ impl<F> fmt::Debug for AnswerFuture<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AnswerFuture").finish_non_exhaustive()
     }
-}
-
-fn bare(error: BoxError) -> Response {
-    let failure = error.downcast_ref::<Failure>();
-    let status = failure.map_or(StatusCode::INTERNAL_SERVER_ERROR, Failure::status);
-    let text = format!("{}\n", status.canonical_reason().unwrap_or("Error"));
-    let mut response = Response::new(Body::from(text));
-    *response.status_mut() = status;
-    let plain = HeaderValue::from_static("text/plain; charset=utf-8");
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, plain);
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    FailedBy::bare_with(error).attach(response)
 }

@@ -12,7 +12,8 @@ use super::{
     owner::{Ends, Owner},
     proxies,
 };
-use crate::{Addr, RequestExt as _};
+use crate::RequestExt as _;
+use crate::request::Addr;
 
 /// What [`judge`](super::judge) decides by. Owns what it needs: it may outlive the request.
 #[derive(Clone, Debug)]
@@ -50,7 +51,7 @@ pub(super) enum Site {
 
 impl Facts {
     /// The facts of a request that came over the connection in its extensions: a
-    /// [`ConnInfo`](crate::ConnInfo) and, with the feature `axum`, a `ConnectInfo<SocketAddr>`.
+    /// [`ConnInfo`](crate::request::ConnInfo) and, with the feature `axum`, a `ConnectInfo<SocketAddr>`.
     ///
     /// No peer and no user is trusted yet, and the owner is not looked up.
     #[must_use]

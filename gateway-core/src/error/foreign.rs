@@ -8,7 +8,7 @@ use std::fmt;
 /// report has these frames then, and not those of Rust that lead to an interpreter.
 ///
 /// ```
-/// use gateway_core::{Foreign, ForeignFrame};
+/// use gateway_core::error::{Foreign, ForeignFrame};
 ///
 /// let cause = Foreign::new("Python", "KeyError", "'id'");
 /// let raised = Foreign::new("Python", "ValueError", "no such order")

@@ -1,6 +1,5 @@
 //! Any error, and what an application's errors remember: where `?` met them, and their status.
 
-mod failed_by;
 mod foreign;
 pub(crate) mod input;
 
@@ -12,7 +11,6 @@ use std::sync::Arc;
 
 use http::StatusCode;
 
-pub use failed_by::FailedBy;
 pub use foreign::{Foreign, ForeignFrame};
 use input::InputError;
 
@@ -168,7 +166,8 @@ impl fmt::Debug for Error {
 /// It shows the error it carries as if it were that error: same text, same sources.
 ///
 /// ```
-/// use gateway_core::{BoxError, Error, Failure};
+/// use gateway_core::error::Failure;
+/// use gateway_core::{BoxError, Error};
 /// use http::StatusCode;
 ///
 /// let boxed: BoxError = Error::new(StatusCode::CONFLICT, "edited meanwhile").into();
@@ -220,7 +219,7 @@ impl fmt::Display for Failure {
 /// that reports failures, and the gateway does not log it a second time.
 ///
 /// ```
-/// use gateway_core::Reported;
+/// use gateway_core::error::Reported;
 /// use std::{error::Error, fmt};
 ///
 /// #[derive(Debug)]

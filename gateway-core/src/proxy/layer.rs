@@ -11,7 +11,9 @@ use tower_service::Service;
 
 use super::resolve::{Family, Word, resolve};
 use super::trust::Trust;
-use crate::{Arrival, ConnInfo, RequestExt, ScriptName};
+use crate::RequestExt;
+use crate::paths::ScriptName;
+use crate::request::{Arrival, ConnInfo};
 
 /// Takes the word of named proxies. See the [module](crate::proxy) for what is believed and what is not.
 ///

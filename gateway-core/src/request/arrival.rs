@@ -4,7 +4,8 @@ use std::sync::Arc;
 use http::{Extensions, Uri};
 
 use crate::paths::script_name::path_of;
-use crate::{ConnInfo, ScriptName, Split};
+use crate::paths::{ScriptName, Split};
+use crate::request::ConnInfo;
 
 /// How a request arrived: over which connection, at which path, through which gateway.
 ///
@@ -14,7 +15,8 @@ use crate::{ConnInfo, ScriptName, Split};
 /// another.
 ///
 /// ```
-/// use gateway_core::{Addr, Arrival, ConnInfo, RequestExt};
+/// use gateway_core::request::{Addr, Arrival, ConnInfo};
+/// use gateway_core::RequestExt;
 ///
 /// let mut request = http::Request::get("/wiki/Page").body(()).unwrap();
 /// let conn = ConnInfo::new("192.0.2.7:4242".parse::<std::net::SocketAddr>().unwrap(), Addr::Unknown);

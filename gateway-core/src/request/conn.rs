@@ -54,6 +54,22 @@ impl ConnInfo {
         self
     }
 
+    /// Whether both are of one connection. Two connections that say the same of themselves, as those
+    /// of one Unix socket do, are two.
+    ///
+    /// ```
+    /// use gateway_core::request::{Addr, ConnInfo};
+    ///
+    /// let one = ConnInfo::new(Addr::Unknown, Addr::Unknown);
+    /// let other = ConnInfo::new(Addr::Unknown, Addr::Unknown);
+    /// assert!(one == other && one.is_same_connection(&one.clone()));
+    /// assert!(!one.is_same_connection(&other));
+    /// ```
+    #[must_use]
+    pub fn is_same_connection(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.inner, &other.inner)
+    }
+
     /// The connection by identity: clones are the same, whatever two say of themselves.
     #[cfg(feature = "tokio")]
     pub(crate) fn origin(&self) -> crate::threads::work::Origin {

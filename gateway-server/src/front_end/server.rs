@@ -5,7 +5,8 @@ use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use gateway_core::{ConnInfo, InvalidPrefix, Prefix};
+use gateway_core::paths::{InvalidPrefix, Prefix};
+use gateway_core::request::ConnInfo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tracing::warn;
 

@@ -6,7 +6,8 @@ use std::pin::Pin;
 use std::sync::{Arc, LazyLock};
 use std::task::{Context, Poll, ready};
 
-use gateway_core::{Arrival, Body, BoxError, ConnInfo};
+use gateway_core::request::{Arrival, ConnInfo};
+use gateway_core::{Body, BoxError};
 use http::header::{CONNECTION, CONTENT_LENGTH, EXPECT, HOST, TRANSFER_ENCODING};
 use http::{Extensions, HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version};
 use http_body::Body as _;

@@ -1,9 +1,11 @@
 use std::error::Error;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use bytes::Buf;
-use gateway_core::{BoxError, Reported};
+use gateway_core::BoxError;
+use gateway_core::error::Reported;
+use gateway_core::flush::{FLUSH_TIME, FlushPause};
 use http::Version;
 use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use http_body::{Body, Frame, SizeHint};
@@ -44,8 +46,8 @@ struct Watch {
     version: Version,
     // HTTP/2: the last piece waits for the client's window: the next one was not asked for.
     awaits_window: bool,
-    has_given: bool,
-    // What the next poll says.
+    flush: FlushPause,
+    // Said when the pieces before it had the time to be sent.
     // Boxed, as it is moved with every response and filled with nearly none.
     failure: Option<Box<BoxError>>,
     guard: ResponseGuard,
@@ -68,7 +70,7 @@ impl<B> ResponseBody<B> {
                 record,
                 version,
                 awaits_window: false,
-                has_given: false,
+                flush: FlushPause::default(),
                 failure: None,
                 guard,
             },
@@ -88,8 +90,8 @@ where
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<B::Data>, BoxError>>> {
         let this = self.project();
-        if let Some(error) = this.watch.failure.take() {
-            return Poll::Ready(Some(Err(*error)));
+        if this.watch.failure.is_some() {
+            return this.watch.poll_failure(cx);
         }
         this.watch.asked();
         let Some(mut body) = this.body.as_pin_mut().filter(|_| !this.watch.is_nothing()) else {
@@ -137,7 +139,10 @@ where
                 this.watch.completed();
                 Poll::Ready(None)
             }
-            Poll::Pending => Poll::Pending,
+            Poll::Pending => {
+                this.watch.flush.was_pending();
+                Poll::Pending
+            }
         }
     }
 
@@ -187,7 +192,7 @@ impl Watch {
     fn mislead<T>(
         &mut self,
         misled: WrongLength,
-        cx: &Context<'_>,
+        cx: &mut Context<'_>,
     ) -> Poll<Option<Result<T, BoxError>>> {
         error!("{misled}");
         operator::told(&misled);
@@ -202,7 +207,7 @@ impl Watch {
     }
 
     fn gave<D: Buf>(&mut self, frame: &Frame<D>, is_last: bool) {
-        self.has_given = true;
+        self.flush.piece_given();
         if self.version == Version::HTTP_2 {
             self.awaits_window = true;
             self.guard.pulse.piece_given();
@@ -224,19 +229,24 @@ impl Watch {
     }
 
     /// Ends a response that cannot be completed: the client has to see that there is less of it.
-    fn fail<T>(&mut self, error: BoxError, cx: &Context<'_>) -> Poll<Option<Result<T, BoxError>>> {
+    fn fail<T>(
+        &mut self,
+        error: BoxError,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<T, BoxError>>> {
         if self.version < Version::HTTP_11 {
             // The end of the connection is the end of the response, unless it is a reset.
             self.guard.pulse.cut_short();
         }
-        if !self.has_given {
-            // Best of all is a client that sees no answer: a proxy makes 502 of that.
-            return Poll::Ready(Some(Err(error)));
-        }
-        // hyper drops what it has not sent. It sends what it has whenever it has to wait.
+        // Where no piece was given it fails at once: best of all is a client that sees no answer, as
+        // a proxy makes 502 of that.
         self.failure = Some(Box::new(error));
-        cx.waker().wake_by_ref();
-        Poll::Pending
+        self.poll_failure(cx)
+    }
+
+    fn poll_failure<T>(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<T, BoxError>>> {
+        ready!(self.flush.poll(FLUSH_TIME, cx));
+        Poll::Ready(self.failure.take().map(|error| Err(*error)))
     }
 }
 

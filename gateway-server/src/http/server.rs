@@ -2,7 +2,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use gateway_core::ConnInfo;
+use gateway_core::request::ConnInfo;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::connection::{Connection, Protocols};

@@ -3,7 +3,7 @@ use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use gateway_core::{Addr, ConnInfo};
+use gateway_core::request::{Addr, ConnInfo};
 use pin_project_lite::pin_project;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
@@ -16,7 +16,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 /// ```
 /// use std::io;
 /// use gateway_server::{Listener, Sockets, Stream};
-/// use gateway_core::{Addr, ConnInfo};
+/// use gateway_core::request::{Addr, ConnInfo};
 ///
 /// /// Refuses clients that are not on this machine.
 /// struct LocalOnly(Sockets);

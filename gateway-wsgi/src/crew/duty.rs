@@ -9,18 +9,26 @@ pub(super) struct Limits {
     pub(super) threads: usize,
     /// How many of them may wait for clients.
     pub(super) held: usize,
+    /// How many of these for those of one connection.
+    pub(super) share: usize,
     /// How many run Python at a time: one where there is an interpreter lock.
     pub(super) batons: usize,
 }
 
-/// What is queued, who is there, and who has the baton. `W` is work, `T` a thread to be called.
-pub(super) struct Duty<W, T> {
+/// Where work comes from.
+pub(super) trait Origin: Clone {
+    fn is_same(&self, other: &Self) -> bool;
+}
+
+/// What is queued, who is there, and who has the baton. `W` is work, `T` a thread to be called, `O` whose client is waited
+/// for.
+pub(super) struct Duty<W, T, O> {
     limits: Limits,
-    queue: VecDeque<Job<W>>,
+    queue: VecDeque<Job<W, O>>,
     /// What waits for a place among those that may wait for clients.
-    unheld: VecDeque<W>,
-    held: usize,
-    workers: Vec<Worker<T>>,
+    unheld: VecDeque<(W, O)>,
+    held: Vec<O>,
+    workers: Vec<Worker<T, O>>,
     /// Numbers of idle workers; the last one is warm.
     idle: Vec<usize>,
     /// One was called, or started, to work, and has not come yet.
@@ -45,12 +53,12 @@ enum Errand {
     Watch,
 }
 
-struct Job<W> {
+struct Job<W, O> {
     work: W,
-    held: bool,
+    place: Option<O>,
 }
 
-struct Worker<T> {
+struct Worker<T, O> {
     thread: Option<T>,
     errand: Option<Errand>,
     has_baton: bool,
@@ -61,13 +69,13 @@ struct Worker<T> {
     seen: Option<u64>,
     /// At so many looks in turn.
     looks: u32,
-    /// What runs has a place.
-    held: bool,
+    /// What runs has this place.
+    place: Option<O>,
     /// It has only watched since it ran something.
     watched_last: bool,
 }
 
-impl<T> Worker<T> {
+impl<T, O> Worker<T, O> {
     fn started_for(errand: Option<Errand>) -> Self {
         Self {
             thread: None,
@@ -77,7 +85,7 @@ impl<T> Worker<T> {
             begun: 0,
             seen: None,
             looks: 0,
-            held: false,
+            place: None,
             watched_last: false,
         }
     }
@@ -113,13 +121,13 @@ const MOST: u8 = 8 * WEIGHT;
 /// After so many looks one that computes shares the lock with others.
 const LONG: u32 = 50;
 
-impl<W, T: Clone> Duty<W, T> {
+impl<W, T: Clone, O: Origin> Duty<W, T, O> {
     pub(super) fn new(limits: Limits) -> Self {
         Self {
             limits,
             queue: VecDeque::new(),
             unheld: VecDeque::new(),
-            held: 0,
+            held: Vec::new(),
             workers: Vec::new(),
             idle: Vec::new(),
             to_work: false,
@@ -132,15 +140,14 @@ impl<W, T: Clone> Duty<W, T> {
         }
     }
 
-    pub(super) fn submit(&mut self, work: W, held: bool) -> Kick<T> {
-        if held {
-            if self.held >= self.limits.held {
-                self.unheld.push_back(work);
-                return Kick::Enough;
-            }
-            self.held += 1;
+    pub(super) fn submit(&mut self, work: W, place: Option<O>) -> Kick<T> {
+        if let Some(origin) = &place
+            && !self.try_hold(origin)
+        {
+            self.unheld.push_back((work, origin.clone()));
+            return Kick::Enough;
         }
-        self.queue.push_back(Job { work, held });
+        self.queue.push_back(Job { work, place });
         self.kick()
     }
 
@@ -236,7 +243,7 @@ impl<W, T: Clone> Duty<W, T> {
                 worker.watched_last = false;
                 worker.begun += 1;
                 worker.at = Some(worker.begun);
-                worker.held = job.held;
+                worker.place = job.place;
                 let stands_ready = self.waits_often() || !self.watched;
                 let kick = match stands_ready && !self.queue.is_empty() {
                     true => self.kick(),
@@ -366,36 +373,54 @@ impl<W, T: Clone> Duty<W, T> {
         if worker.has_baton {
             self.waits = self.waits.saturating_sub(1);
         }
-        match std::mem::take(&mut worker.held) {
-            true => self.release(),
-            false => Kick::Enough,
+        match worker.place.take() {
+            Some(origin) => self.release(&origin),
+            None => Kick::Enough,
         }
     }
 
-    /// Whether what is done may be told a moment later, together with what is done next: there is
-    /// more to do, and another thread sees to it that it is told.
-    pub(super) fn may_gather(&self) -> bool {
-        self.watched && !self.queue.is_empty()
+    /// Whether another thread sees to it that what is done is told, so that it may be told together with
+    /// what is done next; and whether there is more to do.
+    pub(super) fn may_gather(&self) -> (bool, bool) {
+        (self.watched, !self.queue.is_empty())
     }
 
     pub(super) fn is_contended(&self) -> bool {
-        !self.unheld.is_empty()
+        self.unheld.iter().any(|(_, origin)| self.has_share(origin))
     }
 
-    pub(super) fn try_hold(&mut self) -> bool {
-        let free = self.held < self.limits.held;
-        self.held += usize::from(free);
+    /// Whether a connection has fewer places than are its share.
+    fn has_share(&self, origin: &O) -> bool {
+        let taken = self.held.iter().filter(|it| it.is_same(origin)).count();
+        taken < self.limits.share
+    }
+
+    pub(super) fn try_hold(&mut self, origin: &O) -> bool {
+        let free = self.held.len() < self.limits.held && self.has_share(origin);
+        if free {
+            self.held.push(origin.clone());
+        }
         free
     }
 
-    /// A place is free again.
-    pub(super) fn release(&mut self) -> Kick<T> {
-        self.held = self.held.saturating_sub(1);
-        if self.held < self.limits.held
-            && let Some(work) = self.unheld.pop_front()
+    /// A place of that connection is free again, or one of those whose connection is not known.
+    pub(super) fn release(&mut self, origin: &O) -> Kick<T> {
+        let same = self.held.iter().position(|it| it.is_same(origin));
+        let unknown = || self.held.iter().position(|it| !it.is_same(it));
+        if let Some(at) = same.or_else(unknown) {
+            self.held.swap_remove(at);
+        }
+        let next = self
+            .unheld
+            .iter()
+            .position(|(_, origin)| self.has_share(origin));
+        if self.held.len() < self.limits.held
+            && let Some(next) = next
+            && let Some((work, origin)) = self.unheld.remove(next)
         {
-            self.held += 1;
-            self.queue.push_back(Job { work, held: true });
+            self.held.push(origin.clone());
+            let place = Some(origin);
+            self.queue.push_back(Job { work, place });
             return self.kick();
         }
         Kick::Enough
@@ -409,233 +434,17 @@ impl<W, T: Clone> Duty<W, T> {
     }
 }
 
-impl<W, T> fmt::Debug for Duty<W, T> {
+impl<W, T, O> fmt::Debug for Duty<W, T, O> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Crew")
             .field("limits", &self.limits)
             .field("queued", &self.queue.len())
             .field("waiting_to_hold", &self.unheld.len())
-            .field("held", &self.held)
+            .field("held", &self.held.len())
             .field("threads", &self.workers.len())
             .finish_non_exhaustive()
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const ONE: Limits = Limits {
-        threads: 4,
-        held: 1,
-        batons: 1,
-    };
-
-    /// A crew whose threads are numbers, and whose work is numbers.
-    struct Model {
-        duty: Duty<u32, usize>,
-        /// What each thread is at; `None`: it rests.
-        threads: Vec<Option<At>>,
-    }
-
-    #[derive(Clone, Copy, Debug, PartialEq)]
-    enum At {
-        Coming,
-        Running,
-        Watching,
-    }
-
-    impl Model {
-        fn new(limits: Limits) -> Self {
-            Self {
-                duty: Duty::new(limits),
-                threads: Vec::new(),
-            }
-        }
-
-        fn act(&mut self, kick: Kick<usize>) {
-            match kick {
-                Kick::Enough => {}
-                Kick::Call(number) => {
-                    assert_eq!(self.threads[number], None, "only who rests is called");
-                    self.threads[number] = Some(At::Coming);
-                }
-                Kick::Spawn(number) => {
-                    assert_eq!(number, self.threads.len());
-                    self.threads.push(Some(At::Coming));
-                    self.duty.born(number, number);
-                }
-            }
-        }
-
-        fn submit(&mut self, work: u32, held: bool) {
-            let kick = self.duty.submit(work, held);
-            self.act(kick);
-        }
-
-        /// Lets the thread ask what is next. What it began, if it did.
-        fn ask(&mut self, number: usize) -> Option<u32> {
-            self.threads[number] = None;
-            let (next, kick) = self.duty.next(number);
-            let (at, work) = match next {
-                Next::Run(work) => (Some(At::Running), Some(work)),
-                Next::Rest | Next::GoHome => (None, None),
-                Next::Watch => (Some(At::Watching), None),
-                Next::Try => {
-                    self.duty.admitted(number, false);
-                    (Some(At::Coming), None)
-                }
-                Next::Again => (Some(At::Coming), None),
-            };
-            self.threads[number] = at;
-            self.act(kick);
-            work
-        }
-
-        fn look(&mut self, number: usize, has_lock: bool) {
-            match self.duty.look(|_| has_lock) {
-                Next::Try => {
-                    self.duty.admitted(number, !has_lock);
-                    self.threads[number] = Some(At::Coming);
-                }
-                Next::Again => self.threads[number] = Some(At::Coming),
-                _ => {}
-            }
-        }
-
-        fn done(&mut self, number: usize) {
-            let kick = self.duty.done(number);
-            self.act(kick);
-            self.threads[number] = Some(At::Coming);
-        }
-    }
-
-    #[test]
-    fn one_thread_does_all_while_it_gets_on() {
-        let mut model = Model::new(ONE);
-        for work in 0..100 {
-            model.submit(work, false);
-            if work == 0 {
-                assert_eq!(model.ask(0), Some(0));
-            }
-        }
-        for work in 1..100 {
-            model.done(0);
-            assert_eq!(model.ask(0), Some(work));
-        }
-        assert!(model.threads.len() <= 2, "one more watches");
-    }
-
-    #[test]
-    fn another_is_admitted_where_a_call_does_not_get_on() {
-        let mut model = Model::new(ONE);
-        model.submit(1, false);
-        assert_eq!(model.ask(0), Some(1));
-        model.submit(2, false);
-        assert_eq!(model.ask(1), None);
-        assert_eq!(model.threads[1], Some(At::Watching));
-        // It has looked once when it began to watch.
-        model.look(1, true);
-        assert_eq!(model.ask(1), Some(2));
-        // The first has lost its baton and rests when it is back.
-        model.done(0);
-        assert_eq!(model.ask(0), None);
-    }
-
-    #[test]
-    fn one_that_computes_is_left_alone_until_it_has_done_so_for_long() {
-        let mut model = Model::new(ONE);
-        model.submit(1, false);
-        assert_eq!(model.ask(0), Some(1));
-        model.submit(2, false);
-        assert_eq!(model.ask(1), None);
-        for _ in 1..LONG {
-            model.look(1, false);
-            assert_eq!(model.threads[1], Some(At::Watching));
-        }
-        model.look(1, false);
-        assert_eq!(model.ask(1), Some(2));
-    }
-
-    #[test]
-    fn who_says_that_it_waits_is_relieved_at_once() {
-        let mut model = Model::new(ONE);
-        model.submit(1, false);
-        assert_eq!(model.ask(0), Some(1));
-        let kick = model.duty.leave(0);
-        model.act(kick);
-        model.submit(2, false);
-        assert_eq!(model.ask(1), Some(2));
-    }
-
-    #[test]
-    fn no_more_wait_for_clients_than_there_are_places() {
-        let mut model = Model::new(ONE);
-        for work in 0..3 {
-            model.submit(work, true);
-        }
-        assert_eq!(model.ask(0), Some(0));
-        assert!(model.duty.is_contended());
-        let kick = model.duty.leave(0);
-        model.act(kick);
-        model.submit(9, false);
-        assert_eq!(model.ask(1), Some(9), "another is not kept waiting");
-        model.done(1);
-        assert_eq!(model.ask(1), None, "the second upload waits for a place");
-        model.done(0);
-        assert_eq!(model.ask(0), Some(1));
-    }
-
-    /// Any order of events: nothing is lost, nothing is done twice, and work is never left while
-    /// no thread comes for it.
-    #[test]
-    fn in_any_order_all_is_done_once() {
-        for seed in 0..300_u64 {
-            let mut random = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
-            let mut roll = |sides: u64| {
-                random ^= random << 13;
-                random ^= random >> 7;
-                random ^= random << 17;
-                random % sides
-            };
-            let batons = 1 + usize::from(seed % 3 == 0);
-            let mut model = Model::new(Limits { batons, ..ONE });
-            let (mut submitted, mut begun) = (0, Vec::new());
-            let mut idle = 0;
-            while begun.len() < 200 {
-                idle += 1;
-                assert!(
-                    idle < 100_000,
-                    "seed {seed}: {:?} {:?}",
-                    model.duty,
-                    model.threads
-                );
-                if submitted < 200 && roll(3) == 0 {
-                    model.submit(submitted, roll(5) == 0);
-                    submitted += 1;
-                }
-                if model.threads.is_empty() {
-                    continue;
-                }
-                let number = usize::try_from(roll(model.threads.len() as u64)).unwrap();
-                match model.threads[number] {
-                    None => {}
-                    Some(At::Coming) => begun.extend(model.ask(number)),
-                    Some(At::Watching) => model.look(number, roll(2) == 0),
-                    Some(At::Running) => match roll(4) {
-                        0 => {
-                            let kick = model.duty.leave(number);
-                            model.act(kick);
-                        }
-                        1 => {}
-                        _ => model.done(number),
-                    },
-                }
-                assert!(model.duty.batons_out() <= batons);
-                assert!(model.duty.held <= ONE.held);
-            }
-            begun.sort_unstable();
-            assert!(begun.iter().copied().eq(0..200), "seed {seed}");
-        }
-    }
-}
+mod tests;

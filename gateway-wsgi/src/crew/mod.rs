@@ -14,13 +14,15 @@ mod duty;
 use std::cell::RefCell;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use gateway_core::request::ConnInfo;
+use http::request::Parts;
 use pyo3::Python;
 use pyo3::pybacked::PyBackedBytes;
 
@@ -43,19 +45,41 @@ pub(crate) trait Run: Send + Sync {
     /// Does it. Does not panic.
     fn run(self: Arc<Self>, py: Python<'_>);
 
-    /// Whether it may wait for a client while it has a thread.
-    fn may_wait(&self) -> bool {
-        false
+    /// Whose client it is, if it may wait for one while it has a thread.
+    fn place(&self) -> Option<Origin> {
+        None
     }
 }
 
 pub(crate) type Work = Arc<dyn Run>;
 
+/// The connection that work comes over: each has a share of the places of those that wait for clients.
+#[derive(Clone, Debug)]
+pub(crate) struct Origin(Option<ConnInfo>);
+
+impl Origin {
+    pub(crate) fn of(request: &Parts) -> Self {
+        Self(request.extensions.get().cloned())
+    }
+}
+
+impl duty::Origin for Origin {
+    /// Where the server does not say which connection it is, there is no share.
+    fn is_same(&self, other: &Self) -> bool {
+        match (&self.0, &other.0) {
+            (Some(one), Some(other)) => one.is_same_connection(other),
+            _ => false,
+        }
+    }
+}
+
 /// The threads of one application.
 pub(crate) struct Crew {
-    duty: Mutex<Duty<Work, Seat>>,
-    /// Tasks that have something to do, told together: what one costs is the first's.
+    duty: Mutex<Duty<Work, Seat, Origin>>,
+    /// Tasks that have something to do, told together.
     gathered: Mutex<Vec<Waker>>,
+    /// One of them has been woken, and wakes the others.
+    rung: AtomicBool,
     lent: Lent,
 }
 
@@ -115,39 +139,72 @@ impl Crew {
         let limits = Limits {
             threads: threads.max(1),
             held: (threads / 4).max(1),
+            share: (threads / 16).max(1),
             batons: batons.clamp(1, threads.max(1)),
         };
         Arc::new(Self {
             duty: Mutex::new(Duty::new(limits)),
             gathered: Mutex::default(),
+            rung: AtomicBool::new(false),
             lent: Lent::default(),
         })
     }
 
-    fn lock(&self) -> MutexGuard<'_, Duty<Work, Seat>> {
+    fn lock(&self) -> MutexGuard<'_, Duty<Work, Seat, Origin>> {
         // Nothing below panics while it holds the lock.
         self.duty.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Queues `work`. Work that may wait for a client waits for one of the places first.
     pub(crate) fn submit(self: &Arc<Self>, work: Work) {
-        let held = work.may_wait();
-        let kick = self.lock().submit(work, held);
+        let place = work.place();
+        let kick = self.lock().submit(work, place);
         self.act(kick);
     }
 
     /// Wakes a task, or does so in a moment, together with others: after this thread's next pieces of
     /// work, before it waits, or when another thread looks after it.
     pub(crate) fn wake(&self, waker: Waker) {
-        if !self.lock().may_gather() {
-            waker.wake();
-            return;
-        }
+        // Before the question whether another thread looks after it: one that no longer does sees it then.
         let mut gathered = self.gathered();
         gathered.push(waker);
         let enough = gathered.len() >= GATHERED;
         drop(gathered);
-        if enough {
+        let (is_watched, has_more) = self.lock().may_gather();
+        if !is_watched {
+            self.wake_gathered();
+        } else if enough || !has_more {
+            self.ring();
+        }
+    }
+
+    /// Wakes what was gathered, before this thread waits.
+    fn tell(&self) {
+        match self.lock().may_gather() {
+            (true, _) => self.ring(),
+            (false, _) => self.wake_gathered(),
+        }
+    }
+
+    /// Wakes one task, which wakes the others when it is polled: to wake a task of a runtime from its own
+    /// thread is cheap, and from outside it is a system call each. One that is dropped wakes them as well, and
+    /// for one that is not polled the thread that watches does.
+    fn ring(&self) {
+        if !self.rung.load(Ordering::Acquire)
+            && let Some(waker) = {
+                let mut gathered = self.gathered();
+                let waker = gathered.pop();
+                self.rung.store(!gathered.is_empty(), Ordering::Release);
+                waker
+            }
+        {
+            waker.wake();
+        }
+    }
+
+    /// A task of ours is polled, or dropped: if it is the one that was woken, it wakes the others.
+    pub(crate) fn pass_on(&self) {
+        if self.rung.load(Ordering::Acquire) {
             self.wake_gathered();
         }
     }
@@ -157,8 +214,11 @@ impl Crew {
     }
 
     fn wake_gathered(&self) {
-        let gathered = std::mem::take(&mut *self.gathered());
-        for waker in gathered {
+        let mut gathered = self.gathered();
+        self.rung.store(false, Ordering::Release);
+        let wakers = std::mem::take(&mut *gathered);
+        drop(gathered);
+        for waker in wakers {
             waker.wake();
         }
     }
@@ -167,22 +227,24 @@ impl Crew {
     pub(crate) fn away<R>(wait: impl FnOnce() -> R) -> R {
         let me = ON_DUTY.with_borrow(Clone::clone);
         if let Some((crew, number)) = &me {
-            crew.wake_gathered();
+            crew.tell();
             let kick = crew.lock().leave(*number);
             crew.act(kick);
         }
         wait()
     }
 
-    /// Whether work waits for one of the places of those that wait for clients.
+    /// Whether work waits for one of the places of those that wait for clients, and its connection
+    /// has not yet its share.
     pub(crate) fn is_contended(&self) -> bool {
         self.lock().is_contended()
     }
 
-    /// Takes one of the places of those that wait for clients, if one is free.
-    pub(crate) fn try_hold(self: &Arc<Self>) -> Option<Held> {
-        self.lock().try_hold().then(|| Held {
+    /// Takes one of the places of those that wait for clients, if one is free for that connection.
+    pub(crate) fn try_hold(self: &Arc<Self>, origin: &Origin) -> Option<Held> {
+        self.lock().try_hold(origin).then(|| Held {
             crew: Arc::clone(self),
+            origin: origin.clone(),
         })
     }
 
@@ -283,11 +345,12 @@ impl Run for Nothing {
 /// A place among those that wait for clients.
 pub(crate) struct Held {
     crew: Arc<Crew>,
+    origin: Origin,
 }
 
 impl Drop for Held {
     fn drop(&mut self) {
-        let kick = self.crew.lock().release();
+        let kick = self.crew.lock().release(&self.origin);
         self.crew.act(kick);
     }
 }
@@ -303,7 +366,7 @@ fn live(crew: &Arc<Crew>, number: usize) {
             crew.act(kick);
             crew.lent.let_go();
             if !matches!(next, Next::Run(_)) {
-                crew.wake_gathered();
+                crew.tell();
             }
             match next {
                 Next::Run(work) => {

@@ -2,50 +2,41 @@
 
 use std::{
     mem,
-    sync::Arc,
     task::{Context, Poll, ready},
+    time::Duration,
 };
 
 use bytes::Bytes;
+use gateway_core::flush::FlushPause;
 use http_body::Frame;
 
-use crate::{
-    failure::body_error::BodyError,
-    pending::{finish::Finishing, worker::Signal},
-};
+use crate::{failure::body_error::BodyError, pending::pending_report::PendingReport};
 
 /// A body that has failed, on its way to its end.
 pub(crate) struct Failing {
-    pub(crate) finishing: Finishing,
+    pub(crate) pending: PendingReport,
     pub(crate) error: Option<BodyError>,
     pub(crate) append: bool,
-    pub(crate) polls: u8,
-    pub(crate) flushed: Arc<Signal>,
+    pub(crate) flush: FlushPause,
+    pub(crate) flush_time: Duration,
 }
 
 impl Failing {
-    /// Pending until what was produced before has had its best chance to be sent.
-    ///
-    /// A server flushes when a body is pending, and drops what it holds when a body fails: hyper
-    /// even drops the head. A body is not told what was flushed, so it waits for two wakes of its own and a short time.
+    /// Pending until the failure is reported and the pieces before it had the time to be sent.
     pub(crate) fn poll_frame(
         &mut self,
-        cx: &Context<'_>,
+        cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         if self.error.is_none() {
             return Poll::Ready(None);
         }
-        ready!(self.finishing.poll_told(cx));
-        if mem::take(&mut self.append) && self.finishing.is_shown() {
-            let text = format!("\n\n{}", self.finishing.text());
+        ready!(self.pending.poll_emitted(cx));
+        if mem::take(&mut self.append) && self.pending.is_shown() {
+            let text = format!("\n\n{}", self.pending.text());
+            self.flush.piece_given();
             return Poll::Ready(Some(Ok(Frame::data(Bytes::from(text)))));
         }
-        self.polls = self.polls.saturating_add(1);
-        if self.polls <= 2 {
-            cx.waker().wake_by_ref();
-            return Poll::Pending;
-        }
-        ready!(self.flushed.poll(cx));
+        ready!(self.flush.poll(self.flush_time, cx));
         Poll::Ready(self.error.take().map(Err))
     }
 }

@@ -1,17 +1,13 @@
-//! One thread for what must not run on an async worker: symbolication, and a timer for those
-//! who have none.
+//! One thread for what must not run on an async worker: symbolication.
 
 use std::{
-    cmp::Reverse,
-    collections::BinaryHeap,
     sync::{
         Arc, Mutex, OnceLock, PoisonError,
         atomic::{AtomicBool, AtomicUsize, Ordering},
-        mpsc::{Receiver, RecvTimeoutError, Sender, channel},
+        mpsc::{Receiver, Sender, channel},
     },
     task::{Context, Poll, Waker},
     thread,
-    time::{Duration, Instant},
 };
 
 use panic_capture::{discard, guard};
@@ -19,10 +15,7 @@ use panic_capture::{discard, guard};
 /// More failures than this do not queue for their frames.
 const QUEUE: usize = 256;
 
-enum Job {
-    Run(Box<dyn FnOnce() + Send>),
-    At(Instant, Arc<Signal>),
-}
+type Job = Box<dyn FnOnce() + Send>;
 
 /// Something that happens once and wakes the task that waits for it.
 #[derive(Debug, Default)]
@@ -73,7 +66,7 @@ pub(crate) fn run(job: impl FnOnce() + Send + 'static) -> bool {
         WAITING.fetch_sub(1, Ordering::Relaxed);
         return false;
     }
-    let sent = sender().is_some_and(|thread| thread.send(Job::Run(Box::new(job))).is_ok());
+    let sent = sender().is_some_and(|thread| thread.send(Box::new(job)).is_ok());
     if !sent {
         WAITING.fetch_sub(1, Ordering::Relaxed);
     }
@@ -93,18 +86,6 @@ pub(crate) fn run_and_signal(job: impl FnOnce() + Send + 'static) -> Option<Arc<
     sent.then_some(signal)
 }
 
-/// Fires when the time is over.
-pub(crate) fn after(time: Duration) -> Arc<Signal> {
-    let signal = Arc::new(Signal::default());
-    // Longer is as good as for ever, and must not overflow.
-    let at = Instant::now() + time.min(Duration::from_secs(24 * 60 * 60));
-    let job = Job::At(at, Arc::clone(&signal));
-    if time.is_zero() || sender().is_none_or(|thread| thread.send(job).is_err()) {
-        signal.fire();
-    }
-    signal
-}
-
 fn sender() -> Option<&'static Sender<Job>> {
     static THREAD: OnceLock<Option<Sender<Job>>> = OnceLock::new();
     let thread = THREAD.get_or_init(|| {
@@ -116,54 +97,10 @@ fn sender() -> Option<&'static Sender<Job>> {
 }
 
 fn work(jobs: &Receiver<Job>) {
-    let mut timers = BinaryHeap::new();
-    loop {
-        let now = Instant::now();
-        while let Some(Reverse(Timer { at, .. })) = timers.peek()
-            && *at <= now
-            && let Some(Reverse(Timer { signal, .. })) = timers.pop()
-        {
-            signal.fire();
+    for job in jobs {
+        if let Err(caught) = guard(job) {
+            discard(caught.payload);
         }
-        let job = match timers.peek() {
-            None => jobs.recv().map_err(|_| RecvTimeoutError::Disconnected),
-            Some(Reverse(next)) => jobs.recv_timeout(next.at.saturating_duration_since(now)),
-        };
-        match job {
-            Ok(Job::Run(job)) => {
-                if let Err(caught) = guard(job) {
-                    discard(caught.payload);
-                }
-                WAITING.fetch_sub(1, Ordering::Relaxed);
-            }
-            Ok(Job::At(at, signal)) => timers.push(Reverse(Timer { at, signal })),
-            Err(RecvTimeoutError::Timeout) => {}
-            Err(RecvTimeoutError::Disconnected) => return,
-        }
+        WAITING.fetch_sub(1, Ordering::Relaxed);
     }
 }
-
-struct Timer {
-    at: Instant,
-    signal: Arc<Signal>,
-}
-
-impl Ord for Timer {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        self.at.cmp(&other.at)
-    }
-}
-
-impl PartialOrd for Timer {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl PartialEq for Timer {
-    fn eq(&self, other: &Self) -> bool {
-        self.at == other.at
-    }
-}
-
-impl Eq for Timer {}

@@ -58,7 +58,6 @@ pub(crate) enum Reason {
 }
 
 impl Gate {
-    #[inline]
     pub(crate) fn is_off(&self) -> bool {
         matches!(self.details, Details::Off)
     }

@@ -27,6 +27,20 @@ pub(crate) fn on_file(settings: &Settings, head: &mut HeaderMap) {
     }
 }
 
+/// On HTML that nothing is said of: clients ask whether it has changed. Without the field they guess, from an old date
+/// that it stays so for long (RFC 9111 4.2.2), and show the page of a former release, whose files may be gone.
+pub(crate) fn on_page(head: &mut HeaderMap) {
+    let is_page = head.get(header::CONTENT_TYPE).is_some_and(|kind| {
+        let kind = kind.as_bytes().split(|&byte| byte == b';').next();
+        let kind = kind.unwrap_or_default().trim_ascii();
+        kind.eq_ignore_ascii_case(b"text/html")
+            || kind.eq_ignore_ascii_case(b"application/xhtml+xml")
+    });
+    if is_page && !head.contains_key(header::CACHE_CONTROL) {
+        head.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    }
+}
+
 /// Sets the user's fields on an answer that is no file, where it has no field of that name yet.
 pub(crate) fn on_other(settings: &Settings, head: &mut HeaderMap) {
     for (name, value) in &settings.headers {

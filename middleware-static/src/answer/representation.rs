@@ -47,6 +47,7 @@ impl Representation {
             coding,
             vary,
             caching,
+            stands_in,
         } = chosen;
         let etag = tag(&file, coding, settings, learned, wait)?;
         let File {
@@ -94,6 +95,12 @@ impl Representation {
             head.insert(header::VARY, vary);
         }
         if let Some(caching) = caching.or_else(|| settings.cache_control(&path)) {
+            // The name under which a client would keep it for good is another one.
+            let caching = if stands_in {
+                fields::for_now(caching)
+            } else {
+                caching
+            };
             head.insert(header::CACHE_CONTROL, caching);
         }
         if settings.is_attachment(&path)
@@ -102,6 +109,7 @@ impl Representation {
             head.insert(header::CONTENT_DISPOSITION, disposition);
         }
         fields::on_file(settings, &mut head);
+        fields::on_page(&mut head);
         Ok(Self {
             content,
             length: metadata.length,

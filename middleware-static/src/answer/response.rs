@@ -1,6 +1,9 @@
 //! Responses from their parts.
 
+use std::io;
+
 use bytes::Bytes;
+use gateway_core::FailedBy;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 
 use crate::body::ResponseBody;
@@ -17,8 +20,36 @@ pub(crate) fn response(
     response
 }
 
-/// An answer that is its status: the reason phrase as text.
+/// An answer that is its status: the reason phrase as text. A site's error pages may replace the text of an error.
 pub(crate) fn plain(ask: &Ask<'_>, status: StatusCode) -> Response<ResponseBody> {
+    let answer = status_as_text(ask, status);
+    if is_error(status) {
+        FailedBy::bare().attach(answer)
+    } else {
+        answer
+    }
+}
+
+/// The same, with the error that is behind it.
+pub(crate) fn plain_with(
+    ask: &Ask<'_>,
+    status: StatusCode,
+    error: io::Error,
+) -> Response<ResponseBody> {
+    FailedBy::bare_with(error).attach(status_as_text(ask, status))
+}
+
+/// The same without any text, where the request is no longer at hand.
+pub(crate) fn empty(status: StatusCode) -> Response<ResponseBody> {
+    let answer = response(status, HeaderMap::new(), ResponseBody::empty());
+    FailedBy::bare().attach(answer)
+}
+
+fn is_error(status: StatusCode) -> bool {
+    status.is_client_error() || status.is_server_error()
+}
+
+fn status_as_text(ask: &Ask<'_>, status: StatusCode) -> Response<ResponseBody> {
     let text = match status.canonical_reason() {
         Some(reason) => Bytes::from(format!("{} {reason}\n", status.as_u16())),
         None => Bytes::from(format!("{}\n", status.as_u16())),

@@ -14,6 +14,12 @@ pub(crate) enum Fact {
         coding: Coding,
         original: Stamp,
     },
+    /// The same of bytes in memory, by their digests.
+    CopyOfBytes {
+        sibling: u128,
+        coding: Coding,
+        original: u128,
+    },
 }
 
 impl Fact {
@@ -25,6 +31,7 @@ impl Fact {
             Self::Copy {
                 sibling, original, ..
             } => sibling.is_settled(now) && original.is_settled(now),
+            Self::CopyOfBytes { .. } => true,
         }
     }
 }

@@ -119,33 +119,50 @@ pub(crate) fn digest(
 /// state, is too large, or is never still.
 ///
 /// # Errors
-/// [`io::ErrorKind::WouldBlock`], with the [`Reading`] that is needed.
+/// [`io::ErrorKind::WouldBlock`], with the [`Reading`] that is needed, or with [`Wait::Never`] for bytes in memory.
 pub(crate) fn is_copy(
     sibling: &File,
     coding: Coding,
     original: &File,
     limit: u64,
     learned: &Learned,
+    wait: Wait,
 ) -> io::Result<Option<bool>> {
-    let (Some(sibling_stamp), Some(original_stamp)) = (sibling.stamp, original.stamp) else {
-        return Ok(None);
-    };
+    let (length, original_length) = (sibling.metadata.length, original.metadata.length);
     // What is longer than the file saves nothing, and would have to be read to its end.
-    if sibling_stamp.length > original_stamp.length.saturating_add(CHUNK as u64) {
+    if length > original_length.saturating_add(CHUNK as u64) {
         return Ok(Some(false));
     }
-    if original_stamp.length > limit {
+    if original_length > limit {
         return Ok(None);
     }
-    let work = Work::Copy {
-        sibling: (sibling.content.clone(), sibling_stamp),
-        coding,
-        original: (original.content.clone(), original_stamp),
+    let work = match (sibling.stamp, original.stamp) {
+        (Some(sibling_stamp), Some(original_stamp)) => Work::Copy {
+            sibling: (sibling.content.clone(), sibling_stamp),
+            coding,
+            original: (original.content.clone(), original_stamp),
+        },
+        _ => match (&sibling.content, &original.content) {
+            (Content::Bytes(sibling), Content::Bytes(original)) => Work::CopyOfBytes {
+                sibling: sibling.clone(),
+                coding,
+                original: original.clone(),
+            },
+            _ => return Ok(None),
+        },
     };
     let fact = work.fact();
     match finding(&fact, learned) {
         Some(Finding::Copy(copy)) => Ok(Some(copy)),
         Some(_) => Ok(None),
+        None if matches!(work, Work::CopyOfBytes { .. }) => {
+            if wait == Wait::Never {
+                return Err(io::ErrorKind::WouldBlock.into());
+            }
+            let finding = work.run(&|| true);
+            remember(fact, finding, true);
+            Ok(Some(finding == Finding::Copy(true)))
+        }
         None => Err(Reading(work).into()),
     }
 }

@@ -2,6 +2,8 @@
 
 use std::io;
 
+use bytes::Bytes;
+use twox_hash::XxHash3_128;
 use twox_hash::xxhash3_128::Hasher;
 
 use super::copy::{Part, is_copy};
@@ -23,6 +25,11 @@ pub(super) enum Work {
         coding: Coding,
         original: (Content, Stamp),
     },
+    CopyOfBytes {
+        sibling: Bytes,
+        coding: Coding,
+        original: Bytes,
+    },
 }
 
 impl Work {
@@ -36,6 +43,15 @@ impl Work {
 
     pub(super) fn fact(&self) -> Fact {
         match *self {
+            Self::CopyOfBytes {
+                ref sibling,
+                coding,
+                ref original,
+            } => Fact::CopyOfBytes {
+                sibling: XxHash3_128::oneshot(sibling),
+                coding,
+                original: XxHash3_128::oneshot(original),
+            },
             Self::Digest { stamp, .. } => Fact::Digest(stamp),
             Self::Copy {
                 sibling: (_, sibling),
@@ -79,6 +95,20 @@ impl Work {
                     Err(_) if still && wanted() => Finding::Copy(false),
                     _ => Finding::Unknown,
                 }
+            }
+            Self::CopyOfBytes {
+                sibling,
+                coding,
+                original,
+            } => {
+                let contents = [sibling, original]
+                    .map(|bytes| (Content::Bytes(bytes.clone()), bytes.len() as u64));
+                let [one, other] = contents.each_ref().map(|(content, length)| Part {
+                    content,
+                    length: *length,
+                });
+                let copy = is_copy(&one, *coding, &other, wanted);
+                Finding::Copy(copy.unwrap_or(false))
             }
         }
     }

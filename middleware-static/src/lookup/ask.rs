@@ -4,6 +4,7 @@ use gateway_core::RequestExt;
 use http::{HeaderMap, Method, Request, Uri, header};
 
 use crate::facts::{Learned, NOTHING};
+use crate::protocol::navigation;
 
 /// The head of a request, looked at once.
 #[derive(Debug, Clone, Copy)]
@@ -63,23 +64,8 @@ impl<'a> Ask<'a> {
         matches!(*self.method, Method::GET | Method::HEAD)
     }
 
-    /// Whether a person goes to a page, rather than a page fetching something: browsers say so (Fetch Metadata),
-    /// and older ones name `text/html` where they would show it.
     pub(crate) fn is_navigation(&self) -> bool {
-        if let Some(mode) = self.headers.get("sec-fetch-mode") {
-            return mode.as_bytes() == b"navigate";
-        }
-        self.headers.get_all(header::ACCEPT).iter().any(|line| {
-            line.as_bytes().split(|&byte| byte == b',').any(|range| {
-                let kind = range
-                    .split(|&byte| byte == b';')
-                    .next()
-                    .unwrap_or_default()
-                    .trim_ascii();
-                kind.eq_ignore_ascii_case(b"text/html")
-                    || kind.eq_ignore_ascii_case(b"application/xhtml+xml")
-            })
-        })
+        navigation::is_navigation(self.headers, self.path)
     }
 }
 

@@ -6,17 +6,14 @@ use std::sync::Arc;
 
 use http::HeaderValue;
 
-use crate::assets::{Asset, AssetManifest};
+use crate::assets::{Asset, AssetManifest, Build};
 use crate::facts::Learned;
 use crate::lookup::ask::Ask;
 use crate::lookup::path::{Candidate, to_path};
 use crate::lookup::root::{Named, Root, Siblings};
 use crate::protocol::negotiate::{Coding, Preference};
-use crate::settings::Settings;
+use crate::settings::{IMMUTABLE, Settings};
 use crate::source::{Entry, File, Source, Wait};
-
-/// A year, and no question in between (RFC 8246).
-const IMMUTABLE: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
 
 /// What a path stands for.
 #[derive(Debug)]
@@ -48,6 +45,8 @@ pub(crate) struct Chosen {
     pub(crate) vary: Option<HeaderValue>,
     /// `Cache-Control`, where what was found decides it and not the rules.
     pub(crate) caching: Option<HeaderValue>,
+    /// Whether it was asked for by another name: an index, or a page for what is missing.
+    pub(crate) stands_in: bool,
 }
 
 /// Looks names up by the settings, in one root after the other.
@@ -65,8 +64,10 @@ pub(crate) struct Finder<'a> {
 impl<'a> Finder<'a> {
     pub(crate) fn find(&self, candidate: &Candidate<'_>, ask: &Ask<'_>) -> io::Result<Found> {
         let found = self.look_up(candidate, ask)?;
-        if ask.falls_through && matches!(found, Found::Redirect) {
-            // A directory with nothing to show must not take its name from the service behind.
+        // A directory with nothing to show must not take its name from the service behind, nor from a page that does its
+        // own routing. The mount itself stays one: the links of that page need its slash.
+        let to_others = ask.falls_through || (self.settings.spa.is_some() && ask.bare.is_none());
+        if to_others && matches!(found, Found::Redirect) {
             let slash: &[u8] = if ask.bare.is_some() { b"" } else { b"/" };
             let directory = [candidate.as_bytes(), slash].concat();
             if matches!(self.find_in_directory(&directory)?, Found::Nothing) {
@@ -85,9 +86,22 @@ impl<'a> Finder<'a> {
             };
         }
         let path = candidate.as_bytes();
+        let assets = self.settings.assets.as_ref();
+        let by_vite = assets.map_or(Ok(false), |assets| assets.has_vite_name(path, self.wait))?;
+        let caching = by_vite.then_some(IMMUTABLE);
+        // An answer that is kept for good must not be of a sibling that is out of date.
+        let siblings = if by_vite || self.settings.is_immutable(path) {
+            Siblings::Proven
+        } else {
+            Siblings::Current
+        };
         for root in self.roots() {
-            let found = match root.named(path)? {
-                Named::File(file, coding) => self.file(&root, file, path.to_vec(), coding),
+            let found = match root.named(path, siblings)? {
+                Named::File(file, coding) => Found::File(Chosen {
+                    caching: caching.clone(),
+                    stands_in: false,
+                    ..self.chosen(Some(root.number), file, path.to_vec(), coding)
+                }),
                 Named::NotAcceptable => Found::NotAcceptable,
                 directory @ (Named::Directory | Named::Nothing) => {
                     match (self.find_clean(&root, path)?, directory) {
@@ -100,7 +114,11 @@ impl<'a> Finder<'a> {
                 return Ok(found);
             }
         }
-        self.find_hashed(path)
+        let found = self.find_hashed(path)?;
+        if matches!(found, Found::Nothing) {
+            return self.find_in_builds(path);
+        }
+        Ok(found)
     }
 
     /// A file that stands in for what is not there.
@@ -135,19 +153,22 @@ impl<'a> Finder<'a> {
     }
 
     fn roots(&self) -> impl Iterator<Item = Root<'a>> {
-        let (preference, limit) = (self.preference, self.settings.content_limit);
-        let (learned, wait) = (self.learned, self.wait);
-        self.sources
-            .iter()
-            .enumerate()
-            .map(move |(number, source)| Root {
-                number,
-                source: &**source,
-                preference,
-                limit,
-                learned,
-                wait,
-            })
+        let sources = self.sources.iter().enumerate();
+        sources.map(|(number, source)| self.root(number, &**source))
+    }
+
+    fn root<'b>(&self, number: usize, source: &'b dyn Source) -> Root<'b>
+    where
+        'a: 'b,
+    {
+        Root {
+            number,
+            source,
+            preference: self.preference,
+            limit: self.settings.content_limit,
+            learned: self.learned,
+            wait: self.wait,
+        }
     }
 
     /// The mount itself, without a slash: if there is anything, it is a directory.
@@ -197,14 +218,14 @@ impl<'a> Finder<'a> {
     }
 
     fn find_file(&self, root: &Root<'_>, path: Vec<u8>) -> io::Result<Found> {
-        Ok(match root.named(&path)? {
+        Ok(match root.named(&path, Siblings::Current)? {
             Named::File(file, coding) => self.file(root, file, path, coding),
             Named::NotAcceptable => Found::NotAcceptable,
             Named::Directory | Named::Nothing => Found::Nothing,
         })
     }
 
-    /// `app.3f9c1a7b.css` for an `app.css` with that content, now or in a build before.
+    /// `app.3f9c1a7b.css` for an `app.css` with that content.
     fn find_hashed(&self, path: &[u8]) -> io::Result<Found> {
         let Some(assets) = &self.settings.assets else {
             return Ok(Found::Nothing);
@@ -216,16 +237,18 @@ impl<'a> Finder<'a> {
             // Hashing may read the file.
             return Err(io::ErrorKind::WouldBlock.into());
         }
-        let Some(asset) = assets.find(&name, hash, self.learned)? else {
-            return Ok(Found::Nothing);
+        let hashed = match assets.find(&name, hash, self.learned)? {
+            Some(Asset::Current(stamp)) => Some(stamp),
+            Some(Asset::Gone) => None,
+            None => return Ok(Found::Nothing),
         };
-        let hashed = match asset {
-            Asset::Previous(file) => {
-                return Ok(self.kept_under(IMMUTABLE, None, file, name, Coding::Identity));
+        if hashed.is_none() {
+            // Better than today's content is its own, where another build has it.
+            let found = self.find_in_builds(path)?;
+            if !matches!(found, Found::Nothing) {
+                return Ok(found);
             }
-            Asset::Current(stamp) => Some(stamp),
-            Asset::Gone => None,
-        };
+        }
         for root in self.roots() {
             // Today's content under yesterday's name must not be kept under it, also where it became yesterday's
             // since it was hashed.
@@ -248,6 +271,53 @@ impl<'a> Finder<'a> {
         Ok(Found::Nothing)
     }
 
+    /// A name that says its content, in another build.
+    fn find_in_builds(&self, path: &[u8]) -> io::Result<Found> {
+        let assets = self.settings.assets.as_ref();
+        let named = self.settings.is_immutable(path);
+        let hashed = assets.and_then(|_| AssetManifest::split(path));
+        let by_vite = assets.is_some_and(AssetManifest::is_vite);
+        if self.settings.builds.is_empty() || !(named || hashed.is_some() || by_vite) {
+            return Ok(Found::Nothing);
+        }
+        if self.wait == Wait::Never {
+            // The list of builds may have to be read.
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        for build in self.settings.builds.all() {
+            let found = if named || (by_vite && build.has_vite_name(path, self.wait)?) {
+                self.in_build(&build, path.to_vec(), None)?
+            } else {
+                Found::Nothing
+            };
+            let found = match (found, assets, &hashed) {
+                (Found::Nothing, Some(assets), Some((name, hash))) => {
+                    match assets.find_in(&build, name, *hash, self.learned)? {
+                        Some(file) => self.in_build(&build, name.clone(), Some(file))?,
+                        None => Found::Nothing,
+                    }
+                }
+                (found, ..) => found,
+            };
+            if !matches!(found, Found::Nothing) {
+                return Ok(found);
+            }
+        }
+        Ok(Found::Nothing)
+    }
+
+    /// A file of another build, by its name there.
+    fn in_build(&self, build: &Build, name: Vec<u8>, file: Option<File>) -> io::Result<Found> {
+        let root = self.root(0, &*build.source);
+        let Some(file) = file.map_or_else(|| root.open_file(&name), |file| Ok(Some(file)))? else {
+            return Ok(Found::Nothing);
+        };
+        Ok(match root.in_best_coding(file, &name, Siblings::Proven)? {
+            Named::File(file, coding) => self.kept_under(IMMUTABLE, None, file, name, coding),
+            _ => Found::NotAcceptable,
+        })
+    }
+
     fn kept_under(
         &self,
         caching: HeaderValue,
@@ -259,6 +329,7 @@ impl<'a> Finder<'a> {
         let caching = Some(caching);
         Found::File(Chosen {
             caching,
+            stands_in: false,
             ..self.chosen(root, file, path, coding)
         })
     }
@@ -279,6 +350,7 @@ impl<'a> Finder<'a> {
             coding,
             vary,
             caching: None,
+            stands_in: true,
         }
     }
 }

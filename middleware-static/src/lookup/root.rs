@@ -39,9 +39,9 @@ pub(crate) enum Named {
 impl Root<'_> {
     /// A name in the coding that the client likes best of those that it is there in. Siblings without their file are
     /// nothing: another root may have the file.
-    pub(crate) fn named(&self, path: &[u8]) -> io::Result<Named> {
+    pub(crate) fn named(&self, path: &[u8], siblings: Siblings) -> io::Result<Named> {
         match self.open(path)? {
-            Some(Node::File(file)) => self.in_best_coding(file, path, Siblings::Current),
+            Some(Node::File(file)) => self.in_best_coding(file, path, siblings),
             Some(Node::Directory) => Ok(Named::Directory),
             None => Ok(Named::Nothing),
         }
@@ -96,7 +96,7 @@ impl Root<'_> {
         file: &File,
         siblings: Siblings,
     ) -> io::Result<bool> {
-        let copy = || facts::is_copy(sibling, coding, file, self.limit, self.learned);
+        let copy = || facts::is_copy(sibling, coding, file, self.limit, self.learned, self.wait);
         if siblings == Siblings::Proven {
             return Ok(copy()? == Some(true));
         }

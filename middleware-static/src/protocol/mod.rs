@@ -3,5 +3,6 @@
 pub mod conditional;
 pub(crate) mod etag;
 pub(crate) mod mime;
+pub(crate) mod navigation;
 pub mod negotiate;
 pub mod range;

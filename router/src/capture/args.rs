@@ -5,7 +5,7 @@ use std::fmt;
 use super::position::Position;
 use super::program::Segment;
 use crate::engine::Words;
-use crate::pattern::GroupNames;
+use crate::expression::GroupNames;
 
 /// What the groups of the winning pattern matched: the first group is number 0,
 /// as in Python's `match.groups()`.

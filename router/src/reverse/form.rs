@@ -3,7 +3,7 @@
 use regex_syntax::hir::{Hir, HirKind};
 
 use crate::engine::class_ranges;
-use crate::pattern::Pattern;
+use crate::expression::Expression;
 
 /// A pattern as its paths are written: what may be left out, and which way to choose, is decided for
 /// the arguments that there are.
@@ -34,7 +34,7 @@ const MOST_TIMES: usize = 1 << 10;
 const LONGEST: usize = 1 << 16;
 
 impl Form {
-    pub(crate) fn new(pattern: &Pattern) -> Self {
+    pub(crate) fn new(pattern: &Expression) -> Self {
         Self::of(&pattern.hir())
     }
 

@@ -10,7 +10,7 @@ use self::search::{Goal, Piece, Search};
 use crate::engine::Words;
 use crate::entry::Entry;
 use crate::error::UrlForError;
-use crate::pattern;
+use crate::expression;
 
 mod args;
 #[cfg(feature = "service")]
@@ -252,7 +252,7 @@ impl Url<'_> {
         }
         let hir = entry.pattern.hir();
         for &(group, value) in &self.values {
-            let Some(hir) = pattern::group(&hir, group as u32 + 1) else {
+            let Some(hir) = expression::group(&hir, group as u32 + 1) else {
                 continue;
             };
             if !fits(hir, &self.mode.written(value)) {
@@ -314,13 +314,13 @@ fn write(pieces: &[Piece<'_>], values: &[(usize, &str)], nicest: bool, mode: Mod
 
 fn is_inside(hir: &Hir, group: usize, values: &[(usize, &str)]) -> bool {
     values.iter().any(|&(outer, _)| {
-        pattern::group(hir, outer as u32 + 1)
-            .is_some_and(|sub| pattern::group(sub, group as u32 + 1).is_some())
+        expression::group(hir, outer as u32 + 1)
+            .is_some_and(|sub| expression::group(sub, group as u32 + 1).is_some())
     })
 }
 
 fn fits(hir: &Hir, value: &str) -> bool {
-    let whole = pattern::whole(pattern::without_groups(hir));
+    let whole = expression::whole(expression::without_groups(hir));
     // An engine that cannot be made has nothing against the value.
     crate::engine::general(&whole, usize::MAX).map_or(true, |regex| regex.is_match(value))
 }

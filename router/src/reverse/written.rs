@@ -5,7 +5,7 @@ use std::ops::Range;
 use regex_syntax::ast::Ast;
 use regex_syntax::hir::Hir;
 
-use crate::pattern::without_groups;
+use crate::expression::without_groups;
 use crate::template::CONVERTERS;
 
 /// A group as its author wrote it; where that cannot be told, as the parser prints it.

@@ -1,14 +1,16 @@
 //! The router as a blocking application, over applications.
 
+use std::borrow::Cow;
+
 use gateway_core::{Application, Body, Environ, Error, Response};
 use http::Method;
+use http::request::Parts;
 
 use super::Router;
-use super::answer::{Unrouted, own_response, unrouted};
+use super::dispatch::{Arriving, Asked, Dispatch};
 use super::future::without_body;
-use super::plain::not_found;
-use super::resolve::Outcome;
-use super::url_args::{Outside, UrlArgs};
+use super::resolve::Mount;
+use super::url_args::UrlArgs;
 
 /// Functions as endpoints, without a runtime and without a thread in between:
 /// the router runs where it is called. `into_service()` makes one tower service
@@ -27,68 +29,45 @@ impl<A: Application> Application for Router<A> {
 
 impl<A: Application> Router<A> {
     fn answer(&self, environ: &mut Environ) -> Result<Response, Error> {
-        let path = match (environ.raw_script_name(), environ.raw_path_info()) {
-            // Right at a mount, which a tower service sees as `/`.
-            (script_name, "") if !script_name.is_empty() => "/".to_owned(),
-            (_, path) => path.to_owned(),
-        };
-        let host = if self.shared.hosts.is_empty() {
-            None
-        } else {
-            environ
-                .var("HTTP_HOST")
-                .map(|host| String::from_utf8_lossy(&host).into_owned())
-        };
-        let query = Some(environ.query_string()).filter(|query| !query.is_empty());
-        let outcome = self
-            .shared
-            .resolve(environ.method(), host.as_deref(), &path, query);
-        let outside = Outside::new(environ.extensions(), environ.raw_script_name());
-        match outcome {
-            Outcome::Route(found) => {
-                let Some(args) = UrlArgs::new(&self.shared, &found, None, &outside) else {
-                    return Ok(own(&Outcome::BadPath));
-                };
-                environ.insert(args);
-                match self.route_endpoint(found.id) {
-                    Some(endpoint) => endpoint.respond(environ),
-                    None => Ok(not_found().map(Body::from)),
-                }
-            }
-            Outcome::Mount { index, section, .. } => {
-                let args = UrlArgs::mounted(&self.shared, index, section, &outside);
-                let (Some(endpoint), Some(mount)) =
-                    (self.mount_endpoint(index), self.shared.mounts.get(index))
-                else {
-                    return Ok(not_found().map(Body::from));
-                };
-                environ.insert(args);
-                environ.shift_prefix(&mount.prefix);
-                endpoint.respond(environ)
-            }
-            Outcome::Miss { fallback, section } => {
-                match fallback.and_then(|index| self.fallback_endpoint(index)) {
-                    Some(endpoint) => {
-                        let args = UrlArgs::fallback(&self.shared, section, &outside);
-                        environ.insert(args);
-                        endpoint.respond(environ)
-                    }
-                    None => {
-                        let parts = || environ.parts().clone();
-                        let unrouted = unrouted(&self.shared, environ.method(), &path, parts);
-                        let response = match unrouted {
-                            Unrouted::Answer(response) => response,
-                            Unrouted::Question(question) => question.answer(),
-                        };
-                        Ok(response.map(Body::from))
-                    }
-                }
-            }
-            other => Ok(own(&other)),
+        match self.dispatch(environ) {
+            Dispatch::Endpoint(endpoint) => endpoint.respond(environ),
+            Dispatch::Answer(response) => Ok(response.map(Body::from)),
+            Dispatch::Question(question) => Ok(question.answer().map(Body::from)),
         }
     }
 }
 
-fn own(outcome: &Outcome<'_>) -> Response {
-    own_response(outcome).map(Body::from)
+impl Arriving for Environ {
+    fn asked(&self) -> Asked<'_> {
+        let path = match (self.raw_script_name(), self.raw_path_info()) {
+            // Right at a mount, which a tower service sees as `/`.
+            (script_name, "") if !script_name.is_empty() => "/",
+            (_, path) => path,
+        };
+        Asked {
+            method: self.method(),
+            path,
+            query: Some(self.query_string()).filter(|query| !query.is_empty()),
+            path_and_query: None,
+            script_name: self.raw_script_name(),
+            extensions: self.extensions(),
+        }
+    }
+
+    fn host(&self) -> Option<Cow<'_, str>> {
+        let host = self.var("HTTP_HOST")?;
+        Some(String::from_utf8_lossy(&host).into_owned().into())
+    }
+
+    fn head(&self) -> Parts {
+        self.parts().clone()
+    }
+
+    fn enter(&mut self, mount: &Mount, _: usize) {
+        self.shift_prefix(&mount.prefix);
+    }
+
+    fn tell(&mut self, args: UrlArgs) {
+        self.insert(args);
+    }
 }

@@ -21,6 +21,7 @@ use super::call::Call;
 use super::settings::{EncodedSlashes, LeadingSlash, OtherSpellings, TrailingSlash};
 use super::{ResponseFuture, Router, RouterBody, RouterBuilder};
 use crate::error::BuildError;
+use crate::pattern::IntoPattern;
 
 /// A router over services of many types: a box for each, and one for each call.
 ///
@@ -177,10 +178,10 @@ pub struct BoxRouterBuilder<B = Body, E = Infallible> {
 }
 
 macro_rules! routes {
-    ($($name:ident)*) => {$(
+    ($($name:ident($pattern:ident: $type:ty))*) => {$(
         #[doc = concat!("See [`RouterBuilder::", stringify!($name), "`].")]
-        pub fn $name<M>(self, pattern: impl AsRef<str>, endpoint: impl IntoEndpoint<B, E, M>) -> Self {
-            Self { inner: self.inner.$name(pattern, endpoint.into_endpoint()) }
+        pub fn $name<M>(self, $pattern: $type, endpoint: impl IntoEndpoint<B, E, M>) -> Self {
+            Self { inner: self.inner.$name($pattern, endpoint.into_endpoint()) }
         }
     )*};
 }
@@ -195,33 +196,29 @@ macro_rules! settings {
 }
 
 impl<B, E> BoxRouterBuilder<B, E> {
-    routes! { route get head post put delete patch options mount }
+    routes! {
+        route(pattern: impl IntoPattern)
+        get(pattern: impl IntoPattern)
+        head(pattern: impl IntoPattern)
+        post(pattern: impl IntoPattern)
+        put(pattern: impl IntoPattern)
+        delete(pattern: impl IntoPattern)
+        patch(pattern: impl IntoPattern)
+        options(pattern: impl IntoPattern)
+        mount(prefix: impl AsRef<str>)
+    }
 
     /// See [`RouterBuilder::methods`].
     pub fn methods<M>(
         self,
         methods: impl IntoIterator<Item = Method>,
-        pattern: impl AsRef<str>,
+        pattern: impl IntoPattern,
         endpoint: impl IntoEndpoint<B, E, M>,
     ) -> Self {
         Self {
             inner: self
                 .inner
                 .methods(methods, pattern, endpoint.into_endpoint()),
-        }
-    }
-
-    /// See [`RouterBuilder::template`].
-    pub fn template<M>(
-        self,
-        methods: impl IntoIterator<Item = Method>,
-        template: impl AsRef<str>,
-        endpoint: impl IntoEndpoint<B, E, M>,
-    ) -> Self {
-        Self {
-            inner: self
-                .inner
-                .template(methods, template, endpoint.into_endpoint()),
         }
     }
 
@@ -233,7 +230,7 @@ impl<B, E> BoxRouterBuilder<B, E> {
     }
 
     /// See [`RouterBuilder::include`].
-    pub fn include(self, prefix: impl AsRef<str>, other: Self) -> Self {
+    pub fn include(self, prefix: impl IntoPattern, other: Self) -> Self {
         Self {
             inner: self.inner.include(prefix, other.inner),
         }
@@ -249,7 +246,6 @@ impl<B, E> BoxRouterBuilder<B, E> {
     }
 
     settings! {
-        name(name: impl AsRef<str>)
         converter(name: impl AsRef<str>, pattern: impl AsRef<str>)
         leading_slash(leading: LeadingSlash)
         trailing_slash(trailing: TrailingSlash)

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use gateway_core::Prefix;
+use gateway_core::paths::Prefix;
 use http::Method;
 use http::request::Parts;
 use regex_syntax::hir::{Hir, HirKind, Look};
@@ -13,8 +13,9 @@ use super::sections::{build_section, deny_shadowed};
 use super::settings::{EncodedSlashes, LeadingSlash, OtherSpellings, Settings, TrailingSlash};
 use crate::builder::UrlMapBuilder;
 use crate::error::BuildError;
+use crate::expression::Expression;
 use crate::map::UrlMap;
-use crate::pattern::Pattern;
+use crate::pattern::IntoPattern;
 
 /// Collects routes in order; made by [`Router::builder`].
 ///
@@ -27,8 +28,6 @@ pub struct RouterBuilder<S> {
     hosts: Vec<Box<str>>,
     /// The section that routes are added to.
     section: usize,
-    /// That of the route which is added next.
-    name: Option<Box<str>>,
     mounts: Vec<(Mount, S)>,
     /// With the section of each, of which there is one at most.
     fallbacks: Vec<(usize, S)>,
@@ -47,7 +46,7 @@ struct Endpoint<S> {
 macro_rules! by_method {
     ($($name:ident $method:ident $text:literal;)*) => {$(
         #[doc = concat!("Adds a route for ", $text, ".")]
-        pub fn $name(self, pattern: impl AsRef<str>, service: S) -> Self {
+        pub fn $name(self, pattern: impl IntoPattern, service: S) -> Self {
             self.methods([Method::$method], pattern, service)
         }
     )*};
@@ -66,7 +65,6 @@ impl<S> RouterBuilder<S> {
             map: UrlMapBuilder::new(),
             hosts: Vec::new(),
             section: 0,
-            name: None,
             mounts: Vec::new(),
             fallbacks: Vec::new(),
             settings: Settings::default(),
@@ -76,7 +74,7 @@ impl<S> RouterBuilder<S> {
     }
 
     /// Adds a route for every method.
-    pub fn route(self, pattern: impl AsRef<str>, service: S) -> Self {
+    pub fn route(self, pattern: impl IntoPattern, service: S) -> Self {
         self.methods([], pattern, service)
     }
 
@@ -94,33 +92,14 @@ impl<S> RouterBuilder<S> {
     pub fn methods(
         mut self,
         methods: impl IntoIterator<Item = Method>,
-        pattern: impl AsRef<str>,
+        pattern: impl IntoPattern,
         service: S,
     ) -> Self {
-        let pattern = Pattern::regex(pattern.as_ref());
-        let name = self.name.take();
+        let pattern = pattern.into_pattern();
+        let expression = self.map.read(&pattern);
         self.push(
-            name.as_deref(),
-            pattern,
-            methods.into_iter().collect(),
-            service,
-        );
-        self
-    }
-
-    /// Adds a template for these methods, see [`UrlMapBuilder::template`]; none
-    /// means all.
-    pub fn template(
-        mut self,
-        methods: impl IntoIterator<Item = Method>,
-        template: impl AsRef<str>,
-        service: S,
-    ) -> Self {
-        let pattern = self.map.converters.template(template.as_ref(), false);
-        let name = self.name.take();
-        self.push(
-            name.as_deref(),
-            pattern,
+            pattern.name,
+            expression,
             methods.into_iter().collect(),
             service,
         );
@@ -129,8 +108,8 @@ impl<S> RouterBuilder<S> {
 
     fn push(
         &mut self,
-        name: Option<&str>,
-        pattern: Result<Pattern, BuildError>,
+        name: Option<Box<str>>,
+        pattern: Result<Expression, BuildError>,
         methods: Box<[Method]>,
         service: S,
     ) {
@@ -154,42 +133,13 @@ impl<S> RouterBuilder<S> {
         self.map.push(pattern, name, endpoint);
     }
 
-    /// Names the route that is added next, for `url_for`. It is an error if none is, but a mount or
-    /// another router.
-    ///
-    /// ```
-    /// # use gateway_core::{Environ, Reply};
-    /// # use router::Router;
-    /// # fn show(_: &mut Environ) -> Reply { Reply::text("") }
-    /// let urls = Router::builder().name("user").get(r"^users/(?<id>[0-9]+)$", show).build()?;
-    /// assert_eq!(urls.url_for("user", [("id", 7)])?, "/users/7");
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    pub fn name(mut self, name: impl AsRef<str>) -> Self {
-        self.settle_name();
-        self.name = Some(name.as_ref().into());
-        self
-    }
-
-    /// What follows is no route, or has a name of its own.
-    fn settle_name(&mut self) {
-        if let Some(name) = self.name.take() {
-            self.refuse(
-                &name,
-                "a name without a route: it stands right in front of one",
-            );
-        }
-    }
-
     /// Adds all routes of another router behind a prefix, as
     /// [`UrlMapBuilder::include`] does. Methods and names stay; what is limited to a host stays
     /// so, and mounts are below the prefix, which has to be literal text then (`^blog/`). Settings
     /// and fallbacks are left out.
-    pub fn include(mut self, prefix: impl AsRef<str>, mut other: Self) -> Self {
-        let written = prefix.as_ref();
-        let prefix = Pattern::regex(written);
-        self.settle_name();
-        other.settle_name();
+    pub fn include(mut self, prefix: impl IntoPattern, other: Self) -> Self {
+        let written = prefix.into_pattern();
+        let prefix = self.map.read_prefix(&written);
         if let Some(error) = other.error.or(other.map.error) {
             self.error.get_or_insert(error);
         }
@@ -202,7 +152,7 @@ impl<S> RouterBuilder<S> {
         for (pattern, name, endpoint) in other.map.routes {
             let joined = prefix.clone().and_then(|prefix| prefix.join(&pattern));
             self.section = section_of(endpoint.section);
-            self.push(name.as_deref(), joined, endpoint.methods, endpoint.service);
+            self.push(name, joined, endpoint.methods, endpoint.service);
         }
         for (mount, service) in other.mounts {
             self.section = section_of(mount.section);
@@ -216,7 +166,7 @@ impl<S> RouterBuilder<S> {
                     self = self.mount(below, service);
                 }
                 None => self.refuse(
-                    written,
+                    &written.text,
                     format!(
                         "the mount `{}` can be included below literal text only, such as `^blog/`",
                         mount.prefix
@@ -249,7 +199,6 @@ impl<S> RouterBuilder<S> {
     /// sees the path below it. Mounts go before routes; `/wikipedia` is not
     /// below `/wiki`.
     pub fn mount(mut self, prefix: impl AsRef<str>, service: S) -> Self {
-        self.settle_name();
         let section = self.section;
         match Prefix::new(prefix.as_ref()) {
             Ok(prefix) => self.mounts.push((Mount { prefix, section }, service)),
@@ -260,7 +209,6 @@ impl<S> RouterBuilder<S> {
 
     /// Answers what no route matches; by default 404 with a line of text.
     pub fn fallback(mut self, service: S) -> Self {
-        self.settle_name();
         let section = self.section;
         self.fallbacks.retain(|(own, _)| *own != section);
         self.fallbacks.push((section, service));
@@ -273,11 +221,9 @@ impl<S> RouterBuilder<S> {
     /// those of the path. There are no hosts inside of hosts; settings are those of the whole
     /// router.
     pub fn host(mut self, pattern: impl AsRef<str>, routes: impl FnOnce(Self) -> Self) -> Self {
-        self.settle_name();
         let section = self.section_of(pattern.as_ref());
         let outside = std::mem::replace(&mut self.section, section);
         self = routes(self);
-        self.settle_name();
         self.section = outside;
         self
     }
@@ -432,8 +378,7 @@ impl<S> RouterBuilder<S> {
     ///
     /// As [`UrlMapBuilder::build`]; and if a pattern begins with `^/` although
     /// the leading slash is taken off, or a prefix is none.
-    pub fn build(mut self) -> Result<Router<S>, BuildError> {
-        self.settle_name();
+    pub fn build(self) -> Result<Router<S>, BuildError> {
         if let Some(error) = self.error {
             return Err(error);
         }

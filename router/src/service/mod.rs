@@ -8,9 +8,9 @@ mod boxed;
 mod builder;
 mod call;
 mod development;
+mod dispatch;
 mod future;
 mod parse;
-mod plain;
 mod resolve;
 mod sections;
 #[expect(

@@ -1,22 +1,25 @@
 //! The router as a tower service.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
+use gateway_core::RequestExt;
 use gateway_core::developer::head_of;
-use gateway_core::{Arrival, RequestExt, ScriptName};
+use gateway_core::paths::ScriptName;
+use gateway_core::request::Arrival;
+use http::request::Parts;
 use http::uri::PathAndQuery;
 use http::{Method, Request, Response, Uri};
 use http_body::Body;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::answer::{Unrouted, own_response, unrouted};
-use super::plain::not_found;
-use super::resolve::{self, Outcome, Shared};
-use super::url_args::{Outside, UrlArgs};
+use super::dispatch::{Arriving, Asked, Dispatch};
+use super::resolve::{self, Mount, Shared};
+use super::url_args::UrlArgs;
 use super::url_for;
 use super::{ResponseFuture, RouterBody};
 use crate::error::UrlForError;
@@ -95,10 +98,10 @@ impl<S> Router<S> {
     ///
     /// ```
     /// # use gateway_core::{Environ, Reply};
-    /// # use router::Router;
+    /// # use router::{IntoPattern, Router};
     /// # fn show(_: &mut Environ) -> Reply { Reply::text("") }
     /// let urls = Router::builder()
-    ///     .host(r"^admin\.", |routes| routes.name("users").get("^users$", show))
+    ///     .host(r"^admin\.", |routes| routes.get("^users$".named("users"), show))
     ///     .build()?;
     /// assert_eq!(urls.url_for_host("admin.example.com", "users", ())?, "/users");
     /// assert!(urls.url_for("users", ()).is_err());
@@ -261,91 +264,62 @@ where
 
     fn call(&mut self, mut request: Request<B>) -> ResponseFuture<S, B> {
         let head = *request.method() == Method::HEAD;
-        let uri = request.uri();
-        let host = if self.shared.hosts.is_empty() {
-            None
-        } else {
-            resolve::host_of(uri, request.headers())
-        };
-        let outcome = self
-            .shared
-            .resolve(request.method(), host, uri.path(), uri.query());
-        // The service is cloned because the clone is what waits until it is
-        // ready: the one in the table is shared.
-        let found = match outcome {
-            Outcome::Route(found) => found,
-            Outcome::Mount {
-                index,
-                rest,
-                section,
-            } => {
-                if let Some(service) = self.mount_endpoint(index).cloned() {
-                    enter_mount(&self.shared, &mut request, index, rest, section);
-                    return ResponseFuture::call(service, request, head);
-                }
-                return ResponseFuture::own(not_found(), head);
-            }
-            Outcome::Miss { fallback, section } => {
-                let fallback = fallback.and_then(|index| self.fallback_endpoint(index));
-                if let Some(service) = fallback.cloned() {
-                    let outside = Outside::new(request.extensions(), request.raw_script_name());
-                    let args = UrlArgs::fallback(&self.shared, section, &outside);
-                    request.extensions_mut().insert(args);
-                    return ResponseFuture::call(service, request, head);
-                }
-                let (method, path) = (request.method(), request.uri().path());
-                return match unrouted(&self.shared, method, path, || head_of(&request)) {
-                    Unrouted::Answer(response) => ResponseFuture::own(response, head),
-                    Unrouted::Question(question) => {
-                        ResponseFuture::later(question.answer_later(), head)
-                    }
-                };
-            }
-            other => return ResponseFuture::own(own_response(&other), head),
-        };
-        let Some(service) = self.route_endpoint(found.id).cloned() else {
-            return ResponseFuture::own(not_found(), head);
-        };
-        let outside = Outside::new(request.extensions(), request.raw_script_name());
-        let path = request.uri().path_and_query();
-        let args = UrlArgs::new(&self.shared, &found, path, &outside);
-        drop(found);
-        let Some(args) = args else {
-            return ResponseFuture::own(own_response(&Outcome::BadPath), head);
-        };
-        request.extensions_mut().insert(args);
-        ResponseFuture::call(service, request, head)
+        match self.dispatch(&mut request) {
+            // The service is cloned because the clone is what waits until it is
+            // ready: the one in the table is shared.
+            Dispatch::Endpoint(service) => ResponseFuture::call(service.clone(), request, head),
+            Dispatch::Answer(response) => ResponseFuture::own(response, head),
+            Dispatch::Question(question) => ResponseFuture::later(question.answer_later(), head),
+        }
     }
 }
 
-/// Takes the prefix of a mount off the path, and records the whole.
-fn enter_mount<B>(
-    shared: &Arc<Shared>,
-    request: &mut Request<B>,
-    index: usize,
-    rest: usize,
-    section: usize,
-) {
-    let outside = Outside::new(request.extensions(), request.raw_script_name());
-    let args = UrlArgs::mounted(shared, index, section, &outside);
-    let uri = request.uri().clone();
-    let recorded = ScriptName::join(request.raw_script_name(), request.raw_path_info());
-    let recorded = recorded.unwrap_or_else(|_| ScriptName::record(&uri));
-    let arrival = request.extensions_mut().get_mut::<Arrival>();
-    match arrival {
-        Some(arrival)
-            if arrival
-                .script_name()
-                .is_some_and(|known| known.split(uri.path()).is_some()) => {}
-        Some(arrival) => *arrival = std::mem::take(arrival).with_script_name(recorded),
-        None => {
-            request
-                .extensions_mut()
-                .insert(Arrival::default().with_script_name(recorded));
+impl<B> Arriving for Request<B> {
+    #[inline]
+    fn asked(&self) -> Asked<'_> {
+        let uri = self.uri();
+        Asked {
+            method: self.method(),
+            path: uri.path(),
+            query: uri.query(),
+            path_and_query: uri.path_and_query(),
+            script_name: self.raw_script_name(),
+            extensions: self.extensions(),
         }
     }
-    request.extensions_mut().insert(args);
-    *request.uri_mut() = below(&uri, uri.path().get(rest..).unwrap_or_default());
+
+    fn host(&self) -> Option<Cow<'_, str>> {
+        resolve::host_of(self.uri(), self.headers()).map(Cow::Borrowed)
+    }
+
+    fn head(&self) -> Parts {
+        head_of(self)
+    }
+
+    /// Records the whole path.
+    fn enter(&mut self, _: &Mount, length: usize) {
+        let uri = self.uri().clone();
+        let recorded = ScriptName::join(self.raw_script_name(), self.raw_path_info());
+        let recorded = recorded.unwrap_or_else(|_| ScriptName::record(&uri));
+        let arrival = self.extensions_mut().get_mut::<Arrival>();
+        match arrival {
+            Some(arrival)
+                if arrival
+                    .script_name()
+                    .is_some_and(|known| known.split(uri.path()).is_some()) => {}
+            Some(arrival) => *arrival = std::mem::take(arrival).with_script_name(recorded),
+            None => {
+                self.extensions_mut()
+                    .insert(Arrival::default().with_script_name(recorded));
+            }
+        }
+        *self.uri_mut() = below(&uri, uri.path().get(length..).unwrap_or_default());
+    }
+
+    #[inline]
+    fn tell(&mut self, args: UrlArgs) {
+        self.extensions_mut().insert(args);
+    }
 }
 
 /// `uri` with another path.

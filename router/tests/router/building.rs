@@ -2,17 +2,16 @@
 
 use http::Method;
 
-use router::{BuildError, EncodedSlashes, LeadingSlash, RouterBuilder};
+use router::service::{EncodedSlashes, LeadingSlash, RouterBuilder};
+use router::{BuildError, IntoPattern, full, template};
 
 use crate::{Echo, ask, build, echo, get};
 
 #[test]
 fn includes_keep_methods_and_names() {
     let articles = echo()
-        .name("list")
-        .get("^$", Echo("list"))
-        .name("edit")
-        .post("^(?<id>[0-9]+)/$", Echo("edit"));
+        .get("^$".named("list"), Echo("list"))
+        .post("^(?<id>[0-9]+)/$".named("edit"), Echo("edit"));
     let router = build(echo().include("^articles/", articles));
     assert_eq!(get(&router, "/articles/").text, "list GET /articles/");
     assert_eq!(
@@ -27,8 +26,7 @@ fn the_table_prints_for_people() {
     let router = build(
         echo()
             .mount("/static", Echo("x"))
-            .name("home")
-            .get("^$", Echo("x"))
+            .get("^$".named("home"), Echo("x"))
             .methods([Method::PUT, Method::POST], "^a$", Echo("x"))
             .route("^b$", Echo("x")),
     );
@@ -131,44 +129,29 @@ fn a_route_that_wins_for_no_method_is_shadowed_by_all_that_take_its_paths() {
 }
 
 #[test]
-fn a_name_belongs_to_the_route_behind_it() {
+fn a_name_is_part_of_its_route() {
     let named = build(
         echo()
-            .name("a")
-            .raw_paths()
-            .get("^a$", Echo("a"))
+            .get("^a$".named("a"), Echo("a"))
             .get("^b$", Echo("b"))
-            .name("c")
-            .template([], "c", Echo("c")),
+            .route(template("c").named("lost").named("c"), Echo("c"))
+            .post(full("d|e").named("d"), Echo("d")),
     );
     let names: Vec<_> = named.routes().map(|route| route.name()).collect();
-    assert_eq!(names, [Some("a"), None, Some("c")]);
-    for lost in [
-        echo().get("^a$", Echo("a")).name("n"),
-        echo().name("n").name("m").get("^a$", Echo("a")),
-        echo()
-            .name("n")
-            .mount("/m", Echo("m"))
-            .get("^a$", Echo("a")),
-        echo().name("n").fallback(Echo("f")).get("^a$", Echo("a")),
-        echo()
-            .name("n")
-            .include("^i/", echo().get("^x$", Echo("x")))
-            .get("^a$", Echo("a")),
-        echo()
-            .include("^i/", echo().get("^x$", Echo("x")).name("n"))
-            .get("^a$", Echo("a")),
-        echo()
-            .name("n")
-            .host("^h$", |routes| routes.get("^x$", Echo("x"))),
-        echo()
-            .host("^h$", |routes| routes.name("n"))
-            .get("^a$", Echo("a")),
-    ] {
-        let error = lost.build().unwrap_err().to_string();
-        assert_eq!(
-            error,
-            "`n`: a name without a route: it stands right in front of one"
-        );
-    }
+    assert_eq!(names, [Some("a"), None, Some("c"), Some("d")]);
+    assert_eq!(named.url_for("c", ()).unwrap(), "/c");
+    assert_eq!(ask(&named, Method::POST, "/e").text, "d POST /e");
+    assert_eq!(get(&named, "/dd").status, 404);
+}
+
+#[test]
+fn a_template_may_be_a_prefix_and_a_prefix_has_no_name() {
+    let inner = || echo().get("^x$", Echo("x"));
+    let router = build(echo().include(template("{lang}/"), inner()));
+    assert_eq!(get(&router, "/de/x").text, "x GET /de/x de");
+    let error = echo().include("^i/".named("n"), inner()).build();
+    assert_eq!(
+        error.unwrap_err().to_string(),
+        "`n`: `^i/` is a prefix and no route, so it has no name"
+    );
 }

@@ -4,10 +4,11 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::OnceLock;
 use std::task::Poll;
 
-use gateway_core::{Addr, Application, ConnInfo, Environ, Reply};
+use gateway_core::request::{Addr, ConnInfo};
+use gateway_core::{Application, Environ, Reply};
 use http::Request;
 use http::request::Builder;
-use router::Router;
+use router::{IntoPattern, Router};
 use tower::Service;
 
 use crate::{Answer, Echo, ask_request, build, echo};
@@ -33,8 +34,7 @@ fn articles() -> Router<Echo> {
     build(
         echo()
             .development_in_release()
-            .name("article")
-            .get(r"^articles/(?<year>[0-9]{4})/$", Echo("x"))
+            .get(r"^articles/(?<year>[0-9]{4})/$".named("article"), Echo("x"))
             .post("^orders/<$", Echo("x"))
             .mount("/static", Echo("x")),
     )

@@ -1,7 +1,8 @@
 //! Routes of some hosts.
 
 use http::Request;
-use router::{BuildError, LeadingSlash, Router};
+use router::service::LeadingSlash;
+use router::{BuildError, Router};
 
 use crate::{Echo, ask_request, build, echo, get};
 

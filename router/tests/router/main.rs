@@ -5,10 +5,12 @@ use std::convert::Infallible;
 use std::task::{Context, Poll};
 
 use http::{Method, Request, Response};
-use router::{RequestUrlArgs, Router, RouterBuilder};
+use router::service::{RouterBody, RouterBuilder};
+use router::{RequestUrlArgs, Router};
 use tower::{Service, ServiceExt};
 
 mod arguments;
+mod bare;
 mod building;
 mod development;
 mod endpoints;
@@ -81,8 +83,8 @@ fn futures_executor<T, E: std::fmt::Debug>(
 /// What a future that cannot fail gave.
 struct FutureValue<T>(T);
 
-impl FutureValue<Response<router::RouterBody<String>>> {
-    fn into_parts(self) -> (http::response::Parts, router::RouterBody<String>) {
+impl FutureValue<Response<RouterBody<String>>> {
+    fn into_parts(self) -> (http::response::Parts, RouterBody<String>) {
         self.0.into_parts()
     }
 }

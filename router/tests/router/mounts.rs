@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use gateway_core::testing::Client;
 use gateway_core::{Environ, Reply};
 use http::{Request, Response};
-use router::{BoxRouter, BuildError, RequestUrlArgs, Router};
+use router::{BoxRouter, BuildError, IntoPattern, RequestUrlArgs, Router};
 use tower::{ServiceExt, service_fn};
 
 use crate::{Echo, build, echo, get};
@@ -52,8 +52,7 @@ fn applications_are_mounted_and_know_where_they_are() {
         ))
     }
     let inner = Router::<View>::builder()
-        .name("told")
-        .get("^told/([0-9]+)$", told)
+        .get("^told/([0-9]+)$".named("told"), told)
         .build()
         .unwrap();
     let outer = Router::builder().mount("/in", inner).build().unwrap();

@@ -1,7 +1,8 @@
 //! What of a path the patterns see, and which other spellings are redirected.
 
 use http::Method;
-use router::{EncodedSlashes, LeadingSlash, TrailingSlash};
+use router::IntoPattern;
+use router::service::{EncodedSlashes, LeadingSlash, TrailingSlash};
 
 use crate::{Echo, ask, build, echo, get};
 
@@ -92,8 +93,7 @@ fn raw_paths_keep_an_encoded_slash_in_its_segment() {
     let router = build(
         echo()
             .raw_paths()
-            .name("n")
-            .get("^([^/]+)/(.*)$", Echo("x")),
+            .get("^([^/]+)/(.*)$".named("n"), Echo("x")),
     );
     assert_eq!(
         get(&router, "/a%2Fb/c%20d").text,

@@ -1,11 +1,13 @@
 //! One path, several spellings: which are served, which are redirected, and what is refused, so that
 //! a guard in front reads a path as the patterns do.
 
+use gateway_core::paths::{MountLayer, Spelling};
 use gateway_core::testing::Client;
-use gateway_core::{Application, Environ, MountLayer, Reply, Spelling};
+use gateway_core::{Application, Environ, Reply};
 use http::{Method, Request, StatusCode};
 use proptest::prelude::*;
-use router::{EncodedSlashes, OtherSpellings, RequestUrlArgs, Router, TrailingSlash};
+use router::service::{EncodedSlashes, OtherSpellings, TrailingSlash};
+use router::{IntoPattern, RequestUrlArgs, Router};
 use serde::Deserialize;
 use tower::{Layer, ServiceExt};
 
@@ -253,7 +255,7 @@ proptest! {
         }
         let builder = Router::<fn(&mut Environ) -> Reply>::builder();
         let builder = if raw { builder.raw_paths() } else { builder };
-        let router = builder.name("n").get(pattern, view).build().unwrap();
+        let router = builder.get(pattern.named("n"), view).build().unwrap();
         if let Ok(url) = router.url_for("n", &values) {
             let canonical = |url: &str| Spelling::of(url).canonical() == url;
             // Raw, the text of the pattern stands there as it is.

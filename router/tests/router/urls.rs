@@ -2,10 +2,11 @@
 
 use std::convert::Infallible;
 
+use gateway_core::request::Arrival;
 use gateway_core::testing::Client;
-use gateway_core::{Arrival, Body, Environ, Reply, RequestExt};
-use http::{Method, Request, Response};
-use router::{BoxRouter, RequestUrlArgs, Router, UrlForError, UrlMap};
+use gateway_core::{Body, Environ, Reply, RequestExt};
+use http::{Request, Response};
+use router::{BoxRouter, IntoPattern, RequestUrlArgs, Router, UrlForError, UrlMap, template};
 use tower::{Service, ServiceExt, service_fn};
 
 use crate::{Echo, build, echo, futures_executor};
@@ -50,15 +51,13 @@ fn telling()
 #[test]
 fn nested_routers_report_the_whole_pattern_and_make_whole_urls() {
     let inner: BoxRouter = BoxRouter::builder()
-        .name("page")
-        .get("^page/(?<id>[0-9]+)$", telling())
-        .template([Method::GET], "t/{x}", telling())
+        .get("^page/(?<id>[0-9]+)$".named("page"), telling())
+        .get(template("t/{x}"), telling())
         .build()
         .unwrap();
     let middle: BoxRouter = BoxRouter::builder()
         .mount("/wiki", inner.clone())
-        .name("top")
-        .get("^top$", telling())
+        .get("^top$".named("top"), telling())
         .build()
         .unwrap();
     let outer: BoxRouter = BoxRouter::builder()
@@ -99,8 +98,7 @@ fn names_of_outer_routers_are_found_from_inner_ones() {
     let inner: BoxRouter = BoxRouter::builder().get("^x$", url).build().unwrap();
     let outer: BoxRouter = BoxRouter::builder()
         .mount("/in", inner)
-        .name("home")
-        .get("^home$", Echo("x"))
+        .get("^home$".named("home"), Echo("x"))
         .build()
         .unwrap();
     let all: BoxRouter = BoxRouter::builder().mount("/all", outer).build().unwrap();
@@ -113,12 +111,11 @@ fn names_of_outer_routers_are_found_from_inner_ones() {
 #[test]
 fn urls_are_whole_below_a_recorded_prefix_and_behind_a_stripping_proxy() {
     let router: BoxRouter = BoxRouter::builder()
-        .name("page")
-        .get("^page/(?<id>[0-9]+)$", telling())
+        .get("^page/(?<id>[0-9]+)$".named("page"), telling())
         .build()
         .unwrap();
     let mut request = Request::get("/page/1").body(Body::empty()).unwrap();
-    let recorded = gateway_core::ScriptName::below("/shop", request.uri()).unwrap();
+    let recorded = gateway_core::paths::ScriptName::below("/shop", request.uri()).unwrap();
     request
         .extensions_mut()
         .insert(Arrival::default().with_script_name(recorded));
@@ -136,8 +133,7 @@ fn urls_are_whole_below_a_recorded_prefix_and_behind_a_stripping_proxy() {
     let router = build(
         echo()
             .external_prefix("/behind/")
-            .name("page")
-            .get("^page/(?<id>[0-9]+)$", Echo("x")),
+            .get("^page/(?<id>[0-9]+)$".named("page"), Echo("x")),
     );
     assert_eq!(router.url_for("page", [1]).unwrap(), "/behind/page/1");
     assert!(echo().external_prefix("//evil").build().is_err());
@@ -152,16 +148,14 @@ fn the_prefix_of_a_stripping_proxy_is_in_front_of_the_urls_of_nested_routers_too
     });
     let inner: BoxRouter = BoxRouter::builder()
         .external_prefix("/never")
-        .name("page")
-        .get("^page$", url)
+        .get("^page$".named("page"), url)
         .build()
         .unwrap();
     let middle: BoxRouter = BoxRouter::builder().mount("/b", inner).build().unwrap();
     let outer: BoxRouter = BoxRouter::builder()
         .external_prefix("/behind")
         .mount("/a", middle)
-        .name("home")
-        .get("^$", Echo("x"))
+        .get("^$".named("home"), Echo("x"))
         .build()
         .unwrap();
     Client::of_service(outer)
@@ -177,8 +171,7 @@ fn url_for_is_ascii_whatever_the_client_called_the_mount() {
         Ok::<_, Infallible>(Response::new(Body::from(url)))
     });
     let inner: BoxRouter = BoxRouter::builder()
-        .name("x")
-        .get("^x$", url)
+        .get("^x$".named("x"), url)
         .build()
         .unwrap();
     let outer: BoxRouter = BoxRouter::builder()
@@ -190,13 +183,17 @@ fn url_for_is_ascii_whatever_the_client_called_the_mount() {
     for path in ["/é/x", "/%C3%A9/x"] {
         client.get(path).send().assert_text("/%C3%A4/%C3%A9/x");
     }
-    let router = build(echo().external_prefix("/ä").name("x").get("^x$", Echo("x")));
+    let router = build(
+        echo()
+            .external_prefix("/ä")
+            .get("^x$".named("x"), Echo("x")),
+    );
     assert_eq!(router.url_for("x", ()).unwrap(), "/%C3%A4/x");
 }
 
 #[test]
 fn url_for_never_names_another_host() {
-    let router = build(echo().name("any").get("^(.*)$", Echo("x")));
+    let router = build(echo().get("^(.*)$".named("any"), Echo("x")));
     assert!(router.url_for("any", ["/evil.example"]).is_err());
     assert_eq!(router.url_for("any", ["a//b"]).unwrap(), "/a//b");
     assert_eq!(router.url_for("any", [""]).unwrap(), "/");
@@ -207,10 +204,8 @@ fn url_for_goes_by_the_methods_of_the_route() {
     let router = build(
         echo()
             .get("^a/.*$", Echo("get"))
-            .name("post")
-            .post("^a/b$", Echo("post"))
-            .name("lost")
-            .get("^a/c$", Echo("x")),
+            .post("^a/b$".named("post"), Echo("post"))
+            .get("^a/c$".named("lost"), Echo("x")),
     );
     assert_eq!(router.url_for("post", ()).unwrap(), "/a/b");
     assert!(
@@ -231,8 +226,7 @@ fn a_url_that_a_mount_would_take_is_not_made() {
     let router = build(
         echo()
             .mount("/static", Echo("mount"))
-            .name("file")
-            .get("^(.+)/([^/]+)$", Echo("route")),
+            .get("^(.+)/([^/]+)$".named("file"), Echo("route")),
     );
     assert_eq!(router.url_for("file", ["a", "b"]).unwrap(), "/a/b");
     assert_eq!(
@@ -241,9 +235,8 @@ fn a_url_that_a_mount_would_take_is_not_made() {
     );
     // Nor one that a mount of the router outside takes.
     let inner: BoxRouter = BoxRouter::builder()
-        .name("page")
         .get(
-            "^(.+)$",
+            "^(.+)$".named("page"),
             service_fn(async |request: Request<Body>| {
                 let args = request.url_args().unwrap();
                 let urls = [
@@ -282,14 +275,11 @@ fn a_url_for_a_route_of_other_hosts_is_not_made() {
     let router: BoxRouter = BoxRouter::builder()
         .host(r"^admin\.", |routes| {
             routes
-                .name("admin")
-                .get("^secret$", telling())
+                .get("^secret$".named("admin"), telling())
                 .get("^both$", telling())
         })
-        .name("open")
-        .get("^open$", telling())
-        .name("both")
-        .get("^both$", telling())
+        .get("^open$".named("open"), telling())
+        .get("^both$".named("both"), telling())
         .build()
         .unwrap();
     assert_eq!(
@@ -323,7 +313,7 @@ fn a_url_for_a_route_of_other_hosts_is_not_made() {
 fn a_colon_is_written_as_it_is_behind_a_slash() {
     for raw in [false, true] {
         let builder = if raw { echo().raw_paths() } else { echo() };
-        let router = build(builder.name("page").get("^(.+)$", Echo("x")));
+        let router = build(builder.get("^(.+)$".named("page"), Echo("x")));
         assert_eq!(
             router.url_for("page", ["Talk:Main"]).unwrap(),
             "/Talk:Main",
@@ -332,7 +322,7 @@ fn a_colon_is_written_as_it_is_behind_a_slash() {
     }
     // By itself it would end a scheme.
     let map = UrlMap::builder()
-        .named("page", "^(.+)$", ())
+        .route("^(.+)$".named("page"), ())
         .build()
         .unwrap();
     assert_eq!(map.url_for("page", ["Talk:Main"]).unwrap(), "Talk%3AMain");
@@ -342,8 +332,7 @@ fn a_colon_is_written_as_it_is_behind_a_slash() {
 fn a_fallback_knows_where_it_is_and_makes_urls() {
     let site = || {
         BoxRouter::builder()
-            .name("page")
-            .get("^page/(?<id>[0-9]+)$", telling())
+            .get("^page/(?<id>[0-9]+)$".named("page"), telling())
             .fallback(telling())
             .build()
             .unwrap()
@@ -355,8 +344,7 @@ fn a_fallback_knows_where_it_is_and_makes_urls() {
         .assert_text("pattern= name=- script= url=/page/7");
     let outer: BoxRouter = BoxRouter::builder()
         .mount("/in", site())
-        .name("page")
-        .get("^outer/(?<id>[0-9]+)$", telling())
+        .get("^outer/(?<id>[0-9]+)$".named("page"), telling())
         .build()
         .unwrap();
     Client::of_service(outer)
@@ -364,8 +352,7 @@ fn a_fallback_knows_where_it_is_and_makes_urls() {
         .send()
         .assert_text("pattern=/in name=- script=/in url=/in/page/7");
     let application = Router::<fn(&mut Environ) -> Reply>::builder()
-        .name("home")
-        .get("^home$", |_| Reply::text(""))
+        .get("^home$".named("home"), |_| Reply::text(""))
         .fallback(|environ| {
             let args = environ.url_args().unwrap();
             Reply::text(format!(
@@ -386,14 +373,12 @@ fn a_fallback_knows_where_it_is_and_makes_urls() {
 fn a_router_behind_the_routes_of_another_knows_the_names_of_that() {
     let inner: BoxRouter = BoxRouter::builder()
         .get("^inner$", telling())
-        .name("own")
-        .get("^(top|own)$", telling_own())
+        .get("^(top|own)$".named("own"), telling_own())
         .build()
         .unwrap();
     let outer: BoxRouter = BoxRouter::builder()
         .mount("/m", Echo("mount"))
-        .name("page")
-        .get("^page/(?<id>[0-9]+)$", telling())
+        .get("^page/(?<id>[0-9]+)$".named("page"), telling())
         .get("^top$", telling())
         .fallback(inner)
         .build()

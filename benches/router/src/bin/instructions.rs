@@ -1,10 +1,12 @@
-//! One contender, one table, many rounds: for `valgrind --tool=callgrind` and
-//! `perf stat`, which count instructions where seconds depend on the neighbours.
+//! One contender, one table, many rounds: for programs that count instructions and branch misses,
+//! where seconds depend on the neighbours. What eleven rounds count beyond one is that of ten.
 //!
 //! ```sh
-//! valgrind --tool=callgrind target/release/instructions shuffled ours 100
-//! valgrind --tool=callgrind target/release/instructions shuffled tower-ours 100
+//! valgrind --tool=cachegrind --branch-sim=yes target/release/instructions shuffled ours 11
+//! perf stat -e instructions,branch-misses target/release/instructions shuffled tower-ours 1000
 //! ```
+//!
+//! Valgrind's predictor is simpler than any processor's: it shows what is cold.
 
 #[expect(dead_code, reason = "shared with the other benchmark")]
 #[path = "../tables.rs"]
@@ -22,7 +24,7 @@ fn main() {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let [table, who, rounds] = args.as_slice() else {
         panic!(
-            "usage: instructions TABLE ours|winner|matchit|tower-ours|tower-boxed|tower-axum|tower-endpoint ROUNDS"
+            "usage: instructions TABLE ours|winner|matchit|wayfind|tower-ours|tower-boxed|tower-axum|tower-endpoint ROUNDS"
         )
     };
     let table = tables::all()
@@ -32,6 +34,7 @@ fn main() {
     let rounds: usize = rounds.parse().expect("a number of rounds");
     let sum = match who.as_str() {
         "matchit" => matchit(&table, rounds),
+        "wayfind" => wayfind(&table, rounds),
         "tower-ours" => calls(&mut tower_call::ours(&table), &table, rounds),
         "tower-boxed" => calls(&mut tower_call::boxed(&table), &table, rounds),
         "tower-axum" => calls(&mut tower_call::axum_services(&table), &table, rounds),
@@ -57,6 +60,28 @@ fn matchit(table: &Table, rounds: usize) -> usize {
                 sum += *found.value
                     + found
                         .params
+                        .iter()
+                        .map(|(_, value)| value.len())
+                        .sum::<usize>();
+            }
+        }
+    }
+    sum
+}
+
+fn wayfind(table: &Table, rounds: usize) -> usize {
+    let mut builder = wayfind::RouterBuilder::new();
+    for (i, route) in table.routes.iter().enumerate() {
+        let _ = builder.insert(&route.template.replace('{', "<").replace('}', ">"), i);
+    }
+    let tree = builder.build();
+    let mut sum = 0;
+    for _ in 0..rounds {
+        for path in &table.paths {
+            if let Some(found) = tree.search(black_box(path)) {
+                sum += *found.data()
+                    + found
+                        .parameters()
                         .iter()
                         .map(|(_, value)| value.len())
                         .sum::<usize>();

@@ -5,9 +5,11 @@ use http::{HeaderValue, Request, Response, StatusCode, header};
 use tower_service::Service;
 
 use super::policy::{Policy, Verdict};
+use crate::paths::ScriptName;
 use crate::paths::mount::{MountBody, ResponseFuture, not_found};
 use crate::paths::script_name::below;
-use crate::{Arrival, Body, RequestExt, ScriptName};
+use crate::request::Arrival;
+use crate::{Body, RequestExt};
 
 /// The service of [`CanonicalPathLayer`](super::CanonicalPathLayer).
 #[derive(Clone, Debug)]

@@ -9,7 +9,8 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::BytesMut;
-use gateway_core::{Body, BoxError, GatewayFacts, RequestExt};
+use gateway_core::request::GatewayFacts;
+use gateway_core::{Body, BoxError, RequestExt};
 use http::{HeaderMap, Request, Response, StatusCode};
 use pin_project_lite::pin_project;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};

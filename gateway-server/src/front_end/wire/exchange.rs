@@ -5,7 +5,8 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, Bytes};
-use gateway_core::{Body, BoxError, Reported};
+use gateway_core::error::Reported;
+use gateway_core::{Body, BoxError};
 use http::{Request, Response, StatusCode};
 use pin_project_lite::pin_project;
 use tower_service::Service;

@@ -10,7 +10,8 @@ use gateway_core::{Application, Body, BoxError};
 use gateway_wsgi::Wsgi;
 use middleware_exceptions::ExceptionsLayer;
 use middleware_static::StaticLayer;
-use router::{BoxEndpoint, BoxRouter};
+use router::BoxRouter;
+use router::service::BoxEndpoint;
 use tower::Layer;
 
 /// Django's site and what it needs.

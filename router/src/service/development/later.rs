@@ -14,7 +14,7 @@ use std::thread;
 use bytes::Bytes;
 use http::Response;
 
-use crate::service::plain::not_found;
+use crate::service::answer::not_found;
 
 /// More questions than this do not wait: what is in front may ask for many clients.
 const WAITING: usize = 64;

@@ -1,3 +1,5 @@
+//! What a response says of itself.
+
 use std::any::type_name;
 use std::error::Error as StdError;
 use std::fmt;
@@ -6,7 +8,8 @@ use std::sync::Arc;
 
 use http::{Extensions, Response};
 
-use super::{BoxError, Failure};
+use crate::BoxError;
+use crate::error::Failure;
 
 /// What a response says of itself: which error is behind it, and whether its body may be replaced.
 ///
@@ -48,7 +51,11 @@ impl FailedBy {
         let failure = error.downcast_ref::<Failure>();
         let (type_name, location) = match failure {
             Some(failure) => (failure.type_name(), failure.location()),
-            None => (Some(type_name::<E>()), None),
+            // Of a box the type is not known.
+            None => (
+                Some(type_name::<E>()).filter(|name| !name.contains("dyn ")),
+                None,
+            ),
         };
         Self {
             error: Some(error.into()),
@@ -165,6 +172,7 @@ mod tests {
         let failed_by = FailedBy::new(fmt::Error);
         assert!(failed_by.location().is_none());
         assert_eq!(failed_by.type_name(), Some("core::fmt::Error"));
+        assert_eq!(FailedBy::new(BoxError::from("boxed")).type_name(), None);
         let here = Location::caller();
         assert_eq!(failed_by.at(here).location(), Some(here));
     }
