@@ -253,7 +253,7 @@ where
                 }
                 // HTTP/2 is told to go away, and then has a moment to go.
                 Due::Over(Timeout::Idle) if this.protocol.say_goodbye() => {
-                    this.activity.on(Event::Lingers)
+                    this.activity.on(Event::Lingers);
                 }
                 Due::Over(Timeout::Write) if !mem::replace(&mut this.timer.asked, true) => {}
                 Due::Over(timeout) => {

@@ -108,7 +108,7 @@ impl<S> Exchange<S> {
             };
         }
         obey_target(&mut request);
-        let mut arrival = Arrival::over(self.conn.clone()).recorded(request.uri());
+        let mut arrival = Arrival::over(self.conn.clone()).with_client_path(request.uri());
         if self.settings.timeouts.write.is_some() {
             arrival = arrival.watched();
         }

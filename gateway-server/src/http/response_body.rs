@@ -48,7 +48,7 @@ struct Watch {
     // HTTP/2: the last piece waits for the client's window: the next one was not asked for.
     awaits_window: bool,
     flush: FlushPause,
-    // Said when the pieces before it had the time to be sent.
+    // What is said when the pieces before it had the time to be sent.
     // Boxed, as it is moved with every response and filled with nearly none.
     failure: Option<Box<BoxError>>,
     guard: ResponseGuard,
