@@ -1,12 +1,15 @@
 use std::future::Future;
 use std::io;
 use std::process::ExitCode;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::runtime::Builder;
 
 use crate::Outcome;
 use crate::log::operator;
+
+/// More than idle threads need to end.
+const MOMENT: Duration = Duration::from_millis(500);
 
 /// Runs a server on a runtime of its own, and returns when it has stopped: at the deadline at the latest,
 /// whatever still runs then.
@@ -56,7 +59,14 @@ where
         runtime.shutdown_background();
         return outcome.map(|_| ExitCode::FAILURE);
     };
-    let (began, patience) = (Instant::now(), stopped.time_left());
+    // With nothing cut, only idle threads are left as a rule, which need a moment to end: also where the
+    // deadline leaves none.
+    let least = if stopped.is_clean() {
+        MOMENT
+    } else {
+        Duration::ZERO
+    };
+    let (began, patience) = (Instant::now(), stopped.time_left().max(least));
     runtime.shutdown_timeout(patience);
     let code = stopped.code();
     if code == 0 && began.elapsed() >= patience {

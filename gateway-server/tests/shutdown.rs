@@ -3,12 +3,14 @@
 mod common;
 
 use std::convert::Infallible;
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use common::{Client, Running, hello, statuses};
 use gateway_core::Body;
+use gateway_server::http::Server;
 use http::{Request, Response};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -177,4 +179,21 @@ async fn clients_that_obey_connection_close_see_no_error_under_load() {
     }
     assert!(server.outcome().await.is_clean());
     assert!(answered.load(Ordering::Relaxed) > 500);
+}
+
+#[test]
+fn a_server_whose_deadline_is_nothing_ends_cleanly_when_nothing_runs() {
+    // It was told to have cut a call, since no time at all had passed as its deadline had.
+    let code = gateway_server::block_on(async {
+        tokio::task::spawn_blocking(|| {}).await.expect("no panic");
+        let server = Server::bind("127.0.0.1:0")?.shutdown_deadline(Duration::ZERO);
+        server
+            .with_graceful_shutdown(async {})
+            .serve(service_fn(|_: Request<Body>| async {
+                Ok::<_, Infallible>(Response::new(String::new()))
+            }))
+            .await
+    });
+    let code = code.expect("a free port");
+    assert_eq!(format!("{code:?}"), format!("{:?}", ExitCode::SUCCESS));
 }

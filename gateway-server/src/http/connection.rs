@@ -18,9 +18,10 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep};
 use tracing::{debug, error, warn};
 
+use super::activity::{Event, Timeout};
 use super::exchange::Exchange;
 use super::io::{Io, Version};
-use super::pulse::{Pulse, Timeout, is_blank};
+use super::shared_activity::{SharedActivity, is_blank};
 use super::streams::Streams;
 use crate::HttpService;
 use crate::listen::accept::Admission;
@@ -84,9 +85,9 @@ impl Protocols {
         }
     }
 
-    fn two(&self, pulse: &Arc<Pulse>) -> http2::Builder<Streams> {
+    fn two(&self, activity: &Arc<SharedActivity>) -> http2::Builder<Streams> {
         let settings = &self.settings;
-        let mut two = http2::Builder::new(Streams(Arc::clone(pulse)));
+        let mut two = http2::Builder::new(Streams(Arc::clone(activity)));
         two.timer(TokioTimer::new())
             .max_concurrent_streams(settings.streams)
             .max_header_list_size(u32::try_from(settings.head_bytes).unwrap_or(u32::MAX))
@@ -106,7 +107,7 @@ pin_project! {
     pub(crate) struct Connection<T, S: HttpService> {
         protocol: Protocol<T, S>,
         protocols: Arc<Protocols>,
-        pulse: Arc<Pulse>,
+        activity: Arc<SharedActivity>,
         shutdown: Option<Watch>,
         conn: ConnInfo,
         phase: Phase,
@@ -171,18 +172,18 @@ where
         let shutdown = admission
             .as_ref()
             .map(|admission| admission.shutdown().watch());
-        let pulse = Arc::new(Pulse::default());
+        let activity = Arc::new(SharedActivity::default());
         let settings = Arc::clone(&protocols.settings);
         Self {
             protocol: Protocol::Quiet {
-                io: Io::new(stream, Arc::clone(&pulse), options, admission),
-                exchange: Exchange::new(service, conn.clone(), Arc::clone(&pulse), settings),
+                io: Io::new(stream, Arc::clone(&activity), options, admission),
+                exchange: Exchange::new(service, conn.clone(), Arc::clone(&activity), settings),
                 seen: Vec::new(),
             },
             // Not in the wheel before it is polled.
             sleep: sleep(protocols.look),
             protocols,
-            pulse,
+            activity,
             shutdown,
             conn,
             phase: Phase::Serving,
@@ -212,7 +213,7 @@ where
             match phase {
                 Phase::Serving => {}
                 Phase::Draining | Phase::Closing => {
-                    this.pulse.drain();
+                    this.activity.drain();
                     let _ = this.protocol.say_goodbye();
                 }
                 Phase::Cut => {
@@ -222,17 +223,16 @@ where
             }
         }
         loop {
-            let polled = this.protocol.poll(this.protocols, this.pulse, cx);
+            let polled = this.protocol.poll(this.protocols, this.activity, cx);
             if polled.is_ready() {
                 return Poll::Ready(());
             }
-            this.pulse.settle();
-            let is_idle = this.pulse.is_idle();
+            let is_idle = this.activity.is_idle();
             // Everything readable was read and looked at, so nothing is on its way that we know of.
             if is_idle && *this.phase >= Phase::Closing {
                 return Poll::Ready(());
             }
-            if is_idle && this.pulse.end_reading_if_half_closed() {
+            if is_idle && this.activity.end_reading_if_half_closed() {
                 // The answer is out; now HTTP may see that there is nothing more.
                 continue;
             }
@@ -240,19 +240,21 @@ where
             let sleep = this.sleep.as_mut();
             let Some(timeout) = this
                 .timer
-                .due(this.pulse, this.protocols, is_parked, sleep, cx)
+                .due(this.activity, this.protocols, is_parked, sleep, cx)
             else {
                 return Poll::Pending;
             };
             match timeout {
-                Due::Look => this.protocol.park(this.protocols, this.pulse),
-                Due::Over(Timeout::Body) => this.pulse.stall(),
-                Due::Over(Timeout::HalfClose) => this.pulse.end_reading(),
+                Due::Look => this.protocol.park(this.protocols, this.activity),
+                Due::Over(Timeout::Body) => this.activity.stall(),
+                Due::Over(Timeout::HalfClose) => this.activity.on(Event::EndRead),
                 Due::Over(Timeout::Head) if this.protocol.turn_away() => {
                     debug!("request head took too long");
                 }
                 // HTTP/2 is told to go away, and then has a moment to go.
-                Due::Over(Timeout::Idle) if this.protocol.say_goodbye() => this.pulse.linger(),
+                Due::Over(Timeout::Idle) if this.protocol.say_goodbye() => {
+                    this.activity.on(Event::Lingers);
+                }
                 Due::Over(Timeout::Write) if !mem::replace(&mut this.timer.asked, true) => {}
                 Due::Over(timeout) => {
                     debug!(?timeout, "connection closed");
@@ -272,7 +274,7 @@ where
     fn poll(
         &mut self,
         protocols: &Protocols,
-        pulse: &Arc<Pulse>,
+        activity: &Arc<SharedActivity>,
         cx: &mut Context<'_>,
     ) -> Poll<()> {
         loop {
@@ -284,12 +286,12 @@ where
                     if read.is_err() || buf.filled().is_empty() {
                         return Poll::Ready(());
                     }
-                    pulse.received(buf.filled());
+                    activity.received(buf.filled());
                     seen.extend_from_slice(buf.filled());
                     if PREFACE.len() > seen.len() && PREFACE.starts_with(seen) {
                         continue;
                     }
-                    self.begin(protocols, pulse);
+                    self.begin(protocols, activity);
                 }
                 Self::One(conn) => {
                     let ended = ready!(Pin::new(&mut **conn).poll(cx));
@@ -297,7 +299,7 @@ where
                     return Poll::Ready(());
                 }
                 Self::Two(conn) => {
-                    pulse.look_with(cx.waker());
+                    activity.wake_when_streams_end(cx.waker());
                     let ended = ready!(conn.as_mut().poll(cx));
                     log(&ended);
                     return Poll::Ready(());
@@ -319,7 +321,7 @@ where
     }
 
     /// Goes from quiet to the protocol that the first bytes are of.
-    fn begin(&mut self, protocols: &Protocols, pulse: &Arc<Pulse>) {
+    fn begin(&mut self, protocols: &Protocols, activity: &Arc<SharedActivity>) {
         let Self::Quiet {
             mut io,
             exchange,
@@ -333,9 +335,9 @@ where
         io.begin(version, Bytes::from(seen));
         let io = TokioIo::new(io);
         *self = if is_two {
-            pulse.share();
+            activity.on(Event::Multiplexed);
             Self::Two(Box::pin(
-                protocols.two(pulse).serve_connection(io, exchange),
+                protocols.two(activity).serve_connection(io, exchange),
             ))
         } else {
             let conn = protocols.one.serve_connection(io, exchange);
@@ -374,8 +376,8 @@ where
 
     /// Gives hyper's buffers back while a connection is idle: ten thousand of them would hold a
     /// hundred megabytes for nothing.
-    fn park(&mut self, protocols: &Protocols, pulse: &Arc<Pulse>) {
-        if !pulse.is_idle() || pulse.expects_more() {
+    fn park(&mut self, protocols: &Protocols, activity: &Arc<SharedActivity>) {
+        if !activity.is_idle() || activity.expects_more() {
             return;
         }
         match mem::replace(self, Self::Over) {
@@ -384,7 +386,7 @@ where
                     // The beginning of a head that came together with the request before.
                     let is_waiting = !is_blank(&parts.read_buf);
                     let seen = if is_waiting {
-                        pulse.received(&parts.read_buf);
+                        activity.received(&parts.read_buf);
                         // Copied, or it would keep the whole buffer.
                         parts.read_buf.to_vec()
                     } else {
@@ -396,7 +398,7 @@ where
                         seen,
                     };
                     if is_waiting {
-                        self.begin(protocols, pulse);
+                        self.begin(protocols, activity);
                     }
                 }
             }
@@ -433,13 +435,13 @@ impl Timer {
     /// timer for its own deadline.
     fn due(
         &mut self,
-        pulse: &Pulse,
+        activity: &SharedActivity,
         protocols: &Protocols,
         is_parked: bool,
         mut sleep: Pin<&mut Sleep>,
         cx: &mut Context<'_>,
     ) -> Option<Due> {
-        let running = pulse.running();
+        let running = activity.running();
         if running != self.running {
             self.running = running;
             self.since = None;
@@ -447,7 +449,7 @@ impl Timer {
         }
         let (timeout, _) = running?;
         let timeouts = &protocols.settings.timeouts;
-        let length = timeout.length(timeouts, pulse.is_draining())?;
+        let length = timeout.length(timeouts, activity.is_draining())?;
         let is_idle = timeout == Timeout::Idle;
         let armed = self
             .armed

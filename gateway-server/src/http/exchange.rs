@@ -17,11 +17,12 @@ use pin_project_lite::pin_project;
 use tower_service::Service;
 use tracing::{error, warn};
 
+use super::activity::Event;
 use super::check;
 use super::guard::ResponseGuard;
-use super::pulse::Pulse;
 use super::request_body::{EndBy, RequestBody, Upload};
 use super::response_body::ResponseBody;
+use super::shared_activity::SharedActivity;
 use crate::HttpService;
 use crate::failure::{discard, guard, status_of};
 use crate::framing::{self, Asked, Content, Framing, Unsendable};
@@ -49,7 +50,7 @@ static ROOMY: LazyLock<Extensions> = LazyLock::new(|| {
 pub(crate) struct Exchange<S> {
     service: S,
     conn: ConnInfo,
-    pulse: Arc<Pulse>,
+    activity: Arc<SharedActivity>,
     settings: Arc<Settings>,
 }
 
@@ -57,13 +58,13 @@ impl<S> Exchange<S> {
     pub(crate) fn new(
         service: S,
         conn: ConnInfo,
-        pulse: Arc<Pulse>,
+        activity: Arc<SharedActivity>,
         settings: Arc<Settings>,
     ) -> Self {
         Self {
             service,
             conn,
-            pulse,
+            activity,
             settings,
         }
     }
@@ -86,7 +87,7 @@ impl<S> Exchange<S> {
     where
         S: HttpService,
     {
-        self.pulse.request_began();
+        self.activity.on(Event::RequestBegan);
         let mut around = Around {
             record: Record::begin(request.method(), request.uri(), &self.conn),
             version: request.version(),
@@ -95,11 +96,11 @@ impl<S> Exchange<S> {
             switches: request.extensions().get::<OnUpgrade>().is_some()
                 && request.method() != Method::CONNECT,
             upload: None,
-            guard: ResponseGuard::new(Arc::clone(&self.pulse)),
+            guard: ResponseGuard::new(Arc::clone(&self.activity)),
         };
         if let Some(status) = self.refusal(&request) {
             if !request.body().is_end_stream() {
-                self.pulse.upload_refused();
+                self.activity.upload_refused();
             }
             return ResponseFuture {
                 state: State::Refused { status },
@@ -130,7 +131,7 @@ impl<S> Exchange<S> {
                 Some(_) => EndBy::Length,
                 None => EndBy::Chunked,
             };
-            let begun = Upload::new(Arc::clone(&self.pulse), end_by);
+            let begun = Upload::new(Arc::clone(&self.activity), end_by);
             let timeout = self.settings.timeouts.body;
             let most = self.settings.body_bytes;
             let body = RequestBody::new(incoming, Arc::clone(&begun), most, timeout);
@@ -265,7 +266,7 @@ impl<S: HttpService> Future for ResponseFuture<S> {
         let upload = around.upload.as_deref();
         let body_failure = upload.and_then(Upload::failure);
         let closing = refused
-            || around.guard.pulse.is_draining()
+            || around.guard.activity.is_draining()
             || upload.is_some_and(Upload::ends_connection);
         let response = match body_failure {
             Some(status) => Err(status),
@@ -308,13 +309,13 @@ fn finish<B: http_body::Body>(
     }
     obey(response.headers_mut(), framing);
     let status = response.status();
-    around.guard.pulse.answering();
+    around.guard.activity.on(Event::AnswerBegan);
     let upgrades = status == StatusCode::SWITCHING_PROTOCOLS
         || (around.asked == Asked::Connect && status.is_success());
     if is_two {
         // GOAWAY says that a connection closes, and the stream's own task that it is a tunnel.
     } else if upgrades {
-        around.guard.pulse.upgraded();
+        around.guard.activity.on(Event::Upgraded);
     } else if closing {
         let close = HeaderValue::from_static("close");
         response.headers_mut().insert(CONNECTION, close);

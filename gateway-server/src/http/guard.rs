@@ -2,22 +2,23 @@
 
 use std::sync::Arc;
 
-use super::pulse::Pulse;
+use super::activity::Event;
+use super::shared_activity::SharedActivity;
 
 /// A response that is not finished.
 #[derive(Debug)]
 pub(crate) struct ResponseGuard {
-    pub(crate) pulse: Arc<Pulse>,
+    pub(crate) activity: Arc<SharedActivity>,
 }
 
 impl ResponseGuard {
-    pub(super) fn new(pulse: Arc<Pulse>) -> Self {
-        Self { pulse }
+    pub(super) fn new(activity: Arc<SharedActivity>) -> Self {
+        Self { activity }
     }
 }
 
 impl Drop for ResponseGuard {
     fn drop(&mut self) {
-        self.pulse.response_ended();
+        self.activity.on(Event::ResponseEnded);
     }
 }

@@ -8,7 +8,8 @@ use std::time::Instant;
 use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::pulse::Pulse;
+use super::activity::Event;
+use super::shared_activity::SharedActivity;
 use crate::listen::accept::Admission;
 use crate::listen::listener::StreamOptions;
 use crate::shutdown::{Phase, Watch};
@@ -31,12 +32,12 @@ fn join<'a>(bufs: &'a [IoSlice<'_>], joined: &'a mut ReadBuf<'_>) -> Option<&'a 
     Some(joined.filled())
 }
 
-/// A connection's stream as hyper sees it: notes in the [`Pulse`] what moves, and closes so that
+/// A connection's stream as hyper sees it: notes in the [`SharedActivity`] what moves, and closes so that
 /// the last response arrives.
 #[derive(Debug)]
 pub(crate) struct Io<T> {
     stream: T,
-    pulse: Arc<Pulse>,
+    activity: Arc<SharedActivity>,
     // Read already, not yet seen by hyper.
     prefix: Bytes,
     version: Version,
@@ -68,13 +69,13 @@ enum Shutdown {
 impl<T> Io<T> {
     pub(crate) fn new(
         stream: T,
-        pulse: Arc<Pulse>,
+        activity: Arc<SharedActivity>,
         options: StreamOptions<T>,
         admission: Option<Admission>,
     ) -> Self {
         Self {
             stream,
-            pulse,
+            activity,
             prefix: Bytes::new(),
             version: Version::One,
             shutdown: Shutdown::Open,
@@ -111,7 +112,7 @@ impl<T> Io<T> {
 
     /// An upgraded connection at the deadline of a shutdown.
     fn is_cut(&self) -> bool {
-        self.pulse.is_upgraded()
+        self.activity.is_upgraded()
             && self
                 .admission
                 .as_ref()
@@ -121,7 +122,7 @@ impl<T> Io<T> {
 
 impl<T> Drop for Io<T> {
     fn drop(&mut self) {
-        if self.pulse.is_cut_short() {
+        if self.activity.is_cut_short() {
             (self.options.reset_on_close)(&self.stream);
         }
     }
@@ -137,27 +138,27 @@ impl<T: AsyncRead + Unpin> AsyncRead for Io<T> {
         if !this.prefix.is_empty() {
             let length = this.prefix.len().min(buf.remaining());
             buf.put_slice(&this.prefix.split_to(length));
-            this.pulse.read(this.version == Version::One);
+            this.activity.read(this.version == Version::One);
             return Poll::Ready(Ok(()));
         }
         if this.version == Version::Two {
             return Pin::new(&mut this.stream).poll_read(cx, buf);
         }
-        this.pulse.read(false);
-        if this.pulse.take_read_timeout() {
+        this.activity.read(false);
+        if this.activity.take_read_timeout() {
             return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
         }
         let before = buf.filled().len();
         match Pin::new(&mut this.stream).poll_read(cx, buf) {
             Poll::Ready(read) => read?,
-            Poll::Pending if this.pulse.is_upgraded() => return this.poll_end(cx).map(Ok),
+            Poll::Pending if this.activity.is_upgraded() => return this.poll_end(cx).map(Ok),
             Poll::Pending => return Poll::Pending,
         }
         if buf.filled().len() > before {
-            this.pulse.read(true);
-            this.pulse
+            this.activity.read(true);
+            this.activity
                 .received(buf.filled().get(before..).unwrap_or_default());
-        } else if buf.remaining() > 0 && this.pulse.hide_end() {
+        } else if buf.remaining() > 0 && this.activity.hide_end() {
             // hyper would drop the request under way. No waker is kept: the stream will never be
             // readable again, and the connection looks when the answer is done.
             return Poll::Pending;
@@ -214,7 +215,8 @@ impl<T: AsyncWrite + AsyncRead + Unpin> AsyncWrite for Io<T> {
             match &mut this.shutdown {
                 Shutdown::Open => {
                     ready!(Pin::new(&mut this.stream).poll_shutdown(cx))?;
-                    this.shutdown = if this.version == Version::One && !this.pulse.is_upgraded() {
+                    this.shutdown = if this.version == Version::One && !this.activity.is_upgraded()
+                    {
                         Shutdown::Lingering {
                             since: Instant::now(),
                         }
@@ -234,19 +236,19 @@ impl<T: AsyncWrite + AsyncRead + Unpin> AsyncWrite for Io<T> {
                         Poll::Ready(Ok(())) => buf.filled().len(),
                         // Gone: the answer is not read any more.
                         Poll::Ready(Err(_)) => 0,
-                        Poll::Pending if this.pulse.expects_more() => {
-                            if !this.pulse.is_lingering() {
-                                this.pulse.linger();
+                        Poll::Pending if this.activity.expects_more() => {
+                            if !this.activity.is_lingering() {
+                                this.activity.on(Event::Lingers);
                             }
                             return Poll::Pending;
                         }
                         // All that came was read. What may be on its way was not asked for.
                         Poll::Pending => 0,
                     };
-                    if read == 0 || since.elapsed() >= this.pulse.longest_linger() {
+                    if read == 0 || since.elapsed() >= this.activity.longest_linger() {
                         this.shutdown = Shutdown::Done;
                     } else {
-                        this.pulse.linger();
+                        this.activity.on(Event::Lingers);
                     }
                 }
                 Shutdown::Done => return Poll::Ready(Ok(())),
@@ -258,11 +260,13 @@ impl<T: AsyncWrite + AsyncRead + Unpin> AsyncWrite for Io<T> {
 impl<T> Io<T> {
     fn note<R>(&self, outcome: &Poll<io::Result<R>>) {
         match outcome {
-            Poll::Ready(Ok(_)) => self.pulse.sent(),
+            Poll::Ready(Ok(_)) => self.activity.sent(),
             Poll::Ready(Err(_)) => {}
             Poll::Pending => {
                 let queued = (self.options.unacknowledged)(&self.stream);
-                self.pulse.send_blocked(queued.unwrap_or(0));
+                self.activity.on(Event::SendBlocked {
+                    queued: queued.unwrap_or(0),
+                });
             }
         }
     }

@@ -108,15 +108,16 @@
 //! TLS (bring a [`Listener`](crate::Listener): `examples/tls` shows rustls), HTTP/3, virtual hosts, compression,
 //! and limits per client: those are layers, or a proxy's.
 
+mod activity;
 mod check;
 mod connection;
 mod exchange;
 mod guard;
 mod io;
-mod pulse;
 mod request_body;
 mod response_body;
 mod server;
+mod shared_activity;
 mod streams;
 
 use std::net::ToSocketAddrs;

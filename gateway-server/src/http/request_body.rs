@@ -14,7 +14,8 @@ use hyper::body::Incoming;
 use tokio::runtime::Handle;
 use tokio::time::{Instant, Sleep, sleep};
 
-use super::pulse::Pulse;
+use super::activity::Event;
+use super::shared_activity::SharedActivity;
 
 /// The body of a request on its way to the service: counted, and given up when it stands still.
 #[derive(Debug)]
@@ -38,7 +39,7 @@ struct Stall {
 /// What the answer to a request has to know of its body.
 #[derive(Debug)]
 pub(crate) struct Upload {
-    pulse: Arc<Pulse>,
+    activity: Arc<SharedActivity>,
     end_by: EndBy,
     // The connection's task, once it has polled the service's future.
     home: OnceLock<Waker>,
@@ -66,10 +67,10 @@ const STALLED: u8 = 2;
 const BROKEN: u8 = 3;
 
 impl Upload {
-    pub(crate) fn new(pulse: Arc<Pulse>, end_by: EndBy) -> Arc<Self> {
-        pulse.upload_began();
+    pub(crate) fn new(activity: Arc<SharedActivity>, end_by: EndBy) -> Arc<Self> {
+        activity.on(Event::UploadBegan);
         Arc::new(Self {
-            pulse,
+            activity,
             end_by,
             home: OnceLock::new(),
             failure: AtomicU8::new(0),
@@ -148,7 +149,7 @@ impl RequestBody {
     }
 
     fn finish(&self) {
-        self.upload.pulse.upload_completed();
+        self.upload.activity.on(Event::UploadCompleted);
         if !self.has_trailers {
             self.upload.finished.store(true, Ordering::Release);
         }
@@ -173,7 +174,7 @@ impl Body for RequestBody {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, RequestBodyError>>> {
         let this = &mut *self;
-        let pulse = &this.upload.pulse;
+        let activity = &this.upload.activity;
         match Pin::new(&mut this.incoming).poll_frame(cx) {
             Poll::Pending => {
                 if this.stall.poll(&this.upload, cx).is_ready() {
@@ -195,7 +196,7 @@ impl Body for RequestBody {
                 Poll::Ready(Some(Ok(frame)))
             }
             Poll::Ready(Some(Err(error))) => {
-                if pulse.is_stalled() {
+                if activity.is_stalled() {
                     return this.fail(STALLED, RequestBodyError::Stalled);
                 }
                 this.fail(BROKEN, RequestBodyError::Connection(error))
@@ -225,7 +226,7 @@ impl Drop for RequestBody {
             self.finish();
         }
         self.upload.dropped.store(true, Ordering::Release);
-        self.upload.pulse.upload_ended();
+        self.upload.activity.upload_ended();
     }
 }
 
@@ -233,7 +234,7 @@ impl Stall {
     /// Ready when the body has stood still for too long.
     fn poll(&mut self, upload: &Upload, cx: &mut Context<'_>) -> Poll<()> {
         if upload.is_at_home(cx) {
-            upload.pulse.upload_starved();
+            upload.activity.on(Event::UploadStarved);
             return Poll::Pending;
         }
         // A body can be read outside a runtime, where nothing tells the time.
@@ -246,7 +247,7 @@ impl Stall {
 
     fn moved(&mut self, upload: &Upload) {
         if upload.end_by != EndBy::Stream {
-            upload.pulse.upload_moved();
+            upload.activity.on(Event::UploadMoved);
         }
         if let (Some(timeout), Some(waiting)) = (self.timeout, &mut self.sleep) {
             waiting.as_mut().reset(Instant::now() + timeout);

@@ -12,6 +12,7 @@ use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 use tracing::{debug, error};
 
+use super::activity::Event;
 use super::guard::ResponseGuard;
 use crate::failure::guard;
 use crate::framing::{Content, Framing, Unsent, WrongLength};
@@ -202,7 +203,7 @@ impl Watch {
     fn asked(&mut self) {
         if self.awaits_window {
             self.awaits_window = false;
-            self.guard.pulse.piece_gone();
+            self.guard.activity.on(Event::PieceGone);
         }
     }
 
@@ -210,9 +211,9 @@ impl Watch {
         self.flush.piece_given();
         if self.version == Version::HTTP_2 {
             self.awaits_window = true;
-            self.guard.pulse.piece_given();
+            self.guard.activity.on(Event::PieceGiven);
         } else {
-            self.guard.pulse.piece_written();
+            self.guard.activity.piece_written();
         }
         if let Some(record) = &mut self.record {
             record.sent(frame.data_ref().map_or(0, Buf::remaining));
@@ -236,7 +237,7 @@ impl Watch {
     ) -> Poll<Option<Result<T, BoxError>>> {
         if self.version < Version::HTTP_11 {
             // The end of the connection is the end of the response, unless it is a reset.
-            self.guard.pulse.cut_short();
+            self.guard.activity.cut_short();
         }
         // Where no piece was given it fails at once: best of all is a client that sees no answer, as
         // a proxy makes 502 of that.

@@ -7,19 +7,20 @@ use std::task::{Context, Poll};
 
 use pin_project_lite::pin_project;
 
-use super::pulse::Pulse;
+use super::activity::Event;
+use super::shared_activity::SharedActivity;
 
 /// Where hyper spawns them. While one runs, the connection is not idle: hyper tells in no other way how
 /// long a tunnel (CONNECT, a WebSocket) is used.
 #[derive(Clone, Debug)]
-pub(crate) struct Streams(pub(crate) Arc<Pulse>);
+pub(crate) struct Streams(pub(crate) Arc<SharedActivity>);
 
 impl<F> hyper::rt::Executor<F> for Streams
 where
     F: Future<Output = ()> + Send + 'static,
 {
     fn execute(&self, future: F) {
-        self.0.stream_began();
+        self.0.on(Event::StreamBegan);
         tokio::spawn(Stream {
             future,
             counted: Counted(Arc::clone(&self.0)),
@@ -36,7 +37,7 @@ pin_project! {
     }
 }
 
-struct Counted(Arc<Pulse>);
+struct Counted(Arc<SharedActivity>);
 
 impl Drop for Counted {
     fn drop(&mut self) {
