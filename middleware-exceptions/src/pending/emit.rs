@@ -28,7 +28,9 @@ enum Destination {
 
 /// Whether the report goes anywhere at all.
 pub(crate) fn goes_anywhere(config: &Config) -> bool {
-    !config.observers.is_empty() || destination(config) != Destination::Nowhere
+    !config.observers.is_empty()
+        || config.recent.is_some()
+        || destination(config) != Destination::Nowhere
 }
 
 /// Observers first, so that the log can tell of one that failed. All of them are the program's code.
@@ -44,6 +46,9 @@ pub(crate) fn emit(report: &Report, config: &Config) {
                 );
             });
         }
+    }
+    if let Some(recent) = &config.recent {
+        recent.keep(report);
     }
     let emitted = match destination(config) {
         Destination::Tracing => contained(|| to_tracing(report)),

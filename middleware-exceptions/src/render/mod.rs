@@ -3,6 +3,7 @@
 mod html;
 pub(crate) mod page;
 mod problem;
+pub(crate) mod recent;
 pub(crate) mod text;
 
 use bytes::Bytes;
