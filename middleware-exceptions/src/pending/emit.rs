@@ -112,7 +112,7 @@ fn contained<T>(run: impl FnOnce() -> T) -> Option<T> {
     guard(run).map_err(|caught| discard(caught.payload)).ok()
 }
 
-/// One event per failure. What is looked for by line is on the first one; the traceback follows,
+/// One event per failure, with OpenTelemetry's names for what has one there. What is looked for by line is on the first one; the traceback follows,
 /// indented, so that no line of it can pass for another record.
 fn to_tracing(report: &Report) {
     let request = report.request();
@@ -120,13 +120,14 @@ fn to_tracing(report: &Report) {
         target: "middleware_exceptions",
         id = %report.id(),
         kind = %report.kind(),
-        r#type = report.type_name(),
         stage = %report.stage(),
         location = report.location().map(tracing::field::display),
         thread = report.thread(),
         request = %format_args!("{} {}", request.method(), request.path()),
         status = report.status().as_u16(),
-        traceback = %Log(report),
+        "exception.type" = report.exception_type(),
+        "exception.message" = report.message(),
+        "exception.stacktrace" = %Log(report),
         "{}: {}", report.kind(), OneLine(report.message()),
     );
 }

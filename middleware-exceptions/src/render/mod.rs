@@ -1,5 +1,6 @@
 //! From a report to bytes.
 
+mod curl;
 mod html;
 pub(crate) mod page;
 mod problem;
