@@ -10,7 +10,8 @@ use std::{
 };
 
 use bytes::Bytes;
-use gateway_core::{BoxError, FailedBy, Reported};
+use gateway_core::error::Reported;
+use gateway_core::{BoxError, FailedBy};
 use http::{Extensions, HeaderMap, HeaderValue, Response, StatusCode, header};
 use http_body::Body;
 use panic_capture::{Caught, Guard, Here, discard, guard};

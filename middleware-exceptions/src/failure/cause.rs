@@ -8,7 +8,8 @@ use std::{
     sync::Arc,
 };
 
-use gateway_core::{BoxError, FailedBy, Failure, Foreign};
+use gateway_core::error::{Failure, Foreign};
+use gateway_core::{BoxError, FailedBy};
 use http::StatusCode;
 use panic_capture::{Caught, Missing, discard, guard};
 

@@ -1,6 +1,7 @@
 //! What a response says of a failure that became a response before the layer saw it.
 
-use gateway_core::{FailedBy, Reported};
+use gateway_core::FailedBy;
+use gateway_core::error::Reported;
 use http::{Extensions, StatusCode};
 
 /// What is left to do about a response.

@@ -2,7 +2,8 @@
 
 use std::{error::Error, fmt::Debug, sync::Arc};
 
-use gateway_core::{BoxError, Failure, Foreign};
+use gateway_core::BoxError;
+use gateway_core::error::{Failure, Foreign};
 use panic_capture::{Missing, discard, guard};
 
 use crate::text::shown::Bounded;

@@ -6,7 +6,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use gateway_core::{Foreign, ForeignFrame};
+use gateway_core::error::{Foreign, ForeignFrame};
 use panic_capture::{Missing, discard, guard};
 
 use crate::{

@@ -7,7 +7,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use gateway_core::{FailureText, Reported};
+use gateway_core::error::{FailureText, Reported};
 use http::{HeaderValue, Response, StatusCode};
 use panic_capture::Caught;
 
