@@ -265,7 +265,9 @@ impl<F, B> ResponseFutureProjection<'_, F, B> {
         let statuses = &record.config().statuses;
         match Classified::of_response(failed_by, error, status, statuses) {
             Classified::NoFailure(_) => None,
-            failure => Some(PendingReport::new(failure, Stage::Future, &record)),
+            failure @ Classified::Failure(_) => {
+                Some(PendingReport::new(failure, Stage::Future, &record))
+            }
         }
     }
 

@@ -126,7 +126,7 @@ fn to_tracing(report: &Report) {
         request = %format_args!("{} {}", request.method(), request.path()),
         status = report.status().as_u16(),
         "exception.type" = report.exception_type(),
-        "exception.message" = report.message(),
+        "exception.message" = %OneLine(report.message()),
         "exception.stacktrace" = %Log(report),
         "{}: {}", report.kind(), OneLine(report.message()),
     );
