@@ -7,9 +7,9 @@ use std::future::{Ready, ready};
 use std::net::{IpAddr, SocketAddr};
 use std::task::{Context, Poll};
 
+use gateway_core::RequestExt;
 use gateway_core::proxy::ProxyLayer;
 use gateway_core::request::{Addr, Arrival, ConnInfo};
-use gateway_core::RequestExt;
 use http::{HeaderName, HeaderValue, Request};
 use libfuzzer_sys::fuzz_target;
 use tower_layer::Layer;

@@ -73,7 +73,7 @@ pub trait EnvironExt: BorrowMut<Environ> {
     ///
     /// Another Content-Type than `application/json` or `application/*+json`: 415. More than `limit` bytes: 413. No
     /// JSON: 400. JSON that does not fit, with the path to what does not: 422. A body that is cut short: 400; that
-    /// does not come in time: 408. The cause of a 400 or 422 is a [`JsonError`](crate::JsonError).
+    /// does not come in time: 408. The cause of a 400 or 422 is a [`JsonError`](crate::json::JsonError).
     #[cfg(feature = "json")]
     #[track_caller]
     fn read_json<T: DeserializeOwned>(&mut self, limit: usize) -> Result<T, Error> {
@@ -88,7 +88,10 @@ pub trait EnvironExt: BorrowMut<Environ> {
     /// 400 for what is malformed or cut short, 408 for what does not come in time.
     #[cfg(feature = "multipart")]
     #[track_caller]
-    fn multipart(&mut self, limits: crate::UploadLimits) -> Result<crate::Multipart, Error> {
+    fn multipart(
+        &mut self,
+        limits: crate::UploadLimits,
+    ) -> Result<crate::multipart::Multipart, Error> {
         crate::multipart::of(self.borrow_mut(), limits)
     }
 
@@ -99,8 +102,8 @@ pub trait EnvironExt: BorrowMut<Environ> {
     /// As [`multipart`](Self::multipart) and its parts; or no temporary file can be written: 500.
     #[cfg(feature = "tempfile")]
     #[track_caller]
-    fn upload(&mut self, limits: crate::UploadLimits) -> Result<crate::Upload, Error> {
-        crate::Upload::of(self.borrow_mut(), limits)
+    fn upload(&mut self, limits: crate::UploadLimits) -> Result<crate::multipart::Upload, Error> {
+        crate::multipart::Upload::of(self.borrow_mut(), limits)
     }
 
     /// The best for this client of the media types that are offered, by `Accept` (RFC 9110 section 12.5.1); of
@@ -182,7 +185,7 @@ pub trait EnvironExt: BorrowMut<Environ> {
 
     /// The credentials of the scheme Basic (RFC 7617). `None` where there are none, two, or others.
     #[cfg(feature = "auth")]
-    fn basic_auth(&self) -> Option<crate::BasicAuth> {
+    fn basic_auth(&self) -> Option<crate::auth::BasicAuth> {
         crate::auth::basic(self.borrow())
     }
 
@@ -206,11 +209,15 @@ pub trait EnvironExt: BorrowMut<Environ> {
         crate::cookies::all(self.borrow().headers())
     }
 
-    /// A cookie to [set](crate::ReplyExt::set_cookie), with [safe defaults](crate::SetCookie): for https alone where
+    /// A cookie to [set](crate::ReplyExt::set_cookie), with [safe defaults](crate::cookies::SetCookie): for https alone where
     /// this request came over https.
     #[cfg(feature = "cookies")]
-    fn new_cookie(&self, name: impl Into<String>, value: impl Into<String>) -> crate::SetCookie {
-        crate::SetCookie::new(
+    fn new_cookie(
+        &self,
+        name: impl Into<String>,
+        value: impl Into<String>,
+    ) -> crate::cookies::SetCookie {
+        crate::cookies::SetCookie::new(
             name,
             value,
             *self.borrow().scheme() == http::uri::Scheme::HTTPS,
@@ -241,11 +248,11 @@ pub trait EnvironExt: BorrowMut<Environ> {
     /// There is no [`SessionLayer`](crate::SessionLayer) around this view: 500.
     #[cfg(feature = "session")]
     #[track_caller]
-    fn session(&self) -> Result<crate::Session, Error> {
+    fn session(&self) -> Result<crate::session::Session, Error> {
         crate::session::of(self.borrow())
     }
 
-    /// [`Session::flash`](crate::Session::flash): a message for the next page of this client.
+    /// [`Session::flash`](crate::session::Session::flash): a message for the next page of this client.
     ///
     /// # Errors
     ///

@@ -118,7 +118,8 @@ impl Download {
 }
 
 pub(crate) fn file(environ: &Environ, path: &Path) -> Result<Reply, Error> {
-    answer(environ, "/", StaticFile::new(path)?.no_cache())
+    let file = StaticFile::new(path).map_err(|error| Error::new(StatusCode::NOT_FOUND, error))?;
+    answer(environ, "/", file.no_cache())
 }
 
 /// What a service of `middleware-static` answers to the head of a request.
@@ -148,6 +149,10 @@ where
         StatusCode::RANGE_NOT_SATISFIABLE,
         StatusCode::SERVICE_UNAVAILABLE,
     ];
+    if status.is_redirection() && status != StatusCode::NOT_MODIFIED {
+        // It is a directory, or was called by another name.
+        return Err(Error::new(StatusCode::NOT_FOUND, "this is no file"));
+    }
     if (status.is_client_error() || status.is_server_error()) && !says_more.contains(&status) {
         return Err(Error::new(status, "the file cannot be sent"));
     }

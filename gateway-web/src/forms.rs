@@ -22,7 +22,7 @@ use serde::{Deserialize, de};
 ///     words: String,
 ///     #[serde(default)]
 ///     shelf: Vec<u32>,
-///     #[serde(default, deserialize_with = "gateway_web::checkbox")]
+///     #[serde(default, deserialize_with = "gateway_web::forms::checkbox")]
 ///     in_stock: bool,
 /// }
 ///
@@ -32,7 +32,7 @@ use serde::{Deserialize, de};
 ///
 /// let error = Form::from_encoded(b"words=sea&shelf=x").parse::<Search>().err().unwrap();
 /// assert_eq!(error.field(), "shelf[0]");
-/// # Ok::<(), gateway_web::FormError>(())
+/// # Ok::<(), gateway_web::forms::FormError>(())
 /// ```
 ///
 /// It serializes as a map of each name to its first value, so that a template shows a form again with what was
@@ -107,7 +107,7 @@ pub(crate) fn parse<T: DeserializeOwned>(encoded: &[u8]) -> Result<T, FormError>
     })
 }
 
-/// What `#[serde(deserialize_with = "gateway_web::checkbox")]` reads a checkbox with: `on`, `true`, `yes` and `1`
+/// What `#[serde(deserialize_with = "gateway_web::forms::checkbox")]` reads a checkbox with: `on`, `true`, `yes` and `1`
 /// are `true`; `off`, `false`, `no`, `0` and nothing are `false`.
 ///
 /// A browser does not send a checkbox that is not checked, so the field needs `default` as well.

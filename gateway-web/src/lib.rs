@@ -8,7 +8,7 @@
 use gateway_core::{Environ, Error, Reply};
 use gateway_web::testing::Browser;
 use gateway_web::{CookieKeys, EnvironExt, ErrorPage, ErrorPages, FormErrors, SessionLayer, StateLayer, Templates, values};
-use router::Router;
+use router::{IntoPattern, Router};
 use std::sync::Mutex;
 use tower_layer::Layer;
 
@@ -59,9 +59,9 @@ fn add(environ: &mut Environ) -> Result<Reply, Error> {
 }
 
 let urls = Router::<View>::builder()
-    .name("books").get(r"^books$", list)
-    .name("book").get(r"^books/(?<id>[0-9]+)$", show)
-    .name("add").post(r"^books$", add)
+    .get(r"^books$".named("books"), list)
+    .get(r"^books/(?<id>[0-9]+)$".named("book"), show)
+    .post(r"^books$".named("add"), add)
     .build()?;
 
 let mut pages = minijinja::Environment::new();
@@ -152,26 +152,26 @@ browser.get("/books/7").send().assert_status(404).assert_contains("Not Found: <a
 //! and a blocking view calls them as they are.
 
 #[cfg(any(feature = "minijinja", feature = "session", feature = "state"))]
-mod around;
+pub mod around;
 #[cfg(feature = "auth")]
-mod auth;
+pub mod auth;
 #[cfg(feature = "conditional")]
 mod conditional;
 #[cfg(feature = "cookies")]
-mod cookies;
+pub mod cookies;
 mod environ;
 #[cfg(feature = "error-pages")]
-mod error_pages;
+pub mod error_pages;
 #[cfg(any(feature = "files", feature = "multipart"))]
 mod file_name;
 #[cfg(feature = "files")]
 mod files;
 #[cfg(feature = "forms")]
-mod forms;
+pub mod forms;
 #[cfg(feature = "json")]
-mod json;
+pub mod json;
 #[cfg(feature = "multipart")]
-mod multipart;
+pub mod multipart;
 #[cfg(feature = "negotiation")]
 mod negotiate;
 #[cfg(feature = "redirects")]
@@ -180,7 +180,7 @@ mod reply;
 #[cfg(feature = "router")]
 mod routes;
 #[cfg(feature = "session")]
-mod session;
+pub mod session;
 #[cfg(feature = "state")]
 mod state;
 #[cfg(feature = "minijinja")]
@@ -188,32 +188,27 @@ mod templates;
 #[cfg(feature = "testing")]
 pub mod testing;
 
-#[cfg(any(feature = "minijinja", feature = "session", feature = "state"))]
-pub use around::{Around, AroundFuture};
-#[cfg(feature = "auth")]
-pub use auth::BasicAuth;
 #[cfg(feature = "conditional")]
 pub use conditional::Version;
 #[cfg(feature = "secure-cookies")]
-pub use cookies::{CookieKeys, WeakSecret};
-#[cfg(feature = "cookies")]
-pub use cookies::{SameSite, SetCookie};
+#[doc(inline)]
+pub use cookies::CookieKeys;
 pub use environ::EnvironExt;
 #[cfg(feature = "error-pages")]
-pub use error_pages::{ErrorPage, ErrorPages, ErrorPagesFuture, ErrorPagesService, PageBody};
+#[doc(inline)]
+pub use error_pages::{ErrorPage, ErrorPages};
 #[cfg(feature = "files")]
 pub use files::Download;
 #[cfg(feature = "forms")]
-pub use forms::{Form, FormError, FormErrors, checkbox};
-#[cfg(feature = "json")]
-pub use json::JsonError;
+#[doc(inline)]
+pub use forms::{Form, FormErrors};
 #[cfg(feature = "multipart")]
-pub use multipart::{Multipart, MultipartError, Part, UploadLimits};
-#[cfg(feature = "tempfile")]
-pub use multipart::{Upload, UploadedFile};
+#[doc(inline)]
+pub use multipart::UploadLimits;
 pub use reply::ReplyExt;
 #[cfg(feature = "session")]
-pub use session::{Flash, Session, SessionLayer};
+#[doc(inline)]
+pub use session::SessionLayer;
 #[cfg(feature = "state")]
 pub use state::StateLayer;
 #[cfg(feature = "minijinja")]

@@ -29,7 +29,7 @@ pub trait ReplyExt: Into<Reply> {
     /// with 500.
     #[cfg(feature = "cookies")]
     #[track_caller]
-    fn set_cookie(self, cookie: crate::SetCookie) -> Reply {
+    fn set_cookie(self, cookie: crate::cookies::SetCookie) -> Reply {
         with_cookie(self.into(), &cookie)
     }
 
@@ -47,7 +47,7 @@ pub trait ReplyExt: Into<Reply> {
     /// ```
     #[cfg(feature = "cookies")]
     #[track_caller]
-    fn delete_cookie(self, cookie: crate::SetCookie) -> Reply {
+    fn delete_cookie(self, cookie: crate::cookies::SetCookie) -> Reply {
         with_cookie(self.into(), &cookie.expired())
     }
 
@@ -55,7 +55,11 @@ pub trait ReplyExt: Into<Reply> {
     /// [`signed_cookie`](crate::EnvironExt::signed_cookie) reads it.
     #[cfg(feature = "secure-cookies")]
     #[track_caller]
-    fn set_signed_cookie(self, keys: &crate::CookieKeys, cookie: crate::SetCookie) -> Reply {
+    fn set_signed_cookie(
+        self,
+        keys: &crate::CookieKeys,
+        cookie: crate::cookies::SetCookie,
+    ) -> Reply {
         with_cookie(self.into(), &keys.sign(cookie))
     }
 
@@ -63,14 +67,18 @@ pub trait ReplyExt: Into<Reply> {
     /// [`encrypted_cookie`](crate::EnvironExt::encrypted_cookie) reads it.
     #[cfg(feature = "secure-cookies")]
     #[track_caller]
-    fn set_encrypted_cookie(self, keys: &crate::CookieKeys, cookie: crate::SetCookie) -> Reply {
+    fn set_encrypted_cookie(
+        self,
+        keys: &crate::CookieKeys,
+        cookie: crate::cookies::SetCookie,
+    ) -> Reply {
         with_cookie(self.into(), &keys.encrypt(cookie))
     }
 }
 
 #[cfg(feature = "cookies")]
 #[track_caller]
-fn with_cookie(reply: Reply, cookie: &crate::SetCookie) -> Reply {
+fn with_cookie(reply: Reply, cookie: &crate::cookies::SetCookie) -> Reply {
     match cookie.field() {
         Ok(field) => reply.header(http::header::SET_COOKIE, field),
         // A header that cannot be is how a reply holds an error.

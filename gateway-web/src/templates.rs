@@ -333,7 +333,7 @@ fn flashes(place: &Place<'_>) -> Value {
     Value::from_function(move || -> Vec<Value> {
         let flashes = session
             .as_ref()
-            .map(crate::Session::flashes)
+            .map(crate::session::Session::flashes)
             .unwrap_or_default();
         let shown = flashes
             .iter()

@@ -346,6 +346,8 @@ impl<B> Failed<B> {
             let (mut parts, body) = own.into_parts();
             discard(body);
             render::replace_content(&mut parts.headers, page.headers);
+            // What a developer reads is not bare, whatever it took the place of.
+            parts.extensions.remove::<FailedBy>();
             own = Response::from_parts(parts, ResponseBody::whole(content));
         }
         self.pending.mark(&mut own);

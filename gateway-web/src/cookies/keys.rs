@@ -20,7 +20,7 @@ const LEAST_BYTES: usize = 32;
 ///
 /// # let (new, old) = ("f".repeat(64), "e".repeat(64));
 /// let keys = CookieKeys::new(new.as_bytes())?.and_old(old.as_bytes())?;
-/// # Ok::<(), gateway_web::WeakSecret>(())
+/// # Ok::<(), gateway_web::cookies::WeakSecret>(())
 /// ```
 #[derive(Clone)]
 pub struct CookieKeys {

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use gateway_core::{Environ, FailedBy, IntoReply, RequestExt, Response};
+use gateway_core::{Environ, Error, FailedBy, IntoReply, RequestExt, Response};
 use http::{HeaderName, HeaderValue, Method, Request, StatusCode, header};
 
 use super::body::PageBody;
@@ -57,8 +57,10 @@ use super::page::{Asked, ErrorPage, Format, reason};
 /// quick enough; what needs a database belongs into a view.
 #[derive(Clone)]
 pub struct ErrorPages {
-    render: Arc<dyn Fn(&ErrorPage<'_>) -> Result<Response, gateway_core::Error> + Send + Sync>,
+    render: Arc<Render>,
 }
+
+type Render = dyn Fn(&ErrorPage<'_>) -> Result<Response, Error> + Send + Sync;
 
 impl ErrorPages {
     /// Pages by this function.
@@ -133,18 +135,22 @@ fn problem(status: StatusCode) -> String {
     )
 }
 
-/// The fields that describe the content (RFC 9110 sections 8 and 14.3, RFC 9530).
-const OF_THE_CONTENT: [&str; 10] = [
-    "content-type",
-    "content-length",
+/// The fields that describe the content (RFC 9110 sections 8, 14.3 and 6.6, RFC 9530).
+const OF_THE_CONTENT: [&str; 14] = [
+    "accept-ranges",
+    "content-digest",
+    "content-disposition",
     "content-encoding",
     "content-language",
-    "content-disposition",
-    "content-digest",
-    "repr-digest",
+    "content-length",
+    "content-location",
+    "content-md5",
+    "content-type",
     "etag",
     "last-modified",
-    "accept-ranges",
+    "repr-digest",
+    "trailer",
+    "transfer-encoding",
 ];
 
 fn dressed<B>(
@@ -156,7 +162,7 @@ fn dressed<B>(
     let (head, body) = page.into_parts();
     let content = match body.into_bytes() {
         Ok(content) => content,
-        Err(error) => return undressed(response, gateway_core::Error::from_boxed(error)),
+        Err(error) => return undressed(response, Error::from_boxed(error)),
     };
     let (mut parts, _) = response.into_parts();
     for name in OF_THE_CONTENT {
@@ -187,10 +193,7 @@ fn dressed<B>(
 }
 
 /// The page failed, so what was there is sent.
-fn undressed<B>(
-    response: http::Response<B>,
-    error: gateway_core::Error,
-) -> http::Response<PageBody<B>> {
+fn undressed<B>(response: http::Response<B>, error: Error) -> http::Response<PageBody<B>> {
     let failed_by = FailedBy::of(response.extensions());
     let has_error = failed_by.is_some_and(|failed_by| failed_by.error().is_some());
     let response = varied(response.map(PageBody::inner));

@@ -2,7 +2,7 @@
 
 use std::error::Error as StdError;
 use std::fmt;
-use std::io::{self, Read};
+use std::io::{self, BufRead};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
@@ -72,10 +72,9 @@ impl MultipartError {
     /// As what reading a part fails with. [`Error`] knows by an [`Input`] that failed whose fault it was, so one fails.
     pub(super) fn into_io(self) -> io::Error {
         let failing = FailingBody { error: Some(self) };
-        match Input::from_body(failing).read(&mut [0]) {
-            Err(error) => error,
-            Ok(_) => io::ErrorKind::InvalidData.into(),
-        }
+        let read = Input::from_body(failing).fill_buf().map(drop);
+        read.err()
+            .unwrap_or_else(|| io::ErrorKind::InvalidData.into())
     }
 }
 

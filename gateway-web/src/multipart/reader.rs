@@ -1,6 +1,6 @@
 //! multer, which is asynchronous, driven from a thread that may block: it is given one chunk whenever it has no more.
 
-use std::io::{BufRead, Read};
+use std::io::BufRead;
 use std::mem;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -197,10 +197,10 @@ impl Reader {
         match &self.failed {
             None => Ok(()),
             Some(Failed::Upload(error)) => Err(Failure::Upload(error.clone())),
-            Some(Failed::Input) => Err(match self.input.read(&mut [0]) {
-                Err(error) => Failure::Input(error),
-                Ok(_) => cut_short(),
-            }),
+            Some(Failed::Input) => {
+                let failed = self.input.fill_buf().map(drop);
+                Err(failed.map_or_else(Failure::Input, |()| cut_short()))
+            }
         }
     }
 

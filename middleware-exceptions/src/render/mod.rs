@@ -8,6 +8,7 @@ pub(crate) mod recent;
 pub(crate) mod text;
 
 use bytes::Bytes;
+use gateway_core::FailedBy;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 use panic_capture::{discard, guard};
 
@@ -35,8 +36,15 @@ pub(crate) fn response(
             None
         })
     });
+    // A site's error pages may dress what says no more than that it failed; never what tells a developer something.
+    let is_bare = own.is_none() && matches!(verdict, Verdict::Production);
     let rendered = own.unwrap_or_else(|| built_in(&page, renderer));
-    build(report.status(), rendered)
+    let response = build(report.status(), rendered);
+    if is_bare {
+        FailedBy::bare().attach(response)
+    } else {
+        response
+    }
 }
 
 fn built_in(page: &Page<'_>, renderer: &Renderer) -> Rendered {
@@ -84,7 +92,10 @@ pub(crate) fn plain(status: StatusCode) -> Response<Bytes> {
         Some(reason) => format!("{} {reason}\n", status.as_str()),
         None => format!("{}\n", status.as_str()),
     };
-    build(status, Rendered::new(Format::Text.content_type(), text))
+    FailedBy::bare().attach(build(
+        status,
+        Rendered::new(Format::Text.content_type(), text),
+    ))
 }
 
 /// Headers that are about the content, beside those that every page of ours sets.
