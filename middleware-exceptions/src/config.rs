@@ -5,7 +5,8 @@ use std::{sync::Arc, time::Duration};
 use http::HeaderName;
 
 use crate::{
-    failure::cause::StatusFn, render::page::Renderer, report::Report, request::gate::Gate,
+    failure::cause::StatusFn, recent::kept::Kept, render::page::Renderer, report::Report,
+    request::gate::Gate,
 };
 
 #[derive(Clone)]
@@ -15,6 +16,7 @@ pub(crate) struct Config {
     pub(crate) statuses: Vec<Arc<StatusFn>>,
     pub(crate) renderer: Renderer,
     pub(crate) append: bool,
+    pub(crate) recent: Option<Arc<Kept>>,
     pub(crate) id_header: Option<HeaderName>,
     pub(crate) flush: Duration,
 }

@@ -12,7 +12,7 @@ use std::{
 use bytes::Bytes;
 use gateway_core::error::Reported;
 use gateway_core::{BoxError, FailedBy};
-use http::{HeaderMap, HeaderValue, Response, header, response::Parts};
+use http::{Extensions, HeaderMap, HeaderValue, Response, StatusCode, header};
 use http_body::Body;
 use panic_capture::{Caught, Guard, Here, discard, guard};
 use pin_project_lite::pin_project;
@@ -56,18 +56,15 @@ pin_project! {
 enum State<B> {
     /// The handler runs, or has answered.
     Running(Arc<SharedRecord>),
-    /// Polled once more after its answer, it answers again.
-    Failed(Box<PendingReport>),
-    /// The handler's response is about a failure, and waits until that is reported.
-    Explained(Box<Explained<B>>),
+    /// One variant for all failures: with a third, the drop of the happy ones costs more.
+    Failed(Box<Failed<B>>),
 }
 
-/// A response of the program's, and the failure that it is about.
-struct Explained<B> {
+/// A failure that is being reported, and what is answered then.
+struct Failed<B> {
     pending: PendingReport,
-    /// `None` when it was given away.
-    response: Option<Response<ResponseBody<B>>>,
-    body: OwnBody,
+    /// The program's own response to it. `None`: ours, and ours again if it is polled once more.
+    own: Option<Response<ResponseBody<B>>>,
 }
 
 impl<F, B> ResponseFuture<F, B> {
@@ -89,7 +86,7 @@ impl<F, B> ResponseFuture<F, B> {
         Self {
             inner: None,
             line: RequestLine::empty(),
-            state: State::Failed(Box::new(PendingReport::new(classified, stage, record))),
+            state: State::failed(PendingReport::new(classified, stage, record), None),
         }
     }
 
@@ -123,68 +120,21 @@ where
         let guard = Guard::enter(&here);
         // Matched where it lies and taken apart at once: a response is large, and to move it costs more than
         // everything else in here.
-        let (parts, mut body) = match guard.catch(|| handler.poll(cx)) {
-            Ok(Poll::Ready(Ok(response))) => response.into_parts(),
-            Ok(Poll::Pending) => return Poll::Pending,
+        match guard.catch(|| handler.poll(cx)) {
+            Ok(Poll::Ready(Ok(response))) if response.status().as_u16() < 400 => {
+                this.release(response, &guard, cx)
+            }
+            Ok(Poll::Ready(Ok(response))) => unboxed(this.release_failure(response, &guard, cx)),
+            Ok(Poll::Pending) => Poll::Pending,
             Ok(Poll::Ready(Err(error))) => {
                 let failed = FailureSource::<E, R::Error>::Handler(error);
-                return unboxed(this.answer_failure(failed, Stage::Future, cx));
+                unboxed(this.answer_failure(failed, Stage::Future, cx))
             }
             Err(payload) => {
                 let failed = FailureSource::<E, R::Error>::Panic(guard.caught(payload));
-                return unboxed(this.answer_failure(failed, Stage::Future, cx));
+                unboxed(this.answer_failure(failed, Stage::Future, cx))
             }
-        };
-        // Nothing below unwinds. The compiler does not know, and a drop for that case would take the address of what
-        // is otherwise moved in registers: 34 instructions.
-        let parts = ManuallyDrop::new(parts);
-        // Before its body is polled, as without this layer.
-        if let Err(payload) = guard.catch(|| this.inner.set(None)) {
-            // The response is complete, whatever the handler's leavings did.
-            pending_report::report_in_background(
-                guard.caught(payload),
-                Stage::FutureDrop,
-                this.record(),
-            );
         }
-        // Of HEAD as well, so that what fails now has the status of GET (RFC 9110 section 9.3.2).
-        let started = guard.catch(|| poll_first(&mut body, cx));
-        let body = match started {
-            Ok(Ok(FirstPoll::Whole(data))) => {
-                // The inner body is not polled again.
-                if let Err(payload) = guard.catch(|| drop(body)) {
-                    pending_report::report_in_background(
-                        guard.caught(payload),
-                        Stage::BodyDrop,
-                        this.record(),
-                    );
-                }
-                ResponseBody::whole(Some(data))
-            }
-            Ok(Ok(FirstPoll::Streaming(mut stream))) => {
-                this.hand_over(&mut stream, &parts.headers);
-                ResponseBody::streaming(body, stream)
-            }
-            Ok(Err(error)) => {
-                let failed = FailureSource::<E, R::Error>::Body(error);
-                // What its drop has to say adds nothing to the first failure.
-                discard((ManuallyDrop::into_inner(parts), body));
-                return unboxed(this.answer_failure(failed, Stage::BodyStart, cx));
-            }
-            Err(payload) => {
-                let failed = FailureSource::<E, R::Error>::Panic(guard.caught(payload));
-                discard((ManuallyDrop::into_inner(parts), body));
-                return unboxed(this.answer_failure(failed, Stage::BodyStart, cx));
-            }
-        };
-        drop(guard);
-        let mut parts = ManuallyDrop::into_inner(parts);
-        if parts.status.as_u16() >= 400
-            && let Some(pending) = this.explanation(&mut parts)
-        {
-            return unboxed(this.explain(pending, Response::from_parts(parts, body), cx));
-        }
-        Poll::Ready(Ok(Response::from_parts(parts, body)))
     }
 }
 
@@ -203,54 +153,122 @@ enum FailureSource<E, B> {
 }
 
 impl<F, B> ResponseFutureProjection<'_, F, B> {
-    fn poll_report(&mut self, cx: &Context<'_>) -> Poll<Box<Response<ResponseBody<B>>>> {
-        match self.state {
+    fn poll_report(&mut self, cx: &Context<'_>) -> Poll<Box<Response<ResponseBody<B>>>>
+    where
+        B: Body<Data = Bytes> + Unpin,
+        B::Error: Into<BoxError> + 'static,
+    {
+        let State::Failed(failed) = self.state else {
             // Polled again after the handler's answer, which the contract of `Future` leaves open.
-            State::Running(_) => Poll::Pending,
-            State::Failed(pending) => {
-                ready!(pending.poll_emitted(cx));
-                Poll::Ready(Box::new(pending.response().map(ResponseBody::whole)))
-            }
-            State::Explained(explained) => explained.poll(cx),
-        }
+            return Poll::Pending;
+        };
+        failed.poll(cx)
     }
 
     /// The report of the failure that a response says is behind it.
-    fn explanation(&self, parts: &mut Parts) -> Option<PendingReport> {
-        let (failed_by, error) = match Explanation::of(parts.status, &parts.extensions) {
-            Explanation::NotNeeded => return None,
-            Explanation::Given(failed_by) => (failed_by, failed_by.shared_error()?),
-            Explanation::Missing => {
-                emit_unexplained(&self.record()?, parts.status);
-                parts.extensions.insert(Reported);
-                return None;
+    /// The handler's response, its body polled once.
+    #[inline(always)]
+    fn release(
+        &mut self,
+        response: Response<B>,
+        guard: &Guard<'_>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Answer<B>>
+    where
+        B: Body<Data = Bytes> + Unpin,
+        B::Error: Into<BoxError> + 'static,
+    {
+        let (parts, mut body) = response.into_parts();
+        // Nothing below unwinds. The compiler does not know, and a drop for that case would take the address of what
+        // is otherwise moved in registers: 34 instructions.
+        let parts = ManuallyDrop::new(parts);
+        // Before its body is polled, as without this layer.
+        if let Err(payload) = guard.catch(|| self.inner.set(None)) {
+            // The response is complete, whatever the handler's leavings did.
+            pending_report::report_in_background(
+                guard.caught(payload),
+                Stage::FutureDrop,
+                self.record(),
+            );
+        }
+        // Of HEAD as well, so that what fails now has the status of GET (RFC 9110 section 9.3.2).
+        let started = guard.catch(|| poll_first(&mut body, cx));
+        let body = match started {
+            Ok(Ok(FirstPoll::Whole(data))) => {
+                // The inner body is not polled again.
+                if let Err(payload) = guard.catch(|| drop(body)) {
+                    pending_report::report_in_background(
+                        guard.caught(payload),
+                        Stage::BodyDrop,
+                        self.record(),
+                    );
+                }
+                ResponseBody::whole(Some(data))
+            }
+            Ok(Ok(FirstPoll::Streaming(mut stream))) => {
+                self.hand_over(&mut stream, &parts.headers);
+                ResponseBody::streaming(body, stream)
+            }
+            Ok(Err(error)) => {
+                let failed = FailureSource::<Infallible, B::Error>::Body(error);
+                // What its drop has to say adds nothing to the first failure.
+                discard((ManuallyDrop::into_inner(parts), body));
+                return unboxed(self.answer_failure(failed, Stage::BodyStart, cx));
+            }
+            Err(payload) => {
+                let failed = FailureSource::<Infallible, B::Error>::Panic(guard.caught(payload));
+                discard((ManuallyDrop::into_inner(parts), body));
+                return unboxed(self.answer_failure(failed, Stage::BodyStart, cx));
             }
         };
-        let record = self.record()?;
-        let statuses = &record.config().statuses;
-        match Classified::of_response(failed_by, error, parts.status, statuses) {
-            Classified::NoFailure(_) => None,
-            failure => Some(PendingReport::new(failure, Stage::Future, &record)),
-        }
+        let parts = ManuallyDrop::into_inner(parts);
+        Poll::Ready(Ok(Response::from_parts(parts, body)))
     }
 
-    fn explain(
+    /// As [`release`](Self::release), of a response that may say which failure it is about.
+    fn release_failure(
         &mut self,
-        pending: PendingReport,
-        response: Response<ResponseBody<B>>,
-        cx: &Context<'_>,
+        mut response: Response<B>,
+        guard: &Guard<'_>,
+        cx: &mut Context<'_>,
     ) -> Poll<Box<Response<ResponseBody<B>>>>
     where
         B: Body<Data = Bytes> + Unpin,
         B::Error: Into<BoxError> + 'static,
     {
-        let explained = Explained {
-            body: own_body(&response),
-            pending,
-            response: Some(response),
+        let pending = self.explanation(response.status(), response.extensions_mut());
+        match (self.release(response, guard, cx), pending) {
+            // Else the body failed as well, and that is what is answered. The first failure is reported when it is dropped.
+            (Poll::Ready(Ok(own)), Some(pending)) if matches!(self.state, State::Running(_)) => {
+                *self.state = State::failed(pending, Some(own));
+                self.poll_report(cx)
+            }
+            (answer, _) => answer.map(|Ok(response)| Box::new(response)),
+        }
+    }
+
+    fn explanation(
+        &self,
+        status: StatusCode,
+        extensions: &mut Extensions,
+    ) -> Option<PendingReport> {
+        let (failed_by, error) = match Explanation::of(status, extensions) {
+            Explanation::NotNeeded => return None,
+            Explanation::Given(failed_by) => (failed_by, failed_by.shared_error()?),
+            Explanation::Missing => {
+                emit_unexplained(&self.record()?, status);
+                extensions.insert(Reported);
+                return None;
+            }
         };
-        *self.state = State::Explained(Box::new(explained));
-        self.poll_report(cx)
+        let record = self.record()?;
+        let statuses = &record.config().statuses;
+        match Classified::of_response(failed_by, error, status, statuses) {
+            Classified::NoFailure(_) => None,
+            failure @ Classified::Failure(_) => {
+                Some(PendingReport::new(failure, Stage::Future, &record))
+            }
+        }
     }
 
     /// The body goes on with it.
@@ -267,7 +285,7 @@ impl<F, B> ResponseFutureProjection<'_, F, B> {
                 line: *self.line,
                 shared: Arc::clone(shared),
             }),
-            State::Failed(_) | State::Explained(_) => None,
+            State::Failed(_) => None,
         }
     }
 
@@ -279,7 +297,7 @@ impl<F, B> ResponseFutureProjection<'_, F, B> {
     ) -> Poll<Box<Response<ResponseBody<B>>>>
     where
         E: Into<BoxError> + 'static,
-        B: Body,
+        B: Body<Data = Bytes> + Unpin,
         B::Error: Into<BoxError> + 'static,
     {
         self.fail(failed, stage);
@@ -303,28 +321,37 @@ impl<F, B> ResponseFutureProjection<'_, F, B> {
             FailureSource::Body(error) => Classified::of_error(error, &record.config().statuses),
             FailureSource::Panic(caught) => Cause::of_panic(caught).into(),
         };
-        *self.state = State::Failed(Box::new(PendingReport::new(classified, stage, &record)));
+        *self.state = State::failed(PendingReport::new(classified, stage, &record), None);
     }
 }
 
-impl<B> Explained<B> {
-    /// The program's response, or where the client may see more, the page in place of its body.
-    fn poll(&mut self, cx: &Context<'_>) -> Poll<Box<Response<ResponseBody<B>>>> {
+impl<B> State<B> {
+    fn failed(pending: PendingReport, own: Option<Response<ResponseBody<B>>>) -> Self {
+        Self::Failed(Box::new(Failed { pending, own }))
+    }
+}
+
+impl<B> Failed<B> {
+    fn poll(&mut self, cx: &Context<'_>) -> Poll<Box<Response<ResponseBody<B>>>>
+    where
+        B: Body<Data = Bytes> + Unpin,
+        B::Error: Into<BoxError> + 'static,
+    {
         ready!(self.pending.poll_emitted(cx));
-        let Some(mut response) = self.response.take() else {
-            return Poll::Pending;
+        let Some(mut own) = self.own.take() else {
+            return Poll::Ready(Box::new(self.pending.response().map(ResponseBody::whole)));
         };
-        if let Some(page) = self.pending.in_place_of(self.body) {
-            let (mut parts, own) = response.into_parts();
-            discard(own);
+        if let Some(page) = self.pending.in_place_of(own_body(&own)) {
             let (page, content) = page.into_parts();
+            let (mut parts, body) = own.into_parts();
+            discard(body);
             render::replace_content(&mut parts.headers, page.headers);
             // What a developer reads is not bare, whatever it took the place of.
             parts.extensions.remove::<FailedBy>();
-            response = Response::from_parts(parts, ResponseBody::whole(content));
+            own = Response::from_parts(parts, ResponseBody::whole(content));
         }
-        self.pending.mark(&mut response);
-        Poll::Ready(Box::new(response))
+        self.pending.mark(&mut own);
+        Poll::Ready(Box::new(own))
     }
 }
 

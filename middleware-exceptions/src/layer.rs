@@ -8,8 +8,9 @@ use ipnet::IpNet;
 use tower_layer::Layer;
 
 use crate::{
-    Exceptions, Report,
+    Exceptions, RecentFailures, Report,
     config::Config,
+    recent::kept::Kept,
     render::page::{Page, Rendered, Renderer},
     request::gate::{Details, Gate},
 };
@@ -50,6 +51,7 @@ impl ExceptionsLayer {
                 statuses: Vec::new(),
                 renderer: Renderer::default(),
                 append: false,
+                recent: None,
                 id_header: None,
                 flush: FLUSH_TIME,
             }),
@@ -195,6 +197,31 @@ impl ExceptionsLayer {
         self.with(|config| config.flush = time)
     }
 
+    /// Keeps the last `count` failures in memory, at most 20 KiB of text each, for [`recent_failures`](Self::recent_failures).
+    /// Default: none.
+    #[must_use]
+    pub fn keep_recent(self, count: usize) -> Self {
+        self.with(|config| config.recent = Some(Arc::new(Kept::new(count))))
+    }
+
+    /// The failures that this layer and its clones have [kept](Self::keep_recent), grouped by place, as text or JSON: a service to
+    /// mount where the program likes. It shows them to those who may see details, by the rule of this layer.
+    ///
+    /// ```
+    /// use axum::{Router, routing::get};
+    /// use middleware_exceptions::ExceptionsLayer;
+    ///
+    /// let exceptions = ExceptionsLayer::new().development().keep_recent(100);
+    /// let app: Router = Router::new()
+    ///     .route("/", get(async || "ok"))
+    ///     .route_service("/failures", exceptions.recent_failures())
+    ///     .layer(exceptions);
+    /// ```
+    #[must_use]
+    pub fn recent_failures(&self) -> RecentFailures {
+        RecentFailures::new(Arc::clone(&self.config))
+    }
+
     /// Makes places in the HTML page links that open an editor: a URL with `{path}`, `{line}` and `{column}`,
     /// such as `vscode://file/{path}:{line}:{column}`. Default: none.
     #[must_use]
@@ -239,6 +266,14 @@ fn warn_of_abort() {
                 "built with panic = \"abort\": panics end the process, only errors are caught",
             );
         });
+    }
+}
+
+impl Exceptions<()> {
+    /// As [`ExceptionsLayer::new`].
+    #[must_use]
+    pub fn layer() -> ExceptionsLayer {
+        ExceptionsLayer::new()
     }
 }
 

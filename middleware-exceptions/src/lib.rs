@@ -231,6 +231,7 @@ mod frames;
 mod future;
 mod layer;
 mod pending;
+mod recent;
 mod record;
 mod render;
 mod report;
@@ -247,6 +248,7 @@ pub use future::ResponseFuture;
 #[cfg(feature = "axum")]
 pub use gateway_core::axum::FromAxumLayer;
 pub use layer::ExceptionsLayer;
+pub use recent::service::{RecentFailures, RecentFuture};
 pub use render::page::{Page, Rendered};
 pub use report::Report;
 pub use request::accept::Format;

@@ -56,6 +56,15 @@ impl Report {
         self.cause.type_name.as_deref()
     }
 
+    /// What OpenTelemetry calls `exception.type`: `panic`, or the error's type where it is known.
+    #[must_use]
+    pub fn exception_type(&self) -> Option<&str> {
+        match self.kind() {
+            Kind::Panic => Some("panic"),
+            Kind::Error => self.type_name(),
+        }
+    }
+
     /// The panic's message, or what the error's `Display` says. At most 8 KiB, cut with a note.
     #[must_use]
     pub fn message(&self) -> &str {

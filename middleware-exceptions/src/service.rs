@@ -31,8 +31,13 @@ use crate::{
 /// It cannot fail itself: its error is [`Infallible`], as axum wants it.
 pub struct Exceptions<S> {
     inner: S,
+    readiness: Readiness,
+}
+
+/// Whether `poll_ready` has failed, and what a report of that needs.
+struct Readiness {
     shared: Arc<SharedRecord>,
-    /// `poll_ready` has failed: the call that follows answers for it.
+    /// The call that follows answers for it.
     failed: Option<Classified>,
 }
 
@@ -40,14 +45,26 @@ impl<S> Exceptions<S> {
     pub(crate) fn new(inner: S, config: Arc<Config>) -> Self {
         Self {
             inner,
-            shared: Arc::new(SharedRecord::of_service(config)),
-            failed: None,
+            readiness: Readiness {
+                shared: Arc::new(SharedRecord::of_service(config)),
+                failed: None,
+            },
         }
     }
 
     /// The service below.
     pub fn get_ref(&self) -> &S {
         &self.inner
+    }
+
+    /// The service below.
+    pub fn get_mut(&mut self) -> &mut S {
+        &mut self.inner
+    }
+
+    /// The service below, by value. A failure of its `poll_ready` that no call came after is reported.
+    pub fn into_inner(self) -> S {
+        self.inner
     }
 }
 
@@ -65,7 +82,7 @@ where
     #[inline(always)]
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         // Nothing more may be asked of a service whose `poll_ready` has failed.
-        if self.failed.is_some() {
+        if self.readiness.failed.is_some() {
             return Poll::Ready(Ok(()));
         }
         let here = Here::new();
@@ -74,11 +91,11 @@ where
             Ok(Poll::Pending) => return Poll::Pending,
             Ok(Poll::Ready(Ok(()))) => return Poll::Ready(Ok(())),
             Ok(Poll::Ready(Err(error))) => {
-                Classified::of_error(error, &self.shared.config.statuses)
+                Classified::of_error(error, &self.readiness.shared.config.statuses)
             }
             Err(payload) => Cause::of_panic(guard.caught(payload)).into(),
         };
-        self.failed = Some(failed);
+        self.readiness.failed = Some(failed);
         Poll::Ready(Ok(()))
     }
 
@@ -88,15 +105,15 @@ where
         let method = match KnownMethod::of(request.method()) {
             Some(method)
                 if RequestLine::has_room_for(path)
-                    && self.failed.is_none()
-                    && self.shared.config.gate.is_off() =>
+                    && self.readiness.failed.is_none()
+                    && self.readiness.shared.config.gate.is_off() =>
             {
                 method
             }
             _ => return self.call_slowly(request),
         };
         let line = RequestLine::new(method, path);
-        let shared = Arc::clone(&self.shared);
+        let shared = Arc::clone(&self.readiness.shared);
         let here = Here::new();
         let guard = Guard::enter(&here);
         match guard.catch(move || self.inner.call(request)) {
@@ -116,8 +133,11 @@ impl<S> Exceptions<S> {
     {
         // The shared record has all of it.
         let line = RequestLine::empty();
-        let shared = Arc::new(SharedRecord::in_detail(&request, &self.shared.config));
-        match self.failed.take() {
+        let shared = Arc::new(SharedRecord::in_detail(
+            &request,
+            &self.readiness.shared.config,
+        ));
+        match self.readiness.failed.take() {
             Some(unready) => {
                 // Its drop may panic; the failure that is told of is the first.
                 discard(request);
@@ -139,13 +159,15 @@ impl<S: Clone> Clone for Exceptions<S> {
     fn clone(&self) -> Self {
         Self {
             inner: self.inner.clone(),
-            shared: Arc::clone(&self.shared),
-            failed: None,
+            readiness: Readiness {
+                shared: Arc::clone(&self.readiness.shared),
+                failed: None,
+            },
         }
     }
 }
 
-impl<S> Drop for Exceptions<S> {
+impl Drop for Readiness {
     #[inline(always)]
     fn drop(&mut self) {
         // No call came after the failure, so there is no request to answer: it is reported all the same.

@@ -103,6 +103,23 @@ async fn formatted() {
 }
 
 #[tokio::test]
+async fn the_log_event_has_opentelemetrys_names() {
+    let seen = panicking(|| panic!("boom {}", black_box(1))).await;
+    for field in [
+        "exception.type=panic ",
+        "exception.message=boom 1 ",
+        "exception.stacktrace=\n    Traceback (most recent call last):",
+    ] {
+        assert!(seen.record.contains(field), "{field}: {}", seen.record);
+    }
+    let seen = failing(|| fmt::Error).await;
+    assert!(seen.record.contains("exception.type=core::fmt::Error "));
+    // A box does not tell.
+    let seen = failing(|| BoxError::from("a text")).await;
+    assert!(!seen.record.contains("exception.type"), "{}", seen.record);
+}
+
+#[tokio::test]
 async fn literal() {
     let line = line!() + 1;
     let seen = panicking(|| panic!("a literal")).await;

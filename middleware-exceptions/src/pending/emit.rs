@@ -28,7 +28,9 @@ enum Destination {
 
 /// Whether the report goes anywhere at all.
 pub(crate) fn goes_anywhere(config: &Config) -> bool {
-    !config.observers.is_empty() || destination(config) != Destination::Nowhere
+    !config.observers.is_empty()
+        || config.recent.is_some()
+        || destination(config) != Destination::Nowhere
 }
 
 /// Observers first, so that the log can tell of one that failed. All of them are the program's code.
@@ -44,6 +46,9 @@ pub(crate) fn emit(report: &Report, config: &Config) {
                 );
             });
         }
+    }
+    if let Some(recent) = &config.recent {
+        recent.keep(report);
     }
     let emitted = match destination(config) {
         Destination::Tracing => contained(|| to_tracing(report)),
@@ -107,7 +112,7 @@ fn contained<T>(run: impl FnOnce() -> T) -> Option<T> {
     guard(run).map_err(|caught| discard(caught.payload)).ok()
 }
 
-/// One event per failure. What is looked for by line is on the first one; the traceback follows,
+/// One event per failure, with OpenTelemetry's names for what has one there. What is looked for by line is on the first one; the traceback follows,
 /// indented, so that no line of it can pass for another record.
 fn to_tracing(report: &Report) {
     let request = report.request();
@@ -115,13 +120,14 @@ fn to_tracing(report: &Report) {
         target: "middleware_exceptions",
         id = %report.id(),
         kind = %report.kind(),
-        r#type = report.type_name(),
         stage = %report.stage(),
         location = report.location().map(tracing::field::display),
         thread = report.thread(),
         request = %format_args!("{} {}", request.method(), request.path()),
         status = report.status().as_u16(),
-        traceback = %Log(report),
+        "exception.type" = report.exception_type(),
+        "exception.message" = %OneLine(report.message()),
+        "exception.stacktrace" = %Log(report),
         "{}: {}", report.kind(), OneLine(report.message()),
     );
 }

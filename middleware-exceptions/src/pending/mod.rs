@@ -2,7 +2,7 @@
 
 mod budget;
 pub(crate) mod emit;
-mod owner;
+pub(crate) mod owner;
 pub(crate) mod pending_report;
 pub(crate) mod ready;
 pub(crate) mod worker;

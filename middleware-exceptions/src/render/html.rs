@@ -4,7 +4,7 @@ use std::fmt::{self, Write as _};
 
 use gateway_core::escape;
 
-use super::text;
+use super::{curl, text};
 use crate::{
     failure::id::ErrorId,
     frames::{Folded, Frame, names::Origin, source::Excerpt},
@@ -113,9 +113,14 @@ impl Page<'_> {
         self.out.push_str(
             "<div class=\"buttons\">\
              <button type=\"button\" data-copy=\"as-text\" hidden>Copy as text</button>\
-             <button type=\"button\" data-copy=\"as-markdown\" hidden>Copy as Markdown</button>\
-             </div>\n</header>\n",
+             <button type=\"button\" data-copy=\"as-markdown\" hidden>Copy as Markdown</button>",
         );
+        if curl::command(report.request()).is_some() {
+            self.out.push_str(
+                "<button type=\"button\" data-copy=\"as-curl\" hidden>Copy as curl</button>",
+            );
+        }
+        self.out.push_str("</div>\n</header>\n");
         text::notes(report, |note| {
             writeln!(
                 self.out,
@@ -310,14 +315,18 @@ impl Page<'_> {
     fn copies(&mut self) -> fmt::Result {
         let text = text::page(self.report);
         let markdown = markdown(self.report, &text);
-        for (id, summary, content) in [
-            ("as-text", "As text", &text),
-            ("as-markdown", "As Markdown", &markdown),
-        ] {
+        let curl = curl::command(self.report.request());
+        let copies = [
+            ("as-text", "As text", Some(text)),
+            ("as-markdown", "As Markdown", Some(markdown)),
+            ("as-curl", "As curl", curl),
+        ];
+        for (id, summary, content) in copies {
+            let Some(content) = content else { continue };
             write!(
                 self.out,
                 "<details class=\"text\"><summary>{summary}</summary><pre id=\"{id}\">\n{}</pre></details>\n",
-                escape(content),
+                escape(&content),
             )?;
         }
         Ok(())

@@ -1,8 +1,10 @@
 //! From a report to bytes.
 
+mod curl;
 mod html;
 pub(crate) mod page;
 mod problem;
+pub(crate) mod recent;
 pub(crate) mod text;
 
 use bytes::Bytes;

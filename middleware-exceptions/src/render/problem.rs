@@ -127,7 +127,7 @@ fn comma(json: &mut String, n: usize) {
 }
 
 /// RFC 8259 section 7.
-struct Text<'a>(&'a str);
+pub(super) struct Text<'a>(pub(super) &'a str);
 
 impl Display for Text<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

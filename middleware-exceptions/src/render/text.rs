@@ -3,7 +3,7 @@
 use std::fmt::{self, Display, Write as _};
 
 use crate::{
-    failure::{facts::Kind, id::ErrorId},
+    failure::id::ErrorId,
     frames::{Folded, Frame, names::Origin},
     report::Report,
     text::clean::Indented,
@@ -81,10 +81,7 @@ fn write(page: &mut String, report: &Report) -> fmt::Result {
 
 /// What the last line of a traceback begins with, as Python's does with the exception's type.
 pub(crate) fn heading(report: &Report) -> &str {
-    match report.kind() {
-        Kind::Panic => "panic",
-        Kind::Error => report.type_name().unwrap_or("error"),
-    }
+    report.exception_type().unwrap_or("error")
 }
 
 fn causes(page: &mut String, report: &Report) -> fmt::Result {

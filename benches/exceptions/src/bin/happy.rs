@@ -14,11 +14,18 @@
 //!
 //! Runs itself below callgrind: `cargo run --release -p bench-exceptions --bin happy`.
 
-use std::{convert::Infallible, process::Command, sync::atomic::Ordering};
+use std::{
+    convert::Infallible,
+    pin::Pin,
+    process::Command,
+    sync::atomic::Ordering,
+    task::{Context, Poll},
+};
 
 use bench_exceptions::{ALLOCATIONS, Counting, drive, handler, least::Least};
 use bytes::Bytes;
 use http::{Request, Response};
+use http_body::{Body, Frame};
 use http_body_util::Full;
 use middleware_exceptions::ExceptionsLayer;
 use tower::{Layer, Service, service_fn};
@@ -28,7 +35,8 @@ use tower_http::catch_panic::CatchPanicLayer;
 static COUNTING: Counting = Counting;
 
 const CONTENDERS: [&str; 4] = ["bare", "least", "ours", "catch-panic"];
-const HANDLERS: [&str; 2] = ["behind a call", "async fn"];
+/// The third answers with a body in pieces: what ours keeps for it lies in a box, from a list of boxes that each thread has.
+const HANDLERS: [&str; 3] = ["behind a call", "async fn", "streamed"];
 
 const PATHS: [&str; 2] = [
     "/",
@@ -41,6 +49,7 @@ fn main() {
         let requests = count.parse().expect("a number");
         let allocations = match kind.as_str() {
             "async fn" => run(service_fn(inlined), contender, path, requests),
+            "streamed" => run(service_fn(streamed), contender, path, requests),
             _ => run(service_fn(handler), contender, path, requests),
         };
         eprintln!("allocations {allocations}");
@@ -97,9 +106,33 @@ async fn inlined(_: Request<Full<Bytes>>) -> Result<Response<Full<Bytes>>, Infal
     Ok(Response::new(Full::new(Bytes::from_static(b"ok\n"))))
 }
 
-fn run<S>(bare: S, contender: &str, path: &str, requests: usize) -> usize
+async fn streamed(_: Request<Full<Bytes>>) -> Result<Response<Pieces>, Infallible> {
+    Ok(Response::new(Pieces(3)))
+}
+
+/// Three bytes one by one; how many they are is not known before.
+struct Pieces(u8);
+
+impl Body for Pieces {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        if self.0 == 0 {
+            return Poll::Ready(None);
+        }
+        self.0 -= 1;
+        Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(b".")))))
+    }
+}
+
+fn run<S, B>(bare: S, contender: &str, path: &str, requests: usize) -> usize
 where
-    S: Service<Request<Full<Bytes>>, Response = Response<Full<Bytes>>, Error = Infallible>,
+    S: Service<Request<Full<Bytes>>, Response = Response<B>, Error = Infallible>,
+    B: Body<Data = Bytes, Error = Infallible> + Unpin + Send + 'static,
 {
     match contender {
         "bare" => repeat(bare, path, requests),
@@ -113,7 +146,7 @@ where
 fn repeat<S, B>(mut service: S, path: &str, requests: usize) -> usize
 where
     S: Service<Request<Full<Bytes>>, Response = Response<B>>,
-    B: http_body::Body + Unpin,
+    B: Body + Unpin,
     B::Data: AsRef<[u8]>,
 {
     let uri: http::Uri = path.parse().expect("a path");

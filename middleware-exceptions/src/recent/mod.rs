@@ -1,0 +1,4 @@
+//! The last failures, kept for a page.
+
+pub(crate) mod kept;
+pub(crate) mod service;
