@@ -22,19 +22,19 @@ pub(super) enum Node {
         /// The bytes of the word that belong to the literal.
         mask: u64,
         len: u8,
-        next: u32,
-        fail: u32,
+        next: NodeKey,
+        fail: NodeKey,
         at_end: u32,
     },
     /// Loops on everything but a slash, behind which comes `next`.
     Segment {
-        next: u32,
+        next: NodeKey,
         at_end: u32,
     },
     /// The same for another byte.
     Until {
         byte: u8,
-        next: u32,
+        next: NodeKey,
         at_end: u32,
     },
     /// Loops on the set, then branches.
@@ -47,8 +47,8 @@ pub(super) enum Node {
     Count {
         set: Set,
         count: u32,
-        next: u32,
-        fail: u32,
+        next: NodeKey,
+        fail: NodeKey,
         at_end: u32,
     },
     Branch {
@@ -64,16 +64,44 @@ pub(super) struct Set {
     pub(super) mask: u8,
 }
 
+/// Names a node of a program: only [`Nodes::push`] makes one, so there is always a node behind it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct NodeKey(u32);
+
+/// The nodes of a program while it is made.
+#[derive(Default)]
+pub(super) struct Nodes(Vec<Node>);
+
+impl Nodes {
+    pub(super) fn push(&mut self, node: Node) -> NodeKey {
+        let key = NodeKey(self.0.len() as u32);
+        self.0.push(node);
+        key
+    }
+
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "a key is the place of a node that is there"
+    )]
+    pub(super) fn set(&mut self, key: NodeKey, node: Node) {
+        self.0[key.0 as usize] = node;
+    }
+
+    pub(super) fn finish(self) -> Box<[Node]> {
+        self.0.into()
+    }
+}
+
 #[derive(Clone, Debug)]
 pub(crate) struct Program {
     pub(super) nodes: Box<[Node]>,
     /// Rows of one node for each class of the alphabet.
-    pub(super) tables: Box<[u32]>,
+    pub(super) tables: Box<[NodeKey]>,
     pub(super) sets: Box<[[u8; 256]]>,
     /// Class by byte; for the first byte of a wide character there is [`WIDE`].
     pub(super) classes: Box<[u16; 256]>,
     pub(super) wide: Box<[(u32, u16)]>,
-    pub(super) start: u32,
+    pub(super) start: NodeKey,
 }
 
 /// The class of bytes that must be decoded first.
@@ -100,7 +128,7 @@ impl Program {
         let mut node = self.start;
         loop {
             let before = rest.len();
-            match self.nodes[node as usize] {
+            match self.nodes[node.0 as usize] {
                 Node::Decided { best } => return best,
                 Node::Literal {
                     word,
@@ -198,7 +226,12 @@ impl Program {
         clippy::indexing_slicing,
         reason = "rows are as long as there are classes"
     )]
-    fn branch<'t>(&self, rest: &'t [u8], table: u32, steps: &mut impl Steps) -> (u32, &'t [u8]) {
+    fn branch<'t>(
+        &self,
+        rest: &'t [u8],
+        table: u32,
+        steps: &mut impl Steps,
+    ) -> (NodeKey, &'t [u8]) {
         let class = self.classes[usize::from(rest[0])];
         if class == WIDE {
             return self.branch_wide(rest, table, steps);
@@ -207,12 +240,16 @@ impl Program {
     }
 
     #[cold]
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "rows are as long as there are classes"
+    )]
     fn branch_wide<'t>(
         &self,
         rest: &'t [u8],
         table: u32,
         steps: &mut impl Steps,
-    ) -> (u32, &'t [u8]) {
+    ) -> (NodeKey, &'t [u8]) {
         // No character is longer than this: to look at more of the rest for each of them would be
         // quadratic.
         let head = rest.get(..4).unwrap_or(rest);
@@ -222,14 +259,11 @@ impl Program {
         let Some(c) = first.chars().next() else {
             return (self.start, &[]);
         };
+        // The intervals begin with the first wide character, and each has a class.
         let below = self.wide.partition_point(|&(start, _)| start <= c as u32);
-        let class = below
-            .checked_sub(1)
-            .and_then(|i| self.wide.get(i))
-            .map_or(0, |&(_, class)| class);
-        let next = self.tables.get(table as usize + usize::from(class));
-        let behind = rest.get(c.len_utf8()..).unwrap_or_default();
-        (next.copied().unwrap_or(0), behind)
+        let (_, class) = self.wide[below - 1];
+        let next = self.tables[table as usize + usize::from(class)];
+        (next, &rest[c.len_utf8()..])
     }
 }
 

@@ -373,7 +373,7 @@ impl Planner<'_> {
         }
         self.left.memory -= program.size();
         let mut reached = vec![false; ids.len()];
-        for state in &dfa.states {
+        for state in dfa.states.iter() {
             if let Some(reached) = reached.get_mut(state.at_end as usize) {
                 *reached = true;
             }
