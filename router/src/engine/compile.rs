@@ -3,8 +3,10 @@
 use std::collections::HashMap;
 
 use super::alphabet::Alphabet;
-use super::determinize::{Dfa, DfaState, NONE, PerState, StateKey};
-use super::program::{Node, NodeKey, Nodes, Program, Set, WIDE};
+use super::dfa::{Dfa, DfaState, NONE, PerState, StateKey};
+use super::nodes::{NO_RANGES, Node, NodeKey, Nodes, Set};
+use super::program::{Program, WIDE};
+use super::words::Ranges;
 
 pub(super) fn compile(dfa: &Dfa) -> Program {
     Compiler::new(dfa).compile()
@@ -19,6 +21,7 @@ struct Compiler<'d> {
     tables: Vec<NodeKey>,
     rows: HashMap<Vec<NodeKey>, u32>,
     sets: Vec<[u8; 256]>,
+    ranges: Vec<Ranges>,
     set_ids: HashMap<[u64; 4], Set>,
     set_count: usize,
     wide_classes: Vec<u16>,
@@ -36,6 +39,7 @@ impl<'d> Compiler<'d> {
             tables: Vec::new(),
             rows: HashMap::new(),
             sets: Vec::new(),
+            ranges: Vec::new(),
             set_ids: HashMap::new(),
             set_count: 0,
             wide_classes: (0..alphabet.len() as u16)
@@ -45,20 +49,24 @@ impl<'d> Compiler<'d> {
     }
 
     fn compile(mut self) -> Program {
-        let start = self.node(self.dfa.start);
+        let mut start = self.node(self.dfa.start);
         while let Some((state, slot)) = self.todo.pop() {
             let node = self.translate(state);
             self.nodes.set(slot, node);
         }
+        let nodes = self
+            .nodes
+            .in_order(&mut start, &mut self.tables, self.alphabet.len());
         let mut classes = Box::new([WIDE; 256]);
         classes
             .iter_mut()
             .zip(self.alphabet.ascii)
             .for_each(|(slot, class)| *slot = class);
         Program {
-            nodes: self.nodes.finish(),
+            nodes,
             tables: self.tables.into(),
             sets: self.sets.into(),
+            ranges: self.ranges.into(),
             classes,
             wide: self.alphabet.wide.clone(),
             start,
@@ -281,17 +289,22 @@ impl<'d> Compiler<'d> {
         if self.set_count.is_multiple_of(8) {
             self.sets.push([0; 256]);
         }
+        let has = |byte: u8| {
+            bytes
+                .get(usize::from(byte / 64))
+                .is_some_and(|word| word >> (byte % 64) & 1 != 0)
+        };
+        let ranges = Ranges::new(has).filter(|_| self.ranges.len() < usize::from(NO_RANGES));
         let set = Set {
             table: (self.set_count / 8) as u32,
             mask: 1 << (self.set_count % 8),
+            ranges: ranges.map_or(NO_RANGES, |_| self.ranges.len() as u16),
         };
+        self.ranges.extend(ranges);
         self.set_count += 1;
         if let Some(table) = self.sets.last_mut() {
-            for (byte, slot) in table.iter_mut().enumerate() {
-                if bytes
-                    .get(byte / 64)
-                    .is_some_and(|word| word >> (byte % 64) & 1 != 0)
-                {
+            for (byte, slot) in (0..=u8::MAX).zip(table) {
+                if has(byte) {
                     *slot |= set.mask;
                 }
             }

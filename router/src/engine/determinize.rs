@@ -2,23 +2,20 @@
 //!
 //! A state of the deterministic automaton is a set of states of the
 //! nondeterministic one together with the best pattern that has already
-//! matched; whatever belongs to that pattern or to a later one is dropped from
+//! matched; states of that pattern and of later ones are dropped from
 //! the set. Leftmost-first search over all patterns would be something else:
 //! with the patterns `b`, `a` and the text `ab` it finds `a`, and the first in
 //! the list that matches is `b`.
 
 use std::collections::HashMap;
 use std::hash::BuildHasherDefault;
-use std::ops::{Index, IndexMut};
 use std::rc::Rc;
 
 use super::alphabet::{Alphabet, Beside};
+use super::dfa::{Dfa, DfaState, NONE, PerState, StateKey};
 use super::hash::Fx;
 use super::nfa::{self, Nfa, State, StateId};
 use super::scratch::Scratch;
-
-/// No pattern; greater than all of them, so that `min` finds the best.
-pub(crate) const NONE: u32 = u32::MAX;
 
 /// What an automaton may cost before it is given up.
 #[derive(Clone, Copy, Debug)]
@@ -34,78 +31,6 @@ pub(crate) struct Budget {
 /// The automaton does not fit the budget.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct OverBudget;
-
-/// Names a state of an automaton. Only the construction makes one, when it adds the state, and no
-/// state is taken away: there is none behind a key that is not there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct StateKey(u32);
-
-/// One value for each state of an automaton.
-#[derive(Clone, Debug)]
-pub(crate) struct PerState<T>(Box<[T]>);
-
-impl<T> Index<StateKey> for PerState<T> {
-    type Output = T;
-
-    #[expect(
-        clippy::indexing_slicing,
-        reason = "a key is the place of a state that is there"
-    )]
-    fn index(&self, key: StateKey) -> &T {
-        &self.0[key.0 as usize]
-    }
-}
-
-impl<T> IndexMut<StateKey> for PerState<T> {
-    #[expect(
-        clippy::indexing_slicing,
-        reason = "a key is the place of a state that is there"
-    )]
-    fn index_mut(&mut self, key: StateKey) -> &mut T {
-        &mut self.0[key.0 as usize]
-    }
-}
-
-impl<T> PerState<T> {
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
-        self.0.iter()
-    }
-
-    /// The same value for all of these states.
-    pub(crate) fn fill<U: Clone>(&self, value: U) -> PerState<U> {
-        PerState(vec![value; self.0.len()].into())
-    }
-}
-
-#[derive(Debug)]
-pub(crate) struct Dfa {
-    pub(crate) alphabet: Alphabet,
-    pub(crate) states: PerState<DfaState>,
-    pub(crate) start: StateKey,
-}
-
-#[derive(Debug)]
-pub(crate) struct DfaState {
-    /// Where every class goes that is not an exception.
-    pub(crate) otherwise: StateKey,
-    pub(crate) exceptions: Box<[(u16, StateKey)]>,
-    /// The best pattern if the text ends here.
-    pub(crate) at_end: u32,
-    /// Nothing that follows changes `at_end`.
-    pub(crate) decided: bool,
-    /// The tracked pattern has matched, see [`Determinizer::track`].
-    pub(crate) tracked: bool,
-}
-
-impl DfaState {
-    pub(crate) fn next(&self, class: u16) -> StateKey {
-        self.exceptions
-            .binary_search_by_key(&class, |&(class, _)| class)
-            .ok()
-            .and_then(|at| self.exceptions.get(at))
-            .map_or(self.otherwise, |&(_, next)| next)
-    }
-}
 
 /// What a state of the result stands for.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -204,7 +129,7 @@ impl Determinizer {
         budget.steps = budget.steps.saturating_sub(self.steps);
         result.map(|(states, start)| Dfa {
             alphabet: self.alphabet,
-            states: PerState(states.into()),
+            states: PerState::new(states),
             start,
         })
     }
@@ -216,7 +141,7 @@ impl Determinizer {
         let mut states = Vec::new();
         // Each state is found before it is expanded, and those that it leads to are found by that.
         while let Some(set) = self.found.get(states.len()).map(Rc::clone) {
-            let state = self.expand(StateKey(states.len() as u32), &set, &mut scratch);
+            let state = self.expand(StateKey::of(states.len()), &set, &mut scratch);
             self.words += 2 * state.exceptions.len() + 8;
             states.push(state);
             if self.found.len() > budget.states
@@ -403,7 +328,7 @@ impl Determinizer {
         if let Some(&key) = self.keys.get(&set) {
             return key;
         }
-        let key = StateKey(self.found.len() as u32);
+        let key = StateKey::of(self.found.len());
         let set = Rc::new(set);
         self.words += 2 * words;
         self.found.push(Rc::clone(&set));
@@ -491,9 +416,9 @@ impl Determinizer {
             if self.steps > self.max_steps {
                 break;
             }
-            let way = scratch.way(class);
-            let next = match (rest, way.judged) {
-                (Some(rest), None) if way.kernel.is_empty() => rest,
+            let transition = scratch.transition(class);
+            let next = match (rest, transition.judged) {
+                (Some(rest), None) if transition.kernel.is_empty() => rest,
                 (_, judged) => {
                     let (best, tracked) = judged.unwrap_or((best, tracked));
                     self.follow(class, best, tracked, searching, scratch)
@@ -552,7 +477,7 @@ impl Determinizer {
         searching: bool,
         scratch: &mut Scratch,
     ) -> StateKey {
-        let kernel = &scratch.way(class).kernel;
+        let kernel = &scratch.transition(class).kernel;
         let before = self.alphabet.beside(class);
         // Most classes of a state lead to the same place: `[^/]` has one
         // transition for each letter that some other pattern cares about.

@@ -5,99 +5,17 @@
 //! that byte; other loops are runs of a set of bytes; what remains branches by
 //! a table. For plain routes this is a radix trie.
 
+use super::nodes::{Node, NodeKey, Nodes};
 use super::steps::Steps;
-use super::words::Words;
-
-#[derive(Clone, Debug)]
-pub(super) enum Node {
-    /// Whatever follows, the answer is this.
-    Decided {
-        best: u32,
-    },
-    /// The literal, of at most eight bytes and none of them zero, goes to `next`.
-    /// At the first byte that differs the state is equivalent to `fail`; only at
-    /// its own first byte the end of the text is `at_end` and not what `fail` says.
-    Literal {
-        word: u64,
-        /// The bytes of the word that belong to the literal.
-        mask: u64,
-        len: u8,
-        next: NodeKey,
-        fail: NodeKey,
-        at_end: u32,
-    },
-    /// Loops on everything but a slash, behind which comes `next`.
-    Segment {
-        next: NodeKey,
-        at_end: u32,
-    },
-    /// The same for another byte.
-    Until {
-        byte: u8,
-        next: NodeKey,
-        at_end: u32,
-    },
-    /// Loops on the set, then branches.
-    Run {
-        set: Set,
-        table: u32,
-        at_end: u32,
-    },
-    /// Exactly `count` bytes of the set go to `next`, all else to `fail`.
-    Count {
-        set: Set,
-        count: u32,
-        next: NodeKey,
-        fail: NodeKey,
-        at_end: u32,
-    },
-    Branch {
-        table: u32,
-        at_end: u32,
-    },
-}
-
-/// A bit in one of the tables of bytes.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Set {
-    pub(super) table: u32,
-    pub(super) mask: u8,
-}
-
-/// Names a node of a program: only [`Nodes::push`] makes one, so there is always a node behind it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct NodeKey(u32);
-
-/// The nodes of a program while it is made.
-#[derive(Default)]
-pub(super) struct Nodes(Vec<Node>);
-
-impl Nodes {
-    pub(super) fn push(&mut self, node: Node) -> NodeKey {
-        let key = NodeKey(self.0.len() as u32);
-        self.0.push(node);
-        key
-    }
-
-    #[expect(
-        clippy::indexing_slicing,
-        reason = "a key is the place of a node that is there"
-    )]
-    pub(super) fn set(&mut self, key: NodeKey, node: Node) {
-        self.0[key.0 as usize] = node;
-    }
-
-    pub(super) fn finish(self) -> Box<[Node]> {
-        self.0.into()
-    }
-}
+use super::words::{Ranges, Words};
 
 #[derive(Clone, Debug)]
 pub(crate) struct Program {
-    pub(super) nodes: Box<[Node]>,
+    pub(super) nodes: Nodes,
     /// Rows of one node for each class of the alphabet.
     pub(super) tables: Box<[NodeKey]>,
     pub(super) sets: Box<[[u8; 256]]>,
+    pub(super) ranges: Box<[Ranges]>,
     /// Class by byte; for the first byte of a wide character there is [`WIDE`].
     pub(super) classes: Box<[u16; 256]>,
     pub(super) wide: Box<[(u32, u16)]>,
@@ -110,14 +28,15 @@ pub(super) const WIDE: u16 = u16::MAX;
 impl Program {
     /// Bytes on the heap.
     pub(crate) fn size(&self) -> usize {
-        size_of_val(&*self.nodes)
+        self.nodes.size()
             + size_of_val(&*self.tables)
             + size_of_val(&*self.sets)
+            + size_of_val(&*self.ranges)
             + size_of_val(&*self.classes)
             + size_of_val(&*self.wide)
     }
 
-    /// The best pattern that matches, or [`NONE`](super::determinize::NONE).
+    /// The best pattern that matches, or [`NONE`](super::dfa::NONE).
     #[inline]
     #[expect(
         clippy::indexing_slicing,
@@ -128,7 +47,7 @@ impl Program {
         let mut node = self.start;
         loop {
             let before = rest.len();
-            match self.nodes[node.0 as usize] {
+            match self.nodes[node] {
                 Node::Decided { best } => return best,
                 Node::Literal {
                     word,
@@ -177,11 +96,14 @@ impl Program {
                     }
                 },
                 Node::Run { set, table, at_end } => {
-                    let members = &self.sets[set.table as usize];
-                    let Some(run) = rest
-                        .iter()
-                        .position(|&b| members[usize::from(b)] & set.mask == 0)
-                    else {
+                    let run = if let Some(ranges) = self.ranges.get(usize::from(set.ranges)) {
+                        words.behind(rest, ranges)
+                    } else {
+                        let members = &self.sets[set.table as usize];
+                        rest.iter()
+                            .position(|&b| members[usize::from(b)] & set.mask == 0)
+                    };
+                    let Some(run) = run else {
                         steps.add(rest.len());
                         return at_end;
                     };
@@ -198,12 +120,18 @@ impl Program {
                     if rest.is_empty() {
                         return at_end;
                     }
-                    let members = &self.sets[set.table as usize];
-                    let common = rest
-                        .iter()
-                        .take(count as usize)
-                        .take_while(|&&b| members[usize::from(b)] & set.mask != 0)
-                        .count();
+                    let common = match self.ranges.get(usize::from(set.ranges)) {
+                        Some(ranges) if count <= 8 => {
+                            words.members(rest, ranges).min(count as usize)
+                        }
+                        _ => {
+                            let members = &self.sets[set.table as usize];
+                            rest.iter()
+                                .take(count as usize)
+                                .take_while(|&&b| members[usize::from(b)] & set.mask != 0)
+                                .count()
+                        }
+                    };
                     rest = &rest[common..];
                     node = if common == count as usize { next } else { fail };
                 }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::hash::BuildHasherDefault;
 
-use super::determinize::StateKey;
+use super::dfa::StateKey;
 use super::hash::Fx;
 use super::nfa::StateId;
 
@@ -12,7 +12,7 @@ type Memo = (Vec<StateId>, u32, bool, u8);
 
 pub(super) struct Scratch {
     /// By class.
-    ways: Box<[Way]>,
+    transitions: Box<[Transition]>,
     touched: Vec<u16>,
     pub(super) memo: HashMap<Memo, StateKey, BuildHasherDefault<Fx>>,
     pub(super) roots: HashMap<(u16, u32, bool), StateKey, BuildHasherDefault<Fx>>,
@@ -20,7 +20,7 @@ pub(super) struct Scratch {
 
 /// What a character of one class leads to.
 #[derive(Clone, Default)]
-pub(super) struct Way {
+pub(super) struct Transition {
     /// Where the states of the set go.
     pub(super) kernel: Vec<StateId>,
     /// What has matched in front of the character.
@@ -29,12 +29,12 @@ pub(super) struct Way {
 
 #[expect(
     clippy::indexing_slicing,
-    reason = "there is a way for each class of the alphabet, and sets have classes of that alphabet"
+    reason = "there is a transition for each class of the alphabet, and sets have classes of that alphabet"
 )]
 impl Scratch {
     pub(super) fn new(classes: usize) -> Self {
         Self {
-            ways: vec![Way::default(); classes].into(),
+            transitions: vec![Transition::default(); classes].into(),
             touched: Vec::new(),
             memo: HashMap::default(),
             roots: HashMap::default(),
@@ -43,21 +43,21 @@ impl Scratch {
 
     pub(super) fn clear(&mut self) {
         for class in self.touched.drain(..) {
-            let way = &mut self.ways[usize::from(class)];
-            way.kernel.clear();
-            way.judged = None;
+            let transition = &mut self.transitions[usize::from(class)];
+            transition.kernel.clear();
+            transition.judged = None;
         }
         self.memo.clear();
     }
 
-    pub(super) fn way(&self, class: u16) -> &Way {
-        &self.ways[usize::from(class)]
+    pub(super) fn transition(&self, class: u16) -> &Transition {
+        &self.transitions[usize::from(class)]
     }
 
     pub(super) fn put(&mut self, set: Option<&[u16]>, next: StateId, steps: &mut usize) {
         for &class in set.into_iter().flatten() {
             *steps += 1;
-            let kernel = &mut self.ways[usize::from(class)].kernel;
+            let kernel = &mut self.transitions[usize::from(class)].kernel;
             if kernel.is_empty() {
                 self.touched.push(class);
             }
@@ -67,6 +67,6 @@ impl Scratch {
 
     pub(super) fn judge(&mut self, class: u16, now: (u32, bool)) {
         self.touched.push(class);
-        self.ways[usize::from(class)].judged = Some(now);
+        self.transitions[usize::from(class)].judged = Some(now);
     }
 }

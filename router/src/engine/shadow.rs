@@ -6,7 +6,8 @@ use std::collections::VecDeque;
 use regex_syntax::hir::Hir;
 
 use super::alphabet::beauty;
-use super::determinize::{Budget, Determinizer, Dfa, NONE, OverBudget};
+use super::determinize::{Budget, Determinizer, OverBudget};
+use super::dfa::{Dfa, NONE};
 use super::nfa::{Nfa, STATE_STEPS};
 
 /// What the construction found out about a pattern.

@@ -17,7 +17,8 @@ use regex_automata::meta;
 use regex_syntax::hir::{Hir, HirKind, Look};
 
 use super::compile::compile;
-use super::determinize::{Budget, Determinizer, NONE};
+use super::determinize::{Budget, Determinizer};
+use super::dfa::NONE;
 use super::general::{Late, general, steps_of_general};
 use super::nfa::{Nfa, STATE_STEPS};
 use super::program::Program;

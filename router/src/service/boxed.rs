@@ -293,7 +293,7 @@ impl<B, E> fmt::Debug for BoxRouterBuilder<B, E> {
 
 /// A service of any type, of which only what it takes and gives is known.
 pub struct BoxEndpoint<B = Body, E = Infallible> {
-    // Shared, so that a router is `Sync` whatever its services are made of, and
+    // Shared, so that a router is `Sync` although its services need not be, and
     // one clone for a request costs a count.
     service: Arc<dyn Erased<B, E>>,
 }
