@@ -4,9 +4,8 @@ use std::collections::HashMap;
 
 use super::alphabet::Alphabet;
 use super::dfa::{Dfa, DfaState, NONE, PerState, StateKey};
-use super::nodes::{NO_RANGES, Node, NodeKey, Nodes, Set};
+use super::nodes::{Node, NodeKey, Nodes, Set};
 use super::program::{Program, WIDE};
-use super::words::Ranges;
 
 pub(super) fn compile(dfa: &Dfa) -> Program {
     Compiler::new(dfa).compile()
@@ -21,7 +20,6 @@ struct Compiler<'d> {
     tables: Vec<NodeKey>,
     rows: HashMap<Vec<NodeKey>, u32>,
     sets: Vec<[u8; 256]>,
-    ranges: Vec<Ranges>,
     set_ids: HashMap<[u64; 4], Set>,
     set_count: usize,
     wide_classes: Vec<u16>,
@@ -39,7 +37,6 @@ impl<'d> Compiler<'d> {
             tables: Vec::new(),
             rows: HashMap::new(),
             sets: Vec::new(),
-            ranges: Vec::new(),
             set_ids: HashMap::new(),
             set_count: 0,
             wide_classes: (0..alphabet.len() as u16)
@@ -66,7 +63,6 @@ impl<'d> Compiler<'d> {
             nodes,
             tables: self.tables.into(),
             sets: self.sets.into(),
-            ranges: self.ranges.into(),
             classes,
             wide: self.alphabet.wide.clone(),
             start,
@@ -294,13 +290,10 @@ impl<'d> Compiler<'d> {
                 .get(usize::from(byte / 64))
                 .is_some_and(|word| word >> (byte % 64) & 1 != 0)
         };
-        let ranges = Ranges::new(has).filter(|_| self.ranges.len() < usize::from(NO_RANGES));
         let set = Set {
             table: (self.set_count / 8) as u32,
             mask: 1 << (self.set_count % 8),
-            ranges: ranges.map_or(NO_RANGES, |_| self.ranges.len() as u16),
         };
-        self.ranges.extend(ranges);
         self.set_count += 1;
         if let Some(table) = self.sets.last_mut() {
             for (byte, slot) in (0..=u8::MAX).zip(table) {

@@ -56,11 +56,7 @@ pub(super) enum Node {
 pub(super) struct Set {
     pub(super) table: u32,
     pub(super) mask: u8,
-    /// Its place among those that are ranges, or [`NO_RANGES`].
-    pub(super) ranges: u16,
 }
-
-pub(super) const NO_RANGES: u16 = u16::MAX;
 
 /// Names a node of a program: only [`Nodes::push`] makes one, so there is always a node behind it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -7,7 +7,7 @@
 
 use super::nodes::{Node, NodeKey, Nodes};
 use super::steps::Steps;
-use super::words::{Ranges, Words};
+use super::words::Words;
 
 #[derive(Clone, Debug)]
 pub(crate) struct Program {
@@ -15,7 +15,6 @@ pub(crate) struct Program {
     /// Rows of one node for each class of the alphabet.
     pub(super) tables: Box<[NodeKey]>,
     pub(super) sets: Box<[[u8; 256]]>,
-    pub(super) ranges: Box<[Ranges]>,
     /// Class by byte; for the first byte of a wide character there is [`WIDE`].
     pub(super) classes: Box<[u16; 256]>,
     pub(super) wide: Box<[(u32, u16)]>,
@@ -31,7 +30,6 @@ impl Program {
         self.nodes.size()
             + size_of_val(&*self.tables)
             + size_of_val(&*self.sets)
-            + size_of_val(&*self.ranges)
             + size_of_val(&*self.classes)
             + size_of_val(&*self.wide)
     }
@@ -96,14 +94,11 @@ impl Program {
                     }
                 },
                 Node::Run { set, table, at_end } => {
-                    let run = if let Some(ranges) = self.ranges.get(usize::from(set.ranges)) {
-                        words.behind(rest, ranges)
-                    } else {
-                        let members = &self.sets[set.table as usize];
-                        rest.iter()
-                            .position(|&b| members[usize::from(b)] & set.mask == 0)
-                    };
-                    let Some(run) = run else {
+                    let members = &self.sets[set.table as usize];
+                    let Some(run) = rest
+                        .iter()
+                        .position(|&b| members[usize::from(b)] & set.mask == 0)
+                    else {
                         steps.add(rest.len());
                         return at_end;
                     };
@@ -120,18 +115,12 @@ impl Program {
                     if rest.is_empty() {
                         return at_end;
                     }
-                    let common = match self.ranges.get(usize::from(set.ranges)) {
-                        Some(ranges) if count <= 8 => {
-                            words.members(rest, ranges).min(count as usize)
-                        }
-                        _ => {
-                            let members = &self.sets[set.table as usize];
-                            rest.iter()
-                                .take(count as usize)
-                                .take_while(|&&b| members[usize::from(b)] & set.mask != 0)
-                                .count()
-                        }
-                    };
+                    let members = &self.sets[set.table as usize];
+                    let common = rest
+                        .iter()
+                        .take(count as usize)
+                        .take_while(|&&b| members[usize::from(b)] & set.mask != 0)
+                        .count();
                     rest = &rest[common..];
                     node = if common == count as usize { next } else { fail };
                 }

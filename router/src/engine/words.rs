@@ -68,30 +68,6 @@ impl Words {
         }
     }
 
-    /// How many bytes at the start of `rest`, the end of the text, are members of the set, as far
-    /// as the first eight tell.
-    #[inline]
-    pub(super) fn members(self, rest: &[u8], set: &Ranges) -> usize {
-        let others = set.others(self.first(rest));
-        ((others.trailing_zeros() / 8) as usize).min(rest.len())
-    }
-
-    /// The first place in `rest`, the end of the text, of a byte that is no member of the set.
-    #[inline]
-    pub(super) fn behind(self, mut rest: &[u8], set: &Ranges) -> Option<usize> {
-        let mut at = 0;
-        loop {
-            let others = set.others(self.first(rest));
-            if others != 0 {
-                let found = (others.trailing_zeros() / 8) as usize;
-                // The zeros behind the end are no bytes of the text.
-                return (found < rest.len()).then_some(at + found);
-            }
-            at += 8;
-            rest = rest.get(8..)?;
-        }
-    }
-
     /// The first place of `byte` in `rest`, the end of the text. Segments of
     /// paths are short: the call and the set-up of `memchr` cost more than eight
     /// bytes at a time do.
@@ -110,55 +86,6 @@ impl Words {
             at += 8;
             rest = rest.get(8..)?;
         }
-    }
-}
-
-/// A set of bytes that is two ranges of ASCII at most, with all bytes beyond ASCII or none: eight
-/// bytes of a text are compared with it at once.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Ranges {
-    /// For each range: what lifts its first byte to 0x80, and the byte behind its last one.
-    lift: [(u64, u64); 2],
-    /// The high bits, if bytes beyond ASCII are members.
-    wide: u64,
-}
-
-impl Ranges {
-    /// `None` if the set has more ranges.
-    pub(super) fn new(has: impl Fn(u8) -> bool) -> Option<Self> {
-        let wide = has(0x80);
-        if (0x80..=0xFF).any(|byte| has(byte) != wide) {
-            return None;
-        }
-        let mut ranges: Vec<(u8, u8)> = Vec::new();
-        for byte in (0..0x80).filter(|&byte| has(byte)) {
-            match ranges.last_mut() {
-                Some((_, last)) if *last + 1 == byte => *last = byte,
-                _ => ranges.push((byte, byte)),
-            }
-        }
-        // No byte is lifted by nothing.
-        let mut lift = [(0, 0); 2];
-        if ranges.len() > lift.len() {
-            return None;
-        }
-        for (lift, (first, last)) in lift.iter_mut().zip(ranges) {
-            *lift = (LOW * u64::from(0x80 - first), LOW * u64::from(0x7F - last));
-        }
-        let wide = if wide { HIGH } else { 0 };
-        Some(Self { lift, wide })
-    }
-
-    /// The high bit of each byte that is no member.
-    #[inline]
-    fn others(&self, word: u64) -> u64 {
-        // No sum leaves its byte.
-        let low = word & !HIGH;
-        let [a, b] = self
-            .lift
-            .map(|(first, behind)| (low + first) & !(low + behind));
-        let members = ((a | b) & !word) | (word & self.wide);
-        !members & HIGH
     }
 }
 
