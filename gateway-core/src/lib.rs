@@ -49,7 +49,7 @@
 //! client's own path is recorded once, and SCRIPT_NAME and PATH_INFO are derived from the two:
 //! see [`ScriptName`]. Mounts of ours ([`mount()`], [`MountLayer`]) and axum's `nest` may be stacked
 //! in any order. Below an axum `nest` that `axum::serve` runs, put a [`RecordPathLayer`] outermost,
-//! or enable the feature `axum`.
+//! or the `axum::FromAxumLayer` of the feature `axum`, which tells the peer as well.
 //!
 //! A mount compares the segments of its own prefix after decoding, and judges nothing below it. The
 //! service that *consumes* the path has to be strict about how it is spelled, or a guard in front
@@ -114,44 +114,58 @@
 //! |---|---|
 //! | `tokio` (default) | `into_service`, which runs an application on tokio's blocking pool |
 //! | `proxy` | the layer that trusts named proxies |
-//! | `axum` | reads axum's `OriginalUri` where nothing recorded the path, and its `ConnectInfo` for [`developer`]; an [`Error`] is a response of axum's |
+//! | `axum` | `axum::FromAxumLayer`, which tells our crates what axum knows: the peer, the path before `nest`; and an [`Error`] is a response of axum's |
 //!
 //! Without features the types alone remain, on `http`, `http-body` and `bytes`.
+//!
+//! # Modules
+//!
+//! What an application needs stands here. The rest has modules: [`paths`] for mounts and spellings,
+//! [`request`] for what a server says of a request, [`error`] for what middlewares do with failures.
+//!
+//! [`CanonicalPathLayer`]: paths::CanonicalPathLayer
+//! [`ConnInfo`]: request::ConnInfo
+//! [`MountLayer`]: paths::MountLayer
+//! [`RecordPathLayer`]: paths::RecordPathLayer
+//! [`ScriptName`]: paths::ScriptName
+//! [`Spelling`]: paths::Spelling
 
 #[cfg(feature = "tokio")]
 pub mod adapt;
 mod application;
-mod body;
+#[cfg(feature = "axum")]
+pub mod axum;
+pub mod body;
 pub mod compat;
 pub mod developer;
-mod error;
+pub mod error;
 #[cfg(any(feature = "tokio", feature = "axum"))]
 mod error_answer;
 mod escape;
 mod failed_by;
 pub mod flush;
-mod paths;
+mod inner;
+pub mod paths;
 #[cfg(feature = "proxy")]
 pub mod proxy;
 mod reply;
-mod request;
+pub mod request;
 mod stream;
 pub mod testing;
 mod threads;
 pub mod validator;
+#[doc(hidden)]
+pub mod waker_slot;
 
 pub use application::{AnyApplication, Application, application};
+#[doc(inline)]
 pub use body::Body;
-pub use error::{BoxError, Error, Failure, FailureText, Foreign, ForeignFrame, Reported};
+#[doc(inline)]
+pub use error::{BoxError, Error};
 pub use escape::escape;
 pub use failed_by::FailedBy;
-pub use paths::{
-    CanonicalPath, CanonicalPathLayer, InvalidPrefix, InvalidScriptName, MountLayer, Prefix,
-    RecordPath, RecordPathLayer, ScriptName, Spelling, Split, mount, relative_reference,
-};
+#[doc(inline)]
+pub use paths::mount;
 pub use reply::{IntoReply, Reply, Response};
-pub use request::{
-    Addr, Arrival, Cancellation, ConnInfo, Environ, EnvironBuilder, ErrorSink, Errors, Form,
-    GatewayFacts, GatewayVars, Input, Pairs, RequestExt, Segment, Vars,
-};
-pub use stream::BodyWriter;
+#[doc(inline)]
+pub use request::{Environ, Form, Input, RequestExt};

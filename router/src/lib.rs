@@ -88,12 +88,12 @@ Patterns see the path decoded and without its first slash: `^hello/$` matches `/
 be set: [`LeadingSlash`](service::LeadingSlash), [`raw_paths`](service::RouterBuilder::raw_paths). Raw, each spelling is a path of
 its own: `%2F` is part of a segment, and nothing is redirected but slashes.
 
-So a guard in front, which compares decoded segments as `gateway_core::MountLayer` does or decodes
+So a guard in front, which compares decoded segments as `gateway_core::paths::MountLayer` does or decodes
 the path as a whole, sees what the patterns see: one spelling of each path, no dot segment, and a
 slash only where there is one. Empty segments are text to both: `^admin/` does not match `//admin/`.
 Mounts compare their own prefix by decoded segments, and judge nothing behind it; the fallback gets
 every request that no route takes. A service in either place that reads paths in another way needs a
-`gateway_core::CanonicalPathLayer` around the router.
+`gateway_core::paths::CanonicalPathLayer` around the router.
 "##
 )]
 //!
@@ -202,7 +202,7 @@ every request that no route takes. A service in either place that reads paths in
 //! |---|---|
 //! | `tokio` (default) | functions over `Environ` beside tower services in one `BoxRouter`; includes `service` |
 //! | `service` | the router: `http`, `http-body`, `tower-service`, `tower-layer`, `serde`, `gateway-core` without tokio |
-//! | `axum` | URLs below an axum `nest` by its `OriginalUri`, the peer for the development page by its `ConnectInfo`, patterns of nests by its `NestedPath` |
+//! | `axum` | `FromAxumLayer`: put outermost, it tells the router what axum knows: the path before a `nest`, the nest's pattern, the peer for the development page |
 //!
 //! Without features the map remains, on `regex-automata` and `regex-syntax`.
 
@@ -227,6 +227,8 @@ pub mod map {
 }
 
 pub use error::{BuildError, UrlForError};
+#[cfg(feature = "axum")]
+pub use gateway_core::axum::FromAxumLayer;
 pub use map::UrlMap;
 pub use pattern::{IntoPattern, full, template};
 #[cfg(feature = "service")]

@@ -11,7 +11,7 @@ use tower_service::Service;
 use super::AnswerErrors;
 use crate::{Application, BoxError, Environ, Error, Input, Response};
 
-/// What axum's extractors take, too.
+/// As the limit of axum's extractors.
 const INPUT_LIMIT: usize = 2 * 1024 * 1024;
 
 /// An application as a tower service, called where it is polled: made by
@@ -27,7 +27,7 @@ const INPUT_LIMIT: usize = 2 * 1024 * 1024;
 ///
 /// # Errors and panics
 ///
-/// The application's error, boxed: a [`Failure`](crate::Failure), with status and place. A body
+/// The application's error, boxed: a [`Failure`](crate::error::Failure), with status and place. A body
 /// longer than the limit: 413. Panics go their own way.
 pub struct InlineService<A> {
     application: Arc<A>,
@@ -72,7 +72,7 @@ where
     #[inline]
     fn call(&mut self, request: Request<B>) -> InlineFuture<A> {
         let (parts, body) = request.into_parts();
-        // Before the head is moved: what may panic in between costs a move more.
+        // Before the head is moved: a call that may panic in between costs one more move.
         let input = Input::from_body(body);
         InlineFuture {
             environ: Some(Environ::new(parts, input)),

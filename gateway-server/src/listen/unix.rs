@@ -4,7 +4,7 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 
-use gateway_core::Addr;
+use gateway_core::request::Addr;
 use socket2::{Domain, SockAddr, Socket, Type};
 
 /// A listening Unix socket and the file it is reached by.
@@ -33,6 +33,7 @@ impl UnixSocket {
         let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
         // On Linux the file is made with the mode of the socket less the umask, so there is no
         // moment in which it is open to more than `mode`; elsewhere this is refused or ignored.
+        #[cfg(target_os = "linux")]
         let _ = rustix::fs::fchmod(&socket, rustix::fs::Mode::from_raw_mode(mode));
         socket.bind(&SockAddr::unix(path)?)?;
         socket.listen(backlog)?;

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt;
 
-use gateway_core::{Prefix, Spelling, relative_reference};
+use gateway_core::paths::{Prefix, Spelling, relative_reference};
 use http::{Method, Uri};
 use percent_encoding::percent_decode_str;
 

@@ -6,8 +6,10 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
+use gateway_core::RequestExt;
 use gateway_core::developer::head_of;
-use gateway_core::{Arrival, RequestExt, ScriptName};
+use gateway_core::paths::ScriptName;
+use gateway_core::request::Arrival;
 use http::request::Parts;
 use http::uri::PathAndQuery;
 use http::{Method, Request, Response, Uri};
