@@ -6,13 +6,14 @@ use std::sync::Arc;
 
 use regex_syntax::hir::Hir;
 
+use crate::capture::Segments;
 use crate::engine::{self, Limits, Matcher, Room, Shadow};
 use crate::entry::Entry;
 use crate::error::BuildError;
 use crate::expression::Expression;
-use crate::map::{Table, UrlMap};
 use crate::pattern::{IntoPattern, Pattern, Syntax};
 use crate::template::Converters;
+use crate::url_map::{Table, UrlMap};
 
 /// Collects routes in order; made by [`UrlMap::builder`].
 ///
@@ -168,7 +169,7 @@ impl<T> UrlMapBuilder<T> {
         self
     }
 
-    /// Makes the map, in bounded time and memory whatever the patterns are.
+    /// Makes the map, in bounded time and memory for any patterns.
     ///
     /// # Errors
     ///
@@ -188,8 +189,10 @@ impl<T> UrlMapBuilder<T> {
         if deny {
             deny_shadowed(&all, &unreached, &mut left.steps)?;
         }
-        entries.iter_mut().for_each(Entry::settle);
+        entries.iter_mut().for_each(Entry::release_tree);
+        let segments = Segments::new(entries.iter().map(|entry| entry.program.as_ref()));
         let table = Table {
+            segments,
             entries: entries.into(),
             matcher,
             names,

@@ -31,7 +31,7 @@ impl Entry {
     }
 
     /// Lets go of the tree, which only the construction needed.
-    pub(crate) fn settle(&mut self) {
+    pub(crate) fn release_tree(&mut self) {
         self.pattern.compact();
     }
 
@@ -45,7 +45,7 @@ impl Entry {
     pub(crate) fn args<'a>(&'a self, text: &'a str, words: Words) -> Args<'a> {
         let names = &self.pattern.groups;
         match self.program.as_ref().and_then(Program::only_segments) {
-            Some(segments) if Args::fit(text, names) => {
+            Some(segments) if Args::fit(text, names.len()) => {
                 Args::in_segments(text, names, segments, words)
             }
             _ => Args::fill(

@@ -110,7 +110,7 @@ impl Expression {
             .contains(Look::End)
     }
 
-    /// Whether it ends with something that takes whatever comes.
+    /// Whether it ends with a repetition without an upper limit.
     pub(crate) fn ends_openly(&self) -> bool {
         ends_openly(&self.hir())
     }

@@ -70,7 +70,7 @@ each in a box.
 | request | answer |
 |---|---|
 | a route matches path and method | its service; [`UrlArgs`] is in the request's extensions |
-| HEAD, and a route for GET matches | its service, which sees HEAD; of whatever answers HEAD the body is dropped, its length kept |
+| HEAD, and a route for GET matches | its service, which sees HEAD; the body of every answer to HEAD is dropped, its length kept |
 | below a mount | the mounted service, which sees the path below; mounts go before routes |
 | OPTIONS, no route lists it | 204 with `Allow` |
 | `OPTIONS *`, there is no fallback | 204: the server is there |
@@ -91,16 +91,15 @@ its own: `%2F` is part of a segment, and nothing is redirected but slashes.
 So a guard in front, which compares decoded segments as `gateway_core::paths::MountLayer` does or decodes
 the path as a whole, sees what the patterns see: one spelling of each path, no dot segment, and a
 slash only where there is one. Empty segments are text to both: `^admin/` does not match `//admin/`.
-Mounts compare their own prefix by decoded segments, and judge nothing behind it; the fallback sees
-whatever no route took. A service in either place that reads paths in another way needs a
+Mounts compare their own prefix by decoded segments, and judge nothing behind it; the fallback gets
+every request that no route takes. A service in either place that reads paths in another way needs a
 `gateway_core::paths::CanonicalPathLayer` around the router.
 "##
 )]
 //!
 //! # Precedence
 //!
-//! The first route in the list that matches wins, whatever the others look like.
-//! Nothing is weighed.
+//! The first route in the list that matches wins. Patterns are not ranked.
 //!
 //! ```
 //! # use router::UrlMap;
@@ -176,9 +175,8 @@ whatever no route took. A service in either place that reads paths in another wa
 //!
 //! # How it is fast, and what happens when it cannot be
 //!
-//! All patterns become one deterministic automaton over classes of characters, in
-//! whose states whatever belongs to a later pattern than the best so far is
-//! dropped: exactly the first match wins. Chains of its states are compressed to
+//! All patterns become one deterministic automaton over classes of characters. Its states
+//! drop every pattern that comes after the best match so far: exactly the first match wins. Chains of its states are compressed to
 //! comparisons of words and searches for a byte, so that plain routes are a radix
 //! trie. Groups are read off the winner by a short program.
 //!
@@ -214,12 +212,19 @@ mod engine;
 mod entry;
 pub mod error;
 mod expression;
-pub mod map;
 pub mod pattern;
 pub mod reverse;
 #[cfg(feature = "service")]
 pub mod service;
 mod template;
+mod url_map;
+
+/// What goes with [`UrlMap`]: its builder, its matches, and what it tells of its routes.
+pub mod map {
+    pub use crate::builder::UrlMapBuilder;
+    pub use crate::capture::Args;
+    pub use crate::url_map::{Match, Route, Shadowed, Stats, UrlMap, Warning};
+}
 
 pub use error::{BuildError, UrlForError};
 #[cfg(feature = "axum")]

@@ -70,10 +70,10 @@ pub(crate) trait Fill {
 }
 
 impl<'a> Args<'a> {
-    /// Whether the positions of all groups fit [`Slots::Few`].
+    /// Whether the positions of so many groups fit [`Slots::Few`].
     #[inline]
-    pub(crate) fn fit(text: &str, names: &GroupNames) -> bool {
-        names.len() <= FEW && text.len() < u32::UNSET as usize
+    pub(crate) fn fit(text: &str, groups: usize) -> bool {
+        groups <= FEW && text.len() < u32::UNSET as usize
     }
 
     /// `segments` are the groups, of which there are few.
@@ -94,7 +94,7 @@ impl<'a> Args<'a> {
     #[inline]
     pub(crate) fn fill(text: &'a str, names: &'a GroupNames, fill: impl Fill) -> Self {
         let places = 2 * names.len();
-        let slots = if Self::fit(text, names) {
+        let slots = if Self::fit(text, names.len()) {
             let mut few = [u32::UNSET; 2 * FEW];
             fill.fill(few.get_mut(..places).unwrap_or_default());
             Slots::Few(few)
@@ -112,12 +112,15 @@ impl<'a> Args<'a> {
 
     /// The number of groups, those that took no part included.
     pub fn len(&self) -> usize {
-        self.names.len()
+        match self.groups {
+            Groups::Segments(segments, _) => segments.len(),
+            Groups::Slots(_) => self.names.len(),
+        }
     }
 
     /// Whether the pattern has no groups.
     pub fn is_empty(&self) -> bool {
-        self.names.is_empty()
+        self.len() == 0
     }
 
     /// The text of a group; `None` if it took no part or there is no such group.

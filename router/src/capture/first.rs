@@ -84,7 +84,7 @@ impl Bytes {
 pub(super) struct Follow {
     pub(super) bytes: Bytes,
     pub(super) end: bool,
-    /// The pattern is over: whatever follows, it has matched.
+    /// The pattern is over and has matched: any text may follow.
     pub(super) anything: bool,
 }
 

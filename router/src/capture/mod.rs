@@ -11,6 +11,7 @@ mod general;
 mod op;
 mod position;
 mod program;
+mod segments;
 mod write;
 
 pub use args::Args;
@@ -20,3 +21,4 @@ pub(crate) use args::Slots;
 pub(crate) use general::run_general;
 pub(crate) use position::Position;
 pub(crate) use program::Program;
+pub(crate) use segments::Segments;

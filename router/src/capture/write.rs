@@ -66,7 +66,11 @@ impl Writer {
                     .checked_sub(1)?
                     .checked_mul(2)?;
                 self.ops.push(Op::Save(slot));
-                self.item(&capture.sub, after, rest, end)?;
+                match ends_at(&capture.sub, after) {
+                    // As a run would: then the group can be a segment.
+                    Some(stop) => self.until(stop),
+                    None => self.item(&capture.sub, after, rest, end)?,
+                }
                 self.ops.push(Op::Save(slot + 1));
             }
             HirKind::Concat(parts) => {
@@ -288,6 +292,21 @@ impl Writer {
         }
         Some(())
     }
+}
+
+/// Where a group of counted characters ends, if only one byte or the end of the text may stand
+/// behind it: `([0-9]{4})/`.
+fn ends_at(sub: &Hir, after: Follow) -> Option<Bytes> {
+    let HirKind::Repetition(repetition) = sub.kind() else {
+        return None;
+    };
+    let HirKind::Class(class) = repetition.sub.kind() else {
+        return None;
+    };
+    let one_way = after.bytes == Bytes::NONE || after.bytes.only().is_some();
+    let counted = repetition.max == Some(repetition.min);
+    let told = one_way && !after.anything && !Bytes::of_class(class)?.meets(after.bytes);
+    (counted && told).then_some(after.bytes)
 }
 
 /// Inside of repetitions and branches nothing is counted from the end.

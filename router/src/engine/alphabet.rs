@@ -51,6 +51,8 @@ pub(crate) struct Beside(u8);
 impl Beside {
     /// No text at all: the start or the end of the path.
     pub(crate) const EDGE: Self = Self(1);
+    /// Text of which nothing is asked.
+    pub(crate) const NOTHING: Self = Self(0);
     const LF: u8 = 2;
     const CR: u8 = 4;
     const WORD_ASCII: u8 = 8;
@@ -88,10 +90,6 @@ impl Beside {
 
     pub(crate) fn bits(self) -> u8 {
         self.0
-    }
-
-    pub(crate) fn from_bits(bits: u8) -> Self {
-        Self(bits)
     }
 
     pub(crate) fn is_edge(self) -> bool {

@@ -3,8 +3,9 @@
 use std::collections::HashMap;
 
 use super::alphabet::Alphabet;
-use super::determinize::{Dfa, DfaState, NONE};
-use super::program::{Node, Program, Set, WIDE};
+use super::dfa::{Dfa, DfaState, NONE, PerState, StateKey};
+use super::nodes::{Node, NodeKey, Nodes, Set};
+use super::program::{Program, WIDE};
 
 pub(super) fn compile(dfa: &Dfa) -> Program {
     Compiler::new(dfa).compile()
@@ -13,11 +14,11 @@ pub(super) fn compile(dfa: &Dfa) -> Program {
 struct Compiler<'d> {
     dfa: &'d Dfa,
     alphabet: &'d Alphabet,
-    nodes: Vec<Node>,
-    of_state: Vec<Option<u32>>,
-    todo: Vec<u32>,
-    tables: Vec<u32>,
-    rows: HashMap<Vec<u32>, u32>,
+    nodes: Nodes,
+    of_state: PerState<Option<NodeKey>>,
+    todo: Vec<(StateKey, NodeKey)>,
+    tables: Vec<NodeKey>,
+    rows: HashMap<Vec<NodeKey>, u32>,
     sets: Vec<[u8; 256]>,
     set_ids: HashMap<[u64; 4], Set>,
     set_count: usize,
@@ -30,8 +31,8 @@ impl<'d> Compiler<'d> {
         Self {
             dfa,
             alphabet,
-            nodes: Vec::new(),
-            of_state: vec![None; dfa.states.len()],
+            nodes: Nodes::default(),
+            of_state: dfa.states.fill(None),
             todo: Vec::new(),
             tables: Vec::new(),
             rows: HashMap::new(),
@@ -45,22 +46,21 @@ impl<'d> Compiler<'d> {
     }
 
     fn compile(mut self) -> Program {
-        let start = self.node(self.dfa.start);
-        while let Some(state) = self.todo.pop() {
+        let mut start = self.node(self.dfa.start);
+        while let Some((state, slot)) = self.todo.pop() {
             let node = self.translate(state);
-            if let Some(slot) = self.of_state.get(state as usize).copied().flatten()
-                && let Some(slot) = self.nodes.get_mut(slot as usize)
-            {
-                *slot = node;
-            }
+            self.nodes.set(slot, node);
         }
+        let nodes = self
+            .nodes
+            .in_order(&mut start, &mut self.tables, self.alphabet.len());
         let mut classes = Box::new([WIDE; 256]);
         classes
             .iter_mut()
             .zip(self.alphabet.ascii)
             .for_each(|(slot, class)| *slot = class);
         Program {
-            nodes: self.nodes.into(),
+            nodes,
             tables: self.tables.into(),
             sets: self.sets.into(),
             classes,
@@ -70,25 +70,18 @@ impl<'d> Compiler<'d> {
     }
 
     /// The node of a state, to be filled in later.
-    fn node(&mut self, state: u32) -> u32 {
-        let Some(slot) = self.of_state.get_mut(state as usize) else {
-            return 0;
-        };
-        *slot.get_or_insert_with(|| {
-            self.nodes.push(Node::Decided { best: NONE });
-            self.todo.push(state);
-            (self.nodes.len() - 1) as u32
-        })
+    fn node(&mut self, state: StateKey) -> NodeKey {
+        if let Some(node) = self.of_state[state] {
+            return node;
+        }
+        let node = self.nodes.push(Node::Decided { best: NONE });
+        self.of_state[state] = Some(node);
+        self.todo.push((state, node));
+        node
     }
 
-    fn state(&self, id: u32) -> Option<&'d DfaState> {
-        self.dfa.states.get(id as usize)
-    }
-
-    fn translate(&mut self, id: u32) -> Node {
-        let Some(state) = self.state(id) else {
-            return Node::Decided { best: NONE };
-        };
+    fn translate(&mut self, id: StateKey) -> Node {
+        let state = &self.dfa.states[id];
         if state.decided {
             return Node::Decided { best: state.at_end };
         }
@@ -109,7 +102,7 @@ impl<'d> Compiler<'d> {
         }
     }
 
-    fn translate_loop(&mut self, id: u32, state: &DfaState) -> Node {
+    fn translate_loop(&mut self, id: StateKey, state: &DfaState) -> Node {
         let at_end = state.at_end;
         let all_wide = self
             .wide_classes
@@ -147,13 +140,13 @@ impl<'d> Compiler<'d> {
     }
 
     /// The one way forward from a state that otherwise behaves as another.
-    fn step(&self, id: u32) -> Option<Step> {
-        let state = self.state(id)?;
+    fn step(&self, id: StateKey) -> Option<Step> {
+        let state = &self.dfa.states[id];
         if state.decided {
             return None;
         }
         let fail = state.otherwise;
-        let like = self.state(fail)?;
+        let like = &self.dfa.states[fail];
         // To go there without taking the character must not come back here.
         if fail == id || like.otherwise != fail {
             return None;
@@ -199,9 +192,9 @@ impl<'d> Compiler<'d> {
 
     /// The step of a state inside a chain: at the end of the text, too, it has
     /// to behave as the state that the chain fails to.
-    fn inner_step(&self, id: u32, fail: u32) -> Option<Step> {
+    fn inner_step(&self, id: StateKey, fail: StateKey) -> Option<Step> {
         let step = self.step(id)?;
-        let same_end = self.state(id)?.at_end == self.state(fail)?.at_end;
+        let same_end = self.dfa.states[id].at_end == self.dfa.states[fail].at_end;
         (step.fail == fail && same_end).then_some(step)
     }
 
@@ -222,7 +215,7 @@ impl<'d> Compiler<'d> {
         }
         let (mut next, fail) = (self.node(next), self.node(step.fail));
         // Inside the literal the end of the text is what it is for `fail`.
-        let inner_end = self.state(step.fail).map_or(NONE, |state| state.at_end);
+        let inner_end = self.dfa.states[step.fail].at_end;
         let mut chunks = chunks(&literal).into_iter().rev().peekable();
         loop {
             let chunk = chunks.next().unwrap_or_default();
@@ -244,8 +237,7 @@ impl<'d> Compiler<'d> {
             if last {
                 return node;
             }
-            self.nodes.push(node);
-            next = (self.nodes.len() - 1) as u32;
+            next = self.nodes.push(node);
         }
     }
 
@@ -274,7 +266,7 @@ impl<'d> Compiler<'d> {
     }
 
     fn table(&mut self, state: &DfaState) -> u32 {
-        let row: Vec<u32> = (0..self.alphabet.len() as u16)
+        let row: Vec<NodeKey> = (0..self.alphabet.len() as u16)
             .map(|class| self.node(state.next(class)))
             .collect();
         if let Some(&start) = self.rows.get(&row) {
@@ -293,17 +285,19 @@ impl<'d> Compiler<'d> {
         if self.set_count.is_multiple_of(8) {
             self.sets.push([0; 256]);
         }
+        let has = |byte: u8| {
+            bytes
+                .get(usize::from(byte / 64))
+                .is_some_and(|word| word >> (byte % 64) & 1 != 0)
+        };
         let set = Set {
             table: (self.set_count / 8) as u32,
             mask: 1 << (self.set_count % 8),
         };
         self.set_count += 1;
         if let Some(table) = self.sets.last_mut() {
-            for (byte, slot) in table.iter_mut().enumerate() {
-                if bytes
-                    .get(byte / 64)
-                    .is_some_and(|word| word >> (byte % 64) & 1 != 0)
-                {
+            for (byte, slot) in (0..=u8::MAX).zip(table) {
+                if has(byte) {
                     *slot |= set.mask;
                 }
             }
@@ -328,8 +322,8 @@ fn chunks(mut literal: &str) -> Vec<&[u8]> {
 
 struct Step {
     take: Take,
-    next: u32,
-    fail: u32,
+    next: StateKey,
+    fail: StateKey,
 }
 
 enum Take {

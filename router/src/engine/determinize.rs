@@ -2,21 +2,20 @@
 //!
 //! A state of the deterministic automaton is a set of states of the
 //! nondeterministic one together with the best pattern that has already
-//! matched; whatever belongs to that pattern or to a later one is dropped from
+//! matched; states of that pattern and of later ones are dropped from
 //! the set. Leftmost-first search over all patterns would be something else:
 //! with the patterns `b`, `a` and the text `ab` it finds `a`, and the first in
 //! the list that matches is `b`.
 
 use std::collections::HashMap;
 use std::hash::BuildHasherDefault;
+use std::rc::Rc;
 
 use super::alphabet::{Alphabet, Beside};
+use super::dfa::{Dfa, DfaState, NONE, PerState, StateKey};
 use super::hash::Fx;
 use super::nfa::{self, Nfa, State, StateId};
 use super::scratch::Scratch;
-
-/// No pattern; greater than all of them, so that `min` finds the best.
-pub(crate) const NONE: u32 = u32::MAX;
 
 /// What an automaton may cost before it is given up.
 #[derive(Clone, Copy, Debug)]
@@ -33,44 +32,20 @@ pub(crate) struct Budget {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct OverBudget;
 
-#[derive(Debug)]
-pub(crate) struct Dfa {
-    pub(crate) alphabet: Alphabet,
-    pub(crate) states: Vec<DfaState>,
-    pub(crate) start: u32,
+/// What a state of the result stands for.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Set {
+    /// The best pattern that has already matched.
+    best: u32,
+    /// Patterns without `^` may still start further on.
+    searching: bool,
+    /// The tracked pattern has matched.
+    tracked: bool,
+    /// What is in front, as far as the assertions of the states ask.
+    before: Beside,
+    /// In order.
+    states: Box<[StateId]>,
 }
-
-#[derive(Debug)]
-pub(crate) struct DfaState {
-    /// Where every class goes that is not an exception.
-    pub(crate) otherwise: u32,
-    pub(crate) exceptions: Box<[(u16, u32)]>,
-    /// The best pattern if the text ends here.
-    pub(crate) at_end: u32,
-    /// Nothing that follows changes `at_end`.
-    pub(crate) decided: bool,
-    /// The tracked pattern has matched, see [`Determinizer::track`].
-    pub(crate) tracked: bool,
-}
-
-impl DfaState {
-    pub(crate) fn next(&self, class: u16) -> u32 {
-        self.exceptions
-            .binary_search_by_key(&class, |&(class, _)| class)
-            .ok()
-            .and_then(|at| self.exceptions.get(at))
-            .map_or(self.otherwise, |&(_, next)| next)
-    }
-}
-
-/// `best`, flags, then the states in order.
-type Key = Box<[u32]>;
-
-const HEADER: usize = 2;
-/// The flag that says that patterns without `^` may still start further on.
-const SEARCHING: u32 = 1 << 8;
-/// The flag that says that the tracked pattern has matched.
-const TRACKED: u32 = 1 << 9;
 
 pub(crate) struct Determinizer {
     nfa: Nfa,
@@ -84,8 +59,9 @@ pub(crate) struct Determinizer {
     /// A pattern that is kept although a better one has matched.
     tracked: u32,
 
-    ids: HashMap<Key, u32, BuildHasherDefault<Fx>>,
-    keys: Vec<Key>,
+    keys: HashMap<Rc<Set>, StateKey, BuildHasherDefault<Fx>>,
+    /// By key.
+    found: Vec<Rc<Set>>,
     seen: Vec<u32>,
     stamp: u32,
     stack: Vec<StateId>,
@@ -128,8 +104,8 @@ impl Determinizer {
                 ..Search::default()
             },
             tracked: NONE,
-            ids: HashMap::default(),
-            keys: Vec::new(),
+            keys: HashMap::default(),
+            found: Vec::new(),
             seen,
             stamp: 0,
             stack: Vec::new(),
@@ -153,21 +129,22 @@ impl Determinizer {
         budget.steps = budget.steps.saturating_sub(self.steps);
         result.map(|(states, start)| Dfa {
             alphabet: self.alphabet,
-            states,
+            states: PerState::new(states),
             start,
         })
     }
 
-    fn construct(&mut self, budget: Budget) -> Result<(Vec<DfaState>, u32), OverBudget> {
+    fn construct(&mut self, budget: Budget) -> Result<(Vec<DfaState>, StateKey), OverBudget> {
         self.prepare_search();
         let mut scratch = Scratch::new(self.alphabet.len());
         let start = self.start();
         let mut states = Vec::new();
-        while states.len() < self.keys.len() {
-            let state = self.expand(states.len(), &mut scratch);
+        // Each state is found before it is expanded, and those that it leads to are found by that.
+        while let Some(set) = self.found.get(states.len()).map(Rc::clone) {
+            let state = self.expand(StateKey::of(states.len()), &set, &mut scratch);
             self.words += 2 * state.exceptions.len() + 8;
             states.push(state);
-            if self.keys.len() > budget.states
+            if self.found.len() > budget.states
                 || self.words > budget.words
                 || self.steps > budget.steps
             {
@@ -177,7 +154,7 @@ impl Determinizer {
         Ok((states, start))
     }
 
-    fn start(&mut self) -> u32 {
+    fn start(&mut self) -> StateKey {
         let mut closure = Closure::default();
         let mut searching = false;
         self.stamp += 1;
@@ -307,7 +284,7 @@ impl Determinizer {
         tracked: bool,
         before: Beside,
         closure: &mut Closure,
-    ) -> u32 {
+    ) -> StateKey {
         let best = closure
             .matched
             .iter()
@@ -317,9 +294,8 @@ impl Determinizer {
         let tracked = tracked || closure.matched.contains(&self.tracked);
         let searching =
             searching && (self.search.best < best || (self.tracked != NONE && !tracked));
-        let mut key = Vec::with_capacity(HEADER + closure.states.len());
-        key.extend([best, 0]);
-        let mut flags = 0;
+        let mut states = Vec::with_capacity(closure.states.len());
+        let mut asked = Beside::NOTHING;
         let many = closure.states.len();
         self.steps += many * many.checked_ilog2().unwrap_or(0) as usize / 4;
         closure.states.sort_unstable();
@@ -336,49 +312,41 @@ impl Determinizer {
             // An assertion that waits for the next character, or one behind it,
             // may ask about this one.
             if let Some(State::Look { .. }) = self.nfa.states.get(id as usize) {
-                flags |= u32::from(before.bits());
+                asked = before;
             }
-            key.push(id);
+            states.push(id);
         }
-        if searching {
-            flags |= SEARCHING;
+        let set = Set {
+            best,
+            searching,
+            tracked,
+            before: asked,
+            states: states.into(),
+        };
+        let words = set.states.len() + 2;
+        self.steps += words;
+        if let Some(&key) = self.keys.get(&set) {
+            return key;
         }
-        if tracked {
-            flags |= TRACKED;
-        }
-        if let Some(slot) = key.get_mut(1) {
-            *slot = flags;
-        }
-        self.steps += key.len();
-        if let Some(&id) = self.ids.get(key.as_slice()) {
-            return id;
-        }
-        let id = self.keys.len() as u32;
-        let key = key.into_boxed_slice();
-        self.words += 2 * key.len();
-        self.keys.push(key.clone());
-        self.ids.insert(key, id);
-        id
+        let key = StateKey::of(self.found.len());
+        let set = Rc::new(set);
+        self.words += 2 * words;
+        self.found.push(Rc::clone(&set));
+        self.keys.insert(set, key);
+        key
     }
 
-    fn expand(&mut self, state: usize, scratch: &mut Scratch) -> DfaState {
-        let key = self.keys.get(state).cloned().unwrap_or_default();
-        let (Some(&best), Some(&flags), Some(ids)) = (key.first(), key.get(1), key.get(HEADER..))
-        else {
-            return DfaState {
-                otherwise: 0,
-                exceptions: [].into(),
-                at_end: NONE,
-                decided: true,
-                tracked: false,
-            };
-        };
-        let before = Beside::from_bits(flags as u8);
-        let searching = flags & SEARCHING != 0;
-        let tracked = flags & TRACKED != 0;
+    fn expand(&mut self, state: StateKey, set: &Set, scratch: &mut Scratch) -> DfaState {
+        let &Set {
+            best,
+            searching,
+            tracked,
+            before,
+            states: ref ids,
+        } = set;
         let mut looks = false;
         scratch.clear();
-        for &id in ids {
+        for &id in ids.iter() {
             if self.steps > self.max_steps {
                 break;
             }
@@ -428,9 +396,8 @@ impl Determinizer {
             }
         }
         if !searching && ids.is_empty() {
-            let id = state as u32;
             return DfaState {
-                otherwise: id,
+                otherwise: state,
                 exceptions: [].into(),
                 at_end: best,
                 decided: true,
@@ -443,20 +410,21 @@ impl Determinizer {
         } else {
             Some(self.intern(best, false, tracked, Beside::EDGE, &mut Closure::default()))
         };
-        let mut counts: Vec<(u32, usize)> = Vec::new();
+        let mut counts: Vec<(StateKey, usize)> = Vec::new();
         self.steps += self.alphabet.len();
-        for class in 0..self.alphabet.len() {
+        for class in 0..self.alphabet.len() as u16 {
             if self.steps > self.max_steps {
                 break;
             }
-            let next = match (rest, scratch.judged.get(class), scratch.kernels.get(class)) {
-                (Some(rest), Some(None), Some(kernel)) if kernel.is_empty() => rest,
-                (_, judged, _) => {
-                    let (best, tracked) = judged.copied().flatten().unwrap_or((best, tracked));
+            let transition = scratch.transition(class);
+            let next = match (rest, transition.judged) {
+                (Some(rest), None) if transition.kernel.is_empty() => rest,
+                (_, judged) => {
+                    let (best, tracked) = judged.unwrap_or((best, tracked));
                     self.follow(class, best, tracked, searching, scratch)
                 }
             };
-            exceptions.push((class as u16, next));
+            exceptions.push((class, next));
             match counts.iter_mut().find(|(id, _)| *id == next) {
                 Some((_, count)) => *count += 1,
                 None => counts.push((next, 1)),
@@ -466,7 +434,7 @@ impl Determinizer {
         let otherwise = counts
             .iter()
             .max_by_key(|(_, count)| *count)
-            .map_or(0, |&(id, _)| id);
+            .map_or(state, |&(next, _)| next);
         exceptions.retain(|&(_, next)| next != otherwise);
         DfaState {
             otherwise,
@@ -503,18 +471,17 @@ impl Determinizer {
     /// The state behind a character of `class`.
     fn follow(
         &mut self,
-        class: usize,
+        class: u16,
         best: u32,
         tracked: bool,
         searching: bool,
         scratch: &mut Scratch,
-    ) -> u32 {
-        let Some(kernel) = scratch.kernels.get(class) else {
-            return 0;
-        };
-        let before = self.alphabet.beside(class as u16);
+    ) -> StateKey {
+        let kernel = &scratch.transition(class).kernel;
+        let before = self.alphabet.beside(class);
         // Most classes of a state lead to the same place: `[^/]` has one
         // transition for each letter that some other pattern cares about.
+        let is_root = kernel.is_empty();
         let memo = (
             kernel.clone(),
             best,
@@ -525,7 +492,7 @@ impl Determinizer {
             return id;
         }
         if searching
-            && kernel.is_empty()
+            && is_root
             && !self.has_looks
             && let Some(&id) = scratch.roots.get(&(class, best, tracked))
         {
@@ -536,7 +503,7 @@ impl Determinizer {
         for &next in kernel {
             self.close(next, before, None, &mut closure);
         }
-        if searching && let Some(after) = self.search.after.get(class) {
+        if searching && let Some(after) = self.search.after.get(usize::from(class)) {
             let after = after.clone();
             self.steps += after.states.len();
             closure.states.extend(after.states.iter().filter(|&&id| {
@@ -549,7 +516,7 @@ impl Determinizer {
         let id = self.intern(best, searching, tracked, before, &mut closure);
         if !searching {
             scratch.memo.insert(memo, id);
-        } else if kernel.is_empty() {
+        } else if is_root {
             scratch.roots.insert((class, best, tracked), id);
         }
         id

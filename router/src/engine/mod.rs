@@ -3,11 +3,13 @@
 mod alphabet;
 mod compile;
 mod determinize;
+mod dfa;
 mod general;
 mod hash;
 #[cfg(test)]
 mod linear;
 mod nfa;
+mod nodes;
 mod program;
 mod room;
 mod scratch;

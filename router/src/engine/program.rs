@@ -5,75 +5,20 @@
 //! that byte; other loops are runs of a set of bytes; what remains branches by
 //! a table. For plain routes this is a radix trie.
 
+use super::nodes::{Node, NodeKey, Nodes};
 use super::steps::Steps;
 use super::words::Words;
 
 #[derive(Clone, Debug)]
-pub(super) enum Node {
-    /// Whatever follows, the answer is this.
-    Decided {
-        best: u32,
-    },
-    /// The literal, of at most eight bytes and none of them zero, goes to `next`.
-    /// At the first byte that differs the state is equivalent to `fail`; only at
-    /// its own first byte the end of the text is `at_end` and not what `fail` says.
-    Literal {
-        word: u64,
-        /// The bytes of the word that belong to the literal.
-        mask: u64,
-        len: u8,
-        next: u32,
-        fail: u32,
-        at_end: u32,
-    },
-    /// Loops on everything but a slash, behind which comes `next`.
-    Segment {
-        next: u32,
-        at_end: u32,
-    },
-    /// The same for another byte.
-    Until {
-        byte: u8,
-        next: u32,
-        at_end: u32,
-    },
-    /// Loops on the set, then branches.
-    Run {
-        set: Set,
-        table: u32,
-        at_end: u32,
-    },
-    /// Exactly `count` bytes of the set go to `next`, all else to `fail`.
-    Count {
-        set: Set,
-        count: u32,
-        next: u32,
-        fail: u32,
-        at_end: u32,
-    },
-    Branch {
-        table: u32,
-        at_end: u32,
-    },
-}
-
-/// A bit in one of the tables of bytes.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Set {
-    pub(super) table: u32,
-    pub(super) mask: u8,
-}
-
-#[derive(Clone, Debug)]
 pub(crate) struct Program {
-    pub(super) nodes: Box<[Node]>,
+    pub(super) nodes: Nodes,
     /// Rows of one node for each class of the alphabet.
-    pub(super) tables: Box<[u32]>,
+    pub(super) tables: Box<[NodeKey]>,
     pub(super) sets: Box<[[u8; 256]]>,
     /// Class by byte; for the first byte of a wide character there is [`WIDE`].
     pub(super) classes: Box<[u16; 256]>,
     pub(super) wide: Box<[(u32, u16)]>,
-    pub(super) start: u32,
+    pub(super) start: NodeKey,
 }
 
 /// The class of bytes that must be decoded first.
@@ -82,14 +27,14 @@ pub(super) const WIDE: u16 = u16::MAX;
 impl Program {
     /// Bytes on the heap.
     pub(crate) fn size(&self) -> usize {
-        size_of_val(&*self.nodes)
+        self.nodes.size()
             + size_of_val(&*self.tables)
             + size_of_val(&*self.sets)
             + size_of_val(&*self.classes)
             + size_of_val(&*self.wide)
     }
 
-    /// The best pattern that matches, or [`NONE`](super::determinize::NONE).
+    /// The best pattern that matches, or [`NONE`](super::dfa::NONE).
     #[inline]
     #[expect(
         clippy::indexing_slicing,
@@ -100,7 +45,7 @@ impl Program {
         let mut node = self.start;
         loop {
             let before = rest.len();
-            match self.nodes[node as usize] {
+            match self.nodes[node] {
                 Node::Decided { best } => return best,
                 Node::Literal {
                     word,
@@ -198,7 +143,12 @@ impl Program {
         clippy::indexing_slicing,
         reason = "rows are as long as there are classes"
     )]
-    fn branch<'t>(&self, rest: &'t [u8], table: u32, steps: &mut impl Steps) -> (u32, &'t [u8]) {
+    fn branch<'t>(
+        &self,
+        rest: &'t [u8],
+        table: u32,
+        steps: &mut impl Steps,
+    ) -> (NodeKey, &'t [u8]) {
         let class = self.classes[usize::from(rest[0])];
         if class == WIDE {
             return self.branch_wide(rest, table, steps);
@@ -207,12 +157,16 @@ impl Program {
     }
 
     #[cold]
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "rows are as long as there are classes"
+    )]
     fn branch_wide<'t>(
         &self,
         rest: &'t [u8],
         table: u32,
         steps: &mut impl Steps,
-    ) -> (u32, &'t [u8]) {
+    ) -> (NodeKey, &'t [u8]) {
         // No character is longer than this: to look at more of the rest for each of them would be
         // quadratic.
         let head = rest.get(..4).unwrap_or(rest);
@@ -222,14 +176,11 @@ impl Program {
         let Some(c) = first.chars().next() else {
             return (self.start, &[]);
         };
+        // The intervals begin with the first wide character, and each has a class.
         let below = self.wide.partition_point(|&(start, _)| start <= c as u32);
-        let class = below
-            .checked_sub(1)
-            .and_then(|i| self.wide.get(i))
-            .map_or(0, |&(_, class)| class);
-        let next = self.tables.get(table as usize + usize::from(class));
-        let behind = rest.get(c.len_utf8()..).unwrap_or_default();
-        (next.copied().unwrap_or(0), behind)
+        let (_, class) = self.wide[below - 1];
+        let next = self.tables[table as usize + usize::from(class)];
+        (next, &rest[c.len_utf8()..])
     }
 }
 

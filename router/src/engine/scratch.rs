@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::hash::BuildHasherDefault;
 
+use super::dfa::StateKey;
 use super::hash::Fx;
 use super::nfa::StateId;
 
@@ -10,20 +11,30 @@ use super::nfa::StateId;
 type Memo = (Vec<StateId>, u32, bool, u8);
 
 pub(super) struct Scratch {
-    /// By class: where the states of the set go.
-    pub(super) kernels: Vec<Vec<StateId>>,
-    /// By class: what has matched in front of the character.
-    pub(super) judged: Vec<Option<(u32, bool)>>,
-    pub(super) touched: Vec<u16>,
-    pub(super) memo: HashMap<Memo, u32, BuildHasherDefault<Fx>>,
-    pub(super) roots: HashMap<(usize, u32, bool), u32, BuildHasherDefault<Fx>>,
+    /// By class.
+    transitions: Box<[Transition]>,
+    touched: Vec<u16>,
+    pub(super) memo: HashMap<Memo, StateKey, BuildHasherDefault<Fx>>,
+    pub(super) roots: HashMap<(u16, u32, bool), StateKey, BuildHasherDefault<Fx>>,
 }
 
+/// What a character of one class leads to.
+#[derive(Clone, Default)]
+pub(super) struct Transition {
+    /// Where the states of the set go.
+    pub(super) kernel: Vec<StateId>,
+    /// What has matched in front of the character.
+    pub(super) judged: Option<(u32, bool)>,
+}
+
+#[expect(
+    clippy::indexing_slicing,
+    reason = "there is a transition for each class of the alphabet, and sets have classes of that alphabet"
+)]
 impl Scratch {
     pub(super) fn new(classes: usize) -> Self {
         Self {
-            kernels: vec![Vec::new(); classes],
-            judged: vec![None; classes],
+            transitions: vec![Transition::default(); classes].into(),
             touched: Vec::new(),
             memo: HashMap::default(),
             roots: HashMap::default(),
@@ -32,32 +43,30 @@ impl Scratch {
 
     pub(super) fn clear(&mut self) {
         for class in self.touched.drain(..) {
-            if let Some(kernel) = self.kernels.get_mut(usize::from(class)) {
-                kernel.clear();
-            }
-            if let Some(judged) = self.judged.get_mut(usize::from(class)) {
-                *judged = None;
-            }
+            let transition = &mut self.transitions[usize::from(class)];
+            transition.kernel.clear();
+            transition.judged = None;
         }
         self.memo.clear();
+    }
+
+    pub(super) fn transition(&self, class: u16) -> &Transition {
+        &self.transitions[usize::from(class)]
     }
 
     pub(super) fn put(&mut self, set: Option<&[u16]>, next: StateId, steps: &mut usize) {
         for &class in set.into_iter().flatten() {
             *steps += 1;
-            if let Some(kernel) = self.kernels.get_mut(usize::from(class)) {
-                if kernel.is_empty() {
-                    self.touched.push(class);
-                }
-                kernel.push(next);
+            let kernel = &mut self.transitions[usize::from(class)].kernel;
+            if kernel.is_empty() {
+                self.touched.push(class);
             }
+            kernel.push(next);
         }
     }
 
     pub(super) fn judge(&mut self, class: u16, now: (u32, bool)) {
         self.touched.push(class);
-        if let Some(judged) = self.judged.get_mut(usize::from(class)) {
-            *judged = Some(now);
-        }
+        self.transitions[usize::from(class)].judged = Some(now);
     }
 }

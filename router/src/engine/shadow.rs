@@ -6,7 +6,8 @@ use std::collections::VecDeque;
 use regex_syntax::hir::Hir;
 
 use super::alphabet::beauty;
-use super::determinize::{Budget, Determinizer, Dfa, NONE, OverBudget};
+use super::determinize::{Budget, Determinizer, OverBudget};
+use super::dfa::{Dfa, NONE};
 use super::nfa::{Nfa, STATE_STEPS};
 
 /// What the construction found out about a pattern.
@@ -88,17 +89,15 @@ fn product(before: &[&Hir], this: &Hir, steps: &mut usize) -> Result<Dfa, OverBu
 fn example(dfa: &Dfa) -> String {
     let mut nicest: Vec<u16> = (0..dfa.alphabet.len() as u16).collect();
     nicest.sort_by_key(|&class| std::cmp::Reverse(beauty(dfa.alphabet.sample(class))));
-    let mut from: Vec<Option<(u32, u16)>> = vec![None; dfa.states.len()];
+    let mut from = dfa.states.fill(None);
     let mut queue = VecDeque::from([dfa.start]);
     while let Some(id) = queue.pop_front() {
-        let Some(state) = dfa.states.get(id as usize) else {
-            break;
-        };
+        let state = &dfa.states[id];
         if state.tracked {
             let mut text = Vec::new();
             let mut at = id;
             while at != dfa.start
-                && let Some(&Some((previous, class))) = from.get(at as usize)
+                && let Some((previous, class)) = from[at]
             {
                 text.push(dfa.alphabet.sample(class));
                 at = previous;
@@ -107,10 +106,8 @@ fn example(dfa: &Dfa) -> String {
         }
         for &class in &nicest {
             let next = state.next(class);
-            if next != dfa.start
-                && let Some(slot @ None) = from.get_mut(next as usize)
-            {
-                *slot = Some((id, class));
+            if next != dfa.start && from[next].is_none() {
+                from[next] = Some((id, class));
                 queue.push_back(next);
             }
         }

@@ -17,7 +17,8 @@ use regex_automata::meta;
 use regex_syntax::hir::{Hir, HirKind, Look};
 
 use super::compile::compile;
-use super::determinize::{Budget, Determinizer, NONE};
+use super::determinize::{Budget, Determinizer};
+use super::dfa::NONE;
 use super::general::{Late, general, steps_of_general};
 use super::nfa::{Nfa, STATE_STEPS};
 use super::program::Program;
@@ -373,7 +374,7 @@ impl Planner<'_> {
         }
         self.left.memory -= program.size();
         let mut reached = vec![false; ids.len()];
-        for state in &dfa.states {
+        for state in dfa.states.iter() {
             if let Some(reached) = reached.get_mut(state.at_end as usize) {
                 *reached = true;
             }

@@ -7,7 +7,7 @@ use super::search::{Goal, Piece, Search};
 const WAYS: usize = 8;
 
 /// How many characters of `text` have to change for it to be written in one of the ways of a form;
-/// groups cost nothing, whatever of one segment they take.
+/// groups cost nothing, however much of one segment they take.
 pub(crate) fn distance(form: &Form, text: &str) -> usize {
     let text: Vec<char> = text.chars().collect();
     let mut search = Search::new(form, Goal::Any);

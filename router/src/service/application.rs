@@ -7,7 +7,7 @@ use http::Method;
 use http::request::Parts;
 
 use super::Router;
-use super::dispatch::{Arriving, Asked, Dispatch};
+use super::dispatch::{Dispatch, IncomingRequest, Target, dispatch};
 use super::future::without_body;
 use super::resolve::Mount;
 use super::url_args::UrlArgs;
@@ -29,7 +29,7 @@ impl<A: Application> Application for Router<A> {
 
 impl<A: Application> Router<A> {
     fn answer(&self, environ: &mut Environ) -> Result<Response, Error> {
-        match self.dispatch(environ) {
+        match dispatch(&self.shared, &self.endpoints, environ) {
             Dispatch::Endpoint(endpoint) => endpoint.respond(environ),
             Dispatch::Answer(response) => Ok(response.map(Body::from)),
             Dispatch::Question(question) => Ok(question.answer().map(Body::from)),
@@ -37,14 +37,14 @@ impl<A: Application> Router<A> {
     }
 }
 
-impl Arriving for Environ {
-    fn asked(&self) -> Asked<'_> {
+impl IncomingRequest for Environ {
+    fn target(&self) -> Target<'_> {
         let path = match (self.raw_script_name(), self.raw_path_info()) {
             // Right at a mount, which a tower service sees as `/`.
             (script_name, "") if !script_name.is_empty() => "/",
             (_, path) => path,
         };
-        Asked {
+        Target {
             method: self.method(),
             path,
             query: Some(self.query_string()).filter(|query| !query.is_empty()),
@@ -63,11 +63,11 @@ impl Arriving for Environ {
         self.parts().clone()
     }
 
-    fn enter(&mut self, mount: &Mount, _: usize) {
+    fn strip_mount(&mut self, mount: &Mount, _: usize) {
         self.shift_prefix(&mount.prefix);
     }
 
-    fn tell(&mut self, args: UrlArgs) {
+    fn insert_args(&mut self, args: UrlArgs) {
         self.insert(args);
     }
 }

@@ -117,6 +117,13 @@ impl<B, E> fmt::Display for BoxRouter<B, E> {
 /// any [`gateway_core::Application`].
 ///
 /// `M` tells the kinds apart; the compiler finds it.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no endpoint of a `BoxRouter` with bodies `{B}` and errors `{E}`",
+    label = "neither a tower service for this router nor a `fn(&mut Environ) -> impl IntoReply`",
+    note = "if its errors are not `Infallible`, let them be answered: `app.into_service().answer_errors()`",
+    note = "an `async fn` of axum becomes a service with its state: `handler.with_state(())`; others with `tower::service_fn`",
+    note = "an endpoint is `Clone + Send + Sync + 'static`, and its future is `Send`"
+)]
 pub trait IntoEndpoint<B, E, M> {
     /// The endpoint in its box.
     fn into_endpoint(self) -> BoxEndpoint<B, E>;
@@ -126,6 +133,8 @@ pub trait IntoEndpoint<B, E, M> {
 #[derive(Clone, Copy, Debug)]
 pub struct AsService;
 
+// What this asks of a service is told by the trait, and not by the innermost bound that fails.
+#[diagnostic::do_not_recommend]
 impl<S, B, E, RB> IntoEndpoint<B, E, AsService> for S
 where
     S: Service<Request<B>, Response = Response<RB>> + Clone + Send + Sync + 'static,
@@ -148,6 +157,7 @@ pub struct AsApplication;
 
 /// Errors become bare responses, as [`AnswerErrors`](gateway_core::adapt::AnswerErrors) does.
 #[cfg(feature = "tokio")]
+#[diagnostic::do_not_recommend]
 impl<A, B> IntoEndpoint<B, Infallible, AsApplication> for A
 where
     A: gateway_core::Application,
@@ -160,6 +170,7 @@ where
 
 /// Errors are passed on.
 #[cfg(feature = "tokio")]
+#[diagnostic::do_not_recommend]
 impl<A, B> IntoEndpoint<B, BoxError, AsApplication> for A
 where
     A: gateway_core::Application,
@@ -282,7 +293,7 @@ impl<B, E> fmt::Debug for BoxRouterBuilder<B, E> {
 
 /// A service of any type, of which only what it takes and gives is known.
 pub struct BoxEndpoint<B = Body, E = Infallible> {
-    // Shared, so that a router is `Sync` whatever its services are made of, and
+    // Shared, so that a router is `Sync` although its services need not be, and
     // one clone for a request costs a count.
     service: Arc<dyn Erased<B, E>>,
 }

@@ -14,8 +14,8 @@ use super::settings::{EncodedSlashes, LeadingSlash, OtherSpellings, Settings, Tr
 use crate::builder::UrlMapBuilder;
 use crate::error::BuildError;
 use crate::expression::Expression;
-use crate::map::UrlMap;
 use crate::pattern::IntoPattern;
+use crate::url_map::UrlMap;
 
 /// Collects routes in order; made by [`Router::builder`].
 ///
@@ -439,7 +439,7 @@ impl<S> RouterBuilder<S> {
         }
         infos
             .iter_mut()
-            .for_each(|info: &mut RouteInfo| info.entry.settle());
+            .for_each(|info: &mut RouteInfo| info.entry.release_tree());
         let (mounts, services): (Vec<Mount>, Vec<S>) = self.mounts.into_iter().unzip();
         endpoints.extend(services);
         for (index, (section, service)) in self.fallbacks.into_iter().enumerate() {

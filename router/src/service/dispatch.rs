@@ -2,22 +2,22 @@
 //! service and for the application.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http::request::Parts;
 use http::uri::PathAndQuery;
 use http::{Extensions, Method, Response};
 
-use super::Router;
 use super::answer;
 use super::development::{self, Question};
-use super::resolve::{Mount, Outcome};
+use super::resolve::{Mount, Outcome, Shared};
 use super::url_args::{Outside, UrlArgs};
 
 /// A request on its way to an endpoint.
-pub(crate) trait Arriving {
+pub(crate) trait IncomingRequest {
     /// What decides where it goes.
-    fn asked(&self) -> Asked<'_>;
+    fn target(&self) -> Target<'_>;
 
     /// What decides as well, if there are host patterns.
     fn host(&self) -> Option<Cow<'_, str>>;
@@ -26,14 +26,14 @@ pub(crate) trait Arriving {
     fn head(&self) -> Parts;
 
     /// Takes the prefix of a mount, `length` bytes as the client encoded it, off the path.
-    fn enter(&mut self, mount: &Mount, length: usize);
+    fn strip_mount(&mut self, mount: &Mount, length: usize);
 
     /// Tells the endpoint what the router found.
-    fn tell(&mut self, args: UrlArgs);
+    fn insert_args(&mut self, args: UrlArgs);
 }
 
 /// What of a request decides where it goes.
-pub(crate) struct Asked<'r> {
+pub(crate) struct Target<'r> {
     pub(crate) method: &'r Method,
     /// Below the present mount, as the client encoded it.
     pub(crate) path: &'r str,
@@ -55,77 +55,82 @@ pub(crate) enum Dispatch<'s, S> {
     Question(Question),
 }
 
-impl<S> Router<S> {
-    #[inline]
-    pub(crate) fn dispatch(&self, request: &mut impl Arriving) -> Dispatch<'_, S> {
-        let shared = &self.shared;
-        let asked = request.asked();
-        let (section, host) = if shared.hosts.is_empty() {
-            (0, None)
-        } else {
-            shared.host_section(request.host().as_deref())
-        };
-        let outcome = shared.resolve(section, host, asked.method, asked.path, asked.query);
-        let outside = || Outside::new(asked.extensions, asked.script_name);
-        match outcome {
-            Outcome::Route(found) => {
-                let Some(endpoint) = self.route_endpoint(found.id) else {
-                    return Dispatch::Answer(answer::not_found());
-                };
-                let args = UrlArgs::new(shared, &found, asked.path_and_query, &outside());
-                drop(found);
-                let Some(args) = args else {
-                    return Dispatch::Answer(answer::not_utf8());
-                };
-                request.tell(args);
-                Dispatch::Endpoint(endpoint)
-            }
-            Outcome::Mount {
-                index,
-                rest,
-                section,
-            } => {
-                let (Some(endpoint), Some(mount)) =
-                    (self.mount_endpoint(index), shared.mounts.get(index))
-                else {
-                    return Dispatch::Answer(answer::not_found());
-                };
-                let args = UrlArgs::mounted(shared, index, section, &outside());
-                request.enter(mount, rest);
-                request.tell(args);
-                Dispatch::Endpoint(endpoint)
-            }
-            Outcome::Miss { fallback, section } => {
-                let Some(endpoint) = fallback.and_then(|index| self.fallback_endpoint(index))
-                else {
-                    return self.miss(&asked, request);
-                };
-                let args = UrlArgs::fallback(shared, section, &outside());
-                request.tell(args);
-                Dispatch::Endpoint(endpoint)
-            }
-            Outcome::Redirect(location) => Dispatch::Answer(answer::redirect(&location)),
-            Outcome::MethodNotAllowed(allow) => {
-                Dispatch::Answer(answer::method_not_allowed(&allow))
-            }
-            Outcome::Options(allow) => Dispatch::Answer(answer::options(&allow)),
-            Outcome::BadPath => Dispatch::Answer(answer::not_utf8()),
+/// `endpoints` are those of the routes, then of the mounts, then the fallbacks.
+#[inline]
+pub(crate) fn dispatch<'s, S>(
+    shared: &Arc<Shared>,
+    endpoints: &'s [S],
+    request: &mut impl IncomingRequest,
+) -> Dispatch<'s, S> {
+    let (routes, mounts) = (shared.routes.len(), shared.mounts.len());
+    let target = request.target();
+    let (section, host) = if shared.hosts.is_empty() {
+        (0, None)
+    } else {
+        shared.host_section(request.host().as_deref())
+    };
+    let outcome = shared.resolve(section, host, target.method, target.path, target.query);
+    let outside = || Outside::new(target.extensions, target.script_name);
+    match outcome {
+        Outcome::Route(found) => {
+            let Some(endpoint) = endpoints.get(found.id as usize) else {
+                return Dispatch::Answer(answer::not_found());
+            };
+            let args = UrlArgs::new(shared, &found, target.path_and_query, &outside());
+            drop(found);
+            let Some(args) = args else {
+                return Dispatch::Answer(answer::not_utf8());
+            };
+            request.insert_args(args);
+            Dispatch::Endpoint(endpoint)
         }
+        Outcome::Mount {
+            index,
+            rest,
+            section,
+        } => {
+            let (Some(endpoint), Some(mount)) =
+                (endpoints.get(routes + index), shared.mounts.get(index))
+            else {
+                return Dispatch::Answer(answer::not_found());
+            };
+            let args = UrlArgs::mounted(shared, index, section, &outside());
+            request.strip_mount(mount, rest);
+            request.insert_args(args);
+            Dispatch::Endpoint(endpoint)
+        }
+        Outcome::Miss { fallback, section } => {
+            let Some(endpoint) = fallback.and_then(|index| endpoints.get(routes + mounts + index))
+            else {
+                return miss(shared, &target, request);
+            };
+            let args = UrlArgs::fallback(shared, section, &outside());
+            request.insert_args(args);
+            Dispatch::Endpoint(endpoint)
+        }
+        Outcome::Redirect(location) => Dispatch::Answer(answer::redirect(&location)),
+        Outcome::MethodNotAllowed(allow) => Dispatch::Answer(answer::method_not_allowed(&allow)),
+        Outcome::Options(allow) => Dispatch::Answer(answer::options(&allow)),
+        Outcome::BadPath => Dispatch::Answer(answer::not_utf8()),
     }
+}
 
-    /// Nothing matches, and there is no fallback.
-    #[cold]
-    fn miss(&self, asked: &Asked<'_>, request: &impl Arriving) -> Dispatch<'_, S> {
-        // RFC 9110, section 9.3.7: `*` asks about the server as a whole. That it is
-        // there is all that is true of every route; `Allow` is about one resource.
-        if *asked.method == Method::OPTIONS && !asked.path.starts_with('/') {
-            return Dispatch::Answer(answer::no_content());
-        }
-        let question = if self.shared.settings.development.is_off() {
-            None
-        } else {
-            development::question(&self.shared, &request.head(), asked.path)
-        };
-        question.map_or_else(|| Dispatch::Answer(answer::not_found()), Dispatch::Question)
+/// Nothing matches, and there is no fallback.
+#[cold]
+fn miss<'s, S>(
+    shared: &Arc<Shared>,
+    target: &Target<'_>,
+    request: &impl IncomingRequest,
+) -> Dispatch<'s, S> {
+    // RFC 9110, section 9.3.7: `*` asks about the server as a whole. That it is
+    // there is all that is true of every route; `Allow` is about one resource.
+    if *target.method == Method::OPTIONS && !target.path.starts_with('/') {
+        return Dispatch::Answer(answer::no_content());
     }
+    let question = if shared.settings.development.is_off() {
+        None
+    } else {
+        development::question(shared, &request.head(), target.path)
+    };
+    question.map_or_else(|| Dispatch::Answer(answer::not_found()), Dispatch::Question)
 }

@@ -12,7 +12,7 @@ use super::settings::{EncodedSlashes, LeadingSlash, OtherSpellings, Settings};
 use super::slashes;
 use crate::engine::{Matcher, Words};
 use crate::entry::Entry;
-use crate::map::UrlMap;
+use crate::url_map::UrlMap;
 
 /// All of a router but its services.
 #[derive(Debug)]

@@ -17,7 +17,7 @@ use http_body::Body;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::dispatch::{Arriving, Asked, Dispatch};
+use super::dispatch::{Dispatch, IncomingRequest, Target, dispatch};
 use super::resolve::{self, Mount, Shared};
 use super::url_args::UrlArgs;
 use super::url_for;
@@ -27,7 +27,7 @@ use crate::reverse::{ArgList, IntoArgs};
 
 /// Routes requests to services by regular expressions over their paths.
 ///
-/// `S` is whatever answers: an enum of yours, a function, one concrete service.
+/// `S` is what answers: an enum of yours, a function, one concrete service.
 /// Nothing is boxed. As a tower service a router needs `S` to be one; with an
 /// `S` that is a [`gateway_core::Application`], such as `fn(&mut Environ) -> Reply`,
 /// it is an application itself. For services of many types there is
@@ -67,19 +67,6 @@ pub struct Router<S> {
 impl<S> Router<S> {
     pub(crate) fn new(shared: Arc<Shared>, endpoints: Arc<[S]>) -> Self {
         Self { shared, endpoints }
-    }
-
-    pub(crate) fn route_endpoint(&self, id: u32) -> Option<&S> {
-        self.endpoints.get(id as usize)
-    }
-
-    pub(crate) fn mount_endpoint(&self, index: usize) -> Option<&S> {
-        self.endpoints.get(self.shared.routes.len() + index)
-    }
-
-    pub(crate) fn fallback_endpoint(&self, index: usize) -> Option<&S> {
-        let before = self.shared.routes.len() + self.shared.mounts.len();
-        self.endpoints.get(before + index)
     }
 
     /// The path of a named route, were this router mounted nowhere. In a request
@@ -256,15 +243,15 @@ where
     type Error = S::Error;
     type Future = ResponseFuture<S, B>;
 
-    /// Always ready: which service is to take the request is not known before
-    /// it is here. That one is asked then.
+    /// Always ready: only a request tells which service is to take it, and `call` then waits
+    /// until that one is ready.
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         Poll::Ready(Ok(()))
     }
 
     fn call(&mut self, mut request: Request<B>) -> ResponseFuture<S, B> {
         let head = *request.method() == Method::HEAD;
-        match self.dispatch(&mut request) {
+        match dispatch(&self.shared, &self.endpoints, &mut request) {
             // The service is cloned because the clone is what waits until it is
             // ready: the one in the table is shared.
             Dispatch::Endpoint(service) => ResponseFuture::call(service.clone(), request, head),
@@ -274,11 +261,11 @@ where
     }
 }
 
-impl<B> Arriving for Request<B> {
+impl<B> IncomingRequest for Request<B> {
     #[inline]
-    fn asked(&self) -> Asked<'_> {
+    fn target(&self) -> Target<'_> {
         let uri = self.uri();
-        Asked {
+        Target {
             method: self.method(),
             path: uri.path(),
             query: uri.query(),
@@ -297,7 +284,7 @@ impl<B> Arriving for Request<B> {
     }
 
     /// Records the whole path.
-    fn enter(&mut self, _: &Mount, length: usize) {
+    fn strip_mount(&mut self, _: &Mount, length: usize) {
         let uri = self.uri().clone();
         let recorded = ScriptName::join(self.raw_script_name(), self.raw_path_info());
         let recorded = recorded.unwrap_or_else(|_| ScriptName::record(&uri));
@@ -317,7 +304,7 @@ impl<B> Arriving for Request<B> {
     }
 
     #[inline]
-    fn tell(&mut self, args: UrlArgs) {
+    fn insert_args(&mut self, args: UrlArgs) {
         self.extensions_mut().insert(args);
     }
 }

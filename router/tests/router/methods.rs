@@ -19,7 +19,7 @@ fn get_implies_head_without_the_body_and_with_its_length() {
 }
 
 #[test]
-fn whoever_answers_a_head_request_sends_no_body() {
+fn no_answer_to_a_head_request_has_a_body() {
     let router = build(echo().mount("/m", Echo("m")).fallback(Echo("fallback")));
     for (path, text) in [("/m/x", "m HEAD /x"), ("/x", "fallback HEAD /x")] {
         let answer = ask(&router, Method::HEAD, path);

@@ -165,7 +165,7 @@ fn the_prefix_of_a_stripping_proxy_is_in_front_of_the_urls_of_nested_routers_too
 }
 
 #[test]
-fn url_for_is_ascii_whatever_the_client_called_the_mount() {
+fn url_for_is_ascii_even_if_the_client_spells_the_mount_otherwise() {
     let url = service_fn(async |request: Request<Body>| {
         let url = request.url_args().unwrap().url_for("x", ()).unwrap();
         Ok::<_, Infallible>(Response::new(Body::from(url)))

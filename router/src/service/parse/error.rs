@@ -38,7 +38,7 @@ impl ParseError {
         self.value.as_deref()
     }
 
-    /// Whether the type does not fit the pattern, whatever the URL: other numbers of groups, fields
+    /// Whether the type does not fit the pattern with any URL: other numbers of groups, fields
     /// that no group has the name of, a type that is not made of text. A mistake of the program,
     /// which [`parse`](crate::UrlArgs::parse) answers with 500.
     pub fn is_mistake(&self) -> bool {

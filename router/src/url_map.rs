@@ -5,9 +5,7 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
-pub use crate::builder::UrlMapBuilder;
-pub use crate::capture::Args;
-use crate::capture::Program;
+use crate::capture::{Args, Program, Segments};
 use crate::engine::{self, Limits, Matcher, Shadow, Words};
 use crate::entry::Entry;
 use crate::error::UrlForError;
@@ -40,6 +38,7 @@ pub struct UrlMap<T> {
 pub(crate) struct Table {
     pub(crate) entries: Box<[Entry]>,
     pub(crate) matcher: Matcher,
+    pub(crate) segments: Segments,
     pub(crate) names: HashMap<Box<str>, u32>,
     /// The routes that no path reaches.
     pub(crate) unreached: Box<[u32]>,
@@ -94,6 +93,7 @@ impl<T> UrlMap<T> {
         Some(Match {
             value,
             entry,
+            segments: &self.table.segments,
             text,
             words,
             index,
@@ -185,7 +185,7 @@ impl<T> UrlMap<T> {
         Stats {
             automata,
             alone,
-            memory: self.table.matcher.size() + programs,
+            memory: self.table.matcher.size() + self.table.segments.size() + programs,
         }
     }
 }
@@ -230,6 +230,7 @@ impl<T> fmt::Display for UrlMap<T> {
 pub struct Match<'a, T> {
     value: &'a T,
     entry: &'a Entry,
+    segments: &'a Segments,
     text: &'a str,
     words: Words,
     index: usize,
@@ -250,7 +251,13 @@ impl<'a, T> Match<'a, T> {
     /// pass over the text that needs no search.
     #[inline]
     pub fn args(&self) -> Args<'a> {
-        self.entry.args(self.text, self.words)
+        match self.segments.of(self.index) {
+            Some(segments) if Args::fit(self.text, segments.len()) => {
+                let names = &self.entry.pattern.groups;
+                Args::in_segments(self.text, names, segments, self.words)
+            }
+            _ => self.entry.args(self.text, self.words),
+        }
     }
 
     /// The bytes that the pattern matched: all of the text if it begins with
