@@ -19,6 +19,7 @@ use tokio::time::{Instant, Sleep, sleep};
 use tracing::{debug, error, warn};
 
 use super::exchange::Exchange;
+use super::files::{Outbox, lend};
 use super::io::{Io, Version};
 use super::pulse::{Pulse, Timeout, is_blank};
 use super::streams::Streams;
@@ -110,6 +111,8 @@ pin_project! {
         shutdown: Option<Watch>,
         conn: ConnInfo,
         phase: Phase,
+        // Where the kernel sends files.
+        outbox: Option<Arc<Outbox>>,
         timer: Timer,
         #[pin]
         sleep: Sleep,
@@ -173,9 +176,14 @@ where
             .map(|admission| admission.shutdown().watch());
         let pulse = Arc::new(Pulse::default());
         let settings = Arc::clone(&protocols.settings);
+        // A stream that takes one buffer at a time would have the mark copied into it.
+        let sends_files =
+            settings.sends_files && stream.is_write_vectored() && (options.sends_files)(&stream);
+        let outbox = sends_files.then(Arc::default);
         Self {
+            outbox: outbox.clone(),
             protocol: Protocol::Quiet {
-                io: Io::new(stream, Arc::clone(&pulse), options, admission),
+                io: Io::new(stream, Arc::clone(&pulse), options, admission, outbox),
                 exchange: Exchange::new(service, conn.clone(), Arc::clone(&pulse), settings),
                 seen: Vec::new(),
             },
@@ -222,7 +230,8 @@ where
             }
         }
         loop {
-            let polled = this.protocol.poll(this.protocols, this.pulse, cx);
+            let outbox = this.outbox.as_ref();
+            let polled = this.protocol.poll(this.protocols, this.pulse, outbox, cx);
             if polled.is_ready() {
                 return Poll::Ready(());
             }
@@ -273,6 +282,7 @@ where
         &mut self,
         protocols: &Protocols,
         pulse: &Arc<Pulse>,
+        outbox: Option<&Arc<Outbox>>,
         cx: &mut Context<'_>,
     ) -> Poll<()> {
         loop {
@@ -292,7 +302,11 @@ where
                     self.begin(protocols, pulse);
                 }
                 Self::One(conn) => {
-                    let ended = ready!(Pin::new(&mut **conn).poll(cx));
+                    let conn = Pin::new(&mut **conn);
+                    let ended = ready!(match outbox {
+                        Some(outbox) => lend(outbox, || conn.poll(cx)),
+                        None => conn.poll(cx),
+                    });
                     log(&ended);
                     return Poll::Ready(());
                 }
