@@ -8,6 +8,7 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use gateway_core::BoxError;
+use gateway_core::body::{FileBody, Piece};
 use http::{Request, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
@@ -310,6 +311,19 @@ impl<R: Body<Data = Bytes, Error: Into<BoxError>>> Body for LayerBody<R> {
             Kind::Inner { body } => body.size_hint(),
             Kind::File { body } => body.size_hint(),
         }
+    }
+}
+
+impl<R: Body<Data = Bytes, Error: Into<BoxError>>> FileBody for LayerBody<R> {
+    fn poll_piece(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Piece, BodyError>>> {
+        if let KindProj::File { body } = self.as_mut().project().kind.project() {
+            return Pin::new(body).poll_piece(context).map_err(BodyError::File);
+        }
+        self.poll_frame(context)
+            .map(|frame| frame.map(|frame| frame.map(Piece::Frame)))
     }
 }
 

@@ -232,6 +232,28 @@ impl Handle {
     }
 }
 
+impl Handle {
+    /// Whether `length` bytes from `offset` on are in memory, as far as a few looks tell: the kernel reads ahead and forgets
+    /// in longer stretches than lie between them.
+    pub(super) fn is_in_memory(&self, offset: u64, length: usize) -> bool {
+        const STRIDE: usize = 256 * 1024;
+        let mut byte = [0];
+        let mut is_there = |at: usize| {
+            let read = self.read_at(&mut byte, offset + at as u64, Wait::Never);
+            // Past the end of a file that has become shorter: sending it will tell.
+            read.is_ok()
+        };
+        let last = length.saturating_sub(1);
+        (0..last).step_by(STRIDE).all(&mut is_there) && is_there(last)
+    }
+}
+
+impl AsFd for Handle {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.descriptor.as_fd()
+    }
+}
+
 /// How to read from a device without waiting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]

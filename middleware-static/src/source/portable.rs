@@ -177,3 +177,10 @@ impl Handle {
         }
     }
 }
+
+#[cfg(target_os = "linux")]
+impl std::os::fd::AsFd for Handle {
+    fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
+        self.file.as_fd()
+    }
+}
