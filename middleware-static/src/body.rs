@@ -234,7 +234,7 @@ impl Body for ResponseBody {
             State::Full(bytes) => Ok(std::mem::take(bytes)),
             State::Stream(stream) => ready!(stream.poll(context)),
         };
-        // After an error too: nothing more is to be had, and the descriptor need not wait for the body to be dropped.
+        // After an error too: there is nothing more to read, so the file is closed before the body is dropped.
         if frame.is_err() || self.owed() == 0 {
             self.state = State::Empty;
         }

@@ -65,19 +65,19 @@ pub(crate) struct Later<T> {
 type Look<T> = fn(&Site, &Ask<'_>, Wait) -> io::Result<T>;
 
 impl<T: Send + 'static> Lookup<T> {
-    /// Asks without waiting; if that will not do, once more where waiting is allowed, for all of the look-up.
+    /// Looks up without waiting. If that is not enough, does the whole look-up once more on a thread that may block.
     pub(crate) fn start(site: &Arc<Site>, ask: &Ask<'_>, uri: &Uri, look: Look<T>) -> Self {
         match look(site, ask, Wait::Never) {
             Ok(found) => Self::Done(Some(Ok(found))),
             Err(error) => {
-                // The one clone of a head: the kernel has to go to the disk, beside which it is nothing.
+                // The only clone of a head: reading from the disk costs far more.
                 let (site, ask) = (Arc::clone(site), OwnedAsk::new(ask, uri));
                 Self::again(Box::new(Later { site, ask, look }), error)
             }
         }
     }
 
-    /// What to do where the answer could not be given at once.
+    /// How to go on where the answer could not be given at once.
     fn again(mut later: Box<Later<T>>, error: io::Error) -> Self {
         let runtime = Handle::try_current();
         match (Reading::in_error(error), runtime) {
@@ -108,7 +108,7 @@ impl<T: Send + 'static> Lookup<T> {
                         return Poll::Pending;
                     }
                     Poll::Ready(Ok((later, looked))) => later.went(looked),
-                    // A source of the user's panicked: the layer that catches panics here is to see it.
+                    // A source of the user's panicked. Panic here, so that a layer that catches panics sees it.
                     Poll::Ready(Err(error)) if error.is_panic() => {
                         std::panic::resume_unwind(error.into_panic())
                     }
@@ -139,17 +139,17 @@ impl<T: Send + 'static> Later<T> {
         (self.look)(&self.site, &self.ask.ask(), wait)
     }
 
-    /// After a look that was allowed to wait: only a reading can still be missing.
+    /// Goes on after a look-up that was allowed to wait: only a reading can still be missing.
     fn went(self: Box<Self>, looked: io::Result<T>) -> Lookup<T> {
         match looked.map_err(Reading::in_error) {
             Ok(found) => Lookup::Done(Some(Ok(found))),
             Err(Ok(reading)) => Lookup::again(self, reading.into()),
-            // A source that must not wait no longer still said that it would.
+            // The source was allowed to wait, and said all the same that it would have to.
             Err(Err(_)) => Lookup::Done(Some(Err(StatusCode::INTERNAL_SERVER_ERROR))),
         }
     }
 
-    /// The whole of it on the present thread.
+    /// Does the whole look-up on the present thread.
     fn look_here(mut self: Box<Self>) -> Result<T, StatusCode> {
         loop {
             match self.look(Wait::Allowed).map_err(Reading::in_error) {

@@ -124,7 +124,7 @@ impl Site {
         self.dressed(ask, answer)
     }
 
-    /// An answer that is no file, with the fields that the user set for all, and the caching of what was asked for.
+    /// Adds the fields that the user set for all answers, and `Cache-Control` for the path that was asked for, to an answer that is no file.
     fn dressed(&self, ask: &Ask<'_>, mut answer: Response<ResponseBody>) -> Response<ResponseBody> {
         let cacheable = matches!(
             answer.status(),
@@ -274,7 +274,7 @@ impl Site {
         .answer(ask, wait)
     }
 
-    /// A file, to be kept if it is one that can be believed again.
+    /// A file, which is cached if its state can be told from later ones.
     fn keep(
         &self,
         cache: &Arc<Cache>,
@@ -461,7 +461,7 @@ impl Site {
         HeaderValue::try_from(text).ok()
     }
 
-    /// What the file system refused becomes a status; being told to wait stays an error.
+    /// Makes a status of an error of the file system; [`io::ErrorKind::WouldBlock`] stays an error.
     fn or_failure(
         &self,
         ask: &Ask<'_>,

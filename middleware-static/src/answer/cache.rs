@@ -1,4 +1,4 @@
-//! Files kept open, small ones with their bytes, and believed only as long as the descriptor says the same.
+//! Files kept open, small ones with their bytes. An entry is good as long as its descriptor says the same.
 //!
 //! A hit asks the kernel about the kept descriptor (once a millisecond is enough), which sees what changed in place, was renamed over or
 //! unlinked. What it cannot see, a parent directory or a link that leads elsewhere now, is seen within [`TTL`]:
@@ -19,21 +19,21 @@ use crate::protocol::negotiate::Preference;
 use crate::settings::Limits;
 use crate::source::Stamp;
 
-/// For how long a name is believed to lead where it led. With as long again for the root it is less than the second
+/// For how long a name is taken to lead where it led. With as long again for the root it is less than the second
 /// within which every change is promised to be seen.
 const TTL: Duration = Duration::from_millis(500);
 
-/// For how long the descriptor's word is good. Clocks of file systems tick no faster than this, so asking more often
+/// For how long the answer of an `fstat` is good. Clocks of file systems tick no faster than this, so asking more often
 /// would not see more; under load it is one `fstat` for many requests.
 const ASKED_TTL: u64 = 1;
 
-/// What was not asked for in this long gives its descriptor back: a file that was deleted takes room on the disk until then.
+/// An entry that was not asked for in this long is closed: a file that was deleted takes room on the disk until then.
 const IDLE: Duration = Duration::from_secs(5);
 
 /// How often caches that hold something are looked at.
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
 
-/// Threads rarely want the same one of so many at the same moment.
+/// So many that two threads rarely want the same one at the same moment.
 const SHARDS: usize = 16;
 
 /// How many entries are looked at for one to evict, at each insertion.
@@ -205,8 +205,8 @@ impl Cache {
         }
     }
 
-    /// A full cache takes a newcomer only in place of a file that was not asked for during a second. More files than
-    /// fit, all wanted alike, would otherwise push each other out and be opened, kept and closed for nothing.
+    /// A full cache takes a new file only in place of one that was not asked for during a second. Otherwise more files
+    /// than fit, all in use, would push each other out, and each be opened, kept and closed for nothing.
     fn make_room(&self, shard: &mut RwLockWriteGuard<'_, Shard>, size: usize, now: u64) -> bool {
         let full = |size| {
             self.bytes.load(Ordering::Relaxed) + size > self.limits.bytes

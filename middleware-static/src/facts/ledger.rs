@@ -1,4 +1,4 @@
-//! Who waits for which work, and what may run: decisions only, no threads and no wakers.
+//! Which requests wait for which work, and what may run: decisions only, no threads and no wakers.
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::Hash;
@@ -97,7 +97,7 @@ impl<K: Copy + Eq + Hash, W, P: Clone> Ledger<K, W, P> {
         self.jobs.get_mut(&id)?.work.take()
     }
 
-    /// A worker ended before it asked for its next work. Those who wait for what is queued should look whether
+    /// A worker ended before it asked for its next work. The waiters of what is queued should look whether
     /// another one is needed.
     pub(super) fn lose(&mut self) -> Vec<P> {
         self.workers = self.workers.saturating_sub(1);
@@ -114,7 +114,7 @@ impl<K: Copy + Eq + Hash, W, P: Clone> Ledger<K, W, P> {
         unwanted
     }
 
-    /// The work is done: who waits for it.
+    /// The work is done: its waiters.
     pub(super) fn finish(&mut self, id: Id) -> Option<P> {
         self.remove(id).map(|job| job.meeting)
     }
@@ -159,7 +159,7 @@ mod tests {
 
     const MOST: usize = 2;
 
-    /// Those who wait, workers and their work, as they would be outside.
+    /// Waiters, workers and their work, as they would be outside.
     #[derive(Default)]
     struct World {
         tickets: Vec<Id>,
@@ -243,7 +243,7 @@ mod tests {
                 assert_eq!(ledger.jobs.len(), ledger.by_key.len());
                 assert_eq!(ledger.jobs.len(), ledger.queue.len() + world.running.len());
             }
-            // Left alone, with those who wait looking after the workers, everything that is wanted comes to run.
+            // Left alone, with the waiters looking after the workers, everything that is wanted runs.
             loop {
                 while !world.running.is_empty() {
                     let id = world.end(0);

@@ -1,8 +1,8 @@
 //! Readings of whole files: one for each state of a file, however many requests wait for it; stopped when none does;
 //! a few at a time in the whole process.
 //!
-//! No thread waits for a reading, only futures do: clients that ask for large files by the hundred take no threads from
-//! others, and when they go away the work ends with them.
+//! No thread waits for a reading, only futures do. Clients that ask for hundreds of large files take no threads from
+//! others, and when they go away their readings stop.
 
 use std::collections::HashMap;
 use std::error::Error;
@@ -50,7 +50,7 @@ impl Reading {
         learned.add(fact, finding);
     }
 
-    /// Waits for it, together with all others who do.
+    /// Waits for it, together with all other requests that do.
     pub(crate) fn ticket(self) -> Ticket {
         let fact = self.0.fact();
         let (id, meeting) = shared()
@@ -195,7 +195,7 @@ struct Shared {
 
 fn shared() -> MutexGuard<'static, Shared> {
     static SHARED: LazyLock<Mutex<Shared>> = LazyLock::new(|| {
-        // Reading keeps a disk or a processor busy: half of them are left to those who serve.
+        // Reading keeps a disk or a processor busy: half of them are left to the threads that serve.
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
         Mutex::new(Shared {
             known: HashMap::new(),
@@ -227,7 +227,7 @@ fn remember(fact: Fact, finding: Finding, settled: bool) {
     shared.known.insert(fact, finding);
 }
 
-/// Where those who wait for one reading learn what came of it.
+/// Where the waiters of one reading learn what came of it.
 #[derive(Default)]
 struct Meeting {
     state: Mutex<State>,
@@ -293,7 +293,7 @@ impl Meeting {
     }
 }
 
-/// A place among those who wait for a reading. The reading stops when the last one is dropped.
+/// One waiter of a reading. The reading stops when the last one is dropped.
 pub(crate) struct Ticket {
     fact: Fact,
     id: Id,
@@ -380,7 +380,7 @@ impl Drop for Worker {
     }
 }
 
-/// A reading in progress: however it ends, those who wait for it are told.
+/// A reading in progress: however it ends, its waiters are told.
 struct Running {
     id: Id,
     finding: Finding,
