@@ -52,13 +52,13 @@ pub(crate) struct Cache {
 
 #[derive(Default)]
 struct Shard {
-    entries: HashMap<Arc<[u8]>, Arc<Kept>>,
+    entries: HashMap<Arc<[u8]>, Arc<CachedFile>>,
     /// In the order of arrival: where to look for one to evict.
     order: VecDeque<Arc<[u8]>>,
 }
 
 /// A file that is kept.
-pub(crate) struct Kept {
+pub(crate) struct CachedFile {
     pub(crate) representation: Representation,
     /// The fields of a 304, made once.
     pub(crate) unchanged: HeaderMap,
@@ -98,9 +98,9 @@ impl Key {
 /// What a cache says.
 pub(crate) enum Hit {
     /// As it was a moment ago, and the descriptor says the same now.
-    Fresh(Arc<Kept>),
+    Fresh(Arc<CachedFile>),
     /// To be looked up again; if the name leads to the same file in the same state, [`Cache::renew`] it.
-    Stale(Arc<Kept>),
+    Stale(Arc<CachedFile>),
 }
 
 impl Cache {
@@ -156,7 +156,7 @@ impl Cache {
     }
 
     /// The name still leads to the same file in the same state.
-    pub(crate) fn renew(&self, kept: &Kept) {
+    pub(crate) fn renew(&self, kept: &CachedFile) {
         kept.looked_up.store(self.now(), Ordering::Relaxed);
     }
 
@@ -185,7 +185,7 @@ impl Cache {
         self.descriptors.fetch_add(1, Ordering::Relaxed);
         let unchanged = crate::answer::prepared::unchanged(representation.head.clone());
         let [looked_up, asked, used] = [now; 3].map(AtomicU64::new);
-        let kept = Kept {
+        let kept = CachedFile {
             representation,
             unchanged,
             bytes,
@@ -285,7 +285,7 @@ impl Cache {
         self.descriptors.load(Ordering::Relaxed) == 0
     }
 
-    fn keep_if(&self, shard: &mut RwLockWriteGuard<'_, Shard>, keep: impl Fn(&Kept) -> bool) {
+    fn keep_if(&self, shard: &mut RwLockWriteGuard<'_, Shard>, keep: impl Fn(&CachedFile) -> bool) {
         let shard = &mut **shard;
         shard.entries.retain(|_, kept| {
             let stays = keep(kept);

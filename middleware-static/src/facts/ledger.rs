@@ -24,7 +24,7 @@ struct Job<K, W, P> {
     key: K,
     /// `None` once it runs.
     work: Option<W>,
-    meeting: P,
+    waiters: P,
     waiting: usize,
 }
 
@@ -41,12 +41,12 @@ impl<K: Copy + Eq + Hash, W, P: Clone> Ledger<K, W, P> {
     }
 
     /// One more waits for `key`. Unless others do already, `work` is what it takes.
-    pub(super) fn join(&mut self, key: K, work: W, meeting: P) -> (Id, P) {
+    pub(super) fn join(&mut self, key: K, work: W, waiters: P) -> (Id, P) {
         if let Some(&id) = self.by_key.get(&key)
             && let Some(job) = self.jobs.get_mut(&id)
         {
             job.waiting += 1;
-            return (id, job.meeting.clone());
+            return (id, job.waiters.clone());
         }
         self.last += 1;
         let id = Id(self.last);
@@ -55,11 +55,11 @@ impl<K: Copy + Eq + Hash, W, P: Clone> Ledger<K, W, P> {
         let job = Job {
             key,
             work: Some(work),
-            meeting: meeting.clone(),
+            waiters: waiters.clone(),
             waiting: 1,
         };
         self.jobs.insert(id, job);
-        (id, meeting)
+        (id, waiters)
     }
 
     /// One waits no longer. What only it waited for is handed back, to be dropped outside of any lock.
@@ -102,7 +102,7 @@ impl<K: Copy + Eq + Hash, W, P: Clone> Ledger<K, W, P> {
     pub(super) fn lose(&mut self) -> Vec<P> {
         self.workers = self.workers.saturating_sub(1);
         let queued = self.queue.iter().filter_map(|id| self.jobs.get(id));
-        queued.map(|job| job.meeting.clone()).collect()
+        queued.map(|job| job.waiters.clone()).collect()
     }
 
     /// Whether running work may stop, since nothing waits for it. If so it is forgotten.
@@ -116,7 +116,7 @@ impl<K: Copy + Eq + Hash, W, P: Clone> Ledger<K, W, P> {
 
     /// The work is done: its waiters.
     pub(super) fn finish(&mut self, id: Id) -> Option<P> {
-        self.remove(id).map(|job| job.meeting)
+        self.remove(id).map(|job| job.waiters)
     }
 
     fn remove(&mut self, id: Id) -> Option<Job<K, W, P>> {
@@ -199,8 +199,8 @@ mod tests {
             for step in steps {
                 match step {
                     Step::Join(key) => {
-                        let (id, meeting) = ledger.join(key, key, key);
-                        assert_eq!(meeting, key);
+                        let (id, waiters) = ledger.join(key, key, key);
+                        assert_eq!(waiters, key);
                         world.tickets.push(id);
                     }
                     Step::Leave(number) if !world.tickets.is_empty() => {

@@ -53,15 +53,15 @@ impl Reading {
     /// Waits for it, together with all other requests that do.
     pub(crate) fn ticket(self) -> Ticket {
         let fact = self.0.fact();
-        let (id, meeting) = shared()
+        let (id, waiters) = shared()
             .ledger
-            .join(fact, self.0, Arc::new(Meeting::default()));
-        let number = meeting.number();
+            .join(fact, self.0, Arc::new(Waiters::default()));
+        let number = waiters.number();
         Ticket {
             fact,
             id,
             number,
-            meeting,
+            waiters,
         }
     }
 }
@@ -190,7 +190,7 @@ pub(crate) fn digest_now(content: &Content, stamp: Option<Stamp>, length: u64) -
 
 struct Shared {
     known: HashMap<Fact, Finding>,
-    ledger: Ledger<Fact, Work, Arc<Meeting>>,
+    ledger: Ledger<Fact, Work, Arc<Waiters>>,
 }
 
 fn shared() -> MutexGuard<'static, Shared> {
@@ -229,7 +229,7 @@ fn remember(fact: Fact, finding: Finding, settled: bool) {
 
 /// Where the waiters of one reading learn what came of it.
 #[derive(Default)]
-struct Meeting {
+struct Waiters {
     state: Mutex<State>,
     ended: Condvar,
 }
@@ -242,7 +242,7 @@ struct State {
     last: u64,
 }
 
-impl Meeting {
+impl Waiters {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -298,7 +298,7 @@ pub(crate) struct Ticket {
     fact: Fact,
     id: Id,
     number: u64,
-    meeting: Arc<Meeting>,
+    waiters: Arc<Waiters>,
 }
 
 impl Ticket {
@@ -308,9 +308,9 @@ impl Ticket {
         if let Some(work) = claimed {
             Running::new(self.id).run(&work);
         }
-        let state = self.meeting.state();
+        let state = self.waiters.state();
         let state = self
-            .meeting
+            .waiters
             .ended
             .wait_while(state, |state| state.finding.is_none())
             .unwrap_or_else(PoisonError::into_inner);
@@ -322,7 +322,7 @@ impl Future for Ticket {
     type Output = (Fact, Finding);
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        if let Some(finding) = self.meeting.look(self.number, context.waker()) {
+        if let Some(finding) = self.waiters.look(self.number, context.waker()) {
             return Poll::Ready((self.fact, finding));
         }
         // Looked after at every poll: a worker may be lost with the runtime that it ran on.
@@ -342,7 +342,7 @@ impl Future for Ticket {
 
 impl Drop for Ticket {
     fn drop(&mut self) {
-        self.meeting.forget(self.number);
+        self.waiters.forget(self.number);
         let unwanted = shared().ledger.leave(self.id);
         drop(unwanted);
     }
@@ -376,7 +376,7 @@ impl Drop for Worker {
     /// The runtime ended before this began, or a reading panicked.
     fn drop(&mut self) {
         let queued = shared().ledger.lose();
-        queued.iter().for_each(|meeting| meeting.wake());
+        queued.iter().for_each(|waiters| waiters.wake());
     }
 }
 
@@ -404,9 +404,9 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        let meeting = shared().ledger.finish(self.id);
-        if let Some(meeting) = meeting {
-            meeting.end(self.finding);
+        let waiters = shared().ledger.finish(self.id);
+        if let Some(waiters) = waiters {
+            waiters.end(self.finding);
         }
     }
 }
