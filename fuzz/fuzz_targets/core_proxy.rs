@@ -73,8 +73,8 @@ fuzz_target!(|data: &[u8]| {
             return; // the list may name the proxy itself
         }
         let conn = ConnInfo::new(SocketAddr::new(PROXY, 1), Addr::Unknown);
-        let arrival = Arrival::over(conn).recorded(request.uri());
+        let arrival = Arrival::over(conn).with_client_path(request.uri());
         request.extensions_mut().insert(arrival);
-        let _ = layer.trust(PROXY).layer(Inspect).call(request);
+        let _ = layer.trust_peers(PROXY.into()).layer(Inspect).call(request);
     }
 });

@@ -4,17 +4,19 @@ use std::io::{BufRead, Read, Write};
 
 use gateway_core::compat::{StartResponse, wsgi};
 use gateway_core::error::{Failure, Foreign, ForeignFrame};
-use gateway_core::paths::{CanonicalPath, CanonicalPathLayer, Prefix, ScriptName, Spelling};
+use gateway_core::paths::{
+    CanonicalPath, CanonicalPathLayer, Prefix, RecordPath, ScriptName, Spelling,
+};
 use gateway_core::request::{Cancellation, ConnInfo, Segment};
 use gateway_core::testing::Client;
-use gateway_core::validator::ValidatorLayer;
+use gateway_core::validator::{Validator, ValidatorLayer};
 use gateway_core::{
-    AnyApplication, Application, Body, BoxError, Environ, Error, Input, IntoReply, Reply,
+    AnyApplication, Application, Body, BoxError, Environ, Error, FailedBy, Input, IntoReply, Reply,
     application, escape,
 };
 use http::{Request, Response, StatusCode};
 use proptest::prelude::*;
-use tower::{Layer, service_fn};
+use tower::{Layer, ServiceExt, service_fn};
 
 #[test]
 fn the_public_types_are_what_threads_and_servers_need() {
@@ -41,6 +43,88 @@ fn the_public_types_are_what_threads_and_servers_need() {
     shared::<Client>();
     fn default<T: Default>() {}
     default::<Body>();
+}
+
+#[test]
+fn every_public_error_is_a_standard_one() {
+    fn error<T: std::error::Error + Send + Sync + 'static>() {}
+    error::<Failure>();
+    error::<Foreign>();
+    error::<gateway_core::error::Reported>();
+    error::<gateway_core::paths::InvalidPrefix>();
+    error::<gateway_core::paths::InvalidScriptName>();
+    error::<gateway_core::developer::Reason>();
+    error::<gateway_core::validator::Breach>();
+}
+
+#[test]
+fn the_service_inside_of_a_middleware_is_within_reach() {
+    macro_rules! reaches {
+        ($service:expr) => {{
+            let mut service = $service;
+            assert_eq!(*service.get_ref(), "inner");
+            *service.get_mut() = "another";
+            assert_eq!(service.into_inner(), "another");
+        }};
+    }
+    reaches!(RecordPath::layer().layer("inner"));
+    reaches!(CanonicalPath::layer().layer("inner"));
+    reaches!(Validator::layer().layer("inner"));
+    #[cfg(feature = "proxy")]
+    reaches!(gateway_core::proxy::ProxyLayer::forwarded().layer("inner"));
+    #[cfg(feature = "tokio")]
+    reaches!(gateway_core::adapt::from_service("inner"));
+    #[cfg(feature = "tokio")]
+    reaches!(gateway_core::adapt::AnswerErrors::new("inner"));
+}
+
+#[test]
+fn a_test_client_has_the_methods_of_a_site() {
+    let client = Client::new(application(|environ| environ.method().to_string()));
+    client.get("/").send().assert_text("GET");
+    client.post("/").send().assert_text("POST");
+    client.put("/").send().assert_text("PUT");
+    client.patch("/").send().assert_text("PATCH");
+    client.delete("/").send().assert_text("DELETE");
+}
+
+/// What a site's error pages go by: no program wrote these bodies.
+#[tokio::test]
+async fn every_bare_answer_says_that_it_is_one() {
+    fn is_bare<B>(response: &Response<B>) -> bool {
+        FailedBy::of(response.extensions()).is_some_and(FailedBy::is_bare)
+    }
+    let inner = || {
+        service_fn(async |_: Request<Body>| {
+            Ok::<_, std::convert::Infallible>(Response::new(Body::from("inner")))
+        })
+    };
+    let get = |uri: &str| Request::get(uri).body(Body::empty()).unwrap();
+    let mounted = gateway_core::mount("/m", inner()).unwrap();
+    assert!(is_bare(&mounted.clone().oneshot(get("/x")).await.unwrap()));
+    assert!(!is_bare(&mounted.oneshot(get("/m/x")).await.unwrap()));
+    let strict = CanonicalPath::layer().layer(inner());
+    assert!(is_bare(&strict.clone().oneshot(get("//")).await.unwrap()));
+    // A redirect is an answer of its own.
+    assert!(!is_bare(&strict.oneshot(get("/%61")).await.unwrap()));
+    assert!(is_bare(&Reply::not_found().into_response().unwrap()));
+    #[cfg(feature = "tokio")]
+    {
+        // Of an input that fails, or a path that is no text, the error is known as well.
+        let views: [fn(&mut Environ) -> Result<Reply, Error>; 2] = [
+            |environ| Ok(Reply::new(environ.input().read_all(1)?)),
+            |environ| Ok(Reply::text(environ.path_str()?.into_owned())),
+        ];
+        for (view, status) in views.into_iter().zip([413, 400]) {
+            let service = view.into_service().answer_errors();
+            let request = Request::post("/%ff").body(Body::from("too long")).unwrap();
+            let response = service.oneshot(request).await.unwrap();
+            assert_eq!(response.status(), status);
+            assert!(is_bare(&response), "{status}");
+            let failed_by = FailedBy::of(response.extensions()).unwrap();
+            assert!(failed_by.error().is_some(), "{status}");
+        }
+    }
 }
 
 #[test]
@@ -467,7 +551,7 @@ proptest! {
 fn a_long_chain_of_foreign_causes_overflows_no_stack() {
     let mut raised = Foreign::new("Python", "ValueError", "the root");
     for _ in 0..200_000 {
-        raised = Foreign::new("Python", "ValueError", "").caused_by(raised);
+        raised = Foreign::new("Python", "ValueError", "").with_cause(raised);
     }
     let frame =
         ForeignFrame::new("a.py", 3, "f").with_source(2, vec!["def f():".into(), "x".into()]);

@@ -70,6 +70,8 @@ pub mod cgi;
 #[cfg(feature = "_environ")]
 mod cgi_vars;
 #[cfg(any(feature = "http", feature = "_environ"))]
+mod failure;
+#[cfg(any(feature = "http", feature = "_environ"))]
 mod framing;
 #[cfg(feature = "_wire")]
 mod front_end;

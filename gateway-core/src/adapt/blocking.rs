@@ -181,6 +181,13 @@ impl<A: Application> BlockingService<A> {
         self.set(|settings| settings.wait_timeout = Some(limit))
     }
 
+    /// Calls a thread for each request that is queued, however quick they are: what a benchmark compares with.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn without_pace(self) -> Self {
+        self.set(|settings| settings.paced = false)
+    }
+
     /// The same service, with errors answered by a bare response: see [`AnswerErrors`].
     pub fn answer_errors(self) -> AnswerErrors<Self> {
         AnswerErrors::new(self)
@@ -211,7 +218,7 @@ where
             None => return Poll::Pending,
         }
         if let Some(waiter) = self.waiter.take() {
-            pool.leave(waiter);
+            pool.leave_room(waiter);
         }
         self.refuses = true;
         Poll::Ready(Ok(()))
@@ -251,7 +258,7 @@ impl<A> Clone for BlockingService<A> {
 impl<A> Drop for BlockingService<A> {
     fn drop(&mut self) {
         if let Some(waiter) = self.waiter {
-            self.threads.pool().leave(waiter);
+            self.threads.pool().leave_room(waiter);
         }
     }
 }

@@ -1,11 +1,8 @@
 //! What is known of a request and of its client: parsed once, into what can be judged.
 
-use std::{
-    net::{IpAddr, SocketAddr},
-    sync::Arc,
-};
+use std::{net::IpAddr, sync::Arc};
 
-use http::{Extensions, HeaderMap, Request, Version, header, request::Parts};
+use http::{HeaderMap, Request, Version, header, request::Parts};
 
 use super::{
     host::Host,
@@ -50,8 +47,7 @@ pub(super) enum Site {
 }
 
 impl Facts {
-    /// The facts of a request that came over the connection in its extensions: a
-    /// [`ConnInfo`](crate::request::ConnInfo) and, with the feature `axum`, a `ConnectInfo<SocketAddr>`.
+    /// The facts of a request that came over the [`ConnInfo`](crate::request::ConnInfo) in its extensions.
     ///
     /// No peer and no user is trusted yet, and the owner is not looked up.
     #[must_use]
@@ -94,17 +90,17 @@ impl Facts {
         }
     }
 
-    /// The peer may be another machine, and ask for any address as Host; nor does it matter which user
-    /// holds its end.
+    /// With a peer that the program trusts: it may be another machine, ask for any address as Host, and
+    /// any user may hold its end.
     #[must_use]
-    pub fn trusting_the_peer(mut self) -> Self {
+    pub fn with_trusted_peer(mut self) -> Self {
         self.trusted_peer = true;
         self
     }
 
-    /// The client's end of the connection may belong to these users as well.
+    /// With users who may own the client's end of the connection, besides the one who runs this program.
     #[must_use]
-    pub fn trusting_users(mut self, users: Arc<[u32]>) -> Self {
+    pub fn with_trusted_users(mut self, users: Arc<[u32]>) -> Self {
         self.trusted_users = users;
         self
     }
@@ -177,24 +173,7 @@ fn connection(parts: &Parts) -> (Peer, Ends) {
             Addr::Unknown => {}
         }
     }
-    match told_by_axum(&parts.extensions) {
-        Some(addr) => (
-            Peer::Ip(addr.ip().to_canonical()),
-            Ends::new(&addr.into(), &Addr::Unknown),
-        ),
-        None => (Peer::Unknown, Ends::UNKNOWN),
-    }
-}
-
-#[cfg(feature = "axum")]
-fn told_by_axum(extensions: &Extensions) -> Option<SocketAddr> {
-    let axum::extract::ConnectInfo(addr) = extensions.get()?;
-    Some(*addr)
-}
-
-#[cfg(not(feature = "axum"))]
-fn told_by_axum(_: &Extensions) -> Option<SocketAddr> {
-    None
+    (Peer::Unknown, Ends::UNKNOWN)
 }
 
 impl Site {

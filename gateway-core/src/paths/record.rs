@@ -4,12 +4,13 @@ use http::Request;
 use tower_layer::Layer;
 use tower_service::Service;
 
+use crate::inner::inner_accessors;
 use crate::request::arrival::record_path;
 
 /// Records the client's path before another framework's `nest` strips a prefix from it.
 ///
 /// Our servers and mounts do that themselves. Put this outermost in an axum program that is
-/// served by `axum::serve` and nests our services; without it (and without the `axum` feature)
+/// served by `axum::serve` and nests our services; without it (or `axum::FromAxumLayer`)
 /// they take the path below the nest for the whole.
 ///
 /// A path that is recorded already stays, unless it is stale.
@@ -42,6 +43,18 @@ impl<S> Layer<S> for RecordPathLayer {
 #[derive(Clone, Debug)]
 pub struct RecordPath<S> {
     inner: S,
+}
+
+impl RecordPath<()> {
+    /// The layer: the same as [`RecordPathLayer::new`].
+    #[must_use]
+    pub const fn layer() -> RecordPathLayer {
+        RecordPathLayer::new()
+    }
+}
+
+impl<S> RecordPath<S> {
+    inner_accessors!(inner);
 }
 
 impl<S, B> Service<Request<B>> for RecordPath<S>

@@ -19,7 +19,7 @@
 //!     Ok::<_, std::convert::Infallible>(Response::new(text))
 //! });
 //! let behind_nginx = ProxyLayer::x_forwarded()
-//!     .trust("127.0.0.1".parse::<std::net::IpAddr>().unwrap())
+//!     .trust_peers("127.0.0.1/32".parse().unwrap())
 //!     .layer(service);
 //!
 //! let request = Request::get("/page")

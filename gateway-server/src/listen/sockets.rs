@@ -174,7 +174,7 @@ impl Sockets {
             io::Error::new(io::ErrorKind::InvalidInput, text)
         };
         let socket = Socket::from(io::stdin().as_fd().try_clone_to_owned()?);
-        if !socket.is_listener().unwrap_or(false) {
+        if !listens(&socket) {
             return Err(refused());
         }
         let domain = socket.local_addr()?.domain();
@@ -384,6 +384,16 @@ fn accepted_unix(
 
 fn ip(addr: io::Result<SocketAddr>) -> Addr {
     addr.map_or(Addr::Unknown, Addr::Ip)
+}
+
+/// Whether a socket listens. macOS does not tell, so there it is one that has no peer, as FastCGI's
+/// specification (2.2) puts it.
+#[cfg(unix)]
+fn listens(socket: &Socket) -> bool {
+    #[cfg(target_vendor = "apple")]
+    return socket.local_addr().is_ok() && socket.peer_addr().is_err();
+    #[cfg(not(target_vendor = "apple"))]
+    socket.is_listener().unwrap_or(false)
 }
 
 /// Of a socket that listens: each connection has it from there, at no cost of its own.

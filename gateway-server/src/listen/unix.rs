@@ -33,6 +33,7 @@ impl UnixSocket {
         let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
         // On Linux the file is made with the mode of the socket less the umask, so there is no
         // moment in which it is open to more than `mode`; elsewhere this is refused or ignored.
+        #[cfg(target_os = "linux")]
         let _ = rustix::fs::fchmod(&socket, rustix::fs::Mode::from_raw_mode(mode));
         socket.bind(&SockAddr::unix(path)?)?;
         socket.listen(backlog)?;

@@ -19,12 +19,13 @@ use tracing::{debug, error, warn};
 
 use super::codec::{Codec, Event};
 use super::errors::ErrorText;
-use super::exchange::{Exchange, Failed, discard};
+use super::exchange::{Exchange, Failed};
 use super::output::Output;
 use super::present::Present;
 use super::timer::{Timer, Wait};
 use crate::cgi_vars::response::encode_head;
-use crate::framing::{self, Asked, Content, Framing};
+use crate::failure::discard;
+use crate::framing::{self, Asked, Content, Framing, Unsent};
 use crate::listen::listener::StreamOptions;
 use crate::log::access::Record;
 use crate::log::operator;
@@ -226,17 +227,16 @@ where
             let has_body = !matches!(framing.content, Content::Nothing | Content::Exactly(0));
             this.request.record = Some(record.answered(parts.status, has_body));
         }
-        let left = match framing.content {
-            Content::Nothing => return self.finish(),
-            Content::Exactly(left) => Some(left),
-            Content::ToTheEnd => None,
-        };
-        this.exchange.set(Exchange::Streaming { body, left });
+        if framing.content == Content::Nothing {
+            return self.finish();
+        }
+        let unsent = Unsent::of(framing.content);
+        this.exchange.set(Exchange::Streaming { body, unsent });
     }
 
     /// The service failed before its response began.
     fn fail(mut self: Pin<&mut Self>, failed: &Failed) {
-        error!("{failed}");
+        failed.log();
         if C::ERRORS {
             let this = self.as_mut().project();
             this.codec
@@ -249,14 +249,9 @@ where
     fn bare(mut self: Pin<&mut Self>, status: StatusCode) {
         let this = self.as_mut().project();
         let headers = HeaderMap::new();
-        // The status of a service's error may be one that has no response, such as 101.
-        let status = if status.is_informational() {
-            StatusCode::INTERNAL_SERVER_ERROR
-        } else {
-            status
-        };
+        let framing = Framing::of_bare(Asked::from(&this.request.method), status);
         this.codec.stdout_with(this.output, |out| {
-            encode_head(status, &headers, Framing::EMPTY, out);
+            encode_head(status, &headers, framing, out);
         });
         if let Some(record) = this.request.record.take() {
             drop(record.answered(status, false));
