@@ -125,7 +125,7 @@ fn service(
     file: &Arc<File>,
     text: &'static str,
 ) -> (
-    impl Clone + Send + 'static + gateway_server::HttpService<ResponseBody = Ranges>,
+    impl gateway_server::HttpService<ResponseBody = Ranges>,
     Arc<Asked>,
 ) {
     let asked = Arc::new(Asked::default());
