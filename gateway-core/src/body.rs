@@ -17,6 +17,9 @@ use crate::stream::handoff::{HandoffConfig, Receiver};
 use crate::stream::source::{Chunks, ReadChunks, Source, Writing};
 use crate::threads::block_on::block_on_forever;
 
+mod file;
+
+pub use self::file::{FileBody, FileRange, Piece};
 pub use crate::stream::BodyWriter;
 
 /// The body of a request or of a response: nothing, one piece, an iterator of pieces, a function

@@ -26,6 +26,9 @@ pub(crate) struct Settings {
     /// HTTP/2: whether clients are told that they may open WebSockets (RFC 8441).
     #[cfg(feature = "http")]
     pub(crate) http2_websockets: bool,
+    /// HTTP/1: whether bodies may give ranges of files, which the kernel sends.
+    #[cfg(feature = "http")]
+    pub(crate) sends_files: bool,
     /// Front ends: where the application stands, whatever SCRIPT_NAME says.
     #[cfg(feature = "_wire")]
     pub(crate) mount: Option<Arc<Prefix>>,
@@ -64,6 +67,8 @@ impl Settings {
         streams: 200,
         #[cfg(feature = "http")]
         http2_websockets: false,
+        #[cfg(feature = "http")]
+        sends_files: false,
         #[cfg(feature = "_wire")]
         mount: None,
         #[cfg(feature = "_wire")]

@@ -6,6 +6,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
+use gateway_core::body::{FileBody, FileRange, Piece as BodyPiece};
 use http_body::{Body, Frame, SizeHint};
 use tokio::task::JoinHandle;
 
@@ -31,6 +32,12 @@ enum State {
     // allocation is nothing beside a file of more than 64 KiB.
     Stream(Box<Stream>),
 }
+
+/// Shorter ranges are read and written: that costs less than what the kernel does to send a file.
+const LEAST_SENT: usize = LARGE;
+
+/// The most that the kernel is told to send at once.
+const MOST_SENT: usize = 1 << 20;
 
 /// Pieces, one after the other.
 struct Stream {
@@ -166,9 +173,51 @@ impl Stream {
         }
     }
 
+    /// The next range, where it is long enough, and in memory: the kernel would make the thread wait for the disk.
+    fn file_range(&mut self) -> Option<FileRange> {
+        if self.ready.is_some() || self.waiting.is_some() {
+            return None;
+        }
+        if self.current.len() == 0
+            && let Some(&Piece::Range(range)) = self.rest.as_slice().first()
+        {
+            self.rest.next();
+            self.current = range;
+        }
+        let most = usize::try_from(self.current.len()).unwrap_or(usize::MAX);
+        if most < LEAST_SENT {
+            return None;
+        }
+        let range = self
+            .content
+            .file_range(self.current.start, most.min(MOST_SENT))?;
+        self.current.start += range.len() as u64;
+        self.owed = self.owed.saturating_sub(range.len() as u64);
+        Some(range)
+    }
+
     fn give(&mut self, bytes: Bytes) -> Poll<io::Result<Bytes>> {
         self.owed = self.owed.saturating_sub(bytes.len() as u64);
         Poll::Ready(Ok(bytes))
+    }
+}
+
+/// Whole pieces of files can be left to the kernel: see [`FileBody`].
+impl FileBody for ResponseBody {
+    fn poll_piece(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<io::Result<BodyPiece>>> {
+        if let State::Stream(stream) = &mut self.state
+            && let Some(range) = stream.file_range()
+        {
+            if self.owed() == 0 {
+                self.state = State::Empty;
+            }
+            return Poll::Ready(Some(Ok(BodyPiece::File(range))));
+        }
+        self.poll_frame(context)
+            .map(|frame| frame.map(|frame| frame.map(BodyPiece::Frame)))
     }
 }
 
@@ -185,7 +234,7 @@ impl Body for ResponseBody {
             State::Full(bytes) => Ok(std::mem::take(bytes)),
             State::Stream(stream) => ready!(stream.poll(context)),
         };
-        // After an error too: nothing more is to be had, and the descriptor need not wait for the body to be dropped.
+        // After an error too: there is nothing more to read, so the file is closed before the body is dropped.
         if frame.is_err() || self.owed() == 0 {
             self.state = State::Empty;
         }

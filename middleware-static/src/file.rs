@@ -61,7 +61,7 @@ impl StaticFile {
         })
     }
 
-    /// Sends a sibling with `.br`, `.zst` or `.gz` at the end of its name to who accepts that coding. Default: off.
+    /// Sends a sibling with `.br`, `.zst` or `.gz` at the end of its name to clients that accept that coding. Default: off.
     #[must_use]
     pub fn precompressed(self) -> Self {
         self.set(StaticFiles::precompressed)

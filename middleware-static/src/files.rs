@@ -112,7 +112,7 @@ impl StaticFiles {
         self.set(|settings| settings.content_limit = bytes)
     }
 
-    /// Sends a sibling with `.br`, `.zst` or `.gz` at the end of its name to who accepts that coding. Default: off.
+    /// Sends a sibling with `.br`, `.zst` or `.gz` at the end of its name to clients that accept that coding. Default: off.
     ///
     /// A sibling counts only beside its file. Where its date or its change time is older than the file's, it is decoded to
     /// see whether it is a copy, once for each state of both; so it is under a name that is kept for good

@@ -51,47 +51,47 @@ impl fmt::Debug for ResponseFuture {
 /// there is a status instead.
 pub(crate) enum Lookup<T> {
     Done(Option<Result<T, StatusCode>>),
-    Waiting(JoinHandle<(Box<Later<T>>, io::Result<T>)>),
-    Reading(Box<(Ticket, Box<Later<T>>)>),
+    Waiting(JoinHandle<(Box<Retry<T>>, io::Result<T>)>),
+    Reading(Box<(Ticket, Box<Retry<T>>)>),
 }
 
 /// All of a look-up, to be made once more.
-pub(crate) struct Later<T> {
+pub(crate) struct Retry<T> {
     site: Arc<Site>,
     ask: OwnedAsk,
-    look: Look<T>,
+    look: LookUp<T>,
 }
 
-type Look<T> = fn(&Site, &Ask<'_>, Wait) -> io::Result<T>;
+type LookUp<T> = fn(&Site, &Ask<'_>, Wait) -> io::Result<T>;
 
 impl<T: Send + 'static> Lookup<T> {
-    /// Asks without waiting; if that will not do, once more where waiting is allowed, for all of the look-up.
-    pub(crate) fn start(site: &Arc<Site>, ask: &Ask<'_>, uri: &Uri, look: Look<T>) -> Self {
+    /// Looks up without waiting. If that is not enough, does the whole look-up once more on a thread that may block.
+    pub(crate) fn start(site: &Arc<Site>, ask: &Ask<'_>, uri: &Uri, look: LookUp<T>) -> Self {
         match look(site, ask, Wait::Never) {
             Ok(found) => Self::Done(Some(Ok(found))),
             Err(error) => {
-                // The one clone of a head: the kernel has to go to the disk, beside which it is nothing.
+                // The only clone of a head: reading from the disk costs far more.
                 let (site, ask) = (Arc::clone(site), OwnedAsk::new(ask, uri));
-                Self::again(Box::new(Later { site, ask, look }), error)
+                Self::again(Box::new(Retry { site, ask, look }), error)
             }
         }
     }
 
-    /// What to do where the answer could not be given at once.
-    fn again(mut later: Box<Later<T>>, error: io::Error) -> Self {
+    /// How to go on where the answer could not be given at once.
+    fn again(mut retry: Box<Retry<T>>, error: io::Error) -> Self {
         let runtime = Handle::try_current();
         match (Reading::in_error(error), runtime) {
-            (Ok(reading), Ok(_)) => Self::Reading(Box::new((reading.ticket(), later))),
+            (Ok(reading), Ok(_)) => Self::Reading(Box::new((reading.ticket(), retry))),
             (Err(_), Ok(runtime)) => Self::Waiting(runtime.spawn_blocking(move || {
-                let looked = later.look(Wait::Allowed);
-                (later, looked)
+                let looked = retry.look(Wait::Allowed);
+                (retry, looked)
             })),
             // No runtime (CGI): no other request waits for this thread.
             (reading, Err(_)) => {
                 if let Ok(reading) = reading {
-                    reading.here(&mut later.ask.learned);
+                    reading.here(&mut retry.ask.learned);
                 }
-                Self::Done(Some(later.look_here()))
+                Self::Done(Some(retry.look_here()))
             }
         }
     }
@@ -107,8 +107,8 @@ impl<T: Send + 'static> Lookup<T> {
                         *self = Self::Waiting(waiting);
                         return Poll::Pending;
                     }
-                    Poll::Ready(Ok((later, looked))) => later.went(looked),
-                    // A source of the user's panicked: the layer that catches panics here is to see it.
+                    Poll::Ready(Ok((retry, looked))) => retry.resume(looked),
+                    // A source of the user's panicked. Panic here, so that a layer that catches panics sees it.
                     Poll::Ready(Err(error)) if error.is_panic() => {
                         std::panic::resume_unwind(error.into_panic())
                     }
@@ -120,11 +120,11 @@ impl<T: Send + 'static> Lookup<T> {
                         return Poll::Pending;
                     }
                     Poll::Ready((fact, finding)) => {
-                        let (_, mut later) = *reading;
-                        later.ask.learned.add(fact, finding);
-                        match later.look(Wait::Never) {
+                        let (_, mut retry) = *reading;
+                        retry.ask.learned.add(fact, finding);
+                        match retry.look(Wait::Never) {
                             Ok(found) => Self::Done(Some(Ok(found))),
-                            Err(error) => Self::again(later, error),
+                            Err(error) => Self::again(retry, error),
                         }
                     }
                 },
@@ -134,22 +134,22 @@ impl<T: Send + 'static> Lookup<T> {
     }
 }
 
-impl<T: Send + 'static> Later<T> {
+impl<T: Send + 'static> Retry<T> {
     fn look(&self, wait: Wait) -> io::Result<T> {
         (self.look)(&self.site, &self.ask.ask(), wait)
     }
 
-    /// After a look that was allowed to wait: only a reading can still be missing.
-    fn went(self: Box<Self>, looked: io::Result<T>) -> Lookup<T> {
+    /// Goes on after a look-up that was allowed to wait: only a reading can still be missing.
+    fn resume(self: Box<Self>, looked: io::Result<T>) -> Lookup<T> {
         match looked.map_err(Reading::in_error) {
             Ok(found) => Lookup::Done(Some(Ok(found))),
             Err(Ok(reading)) => Lookup::again(self, reading.into()),
-            // A source that must not wait no longer still said that it would.
+            // The source was allowed to wait, and said all the same that it would have to.
             Err(Err(_)) => Lookup::Done(Some(Err(StatusCode::INTERNAL_SERVER_ERROR))),
         }
     }
 
-    /// The whole of it on the present thread.
+    /// Does the whole look-up on the present thread.
     fn look_here(mut self: Box<Self>) -> Result<T, StatusCode> {
         loop {
             match self.look(Wait::Allowed).map_err(Reading::in_error) {

@@ -8,6 +8,7 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use gateway_core::BoxError;
+use gateway_core::body::{FileBody, Piece};
 use http::{Request, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
@@ -20,7 +21,7 @@ use crate::files::StaticFiles;
 use crate::future::Lookup;
 use crate::lookup::ask::Ask;
 use crate::lookup::mount::{Below, Mount};
-use crate::site::{Outcome, Site};
+use crate::site::{Resolution, Site};
 
 /// Serves what is below a prefix and hands every other request to the inner service, untouched.
 ///
@@ -144,7 +145,7 @@ where
             return LayerFuture::look_up(Lookup::start(files, &ask, request.uri(), answer), None);
         }
         match Lookup::start(files, &ask, request.uri(), Site::respond) {
-            Lookup::Done(Some(Ok(Outcome::Missing(_)))) => {
+            Lookup::Done(Some(Ok(Resolution::Missing(_)))) => {
                 LayerFuture::pass(self.inner.clone(), request)
             }
             done @ Lookup::Done(_) => LayerFuture::look_up(done, None),
@@ -156,8 +157,8 @@ where
 }
 
 /// As [`Site::answer`], for a layer that keeps what is missing.
-fn answer(site: &Site, ask: &Ask<'_>, wait: crate::source::Wait) -> io::Result<Outcome> {
-    site.answer(ask, wait).map(Outcome::Answer)
+fn answer(site: &Site, ask: &Ask<'_>, wait: crate::source::Wait) -> io::Result<Resolution> {
+    site.answer(ask, wait).map(Resolution::Answer)
 }
 
 pin_project! {
@@ -171,7 +172,7 @@ pin_project! {
 pin_project! {
     #[project = StateProj]
     enum State<S, B, F> {
-        LookingUp { lookup: Lookup<Outcome>, otherwise: Option<(S, Request<B>)> },
+        LookingUp { lookup: Lookup<Resolution>, otherwise: Option<(S, Request<B>)> },
         // The clone that is polled ready is the one that takes the call.
         Waiting { passing: Option<(S, Request<B>)> },
         Passed { #[pin] future: F },
@@ -179,7 +180,7 @@ pin_project! {
 }
 
 impl<S, B, F> LayerFuture<S, B, F> {
-    fn look_up(lookup: Lookup<Outcome>, otherwise: Option<(S, Request<B>)>) -> Self {
+    fn look_up(lookup: Lookup<Resolution>, otherwise: Option<(S, Request<B>)>) -> Self {
         Self {
             state: State::LookingUp { lookup, otherwise },
         }
@@ -223,11 +224,13 @@ where
                 }
                 StateProj::LookingUp { lookup, otherwise } => {
                     match (ready!(lookup.poll(context)), otherwise.take()) {
-                        (Ok(Outcome::Missing(_)), passing @ Some(_)) => State::Waiting { passing },
-                        (Ok(Outcome::Answer(response)), _) => {
+                        (Ok(Resolution::Missing(_)), passing @ Some(_)) => {
+                            State::Waiting { passing }
+                        }
+                        (Ok(Resolution::Answer(response)), _) => {
                             return Poll::Ready(Ok(response.map(LayerBody::file)));
                         }
-                        (Ok(Outcome::Missing(status)) | Err(status), _) => {
+                        (Ok(Resolution::Missing(status)) | Err(status), _) => {
                             return Poll::Ready(Ok(empty(status).map(LayerBody::file)));
                         }
                     }
@@ -310,6 +313,19 @@ impl<R: Body<Data = Bytes, Error: Into<BoxError>>> Body for LayerBody<R> {
             Kind::Inner { body } => body.size_hint(),
             Kind::File { body } => body.size_hint(),
         }
+    }
+}
+
+impl<R: Body<Data = Bytes, Error: Into<BoxError>>> FileBody for LayerBody<R> {
+    fn poll_piece(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Piece, BodyError>>> {
+        if let KindProj::File { body } = self.as_mut().project().kind.project() {
+            return Pin::new(body).poll_piece(context).map_err(BodyError::File);
+        }
+        self.poll_frame(context)
+            .map(|frame| frame.map(|frame| frame.map(Piece::Frame)))
     }
 }
 

@@ -129,6 +129,7 @@
 //! everything below it is right without the layer. `gateway-core` is on at all times: the same below
 //! its mounts.
 
+pub mod layer;
 pub mod source;
 
 mod answer;
@@ -140,7 +141,6 @@ mod facts;
 mod file;
 mod files;
 mod future;
-mod layer;
 mod listing;
 mod lookup;
 mod protocol;
@@ -156,7 +156,8 @@ pub use files::StaticFiles;
 pub use future::ResponseFuture;
 #[cfg(feature = "axum")]
 pub use gateway_core::axum::FromAxumLayer;
-pub use layer::{BodyError, LayerBody, LayerFuture, Static, StaticLayer};
+#[doc(inline)]
+pub use layer::{Static, StaticLayer};
 pub use lookup::path;
 pub use protocol::etag::EntityTag;
 pub use protocol::mime::content_type;

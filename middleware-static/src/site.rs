@@ -7,7 +7,7 @@ use std::sync::Arc;
 use gateway_core::paths::Spelling;
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 
-use crate::answer::cache::{Cache, Hit, Kept, Key};
+use crate::answer::cache::{Cache, CachedFile, Hit, Key};
 use crate::answer::fields;
 use crate::answer::prepared::Prepared;
 use crate::answer::representation::Representation;
@@ -33,7 +33,7 @@ pub(crate) struct Site {
 
 /// What came of a request.
 #[derive(Debug)]
-pub(crate) enum Outcome {
+pub(crate) enum Resolution {
     Answer(Response<ResponseBody>),
     /// Nothing here: the inner service may answer, or this status is the answer.
     Missing(StatusCode),
@@ -55,8 +55,8 @@ impl Site {
     /// [`io::ErrorKind::WouldBlock`], with [`Wait::Never`]: ask again on a thread that may block.
     pub(crate) fn answer(&self, ask: &Ask<'_>, wait: Wait) -> io::Result<Response<ResponseBody>> {
         match self.respond(ask, wait)? {
-            Outcome::Answer(response) => Ok(response),
-            Outcome::Missing(status) => self.or_failure(ask, self.missing(ask, status, wait)),
+            Resolution::Answer(response) => Ok(response),
+            Resolution::Missing(status) => self.or_failure(ask, self.missing(ask, status, wait)),
         }
     }
 
@@ -64,7 +64,7 @@ impl Site {
     ///
     /// # Errors
     /// As for [`answer`](Self::answer).
-    pub(crate) fn respond(&self, ask: &Ask<'_>, wait: Wait) -> io::Result<Outcome> {
+    pub(crate) fn respond(&self, ask: &Ask<'_>, wait: Wait) -> io::Result<Resolution> {
         let candidate = Candidate::parse(ask.path);
         if !ask.falls_through {
             if let Ok(candidate) = &candidate
@@ -73,24 +73,24 @@ impl Site {
                 return Ok(self.respelled(ask));
             }
             if !ask.reads() {
-                return Ok(Outcome::Answer(self.not_allowed(ask)));
+                return Ok(Resolution::Answer(self.not_allowed(ask)));
             }
         }
         let candidate = match candidate {
             Ok(candidate) => candidate,
-            Err(Refusal::Malformed) => return Ok(Outcome::Missing(StatusCode::BAD_REQUEST)),
-            Err(Refusal::NoSuchName) => return Ok(Outcome::Missing(StatusCode::NOT_FOUND)),
+            Err(Refusal::Malformed) => return Ok(Resolution::Missing(StatusCode::BAD_REQUEST)),
+            Err(Refusal::NoSuchName) => return Ok(Resolution::Missing(StatusCode::NOT_FOUND)),
         };
         if ask.falls_through {
             // Whether a service behind may answer depends on whether there is a file.
             if self.is_other_spelling(&candidate) {
                 let found = self.has(&candidate, ask, wait)?;
-                return Ok(found.map_or_else(Outcome::Missing, |()| self.respelled(ask)));
+                return Ok(found.map_or_else(Resolution::Missing, |()| self.respelled(ask)));
             }
             if !ask.reads() {
                 let found = self.has(&candidate, ask, wait)?;
-                return Ok(found.map_or_else(Outcome::Missing, |()| {
-                    Outcome::Answer(self.not_allowed(ask))
+                return Ok(found.map_or_else(Resolution::Missing, |()| {
+                    Resolution::Answer(self.not_allowed(ask))
                 }));
             }
         }
@@ -100,7 +100,7 @@ impl Site {
             match self.read(&candidate, ask, wait) {
                 // Became shorter between `fstat` and `read`: nothing is promised yet, so look again.
                 Err(error) if error.kind() == io::ErrorKind::UnexpectedEof && tries < TRIES => {}
-                Err(error) => return self.or_failure(ask, Err(error)).map(Outcome::Answer),
+                Err(error) => return self.or_failure(ask, Err(error)).map(Resolution::Answer),
                 Ok(outcome) => return Ok(outcome),
             }
         }
@@ -124,7 +124,7 @@ impl Site {
         self.dressed(ask, answer)
     }
 
-    /// An answer that is no file, with the fields that the user set for all, and the caching of what was asked for.
+    /// Adds the fields that the user set for all answers, and `Cache-Control` for the path that was asked for, to an answer that is no file.
     fn dressed(&self, ask: &Ask<'_>, mut answer: Response<ResponseBody>) -> Response<ResponseBody> {
         let cacheable = matches!(
             answer.status(),
@@ -142,16 +142,16 @@ impl Site {
     }
 
     /// To the canonical spelling of the path; 404 where no client would follow.
-    fn respelled(&self, ask: &Ask<'_>) -> Outcome {
+    fn respelled(&self, ask: &Ask<'_>) -> Resolution {
         let location = Spelling::of(ask.path)
             .location(ask.query)
             .and_then(|location| HeaderValue::try_from(location).ok());
         let Some(location) = location else {
-            return Outcome::Missing(StatusCode::NOT_FOUND);
+            return Resolution::Missing(StatusCode::NOT_FOUND);
         };
         let mut answer = plain(ask, StatusCode::PERMANENT_REDIRECT);
         answer.headers_mut().insert(header::LOCATION, location);
-        Outcome::Answer(self.dressed(ask, answer))
+        Resolution::Answer(self.dressed(ask, answer))
     }
 
     fn is_other_spelling(&self, candidate: &Candidate<'_>) -> bool {
@@ -184,27 +184,27 @@ impl Site {
         self.settings.dotfiles == Dotfiles::Hide && candidate.is_hidden()
     }
 
-    fn read(&self, candidate: &Candidate<'_>, ask: &Ask<'_>, wait: Wait) -> io::Result<Outcome> {
+    fn read(&self, candidate: &Candidate<'_>, ask: &Ask<'_>, wait: Wait) -> io::Result<Resolution> {
         if self.is_hidden(candidate) {
-            return Ok(Outcome::Missing(StatusCode::NOT_FOUND));
+            return Ok(Resolution::Missing(StatusCode::NOT_FOUND));
         }
         let preference = self.preference(ask);
         let key = match &self.cache {
-            Some(cache) if ask.bare.is_none() => {
+            Some(cache) if ask.bare_mount.is_none() => {
                 Key::new(candidate.as_bytes(), preference).map(|key| (cache, key))
             }
             _ => None,
         };
         let mut stale = None;
         match key.as_ref().and_then(|(cache, key)| cache.get(key)) {
-            Some(Hit::Fresh(kept)) => return kept_answer(&kept, ask, wait),
+            Some(Hit::Fresh(kept)) => return cached_answer(&kept, ask, wait),
             Some(Hit::Stale(kept)) => stale = Some(kept),
             None => {}
         }
         match self.finder(preference, ask, wait).find(candidate, ask)? {
             Found::File(chosen) => match &key {
                 Some((cache, key)) => self.keep(cache, key, stale, chosen, ask, wait),
-                None => self.file(chosen, ask, wait).map(Outcome::Answer),
+                None => self.file(chosen, ask, wait).map(Resolution::Answer),
             },
             other => {
                 if let (Some((cache, key)), Some(_)) = (&key, stale) {
@@ -213,11 +213,13 @@ impl Site {
                 match other {
                     Found::Redirect => {
                         let answer = self.dressed(ask, redirect(candidate, ask));
-                        Ok(Outcome::Answer(answer))
+                        Ok(Resolution::Answer(answer))
                     }
-                    Found::Listing => self.list(candidate, ask, wait).map(Outcome::Answer),
-                    Found::NotAcceptable => Ok(Outcome::Answer(self.not_acceptable(ask))),
-                    Found::Nothing | Found::File(_) => Ok(Outcome::Missing(StatusCode::NOT_FOUND)),
+                    Found::Listing => self.list(candidate, ask, wait).map(Resolution::Answer),
+                    Found::NotAcceptable => Ok(Resolution::Answer(self.not_acceptable(ask))),
+                    Found::Nothing | Found::File(_) => {
+                        Ok(Resolution::Missing(StatusCode::NOT_FOUND))
+                    }
                 }
             }
         }
@@ -274,28 +276,28 @@ impl Site {
         .answer(ask, wait)
     }
 
-    /// A file, to be kept if it is one that can be believed again.
+    /// A file, which is cached if its state can be told from later ones.
     fn keep(
         &self,
         cache: &Arc<Cache>,
         key: &Key,
-        stale: Option<Arc<Kept>>,
+        stale: Option<Arc<CachedFile>>,
         chosen: Chosen,
         ask: &Ask<'_>,
         wait: Wait,
-    ) -> io::Result<Outcome> {
+    ) -> io::Result<Resolution> {
         let stamp = chosen.file.stamp;
         match stale {
             Some(kept) if Some(kept.stamp) == stamp => {
                 cache.renew(&kept);
-                return kept_answer(&kept, ask, wait);
+                return cached_answer(&kept, ask, wait);
             }
             Some(_) => cache.remove(key),
             None => {}
         }
         let length = chosen.file.metadata.length;
         let Some(stamp) = stamp.filter(|_| self.settings.send_file.is_none()) else {
-            return self.file(chosen, ask, wait).map(Outcome::Answer);
+            return self.file(chosen, ask, wait).map(Resolution::Answer);
         };
         let representation = Representation::new(chosen, &self.settings, ask.learned, wait)?;
         let bytes = match usize::try_from(length)
@@ -320,7 +322,7 @@ impl Site {
         if representation.settled {
             cache.insert(key, representation, stamp, bytes);
         }
-        Ok(Outcome::Answer(answer))
+        Ok(Resolution::Answer(answer))
     }
 
     /// The answer where nothing else has one: the application's page, the page for it, or the bare status.
@@ -461,7 +463,7 @@ impl Site {
         HeaderValue::try_from(text).ok()
     }
 
-    /// What the file system refused becomes a status; being told to wait stays an error.
+    /// Makes a status of an error of the file system; [`io::ErrorKind::WouldBlock`] stays an error.
     fn or_failure(
         &self,
         ask: &Ask<'_>,
@@ -492,19 +494,19 @@ impl Site {
     }
 }
 
-fn kept_answer(kept: &Kept, ask: &Ask<'_>, wait: Wait) -> io::Result<Outcome> {
+fn cached_answer(kept: &CachedFile, ask: &Ask<'_>, wait: Wait) -> io::Result<Resolution> {
     let prepared = Prepared {
         representation: &kept.representation,
         head: Cow::Borrowed(&kept.representation.head),
         unchanged: Some(&kept.unchanged),
         bytes: kept.bytes.as_ref(),
     };
-    prepared.answer(ask, wait).map(Outcome::Answer)
+    prepared.answer(ask, wait).map(Resolution::Answer)
 }
 
 /// To the same name with a slash at its end: a relative reference, right below any prefix, and never `//host`.
 fn redirect(candidate: &Candidate<'_>, ask: &Ask<'_>) -> Response<ResponseBody> {
-    let mut location = match ask.bare {
+    let mut location = match ask.bare_mount {
         Some(bare) => format!("./{bare}/"),
         None => format!("./{}/", encode_segment(candidate.last_segment())),
     };

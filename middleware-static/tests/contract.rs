@@ -1,11 +1,12 @@
 //! The public types, by name, and what can be done with them.
 
+use middleware_static::layer::{BodyError, LayerBody, LayerFuture};
 use middleware_static::source::{
     Directory, Entry, File, Io, Metadata, Node, Source, Symlinks, Wait,
 };
 use middleware_static::{
-    AssetManifest, BodyError, Dotfiles, EntityTag, LayerBody, LayerFuture, ResponseBody,
-    ResponseFuture, SendFile, Static, StaticFile, StaticFiles, StaticLayer, ValidateBy,
+    AssetManifest, Dotfiles, EntityTag, ResponseBody, ResponseFuture, SendFile, Static, StaticFile,
+    StaticFiles, StaticLayer, ValidateBy,
 };
 
 fn clone_send_sync<T: Clone + Send + Sync + 'static>() {}

@@ -1,4 +1,4 @@
-//! Files below a prefix, beside somebody else's service: ours, and axum.
+//! Files below a prefix, beside another service: ours, and axum.
 
 mod common;
 
@@ -213,7 +213,7 @@ async fn the_service_that_was_ready_takes_the_call() {
     }
 }
 
-// A page whose application was busy came without its styles, which no application has to make.
+// A page whose application was busy came without its styles, which do not depend on the application.
 #[tokio::test]
 async fn files_are_served_while_the_application_is_saturated() {
     let site = Site::with(&[("a.js", "let a")]);

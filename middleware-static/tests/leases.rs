@@ -45,7 +45,7 @@ impl Drop for Holder {
     }
 }
 
-// The kernel says EAGAIN to whoever will not wait, and that was a 404.
+// The kernel says EAGAIN to a caller that will not wait, and that was a 404.
 #[tokio::test]
 async fn a_file_under_a_lease_is_waited_for_or_busy() {
     let site = Site::with(&[("held", "content"), ("given", "content")]);

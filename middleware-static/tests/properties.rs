@@ -58,7 +58,7 @@ proptest! {
         let url = format!("/{}", encode_segment(&name));
         let candidate = Candidate::parse(&url).unwrap();
         prop_assert_eq!(candidate.as_bytes(), &*name);
-        // It is the canonical spelling: whoever follows a link of ours is not sent on.
+        // It is the canonical spelling: a client that follows a link of ours is not sent on.
         prop_assert!(Spelling::of(&url).is_plain() || Spelling::of(&url).has_backslash());
         prop_assert!(candidate.is_canonical());
         // And it is a URL that `http` takes.
@@ -123,7 +123,7 @@ fn assemble(answer: &common::Answer, length: usize) -> Vec<(Part, Vec<u8>)> {
                 .next()
                 .unwrap(),
         );
-        // The length is told by the range: a boundary inside the bytes would confuse nobody.
+        // The length is told by the range: a boundary inside the bytes would confuse no client.
         let (body, after) = part[head_end + 4..].split_at(range.end - range.start);
         parts.push((range, body.to_vec()));
         rest = after.strip_prefix(b"\r\n").unwrap();

@@ -43,7 +43,7 @@ fn head(files: &StaticFiles, path: &str) -> impl Future<Output = http::HeaderMap
     async move { answer.await.unwrap().headers().clone() }
 }
 
-/// Few threads that may block: whoever held them while a file is read would stop the others.
+/// Few threads that may block: a request that held one while a file is read would stop the others.
 fn run<F: Future>(test: F) -> F::Output {
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     let runtime = runtime

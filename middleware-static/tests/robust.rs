@@ -165,7 +165,7 @@ async fn a_small_file_that_changes_is_answered_whole_or_not_at_all() {
     writer.join().unwrap();
 }
 
-/// A second later every change is noticed, by whoever asks first: so a busy machine does not matter.
+/// A second later every change is noticed, by the first request: so a busy machine does not matter.
 async fn a_second_later() {
     tokio::time::sleep(Duration::from_secs(1)).await;
 }

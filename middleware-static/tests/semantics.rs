@@ -1,4 +1,4 @@
-//! What is answered to whom, over every source and both ways to read: RFC 9110, and the defects of peers that are
+//! What is answered to which request, over every source and both ways to read: RFC 9110, and the defects of peers that are
 //! not to be repeated here.
 
 mod common;
@@ -450,7 +450,7 @@ async fn a_sibling_is_sent_to_who_accepts_its_coding() {
             (206, "plai", ""),
             "{way}: part of a coded file is of no use by itself"
         );
-        // Who has the beginning of the coded file gets all of the file, and no part of another.
+        // A client that has the beginning of the coded file gets all of the file, and no part of another.
         let coded = get_with(&files, "/app.js", &[("accept-encoding", "gzip")]).await;
         assert!(!coded.has("accept-ranges"), "{way}");
         for (accept, body) in [("gzip", "plain"), ("gzip, identity;q=0", "gzipped")] {

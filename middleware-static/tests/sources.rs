@@ -114,7 +114,7 @@ async fn what_stands_for_a_name_comes_from_the_root_that_has_the_name() {
     }
 }
 
-/// Files that somebody made up: small ones in memory, large ones read piece by piece by a reader that blocks.
+/// Files that a program made up: small ones in memory, large ones read piece by piece by a reader that blocks.
 struct Mine;
 
 struct Pattern {

@@ -73,9 +73,9 @@ async fn serve(arguments: &Arguments) -> io::Result<Outcome> {
 
     // SIGTERM and SIGINT stop it, once what has begun is sent.
     if arguments.log {
-        server.serve(log::Log::new(files)).await
+        server.serve_files(log::Log::new(files)).await
     } else {
-        server.serve(files).await
+        server.serve_files(files).await
     }
 }
 

@@ -20,6 +20,7 @@ use tracing::{debug, error, warn};
 
 use super::activity::{Event, Timeout};
 use super::exchange::Exchange;
+use super::files::{Outbox, lend};
 use super::io::{Io, Version};
 use super::shared_activity::{SharedActivity, is_blank};
 use super::streams::Streams;
@@ -111,6 +112,8 @@ pin_project! {
         shutdown: Option<Watch>,
         conn: ConnInfo,
         phase: Phase,
+        // Where the kernel sends files.
+        outbox: Option<Arc<Outbox>>,
         timer: Timer,
         #[pin]
         sleep: Sleep,
@@ -174,9 +177,14 @@ where
             .map(|admission| admission.shutdown().watch());
         let activity = Arc::new(SharedActivity::default());
         let settings = Arc::clone(&protocols.settings);
+        // A stream that takes one buffer at a time would have the mark copied into it.
+        let sends_files =
+            settings.sends_files && stream.is_write_vectored() && (options.sends_files)(&stream);
+        let outbox = sends_files.then(Arc::default);
         Self {
+            outbox: outbox.clone(),
             protocol: Protocol::Quiet {
-                io: Io::new(stream, Arc::clone(&activity), options, admission),
+                io: Io::new(stream, Arc::clone(&activity), options, admission, outbox),
                 exchange: Exchange::new(service, conn.clone(), Arc::clone(&activity), settings),
                 seen: Vec::new(),
             },
@@ -223,7 +231,10 @@ where
             }
         }
         loop {
-            let polled = this.protocol.poll(this.protocols, this.activity, cx);
+            let outbox = this.outbox.as_ref();
+            let polled = this
+                .protocol
+                .poll(this.protocols, this.activity, outbox, cx);
             if polled.is_ready() {
                 return Poll::Ready(());
             }
@@ -275,6 +286,7 @@ where
         &mut self,
         protocols: &Protocols,
         activity: &Arc<SharedActivity>,
+        outbox: Option<&Arc<Outbox>>,
         cx: &mut Context<'_>,
     ) -> Poll<()> {
         loop {
@@ -294,7 +306,11 @@ where
                     self.begin(protocols, activity);
                 }
                 Self::One(conn) => {
-                    let ended = ready!(Pin::new(&mut **conn).poll(cx));
+                    let conn = Pin::new(&mut **conn);
+                    let ended = ready!(match outbox {
+                        Some(outbox) => lend(outbox, || conn.poll(cx)),
+                        None => conn.poll(cx),
+                    });
                     log(&ended);
                     return Poll::Ready(());
                 }

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::activity::Event;
+use super::files::{Outbox, is_mark};
 use super::shared_activity::SharedActivity;
 use crate::listen::accept::Admission;
 use crate::listen::listener::StreamOptions;
@@ -32,6 +33,25 @@ fn join<'a>(bufs: &'a [IoSlice<'_>], joined: &'a mut ReadBuf<'_>) -> Option<&'a 
     Some(joined.filled())
 }
 
+/// The same where there may be none.
+fn join_any<'a>(bufs: &'a [IoSlice<'_>], joined: &'a mut ReadBuf<'_>) -> Option<&'a [u8]> {
+    if bufs.is_empty() {
+        return Some(&[]);
+    }
+    join(bufs, joined)
+}
+
+/// How many bytes of files are sent in one go before other connections have their turn.
+const BURST: usize = 4 << 20;
+
+/// A slice that stands for a file where none is to be sent: better no answer than zeroes.
+fn unsent_mark() -> io::Error {
+    io::Error::new(
+        io::ErrorKind::InvalidData,
+        "a range of a file on a connection that sends none",
+    )
+}
+
 /// A connection's stream as hyper sees it: notes in the [`SharedActivity`] what moves, and closes so that
 /// the last response arrives.
 #[derive(Debug)]
@@ -48,6 +68,10 @@ pub(crate) struct Io<T> {
     admission: Option<Admission>,
     // Of an upgraded connection, which has no task of ours that would hear of a shutdown.
     watch: Option<Watch>,
+    // Of a connection whose files the kernel sends.
+    outbox: Option<Arc<Outbox>>,
+    // Bytes of files since the connection last waited or gave way.
+    burst: usize,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,6 +96,7 @@ impl<T> Io<T> {
         activity: Arc<SharedActivity>,
         options: StreamOptions<T>,
         admission: Option<Admission>,
+        outbox: Option<Arc<Outbox>>,
     ) -> Self {
         Self {
             stream,
@@ -82,6 +107,8 @@ impl<T> Io<T> {
             options,
             admission,
             watch: None,
+            outbox,
+            burst: 0,
         }
     }
 
@@ -176,6 +203,9 @@ impl<T: AsyncWrite + AsyncRead + Unpin> AsyncWrite for Io<T> {
         if self.is_cut() {
             return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
         }
+        if self.outbox.is_some() && is_mark(buf) {
+            return Poll::Ready(Err(unsent_mark()));
+        }
         let written = Pin::new(&mut self.stream).poll_write(cx, buf);
         self.note(&written);
         written
@@ -188,6 +218,13 @@ impl<T: AsyncWrite + AsyncRead + Unpin> AsyncWrite for Io<T> {
     ) -> Poll<io::Result<usize>> {
         if self.is_cut() {
             return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
+        }
+        if self.outbox.is_some()
+            && let Some(at) = bufs.iter().position(|buf| is_mark(buf))
+        {
+            let (before, file) = bufs.split_at(at);
+            let most = file.first().map_or(0, |mark| mark.len());
+            return self.poll_send_file(cx, before, most);
         }
         let mut room = [MaybeUninit::uninit(); JOINED];
         let mut joined = ReadBuf::uninit(&mut room);
@@ -254,6 +291,57 @@ impl<T: AsyncWrite + AsyncRead + Unpin> AsyncWrite for Io<T> {
                 Shutdown::Done => return Poll::Ready(Ok(())),
             }
         }
+    }
+}
+
+impl<T: AsyncWrite + Unpin> Io<T> {
+    /// What is in front of a file, and of its next range `most` bytes.
+    fn poll_send_file(
+        &mut self,
+        cx: &mut Context<'_>,
+        before: &[IoSlice<'_>],
+        most: usize,
+    ) -> Poll<io::Result<usize>> {
+        if self.burst >= BURST {
+            // A client on a fast network may never make this one wait. Others have their turn.
+            self.burst = 0;
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        let mut room = [MaybeUninit::uninit(); JOINED];
+        let mut joined = ReadBuf::uninit(&mut room);
+        let Some(head) = join_any(before, &mut joined) else {
+            let written = Pin::new(&mut self.stream).poll_write_vectored(cx, before);
+            self.note(&written);
+            return written;
+        };
+        let written = {
+            let Some(mut ranges) = self.outbox.as_ref().and_then(|outbox| outbox.front()) else {
+                return Poll::Ready(Err(unsent_mark()));
+            };
+            let Some(range) = ranges.front_mut().filter(|range| range.len() >= most) else {
+                return Poll::Ready(Err(unsent_mark()));
+            };
+            let written = (self.options.poll_send_file)(&mut self.stream, cx, head, range);
+            if let Poll::Ready(Ok(written)) = &written {
+                let of_file = written.saturating_sub(head.len());
+                self.burst += of_file;
+                range.advance(of_file);
+                if range.is_empty() {
+                    ranges.pop_front();
+                }
+            }
+            written
+        };
+        match &written {
+            Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                tracing::error!("response body failed: the file has become shorter");
+            }
+            Poll::Ready(_) => {}
+            Poll::Pending => self.burst = 0,
+        }
+        self.note(&written);
+        written
     }
 }
 

@@ -84,6 +84,10 @@
 //! Over HTTP/1.0, where the end of the connection is the end of the body, it is reset. For a page that
 //! explains, put `middleware_exceptions` outermost.
 //!
+//! # Files
+//!
+//! [`serve_files`](Server::serve_files) has the kernel send large files, where the bodies of a service say which they are.
+//!
 //! # Logs
 //!
 //! `tracing` has one event a request, target `gateway_server::access`, level INFO: `method`, `path`,
@@ -112,6 +116,7 @@ mod activity;
 mod check;
 mod connection;
 mod exchange;
+mod files;
 mod guard;
 mod io;
 mod request_body;

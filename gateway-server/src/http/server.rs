@@ -1,12 +1,16 @@
 use std::future::Future;
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use gateway_core::body::FileBody;
 use gateway_core::request::ConnInfo;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::connection::{Connection, Protocols};
+use super::files::FilesService;
 use crate::HttpService;
+use crate::Outcome;
 use crate::listen::accept::Admission;
 use crate::listen::listener::{Listener, StreamOptions};
 use crate::listen::sockets::Sockets;
@@ -65,6 +69,25 @@ impl<L> server::Server<Http, L> {
     pub fn http2_websockets(mut self) -> Self {
         self.settings.http2_websockets = true;
         self
+    }
+
+    /// As [`serve`](Self::serve), for a service whose bodies can give ranges of files: `middleware_static`'s `StaticFiles`, and its layer.
+    ///
+    /// Over HTTP/1.1 on a socket of [`Sockets`], on Linux, the kernel sends those from its own memory to
+    /// the client's connection (`sendfile`), which costs a fraction of reading and writing them. Over HTTP/2, through TLS, and on other
+    /// systems it is what `serve` does. A layer between the files and the server that wraps their bodies in
+    /// its own hides them: the compiler says then that its body is no [`FileBody`].
+    ///
+    /// # Errors
+    ///
+    /// Those of [`serve`](Self::serve).
+    pub async fn serve_files<S>(mut self, service: S) -> io::Result<Outcome>
+    where
+        L: Listener,
+        S: HttpService<ResponseBody: FileBody>,
+    {
+        self.settings.sends_files = true;
+        self.serve(FilesService(service)).await
     }
 
     /// Serves one connection that the caller has accepted, until it is closed. All timeouts apply.

@@ -3,6 +3,7 @@ use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use gateway_core::body::FileRange;
 use gateway_core::request::{Addr, ConnInfo};
 use pin_project_lite::pin_project;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -84,7 +85,32 @@ pub trait Listener: Send + 'static {
     /// which only that says that a connection will not be kept: a peer that learns it a moment after
     /// the end of a response may have sent the next request by then. Default: nothing.
     fn end_with_last_write(_io: &Self::Io) {}
+
+    /// Whether the kernel can send a file to `io` as it is: not where the bytes are encrypted on their way, as
+    /// with TLS. Default: it cannot, and files are read.
+    fn sends_files(_io: &Self::Io) -> bool {
+        false
+    }
+
+    /// Writes `head`, and behind it the range. How many bytes of both have been written, as for
+    /// [`poll_write`](AsyncWrite::poll_write). Called where [`sends_files`](Self::sends_files) says that it can be. Default:
+    /// an error.
+    ///
+    /// # Errors
+    ///
+    /// Those of the socket and of the file; [`io::ErrorKind::UnexpectedEof`] where the file has become shorter.
+    fn poll_send_file(
+        _io: &mut Self::Io,
+        _cx: &mut Context<'_>,
+        _head: &[u8],
+        _range: &FileRange,
+    ) -> Poll<io::Result<usize>> {
+        Poll::Ready(Err(io::ErrorKind::Unsupported.into()))
+    }
 }
+
+#[cfg(feature = "http")]
+type SendFile<T> = fn(&mut T, &mut Context<'_>, &[u8], &FileRange) -> Poll<io::Result<usize>>;
 
 /// What only a [`Listener`] can do with its streams.
 #[derive(Debug)]
@@ -93,6 +119,12 @@ pub(crate) struct StreamOptions<T> {
     /// See [`Listener::unacknowledged`].
     #[cfg(feature = "http")]
     pub(crate) unacknowledged: fn(&T) -> Option<usize>,
+    /// See [`Listener::sends_files`].
+    #[cfg(feature = "http")]
+    pub(crate) sends_files: fn(&T) -> bool,
+    /// See [`Listener::poll_send_file`].
+    #[cfg(feature = "http")]
+    pub(crate) poll_send_file: SendFile<T>,
     /// See [`Listener::reset_on_close`].
     pub(crate) reset_on_close: fn(&T),
     /// See [`Listener::end_with_last_write`].
@@ -106,6 +138,10 @@ impl<T> StreamOptions<T> {
         Self {
             #[cfg(feature = "http")]
             unacknowledged: L::unacknowledged,
+            #[cfg(feature = "http")]
+            sends_files: L::sends_files,
+            #[cfg(feature = "http")]
+            poll_send_file: L::poll_send_file,
             reset_on_close: L::reset_on_close,
             #[cfg(feature = "_wire")]
             end_with_last_write: L::end_with_last_write,
@@ -117,6 +153,10 @@ impl<T> StreamOptions<T> {
         Self {
             #[cfg(feature = "http")]
             unacknowledged: |_| None,
+            #[cfg(feature = "http")]
+            sends_files: |_| false,
+            #[cfg(feature = "http")]
+            poll_send_file: |_, _, _, _| Poll::Ready(Err(io::ErrorKind::Unsupported.into())),
             reset_on_close: |_| {},
             #[cfg(feature = "_wire")]
             end_with_last_write: |_| {},
@@ -197,6 +237,25 @@ impl<L: Listener, M: Listener> Listener for Both<L, M> {
         match io {
             Either::First(io) => L::end_with_last_write(io),
             Either::Second(io) => M::end_with_last_write(io),
+        }
+    }
+
+    fn sends_files(io: &Self::Io) -> bool {
+        match io {
+            Either::First(io) => L::sends_files(io),
+            Either::Second(io) => M::sends_files(io),
+        }
+    }
+
+    fn poll_send_file(
+        io: &mut Self::Io,
+        cx: &mut Context<'_>,
+        head: &[u8],
+        range: &FileRange,
+    ) -> Poll<io::Result<usize>> {
+        match io {
+            Either::First(io) => L::poll_send_file(io, cx, head, range),
+            Either::Second(io) => M::poll_send_file(io, cx, head, range),
         }
     }
 }

@@ -4,6 +4,8 @@ pub(crate) mod accept;
 pub(crate) mod listener;
 #[cfg(target_os = "linux")]
 mod outq;
+#[cfg(target_os = "linux")]
+mod send_file;
 pub(crate) mod sockets;
 #[cfg(unix)]
 mod unix;

@@ -6,6 +6,8 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+#[cfg(target_os = "linux")]
+use gateway_core::body::FileRange;
 use gateway_core::request::{Addr, ConnInfo};
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -297,6 +299,23 @@ impl Listener for Sockets {
 
     fn end_with_last_write(io: &Stream) {
         io.end_with_last_write();
+    }
+
+    fn sends_files(_: &Stream) -> bool {
+        cfg!(target_os = "linux")
+    }
+
+    #[cfg(target_os = "linux")]
+    fn poll_send_file(
+        io: &mut Stream,
+        cx: &mut Context<'_>,
+        head: &[u8],
+        range: &FileRange,
+    ) -> Poll<io::Result<usize>> {
+        match &io.kind {
+            Kind::Tcp(stream) => super::send_file::poll_send_file(stream, cx, head, range),
+            Kind::Unix(stream) => super::send_file::poll_send_file(stream, cx, head, range),
+        }
     }
 }
 

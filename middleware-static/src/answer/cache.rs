@@ -1,4 +1,4 @@
-//! Files kept open, small ones with their bytes, and believed only as long as the descriptor says the same.
+//! Files kept open, small ones with their bytes. An entry is good as long as its descriptor says the same.
 //!
 //! A hit asks the kernel about the kept descriptor (once a millisecond is enough), which sees what changed in place, was renamed over or
 //! unlinked. What it cannot see, a parent directory or a link that leads elsewhere now, is seen within [`TTL`]:
@@ -19,21 +19,21 @@ use crate::protocol::negotiate::Preference;
 use crate::settings::Limits;
 use crate::source::Stamp;
 
-/// For how long a name is believed to lead where it led. With as long again for the root it is less than the second
+/// For how long a name is taken to lead where it led. With as long again for the root it is less than the second
 /// within which every change is promised to be seen.
 const TTL: Duration = Duration::from_millis(500);
 
-/// For how long the descriptor's word is good. Clocks of file systems tick no faster than this, so asking more often
+/// For how long the answer of an `fstat` is good. Clocks of file systems tick no faster than this, so asking more often
 /// would not see more; under load it is one `fstat` for many requests.
 const ASKED_TTL: u64 = 1;
 
-/// What was not asked for in this long gives its descriptor back: a file that was deleted takes room on the disk until then.
+/// An entry that was not asked for in this long is closed: a file that was deleted takes room on the disk until then.
 const IDLE: Duration = Duration::from_secs(5);
 
 /// How often caches that hold something are looked at.
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
 
-/// Threads rarely want the same one of so many at the same moment.
+/// So many that two threads rarely want the same one at the same moment.
 const SHARDS: usize = 16;
 
 /// How many entries are looked at for one to evict, at each insertion.
@@ -52,13 +52,13 @@ pub(crate) struct Cache {
 
 #[derive(Default)]
 struct Shard {
-    entries: HashMap<Arc<[u8]>, Arc<Kept>>,
+    entries: HashMap<Arc<[u8]>, Arc<CachedFile>>,
     /// In the order of arrival: where to look for one to evict.
     order: VecDeque<Arc<[u8]>>,
 }
 
 /// A file that is kept.
-pub(crate) struct Kept {
+pub(crate) struct CachedFile {
     pub(crate) representation: Representation,
     /// The fields of a 304, made once.
     pub(crate) unchanged: HeaderMap,
@@ -98,9 +98,9 @@ impl Key {
 /// What a cache says.
 pub(crate) enum Hit {
     /// As it was a moment ago, and the descriptor says the same now.
-    Fresh(Arc<Kept>),
+    Fresh(Arc<CachedFile>),
     /// To be looked up again; if the name leads to the same file in the same state, [`Cache::renew`] it.
-    Stale(Arc<Kept>),
+    Stale(Arc<CachedFile>),
 }
 
 impl Cache {
@@ -156,7 +156,7 @@ impl Cache {
     }
 
     /// The name still leads to the same file in the same state.
-    pub(crate) fn renew(&self, kept: &Kept) {
+    pub(crate) fn renew(&self, kept: &CachedFile) {
         kept.looked_up.store(self.now(), Ordering::Relaxed);
     }
 
@@ -185,7 +185,7 @@ impl Cache {
         self.descriptors.fetch_add(1, Ordering::Relaxed);
         let unchanged = crate::answer::prepared::unchanged(representation.head.clone());
         let [looked_up, asked, used] = [now; 3].map(AtomicU64::new);
-        let kept = Kept {
+        let kept = CachedFile {
             representation,
             unchanged,
             bytes,
@@ -205,8 +205,8 @@ impl Cache {
         }
     }
 
-    /// A full cache takes a newcomer only in place of a file that was not asked for during a second. More files than
-    /// fit, all wanted alike, would otherwise push each other out and be opened, kept and closed for nothing.
+    /// A full cache takes a new file only in place of one that was not asked for during a second. Otherwise more files
+    /// than fit, all in use, would push each other out, and each be opened, kept and closed for nothing.
     fn make_room(&self, shard: &mut RwLockWriteGuard<'_, Shard>, size: usize, now: u64) -> bool {
         let full = |size| {
             self.bytes.load(Ordering::Relaxed) + size > self.limits.bytes
@@ -285,7 +285,7 @@ impl Cache {
         self.descriptors.load(Ordering::Relaxed) == 0
     }
 
-    fn keep_if(&self, shard: &mut RwLockWriteGuard<'_, Shard>, keep: impl Fn(&Kept) -> bool) {
+    fn keep_if(&self, shard: &mut RwLockWriteGuard<'_, Shard>, keep: impl Fn(&CachedFile) -> bool) {
         let shard = &mut **shard;
         shard.entries.retain(|_, kept| {
             let stays = keep(kept);

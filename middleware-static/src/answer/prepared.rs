@@ -20,7 +20,7 @@ use crate::source::pool::{CHUNK, LARGE};
 /// A representation, and what was made of it before.
 pub(crate) struct Prepared<'a> {
     pub(crate) representation: &'a Representation,
-    /// The fields of the 200: given away by who has no further use for them, cloned only when they are sent.
+    /// The fields of the 200: owned where the caller has no further use for them, else cloned only when they are sent.
     pub(crate) head: Cow<'a, HeaderMap>,
     /// The fields of the 304, where they are at hand.
     pub(crate) unchanged: Option<&'a HeaderMap>,
@@ -66,7 +66,7 @@ impl Prepared<'_> {
     }
 
     fn selection(&self, ask: &Ask<'_>) -> Selection {
-        // RFC 9110 14.2: Range is for GET alone. Of a coded file, which is sent only to who refuses the file itself, all.
+        // RFC 9110 14.2: Range is for GET alone. Of a coded file, which is sent only to clients that refuse the file itself, all.
         if !ask.ranged || ask.is_head() || self.representation.is_coded() {
             return Selection::Whole;
         }

@@ -1,4 +1,4 @@
-//! Who waits for which work, and what may run: decisions only, no threads and no wakers.
+//! Which requests wait for which work, and what may run: decisions only, no threads and no wakers.
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::Hash;
@@ -24,7 +24,7 @@ struct Job<K, W, P> {
     key: K,
     /// `None` once it runs.
     work: Option<W>,
-    meeting: P,
+    waiters: P,
     waiting: usize,
 }
 
@@ -41,12 +41,12 @@ impl<K: Copy + Eq + Hash, W, P: Clone> Ledger<K, W, P> {
     }
 
     /// One more waits for `key`. Unless others do already, `work` is what it takes.
-    pub(super) fn join(&mut self, key: K, work: W, meeting: P) -> (Id, P) {
+    pub(super) fn join(&mut self, key: K, work: W, waiters: P) -> (Id, P) {
         if let Some(&id) = self.by_key.get(&key)
             && let Some(job) = self.jobs.get_mut(&id)
         {
             job.waiting += 1;
-            return (id, job.meeting.clone());
+            return (id, job.waiters.clone());
         }
         self.last += 1;
         let id = Id(self.last);
@@ -55,11 +55,11 @@ impl<K: Copy + Eq + Hash, W, P: Clone> Ledger<K, W, P> {
         let job = Job {
             key,
             work: Some(work),
-            meeting: meeting.clone(),
+            waiters: waiters.clone(),
             waiting: 1,
         };
         self.jobs.insert(id, job);
-        (id, meeting)
+        (id, waiters)
     }
 
     /// One waits no longer. What only it waited for is handed back, to be dropped outside of any lock.
@@ -97,12 +97,12 @@ impl<K: Copy + Eq + Hash, W, P: Clone> Ledger<K, W, P> {
         self.jobs.get_mut(&id)?.work.take()
     }
 
-    /// A worker ended before it asked for its next work. Those who wait for what is queued should look whether
+    /// A worker ended before it asked for its next work. The waiters of what is queued should look whether
     /// another one is needed.
     pub(super) fn lose(&mut self) -> Vec<P> {
         self.workers = self.workers.saturating_sub(1);
         let queued = self.queue.iter().filter_map(|id| self.jobs.get(id));
-        queued.map(|job| job.meeting.clone()).collect()
+        queued.map(|job| job.waiters.clone()).collect()
     }
 
     /// Whether running work may stop, since nothing waits for it. If so it is forgotten.
@@ -114,9 +114,9 @@ impl<K: Copy + Eq + Hash, W, P: Clone> Ledger<K, W, P> {
         unwanted
     }
 
-    /// The work is done: who waits for it.
+    /// The work is done: its waiters.
     pub(super) fn finish(&mut self, id: Id) -> Option<P> {
-        self.remove(id).map(|job| job.meeting)
+        self.remove(id).map(|job| job.waiters)
     }
 
     fn remove(&mut self, id: Id) -> Option<Job<K, W, P>> {
@@ -159,7 +159,7 @@ mod tests {
 
     const MOST: usize = 2;
 
-    /// Those who wait, workers and their work, as they would be outside.
+    /// Waiters, workers and their work, as they would be outside.
     #[derive(Default)]
     struct World {
         tickets: Vec<Id>,
@@ -199,8 +199,8 @@ mod tests {
             for step in steps {
                 match step {
                     Step::Join(key) => {
-                        let (id, meeting) = ledger.join(key, key, key);
-                        assert_eq!(meeting, key);
+                        let (id, waiters) = ledger.join(key, key, key);
+                        assert_eq!(waiters, key);
                         world.tickets.push(id);
                     }
                     Step::Leave(number) if !world.tickets.is_empty() => {
@@ -243,7 +243,7 @@ mod tests {
                 assert_eq!(ledger.jobs.len(), ledger.by_key.len());
                 assert_eq!(ledger.jobs.len(), ledger.queue.len() + world.running.len());
             }
-            // Left alone, with those who wait looking after the workers, everything that is wanted comes to run.
+            // Left alone, with the waiters looking after the workers, everything that is wanted runs.
             loop {
                 while !world.running.is_empty() {
                     let id = world.end(0);

@@ -1,8 +1,8 @@
 //! Readings of whole files: one for each state of a file, however many requests wait for it; stopped when none does;
 //! a few at a time in the whole process.
 //!
-//! No thread waits for a reading, only futures do: clients that ask for large files by the hundred take no threads from
-//! others, and when they go away the work ends with them.
+//! No thread waits for a reading, only futures do. Clients that ask for hundreds of large files take no threads from
+//! others, and when they go away their readings stop.
 
 use std::collections::HashMap;
 use std::error::Error;
@@ -50,18 +50,18 @@ impl Reading {
         learned.add(fact, finding);
     }
 
-    /// Waits for it, together with all others who do.
+    /// Waits for it, together with all other requests that do.
     pub(crate) fn ticket(self) -> Ticket {
         let fact = self.0.fact();
-        let (id, meeting) = shared()
+        let (id, waiters) = shared()
             .ledger
-            .join(fact, self.0, Arc::new(Meeting::default()));
-        let number = meeting.number();
+            .join(fact, self.0, Arc::new(Waiters::default()));
+        let number = waiters.number();
         Ticket {
             fact,
             id,
             number,
-            meeting,
+            waiters,
         }
     }
 }
@@ -190,12 +190,12 @@ pub(crate) fn digest_now(content: &Content, stamp: Option<Stamp>, length: u64) -
 
 struct Shared {
     known: HashMap<Fact, Finding>,
-    ledger: Ledger<Fact, Work, Arc<Meeting>>,
+    ledger: Ledger<Fact, Work, Arc<Waiters>>,
 }
 
 fn shared() -> MutexGuard<'static, Shared> {
     static SHARED: LazyLock<Mutex<Shared>> = LazyLock::new(|| {
-        // Reading keeps a disk or a processor busy: half of them are left to those who serve.
+        // Reading keeps a disk or a processor busy: half of them are left to the threads that serve.
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
         Mutex::new(Shared {
             known: HashMap::new(),
@@ -227,9 +227,9 @@ fn remember(fact: Fact, finding: Finding, settled: bool) {
     shared.known.insert(fact, finding);
 }
 
-/// Where those who wait for one reading learn what came of it.
+/// Where the waiters of one reading learn what came of it.
 #[derive(Default)]
-struct Meeting {
+struct Waiters {
     state: Mutex<State>,
     ended: Condvar,
 }
@@ -242,7 +242,7 @@ struct State {
     last: u64,
 }
 
-impl Meeting {
+impl Waiters {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -293,12 +293,12 @@ impl Meeting {
     }
 }
 
-/// A place among those who wait for a reading. The reading stops when the last one is dropped.
+/// One waiter of a reading. The reading stops when the last one is dropped.
 pub(crate) struct Ticket {
     fact: Fact,
     id: Id,
     number: u64,
-    meeting: Arc<Meeting>,
+    waiters: Arc<Waiters>,
 }
 
 impl Ticket {
@@ -308,9 +308,9 @@ impl Ticket {
         if let Some(work) = claimed {
             Running::new(self.id).run(&work);
         }
-        let state = self.meeting.state();
+        let state = self.waiters.state();
         let state = self
-            .meeting
+            .waiters
             .ended
             .wait_while(state, |state| state.finding.is_none())
             .unwrap_or_else(PoisonError::into_inner);
@@ -322,7 +322,7 @@ impl Future for Ticket {
     type Output = (Fact, Finding);
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        if let Some(finding) = self.meeting.look(self.number, context.waker()) {
+        if let Some(finding) = self.waiters.look(self.number, context.waker()) {
             return Poll::Ready((self.fact, finding));
         }
         // Looked after at every poll: a worker may be lost with the runtime that it ran on.
@@ -342,7 +342,7 @@ impl Future for Ticket {
 
 impl Drop for Ticket {
     fn drop(&mut self) {
-        self.meeting.forget(self.number);
+        self.waiters.forget(self.number);
         let unwanted = shared().ledger.leave(self.id);
         drop(unwanted);
     }
@@ -376,11 +376,11 @@ impl Drop for Worker {
     /// The runtime ended before this began, or a reading panicked.
     fn drop(&mut self) {
         let queued = shared().ledger.lose();
-        queued.iter().for_each(|meeting| meeting.wake());
+        queued.iter().for_each(|waiters| waiters.wake());
     }
 }
 
-/// A reading in progress: however it ends, those who wait for it are told.
+/// A reading in progress: however it ends, its waiters are told.
 struct Running {
     id: Id,
     finding: Finding,
@@ -404,9 +404,9 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        let meeting = shared().ledger.finish(self.id);
-        if let Some(meeting) = meeting {
-            meeting.end(self.finding);
+        let waiters = shared().ledger.finish(self.id);
+        if let Some(waiters) = waiters {
+            waiters.end(self.finding);
         }
     }
 }

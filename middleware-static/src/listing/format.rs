@@ -10,7 +10,7 @@ pub(crate) enum Format {
 }
 
 impl Format {
-    /// JSON for who would rather have it than a page.
+    /// JSON for clients that prefer it to a page.
     pub(crate) fn of(fields: &HeaderMap) -> Self {
         let weight = |kind: &str| {
             let ranges = fields

@@ -43,7 +43,7 @@ pub(super) fn json(path: &[u8], rows: &[Row], question: &Question, counts: &Coun
     text.into()
 }
 
-/// A string of RFC 8259; `<` is escaped too, for who puts JSON into a page.
+/// A string of RFC 8259; `<` is escaped too, for programs that put JSON into a page.
 fn json_string(text: &mut String, value: &str) {
     text.push('"');
     for character in value.chars() {

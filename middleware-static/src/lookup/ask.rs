@@ -16,7 +16,7 @@ pub(crate) struct Ask<'a> {
     pub(crate) query: Option<&'a str>,
     pub(crate) headers: &'a HeaderMap,
     /// The last segment of the client's path, where that is the mount itself without a slash at its end.
-    pub(crate) bare: Option<&'a str>,
+    pub(crate) bare_mount: Option<&'a str>,
     /// There are preconditions.
     pub(crate) conditional: bool,
     /// There is a `Range`.
@@ -33,7 +33,7 @@ impl<'a> Ask<'a> {
         uri: &'a Uri,
         path: &'a str,
         headers: &'a HeaderMap,
-        bare: Option<&'a str>,
+        bare_mount: Option<&'a str>,
     ) -> Self {
         let (mut conditional, mut ranged) = (false, false);
         // One walk over the few fields of a request is cheaper than a search for each of the five.
@@ -49,7 +49,7 @@ impl<'a> Ask<'a> {
             path,
             query: uri.query(),
             headers,
-            bare,
+            bare_mount,
             conditional,
             ranged,
             falls_through: false,
@@ -78,7 +78,7 @@ pub(crate) struct OwnedAsk {
     /// Its own, not a part of the URI's: what a `StaticFile` is asked for is not in the URI at all.
     path: String,
     headers: HeaderMap,
-    bare: Option<String>,
+    bare_mount: Option<String>,
     falls_through: bool,
     pub(crate) learned: Learned,
 }
@@ -90,7 +90,7 @@ impl OwnedAsk {
             uri: uri.clone(),
             path: ask.path.to_owned(),
             headers: ask.headers.clone(),
-            bare: ask.bare.map(str::to_owned),
+            bare_mount: ask.bare_mount.map(str::to_owned),
             falls_through: ask.falls_through,
             learned: ask.learned.clone(),
         }
@@ -105,7 +105,7 @@ impl OwnedAsk {
                 &self.uri,
                 &self.path,
                 &self.headers,
-                self.bare.as_deref(),
+                self.bare_mount.as_deref(),
             )
         }
     }

@@ -66,9 +66,10 @@ impl<'a> Finder<'a> {
         let found = self.look_up(candidate, ask)?;
         // A directory with nothing to show must not take its name from the service behind, nor from a page that does its
         // own routing. The mount itself stays one: the links of that page need its slash.
-        let to_others = ask.falls_through || (self.settings.spa.is_some() && ask.bare.is_none());
+        let to_others =
+            ask.falls_through || (self.settings.spa.is_some() && ask.bare_mount.is_none());
         if to_others && matches!(found, Found::Redirect) {
-            let slash: &[u8] = if ask.bare.is_some() { b"" } else { b"/" };
+            let slash: &[u8] = if ask.bare_mount.is_some() { b"" } else { b"/" };
             let directory = [candidate.as_bytes(), slash].concat();
             if matches!(self.find_in_directory(&directory)?, Found::Nothing) {
                 return Ok(Found::Nothing);
@@ -79,8 +80,8 @@ impl<'a> Finder<'a> {
 
     fn look_up(&self, candidate: &Candidate<'_>, ask: &Ask<'_>) -> io::Result<Found> {
         if candidate.is_directory() {
-            return if ask.bare.is_some() {
-                self.find_bare()
+            return if ask.bare_mount.is_some() {
+                self.find_bare_mount()
             } else {
                 self.find_in_directory(candidate.as_bytes())
             };
@@ -172,7 +173,7 @@ impl<'a> Finder<'a> {
     }
 
     /// The mount itself, without a slash: if there is anything, it is a directory.
-    fn find_bare(&self) -> io::Result<Found> {
+    fn find_bare_mount(&self) -> io::Result<Found> {
         Ok(if self.is_directory(b"")? {
             Found::Redirect
         } else {

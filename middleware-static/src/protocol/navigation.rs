@@ -116,7 +116,7 @@ mod tests {
             (None, "/app.js", false),
             (Some(""), "/users/42", true),
             (Some("text/*"), "/users/42", true),
-            // axios, and who wants anything but a page.
+            // axios, and clients that want anything but a page.
             (
                 Some("application/json, text/plain, */*"),
                 "/users/42",

@@ -81,8 +81,8 @@ impl Preference {
 
     /// Reads the `Accept-Encoding` fields of a request; several lines are one list.
     ///
-    /// Without the field, or with an empty one, only the file itself is acceptable: who does not say that it can
-    /// decode should not have to.
+    /// Without the field, or with an empty one, only the file itself is acceptable: a client that does not say
+    /// that it can decode should not have to.
     #[must_use]
     pub fn parse(fields: &HeaderMap) -> Self {
         let mut weights = [None; 4];

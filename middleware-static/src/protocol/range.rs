@@ -166,7 +166,7 @@ fn number(digits: &[u8]) -> Option<u64> {
 }
 
 /// Joins ranges that overlap or touch, so that together they are never longer than the representation. A small
-/// gap is left alone, though RFC 9110 15.3.7.2 would allow it to be sent: who asked for two parts gets two.
+/// gap is left alone, though RFC 9110 15.3.7.2 would allow it to be sent: a client that asked for two parts gets two.
 /// Each joined range stands where its first member stood (RFC 9110 15.3.7.2).
 fn coalesce(mut ranges: Vec<ByteRange>) -> Vec<ByteRange> {
     if ranges.len() < 2 {

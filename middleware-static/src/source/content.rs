@@ -5,6 +5,7 @@ use std::io;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use gateway_core::body::FileRange;
 
 use super::handle::Handle;
 use super::stamp::Stamp;
@@ -83,6 +84,18 @@ impl Content {
             }
             first = self.chunk(offset + whole.len() as u64, length - whole.len(), wait)?;
         }
+    }
+
+    /// `length` bytes from `offset` on, to be sent by the kernel: where they are those of a descriptor and in memory.
+    pub(crate) fn file_range(&self, offset: u64, length: usize) -> Option<FileRange> {
+        #[cfg(target_os = "linux")]
+        if let Self::Handle(handle) = self
+            && handle.is_in_memory(offset, length)
+        {
+            return Some(FileRange::new(Arc::clone(handle) as _, offset, length));
+        }
+        let _ = (offset, length);
+        None
     }
 
     /// What a descriptor says of its file now; `None` where there is no descriptor.

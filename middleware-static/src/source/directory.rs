@@ -6,7 +6,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use super::lease::patiently;
-use super::links::{Found, Symlinks};
+use super::links::{Listed, Symlinks};
 #[cfg(target_os = "linux")]
 use super::linux::{self, Kernel};
 use super::{Entry, File, Handle, Node, Source, Wait, links, portable};
@@ -175,10 +175,10 @@ impl Directory {
             }
             result => result,
         }?;
-        let entry = |found: Found| match found {
-            Found::Entry(entry) => Some(entry),
+        let entry = |found: Listed| match found {
+            Listed::Entry(entry) => Some(entry),
             // A link is shown as what it leads to, and not at all where it may not be followed.
-            Found::Link(name) => match self.try_open(&path.join(&name), Wait::Allowed).ok()? {
+            Listed::Link(name) => match self.try_open(&path.join(&name), Wait::Allowed).ok()? {
                 Node::File(file) => Some(Entry::file(
                     name,
                     file.metadata.length,

@@ -24,11 +24,30 @@ impl Handle {
         }
     }
 
+    /// Whether `length` bytes from `offset` on can be sent without waiting for a device.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn is_in_memory(&self, offset: u64, length: usize) -> bool {
+        match self {
+            Self::Linux(handle) => handle.is_in_memory(offset, length),
+            Self::Portable(_) => false,
+        }
+    }
+
     pub(crate) fn stamp(&self) -> io::Result<Stamp> {
         match self {
             #[cfg(target_os = "linux")]
             Self::Linux(handle) => handle.stamp(),
             Self::Portable(handle) => handle.stamp(),
+        }
+    }
+}
+
+#[cfg(target_os = "linux")]
+impl std::os::fd::AsFd for Handle {
+    fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
+        match self {
+            Self::Linux(handle) => handle.as_fd(),
+            Self::Portable(handle) => handle.as_fd(),
         }
     }
 }

@@ -22,7 +22,7 @@ pub enum Symlinks {
 }
 
 /// Something in a directory.
-pub(super) enum Found {
+pub(super) enum Listed {
     Entry(Entry),
     Link(OsString),
 }

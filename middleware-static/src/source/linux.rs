@@ -11,7 +11,7 @@ use std::sync::{OnceLock, RwLock};
 use rustix::fs::{self, CWD, FileType, Mode, OFlags, ResolveFlags};
 use rustix::io::{Errno, ReadWriteFlags};
 
-use super::links::{Found, Symlinks};
+use super::links::{Listed, Symlinks};
 use super::{Entry, Stamp, Wait, from_epoch};
 
 /// What this kernel can do, asked once.
@@ -97,12 +97,12 @@ fn regular(descriptor: OwnedFd) -> Result<Opened, Errno> {
     match FileType::from_raw_mode(stat.st_mode) {
         FileType::RegularFile => {
             let stamp = Stamp::of_stat(&stat);
-            let manner = AtomicU8::new(devices().manner(stamp.device) as u8);
+            let mode = AtomicU8::new(devices().mode(stamp.device) as u8);
             Ok(Opened::File(
                 Handle {
                     descriptor,
                     device: stamp.device,
-                    manner,
+                    mode,
                 },
                 stamp,
             ))
@@ -152,7 +152,7 @@ pub(super) fn list(
     root: BorrowedFd<'_>,
     path: &Path,
     symlinks: Symlinks,
-) -> io::Result<Vec<Found>> {
+) -> io::Result<Vec<Listed>> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NONBLOCK | OFlags::CLOEXEC;
     let descriptor = open_beneath(root, path, flags, symlinks, Wait::Allowed)?;
     let mut found = Vec::new();
@@ -169,16 +169,16 @@ pub(super) fn list(
         let stamp = Stamp::of_stat(&stat);
         let name = OsString::from_vec(name.to_bytes().to_vec());
         match FileType::from_raw_mode(stat.st_mode) {
-            FileType::RegularFile => found.push(Found::Entry(Entry::file(
+            FileType::RegularFile => found.push(Listed::Entry(Entry::file(
                 name,
                 stamp.length,
                 from_epoch(stamp.modified),
             ))),
-            FileType::Directory => found.push(Found::Entry(Entry::directory(
+            FileType::Directory => found.push(Listed::Entry(Entry::directory(
                 name,
                 from_epoch(stamp.modified),
             ))),
-            FileType::Symlink if symlinks == Symlinks::Inside => found.push(Found::Link(name)),
+            FileType::Symlink if symlinks == Symlinks::Inside => found.push(Listed::Link(name)),
             _ => {}
         }
     }
@@ -190,7 +190,7 @@ pub(super) fn list(
 pub(crate) struct Handle {
     descriptor: OwnedFd,
     device: u64,
-    manner: AtomicU8,
+    mode: AtomicU8,
 }
 
 impl Handle {
@@ -199,11 +199,11 @@ impl Handle {
     }
 
     pub(super) fn read_at(&self, buffer: &mut [u8], offset: u64, wait: Wait) -> io::Result<usize> {
-        let manner = Manner::from_raw(self.manner.load(Ordering::Relaxed));
+        let mode = ReadMode::from_raw(self.mode.load(Ordering::Relaxed));
         loop {
-            let read = match (wait, manner) {
-                (Wait::Never, Manner::Pool) => return Err(io::ErrorKind::WouldBlock.into()),
-                (Wait::Never, Manner::Ask) => {
+            let read = match (wait, mode) {
+                (Wait::Never, ReadMode::Pool) => return Err(io::ErrorKind::WouldBlock.into()),
+                (Wait::Never, ReadMode::Ask) => {
                     let mut slices = [IoSliceMut::new(buffer)];
                     rustix::io::preadv2(
                         &self.descriptor,
@@ -212,7 +212,7 @@ impl Handle {
                         ReadWriteFlags::NOWAIT,
                     )
                 }
-                (Wait::Allowed, _) | (Wait::Never, Manner::Memory) => {
+                (Wait::Allowed, _) | (Wait::Never, ReadMode::Memory) => {
                     rustix::io::pread(&self.descriptor, &mut *buffer, offset)
                 }
             };
@@ -220,10 +220,10 @@ impl Handle {
                 Err(Errno::INTR) => continue,
                 // EOPNOTSUPP, and ENOSYS or EINVAL of kernels that know no flags.
                 Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL)
-                    if wait == Wait::Never && manner == Manner::Ask =>
+                    if wait == Wait::Never && mode == ReadMode::Ask =>
                 {
                     let learnt = devices().learn(self.device, self.descriptor.as_fd());
-                    self.manner.store(learnt as u8, Ordering::Relaxed);
+                    self.mode.store(learnt as u8, Ordering::Relaxed);
                     return self.read_at(buffer, offset, wait);
                 }
                 result => Ok(result?),
@@ -232,10 +232,32 @@ impl Handle {
     }
 }
 
+impl Handle {
+    /// Whether `length` bytes from `offset` on are in memory, as far as a few looks tell: the kernel reads ahead and forgets
+    /// in longer stretches than lie between them.
+    pub(super) fn is_in_memory(&self, offset: u64, length: usize) -> bool {
+        const STRIDE: usize = 256 * 1024;
+        let mut byte = [0];
+        let mut is_there = |at: usize| {
+            let read = self.read_at(&mut byte, offset + at as u64, Wait::Never);
+            // Past the end of a file that has become shorter: sending it will tell.
+            read.is_ok()
+        };
+        let last = length.saturating_sub(1);
+        (0..last).step_by(STRIDE).all(&mut is_there) && is_there(last)
+    }
+}
+
+impl AsFd for Handle {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.descriptor.as_fd()
+    }
+}
+
 /// How to read from a device without waiting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
-enum Manner {
+enum ReadMode {
     /// `RWF_NOWAIT`: the kernel knows whether it has the bytes. Assumed until it says that it does not.
     Ask,
     /// Files of this device are memory: an ordinary read never waits.
@@ -244,7 +266,7 @@ enum Manner {
     Pool,
 }
 
-impl Manner {
+impl ReadMode {
     fn from_raw(raw: u8) -> Self {
         match raw {
             0 => Self::Ask,
@@ -257,7 +279,7 @@ impl Manner {
 /// What was learnt about devices that cannot be asked. Few machines have more than two that files are served from.
 struct Devices {
     any: AtomicBool,
-    learnt: RwLock<Vec<(u64, Manner)>>,
+    learnt: RwLock<Vec<(u64, ReadMode)>>,
 }
 
 fn devices() -> &'static Devices {
@@ -269,9 +291,9 @@ fn devices() -> &'static Devices {
 }
 
 impl Devices {
-    fn manner(&self, device: u64) -> Manner {
+    fn mode(&self, device: u64) -> ReadMode {
         if !self.any.load(Ordering::Relaxed) {
-            return Manner::Ask;
+            return ReadMode::Ask;
         }
         let learnt = self
             .learnt
@@ -280,15 +302,19 @@ impl Devices {
         learnt
             .iter()
             .find(|(known, _)| *known == device)
-            .map_or(Manner::Ask, |&(_, manner)| manner)
+            .map_or(ReadMode::Ask, |&(_, mode)| mode)
     }
 
-    fn learn(&self, device: u64, file: BorrowedFd<'_>) -> Manner {
+    fn learn(&self, device: u64, file: BorrowedFd<'_>) -> ReadMode {
         const TMPFS: u64 = 0x0102_1994;
         const RAMFS: u64 = 0x8584_58f6;
         let memory = fs::fstatfs(file)
             .is_ok_and(|system| matches!(system.f_type as u64 & 0xffff_ffff, TMPFS | RAMFS));
-        let manner = if memory { Manner::Memory } else { Manner::Pool };
+        let mode = if memory {
+            ReadMode::Memory
+        } else {
+            ReadMode::Pool
+        };
         let mut learnt = self
             .learnt
             .write()
@@ -298,9 +324,9 @@ impl Devices {
             learnt.clear();
         }
         if !learnt.iter().any(|(known, _)| *known == device) {
-            learnt.push((device, manner));
+            learnt.push((device, mode));
         }
         self.any.store(true, Ordering::Relaxed);
-        manner
+        mode
     }
 }

@@ -12,7 +12,7 @@ pub(crate) const CHUNK: usize = 64 * 1024;
 
 /// The most one piece may be. A file of 1 MiB costs a fifth to a third less in such pieces than in those of [`CHUNK`] bytes,
 /// because each write also costs what the kernel does to send it and to wake the client up. Larger ones gain nothing more,
-/// and what has no [`LARGE`] bytes left is better off with [`CHUNK`].
+/// and for a rest of less than [`LARGE`] bytes [`CHUNK`] is cheaper.
 pub(crate) const LARGE: usize = 256 * 1024;
 
 /// How many buffers of [`LARGE`] bytes are in use at a time, for all threads: 8 MiB. Slow clients that hold every
@@ -21,7 +21,7 @@ const LARGE_ONES: usize = 32;
 
 static LARGE_IN_USE: AtomicUsize = AtomicUsize::new(0);
 
-/// Less than this is not worth a buffer of [`CHUNK`] bytes waiting on a slow client.
+/// Shorter pieces get an allocation of their own size: a slow client would hold [`CHUNK`] bytes for them.
 const SMALL: usize = 8 * 1024;
 
 /// How many bytes a thread keeps in buffers of either size.

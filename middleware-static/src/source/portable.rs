@@ -8,7 +8,7 @@ use cap_fs_ext::{DirExt, FollowSymlinks, OpenOptionsFollowExt};
 use cap_std::ambient_authority;
 use cap_std::fs::{Dir, OpenOptions};
 
-use super::links::{Found, Symlinks};
+use super::links::{Listed, Symlinks};
 use super::{Entry, Stamp, Wait};
 
 /// What was opened.
@@ -77,7 +77,7 @@ const UNBLOCKED: i32 = rustix::fs::OFlags::NONBLOCK
     .cast_signed();
 
 /// What is in a directory: files and directories with their sizes and times, links by name.
-pub(super) fn list(root: &Dir, path: &Path, symlinks: Symlinks) -> io::Result<Vec<Found>> {
+pub(super) fn list(root: &Dir, path: &Path, symlinks: Symlinks) -> io::Result<Vec<Listed>> {
     let directory = match symlinks {
         _ if path.as_os_str().is_empty() => root.try_clone()?,
         Symlinks::Inside => root.open_dir(path)?,
@@ -99,15 +99,15 @@ pub(super) fn list(root: &Dir, path: &Path, symlinks: Symlinks) -> io::Result<Ve
             .map(cap_std::time::SystemTime::into_std);
         let kind = metadata.file_type();
         if kind.is_file() {
-            found.push(Found::Entry(Entry::file(
+            found.push(Listed::Entry(Entry::file(
                 entry.file_name(),
                 metadata.len(),
                 modified,
             )));
         } else if kind.is_dir() {
-            found.push(Found::Entry(Entry::directory(entry.file_name(), modified)));
+            found.push(Listed::Entry(Entry::directory(entry.file_name(), modified)));
         } else if kind.is_symlink() && symlinks == Symlinks::Inside {
-            found.push(Found::Link(entry.file_name()));
+            found.push(Listed::Link(entry.file_name()));
         }
     }
     Ok(found)
@@ -175,5 +175,12 @@ impl Handle {
                 result => return result,
             }
         }
+    }
+}
+
+#[cfg(target_os = "linux")]
+impl std::os::fd::AsFd for Handle {
+    fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
+        self.file.as_fd()
     }
 }

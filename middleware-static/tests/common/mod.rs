@@ -144,7 +144,7 @@ pub(crate) fn age(path: &Path, age: Duration) {
     file.set_modified(SystemTime::now() - age).unwrap();
 }
 
-/// Until what is an hour old by mtime is two seconds old by ctime too, which nobody can set: then files are cached.
+/// Until what is an hour old by mtime is two seconds old by ctime too, which no program can set: then files are cached.
 pub(crate) async fn settle() {
     tokio::time::sleep(Duration::from_millis(2100)).await;
 }
