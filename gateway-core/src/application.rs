@@ -38,6 +38,13 @@ use crate::{Environ, Error, IntoReply, Response};
 /// ```
 ///
 /// The method is not named `call`, which on function types would collide with `Fn::call`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no application",
+    label = "not a `fn(&mut Environ) -> impl IntoReply`, nor a type that implements `Application`",
+    note = "an application is plain blocking code: `fn`, not `async fn`; a tower service becomes one by `adapt::from_service(service)`",
+    note = "a closure needs its argument's type told: `application(|environ| ..)`",
+    note = "it is shared by threads: `Send + Sync + 'static`"
+)]
 pub trait Application: Send + Sync + 'static {
     /// Answers one request.
     ///

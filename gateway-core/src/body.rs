@@ -13,7 +13,7 @@ use panic_capture::guard;
 use crate::BoxError;
 use crate::flush::{FLUSH_TIME, FlushPause};
 use crate::stream::ending::Failed;
-use crate::stream::handoff::{Handed, Terms};
+use crate::stream::handoff::{HandoffConfig, Receiver};
 use crate::stream::source::{Chunks, ReadChunks, Source, Writing};
 use crate::threads::block_on::block_on_forever;
 
@@ -58,8 +58,8 @@ pub(crate) enum Kind {
     },
     Writing(Writing),
     /// Produced on another thread.
-    Handed {
-        handed: Handed,
+    Received {
+        receiver: Receiver,
         flush: FlushPause,
     },
     Http(Wrapped),
@@ -80,9 +80,9 @@ impl Kind {
         }
     }
 
-    pub(crate) fn handed(source: Source, terms: Terms) -> Self {
-        Self::Handed {
-            handed: Handed::new(source, terms),
+    pub(crate) fn received(source: Source, config: HandoffConfig) -> Self {
+        Self::Received {
+            receiver: Receiver::new(source, config),
             flush: FlushPause::default(),
         }
     }
@@ -222,7 +222,8 @@ impl Body {
             match frame.map(Frame::into_data) {
                 Ok(Ok(data)) => {
                     // Sent by the caller before it asks for the next.
-                    if let Kind::Chunks { flush, .. } | Kind::Handed { flush, .. } = &mut self.kind
+                    if let Kind::Chunks { flush, .. } | Kind::Received { flush, .. } =
+                        &mut self.kind
                     {
                         flush.all_sent();
                     }
@@ -289,8 +290,8 @@ impl Body {
 
     fn poll_data(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, BoxError>>> {
         match &mut self.kind {
-            Kind::Handed { handed, flush } => {
-                return match handed.poll_data(context) {
+            Kind::Received { receiver, flush } => {
+                return match receiver.poll_data(context) {
                     Poll::Ready(Some(Ok(piece))) => {
                         flush.piece_given();
                         Poll::Ready(Some(Ok(piece)))
@@ -314,7 +315,8 @@ impl Body {
             Kind::Chunks { chunks, flush } => self.poll_chunks(chunks, flush, context),
             Kind::Writing(write) => {
                 // Polled without an adapter: writing blocks, so it needs a thread.
-                self.kind = Kind::handed(Source::Writing(write), Terms::wherever_polled());
+                self.kind =
+                    Kind::received(Source::Writing(write), HandoffConfig::wherever_polled());
                 self.poll_data(context)
             }
             _ => Poll::Ready(None),
@@ -342,7 +344,7 @@ impl HttpBody for Body {
             Kind::Empty => true,
             Kind::Once(bytes) => bytes.is_empty(),
             Kind::Http(body) => body.is_end_stream(),
-            Kind::Handed { handed, .. } => handed.is_end_stream(),
+            Kind::Received { receiver, .. } => receiver.is_end_stream(),
             Kind::Chunks { .. } | Kind::Writing(_) | Kind::Failing(_) => false,
         }
     }
@@ -352,7 +354,7 @@ impl HttpBody for Body {
             Kind::Empty => SizeHint::with_exact(0),
             Kind::Once(bytes) => SizeHint::with_exact(bytes.len() as u64),
             Kind::Http(body) => body.size_hint(),
-            Kind::Chunks { .. } | Kind::Writing(_) | Kind::Handed { .. } | Kind::Failing(_) => {
+            Kind::Chunks { .. } | Kind::Writing(_) | Kind::Received { .. } | Kind::Failing(_) => {
                 SizeHint::default()
             }
         }
@@ -366,7 +368,7 @@ impl fmt::Debug for Body {
             Kind::Once(bytes) => return write!(f, "Body::Once({} bytes)", bytes.len()),
             Kind::Chunks { .. } => "Chunks",
             Kind::Writing(_) => "Writer",
-            Kind::Handed { .. } => "Handed",
+            Kind::Received { .. } => "Received",
             Kind::Failing(_) => "Failing",
             Kind::Http(_) => "Http",
         };

@@ -154,6 +154,8 @@ mod stream;
 pub mod testing;
 mod threads;
 pub mod validator;
+#[doc(hidden)]
+pub mod waker_slot;
 
 pub use application::{AnyApplication, Application, application};
 #[doc(inline)]

@@ -157,6 +157,13 @@ impl fmt::Debug for Reply {
 ///
 /// `Result<R, E>` serves every error that can be boxed: [`Error`], `anyhow::Error`,
 /// `eyre::Report`, your own.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no reply of an application",
+    label = "not a `Reply`, text, bytes, a status, a response, or a `Result` of these",
+    note = "a future is none: an application is a plain `fn`, not an `async fn`; asynchronous code is a tower service as it is",
+    note = "a value becomes text by `Reply::text(value.to_string())`, JSON that is written already by `Reply::json(text)`",
+    note = "of a `Result`, the error converts to `Box<dyn Error + Send + Sync>`, as `gateway_core::Error` does"
+)]
 pub trait IntoReply {
     /// The response, or the error in place of one.
     ///

@@ -111,7 +111,8 @@ async fn every_bare_answer_says_that_it_is_one() {
     #[cfg(feature = "tokio")]
     {
         // Of an input that fails, or a path that is no text, the error is known as well.
-        let views: [fn(&mut Environ) -> Result<Reply, Error>; 2] = [
+        type View = fn(&mut Environ) -> Result<Reply, Error>;
+        let views: [View; 2] = [
             |environ| Ok(Reply::new(environ.input().read_all(1)?)),
             |environ| Ok(Reply::text(environ.path_str()?.into_owned())),
         ];

@@ -92,8 +92,6 @@ mod settings;
 #[cfg(feature = "listen")]
 mod shutdown;
 #[cfg(any(feature = "http", feature = "_wire"))]
-mod waker;
-
 #[cfg(all(
     feature = "http",
     feature = "fastcgi",

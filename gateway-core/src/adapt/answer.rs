@@ -33,7 +33,7 @@ use crate::{BoxError, Response};
 #[derive(Debug)]
 pub struct AnswerErrors<S> {
     service: S,
-    /// Why it cannot be called: the answer to the next call.
+    /// The error of `poll_ready`: the answer to the next call.
     unready: Option<BoxError>,
 }
 

@@ -11,7 +11,7 @@ use tower_service::Service;
 
 use super::AnswerErrors;
 use super::call::BlockingFuture;
-use super::settings::{Settings, Threads};
+use super::settings::{Adapted, Settings};
 use crate::threads::timer::Delay;
 use crate::{Application, BoxError, Input, Response};
 
@@ -63,18 +63,18 @@ use crate::{Application, BoxError, Input, Response};
 /// The application's error, boxed: a [`Failure`](crate::error::Failure), with status and place. Its
 /// panics are carried to the caller: out of the future before the head, out of the body after it.
 pub struct BlockingService<A> {
-    threads: Arc<Threads<A>>,
+    adapted: Arc<Adapted<A>>,
     waiter: Option<u64>,
-    /// The end of the wait to be ready, if there is to be one.
+    /// The end of the wait to be ready, where `wait_timeout` is set.
     delay: Option<Delay>,
-    /// It came: the next call is answered with 503.
+    /// The wait timed out: the next call is answered with 503.
     refuses: bool,
 }
 
 impl<A> BlockingService<A> {
-    fn on(threads: Arc<Threads<A>>) -> Self {
+    fn on(adapted: Arc<Adapted<A>>) -> Self {
         Self {
-            threads,
+            adapted,
             waiter: None,
             delay: None,
             refuses: false,
@@ -84,15 +84,15 @@ impl<A> BlockingService<A> {
 
 impl<A: Application> BlockingService<A> {
     pub(crate) fn new(application: A) -> Self {
-        let threads = Threads::new(Arc::new(application), Settings::default());
-        Self::on(Arc::new(threads))
+        let adapted = Adapted::new(Arc::new(application), Settings::default());
+        Self::on(Arc::new(adapted))
     }
 
     fn set(self, set: impl FnOnce(&mut Settings)) -> Self {
-        let mut settings = self.threads.settings;
+        let mut settings = self.adapted.settings;
         set(&mut settings);
-        let application = Arc::clone(&self.threads.application);
-        Self::on(Arc::new(Threads::new(application, settings)))
+        let application = Arc::clone(&self.adapted.application);
+        Self::on(Arc::new(Adapted::new(application, settings)))
     }
 
     /// At most `limit` threads at a time, at least 1. Default: 256.
@@ -204,14 +204,14 @@ where
     type Future = BlockingFuture<A>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
-        let pool = self.threads.pool();
+        let pool = self.adapted.pool();
         let free = self.waiter.is_none() && pool.has_room();
         self.refuses = false;
         if free || pool.poll_room(&mut self.waiter, context.waker()) {
             return Poll::Ready(Ok(()));
         }
         if self.delay.is_none() {
-            self.delay = self.threads.settings.wait_timeout.and_then(Delay::of);
+            self.delay = self.adapted.settings.wait_timeout.and_then(Delay::of);
         }
         match &mut self.delay {
             Some(delay) => ready!(delay.poll(context)),
@@ -229,16 +229,16 @@ where
         let input = Input::from_body(body);
         // RFC 9110 section 10.1.1: a client that expects 100 waits for us to begin reading.
         let ahead =
-            self.threads.input_buffer() > 0 && !expects_continue(parts.version, &parts.headers);
+            self.adapted.input_buffer() > 0 && !expects_continue(parts.version, &parts.headers);
         let waited = self.delay.take();
         if mem::take(&mut self.refuses) {
-            return BlockingFuture::refused(Arc::clone(&self.threads));
+            return BlockingFuture::refused(Arc::clone(&self.adapted));
         }
         let left = match waited {
             Some(delay) => Some(delay.left()),
-            None => self.threads.settings.wait_timeout,
+            None => self.adapted.settings.wait_timeout,
         };
-        BlockingFuture::new(Arc::clone(&self.threads), parts, input, ahead, left)
+        BlockingFuture::new(Arc::clone(&self.adapted), parts, input, ahead, left)
     }
 }
 
@@ -251,14 +251,14 @@ fn expects_continue(version: Version, headers: &HeaderMap) -> bool {
 
 impl<A> Clone for BlockingService<A> {
     fn clone(&self) -> Self {
-        Self::on(Arc::clone(&self.threads))
+        Self::on(Arc::clone(&self.adapted))
     }
 }
 
 impl<A> Drop for BlockingService<A> {
     fn drop(&mut self) {
         if let Some(waiter) = self.waiter {
-            self.threads.pool().leave_room(waiter);
+            self.adapted.pool().leave_room(waiter);
         }
     }
 }
@@ -266,8 +266,8 @@ impl<A> Drop for BlockingService<A> {
 impl<A> fmt::Debug for BlockingService<A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("BlockingService")
-            .field("settings", &self.threads.settings)
-            .field("pool", self.threads.pool())
+            .field("settings", &self.adapted.settings)
+            .field("pool", self.adapted.pool())
             .finish_non_exhaustive()
     }
 }

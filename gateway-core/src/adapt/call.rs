@@ -3,22 +3,23 @@ use std::mem;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, Waker, ready};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use http::request::Parts;
 use http::{HeaderValue, Method, StatusCode, header};
 use panic_capture::{Caught, discard, guard};
 
-use super::settings::{Settings, Threads};
+use super::settings::{Adapted, Settings};
 use crate::body::Kind;
 use crate::request::arrival::conn;
 use crate::request::{Arrival, ConnInfo};
 use crate::stream::ending::Failed;
-use crate::stream::handoff::{Handed, Handoff, Opens, Terms};
+use crate::stream::handoff::{Handoff, HandoffConfig, HeldHead, Receiver};
 use crate::stream::source::Source;
 use crate::threads::timer::Delay;
 use crate::threads::work::{Holding, Origin, Run, Turn, Urgency, Work};
+use crate::waker_slot::WakerSlot;
 use crate::{Application, Body, BoxError, Environ, Error, FailedBy, Input, Response};
 
 /// The response of a [`BlockingService`](super::BlockingService). Dropping it before it is ready
@@ -26,11 +27,11 @@ use crate::{Application, Body, BoxError, Environ, Error, FailedBy, Input, Respon
 pub struct BlockingFuture<A: Application> {
     call: Arc<Call<A>>,
     step: Step,
-    /// The request's body, until it is submitted.
+    /// The request's body, until the call is submitted.
     input: Input,
-    /// Whether it is awaited before the application is called.
+    /// Whether the body is awaited before the application is called.
     ahead: bool,
-    /// How long it may still wait for a thread.
+    /// How long the call may still wait for a thread.
     left: Option<Duration>,
     delay: Option<Delay>,
 }
@@ -39,15 +40,15 @@ pub struct BlockingFuture<A: Application> {
 enum Step {
     /// The head is there; perhaps the body is still arriving.
     Arriving,
-    /// The queue has it.
+    /// The call is in the pool's queue.
     Submitted,
-    /// A thread that is awake has had the time to take it.
+    /// A thread that is awake has had time to take the call.
     Hurried,
 }
 
 impl<A: Application> BlockingFuture<A> {
     pub(super) fn new(
-        threads: Arc<Threads<A>>,
+        adapted: Arc<Adapted<A>>,
         parts: Parts,
         input: Input,
         ahead: bool,
@@ -58,7 +59,7 @@ impl<A: Application> BlockingFuture<A> {
             input: Input::empty(),
         };
         Self {
-            call: Arc::new(Call::at(stage, threads)),
+            call: Arc::new(Call::at(stage, adapted)),
             step: Step::Arriving,
             input,
             ahead,
@@ -74,11 +75,11 @@ impl<A: Application> BlockingFuture<A> {
             .submit(mem::take(&mut self.input), holding, origin);
     }
 
-    /// The answer to a call that has waited for long enough.
-    pub(super) fn refused(threads: Arc<Threads<A>>) -> Self {
-        let stage = Stage::Done(Outcome::Response(unavailable(&threads.settings)));
+    /// A call that has waited too long: answered with 503.
+    pub(super) fn refused(adapted: Arc<Adapted<A>>) -> Self {
+        let stage = Stage::Done(Answer::Response(unavailable(&adapted.settings)));
         Self {
-            call: Arc::new(Call::at(stage, threads)),
+            call: Arc::new(Call::at(stage, adapted)),
             step: Step::Hurried,
             input: Input::empty(),
             ahead: false,
@@ -95,14 +96,14 @@ impl<A: Application> Future for BlockingFuture<A> {
         let this = &mut *self;
         if this.step == Step::Arriving && !this.ahead && !this.input.has_arrived() {
             let origin = this.call.origin();
-            match this.call.threads.pool().take_early(&origin) {
+            match this.call.adapted.pool().take_early(&origin) {
                 true => this.submit(Holding::Early, origin),
-                // Then as any upload: no thread waits for what may never be sent.
+                // Then like any upload: it takes a thread when its body has filled the buffer.
                 false => this.ahead = true,
             }
         }
         if this.step == Step::Arriving {
-            let limit = this.call.threads.input_buffer();
+            let limit = this.call.adapted.input_buffer();
             ready!(this.input.poll_arrival(context, limit));
             match this.input.has_arrived() {
                 true => this.submit(Holding::Free, Origin::default()),
@@ -112,53 +113,40 @@ impl<A: Application> Future for BlockingFuture<A> {
                 }
             }
         }
-        // A waker is cloned and dropped without the lock: both run code of the task's.
-        let mut fresh = None;
+        let mut registered = false;
         let queued = loop {
-            let mut progress = this.call.lock();
-            match mem::replace(&mut progress.stage, Stage::Over) {
-                Stage::Done(outcome) => {
-                    drop(progress);
-                    return Poll::Ready(outcome.into_result());
+            let mut stage = this.call.lock();
+            match mem::replace(&mut *stage, Stage::Over) {
+                Stage::Done(answer) => {
+                    drop(stage);
+                    return Poll::Ready(answer.into_result());
                 }
                 Stage::Over => {
                     return Poll::Ready(Err("the future was polled after its end".into()));
                 }
-                stage => progress.stage = stage,
+                unfinished => *stage = unfinished,
             }
+            let queued = matches!(*stage, Stage::Asked { .. });
+            drop(stage);
             if this.step == Step::Submitted {
                 // Lets every other task that is due go first: under load a thread that is awake
                 // takes this call meanwhile, and perhaps its answer is there without a wake-up.
-                drop(progress);
                 this.step = Step::Hurried;
                 context.waker().wake_by_ref();
                 return Poll::Pending;
             }
-            let waker = context.waker();
-            let mut before = None;
-            if !progress
-                .caller
-                .as_ref()
-                .is_some_and(|it| it.will_wake(waker))
-            {
-                let Some(fresh) = fresh.take() else {
-                    drop(progress);
-                    fresh = Some(waker.clone());
-                    continue;
-                };
-                before = progress.caller.replace(fresh);
+            if registered {
+                break queued;
             }
-            let queued = matches!(progress.stage, Stage::Asked { .. });
-            drop(progress);
-            drop(before);
-            break queued;
+            this.call.caller.register(context.waker());
+            registered = true;
         };
         if queued {
-            this.call.threads.pool().hurry();
+            this.call.adapted.pool().hurry();
             if let Some(delay) = &mut this.delay {
                 ready!(delay.poll(context));
                 if this.call.give_up() {
-                    return Poll::Ready(Ok(unavailable(&this.call.threads.settings)));
+                    return Poll::Ready(Ok(unavailable(&this.call.adapted.settings)));
                 }
             }
         }
@@ -182,19 +170,16 @@ fn unavailable(settings: &Settings) -> Response {
 
 impl<A: Application> Drop for BlockingFuture<A> {
     fn drop(&mut self) {
-        let mut progress = self.call.lock();
-        let stage = mem::replace(&mut progress.stage, Stage::Over);
-        let caller = progress.caller.take();
-        drop(progress);
-        drop(caller);
+        let stage = mem::replace(&mut *self.call.lock(), Stage::Over);
+        drop(self.call.caller.take());
         if !matches!(stage, Stage::Over) {
             self.call.cancelled.store(true, Ordering::Relaxed);
         }
         if matches!(stage, Stage::Asked { .. }) && self.step != Step::Arriving {
             let work: Work = Arc::clone(&self.call) as Work;
-            self.call.threads.pool().remove(&work);
+            self.call.adapted.pool().remove(&work);
         }
-        // The response has no reader: its body has its iterator dropped where that may block.
+        // The response has no reader: its body has its iterator dropped on a thread that may block.
         discard((stage, mem::take(&mut self.input)));
     }
 }
@@ -207,13 +192,13 @@ impl<A: Application> fmt::Debug for BlockingFuture<A> {
     }
 }
 
-enum Outcome {
+enum Answer {
     Response(Response),
     Failed(Error),
     Panicked(Caught),
 }
 
-impl Outcome {
+impl Answer {
     fn into_result(self) -> Result<Response, BoxError> {
         match self {
             Self::Response(response) => Ok(response),
@@ -223,58 +208,53 @@ impl Outcome {
     }
 }
 
-/// One call of the application: made on the caller's side, done on a thread that may block.
+/// One call of the application: submitted by the caller's task, run by a thread that may block.
 ///
-/// One allocation for all that the two sides share, the queue's handle included.
+/// One allocation holds all that the two sides share, and is the job in the pool's queue.
 struct Call<A: Application> {
-    threads: Arc<Threads<A>>,
+    adapted: Arc<Adapted<A>>,
     cancelled: Arc<AtomicBool>,
-    progress: Mutex<Progress>,
-}
-
-struct Progress {
-    stage: Stage,
-    caller: Option<Waker>,
+    stage: Mutex<Stage>,
+    /// The task that polls the future.
+    caller: WakerSlot,
 }
 
 enum Stage {
     Asked {
         parts: Parts,
-        /// Nothing before it is submitted.
+        /// Empty until the call is submitted.
         input: Input,
     },
     Running,
-    /// Answered, and held back until the body has begun.
-    Opening(Outcome),
-    Done(Outcome),
-    /// The caller has it, or wants it no more.
+    /// Answered. The answer is held back until the body has begun.
+    HeldBack(Answer),
+    Done(Answer),
+    /// The caller has the answer, or has dropped the future.
     Over,
 }
 
 impl<A: Application> Call<A> {
-    fn at(stage: Stage, threads: Arc<Threads<A>>) -> Self {
+    fn at(stage: Stage, adapted: Arc<Adapted<A>>) -> Self {
         Self {
-            threads,
+            adapted,
             cancelled: Arc::default(),
-            progress: Mutex::new(Progress {
-                stage,
-                caller: None,
-            }),
+            stage: Mutex::new(stage),
+            caller: WakerSlot::default(),
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Progress> {
+    fn lock(&self) -> MutexGuard<'_, Stage> {
         // Nothing below panics while it holds the lock.
-        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
+        self.stage.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn submit(self: &Arc<Self>, arrived: Input, holding: Holding, origin: Origin) {
-        if let Stage::Asked { input, .. } = &mut self.lock().stage {
+        if let Stage::Asked { input, .. } = &mut *self.lock() {
             *input = arrived;
         }
         let work: Work = Arc::clone(self) as Work;
         if self
-            .threads
+            .adapted
             .pool()
             .submit(work, holding, origin, Urgency::Soon)
             .is_err()
@@ -284,9 +264,9 @@ impl<A: Application> Call<A> {
         }
     }
 
-    /// The connection that it came over, as far as its caller says.
+    /// The connection that the request came over, if the gateway names it.
     fn origin(&self) -> Origin {
-        match &self.lock().stage {
+        match &*self.lock() {
             Stage::Asked { parts, .. } => {
                 conn(&parts.extensions).map_or_else(Origin::default, ConnInfo::origin)
             }
@@ -296,39 +276,39 @@ impl<A: Application> Call<A> {
 
     /// Takes the call back out of the queue; `false` if a thread has it.
     fn give_up(self: &Arc<Self>) -> bool {
-        let mut progress = self.lock();
-        if !matches!(progress.stage, Stage::Asked { .. }) {
+        let mut stage = self.lock();
+        if !matches!(*stage, Stage::Asked { .. }) {
             return false;
         }
-        let asked = mem::replace(&mut progress.stage, Stage::Over);
-        drop(progress);
+        let asked = mem::replace(&mut *stage, Stage::Over);
+        drop(stage);
         let work: Work = Arc::clone(self) as Work;
-        self.threads.pool().remove(&work);
+        self.adapted.pool().remove(&work);
         discard(asked);
         true
     }
 
-    /// Calls the application. Returns the body that can be gone on with on this thread, if the
-    /// response has one and `hold` allows it.
+    /// Calls the application. Returns the response's body, if this thread is to go on with it: if there is one
+    /// and `hold` allows it.
     fn respond(
         self: &Arc<Self>,
         hold: impl FnOnce(Holding, &Origin) -> bool,
     ) -> Option<Arc<Handoff>> {
-        let mut progress = self.lock();
-        let asked = mem::replace(&mut progress.stage, Stage::Running);
+        let mut stage = self.lock();
+        let asked = mem::replace(&mut *stage, Stage::Running);
         let Stage::Asked { parts, mut input } = asked else {
-            progress.stage = Stage::Over;
+            *stage = Stage::Over;
             return None;
         };
-        drop(progress);
+        drop(stage);
         let waits = !input.has_arrived();
-        let token = waits.then(|| input.waiting_with(self.threads.reading_patience()));
+        let token = waits.then(|| input.waiting_with(self.adapted.reading_patience()));
         let mut bodiless = parts.method == Method::HEAD;
         let cancelled = Arc::clone(&self.cancelled);
         let answered = guard(|| {
             let mut environ = Environ::new(parts, input);
             environ.set_cancelled_flag(cancelled);
-            let response = self.threads.application.respond(&mut environ);
+            let response = self.adapted.application.respond(&mut environ);
             let writes = matches!(&response, Ok(it) if matches!(it.body().kind, Kind::Writing(_)));
             let watched = writes && environ.get().is_some_and(Arrival::is_watched);
             let origin = match writes || waits {
@@ -337,90 +317,84 @@ impl<A: Application> Call<A> {
                     .map_or_else(Origin::default, ConnInfo::origin),
                 false => Origin::default(),
             };
-            // Here and not later: what it holds is the application's, and may block or panic.
+            // Here and not later: its extensions are the application's, and their drop may block or panic.
             drop(environ);
             response.map(|response| (response, watched, origin))
         });
         if self.cancelled.load(Ordering::Relaxed) {
-            // The caller has gone; a user's iterator is dropped here, where that may block.
+            // The caller has gone. The response's iterator is dropped here, where it may block.
             discard(answered);
             return None;
         }
         let mut going_on = None;
-        let outcome = match answered {
+        let answer = match answered {
             Ok(Ok((mut response, watched, origin))) => {
                 bodiless |= matches!(
                     response.status(),
                     StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED
                 );
                 let reads_client = token.is_some_and(|token| Arc::strong_count(&token) > 1);
-                let terms = Terms {
-                    threads: Some(self.threads.lender.clone()),
-                    high_water: self.threads.settings.output_buffer,
-                    patience: self.threads.writing_patience().watched(watched),
+                let config = HandoffConfig {
+                    pool: Some(self.adapted.pool.clone()),
+                    high_water: self.adapted.settings.output_buffer,
+                    patience: self.adapted.writing_patience().watched(watched),
                     origin,
                     reads_client,
                     cancelled: Some(Arc::clone(&self.cancelled)),
                 };
-                if let Some(handed) = hand_over(response.body_mut(), terms)
+                if let Some(receiver) = hand_over(response.body_mut(), config)
                     && !bodiless
-                    && let (holding, origin) = handed.holding()
+                    && let (holding, origin) = receiver.holding()
                     && hold(holding, origin)
                 {
-                    let head = Arc::clone(self) as Arc<dyn Opens>;
-                    going_on = Some(handed.begin(head));
+                    let head = Arc::clone(self) as Arc<dyn HeldHead>;
+                    going_on = Some(receiver.begin(head));
                 }
-                Outcome::Response(response)
+                Answer::Response(response)
             }
-            Ok(Err(error)) => Outcome::Failed(error),
-            Err(caught) => Outcome::Panicked(caught),
+            Ok(Err(error)) => Answer::Failed(error),
+            Err(caught) => Answer::Panicked(caught),
         };
-        let mut progress = self.lock();
-        if let Stage::Over = progress.stage {
-            drop(progress);
-            discard(outcome);
+        let mut stage = self.lock();
+        if matches!(*stage, Stage::Over) {
+            drop(stage);
+            discard(answer);
             return going_on;
         }
-        progress.stage = Stage::Opening(outcome);
-        drop(progress);
+        *stage = Stage::HeldBack(answer);
+        drop(stage);
         if going_on.is_none() {
-            self.open();
+            self.deliver(None);
         }
         going_on
     }
 
-    /// Lets the caller have the outcome that was held back, or what it came to instead.
-    fn settle(&self, instead: Option<Outcome>) {
-        let mut progress = self.lock();
-        let mut left = None;
-        match mem::replace(&mut progress.stage, Stage::Over) {
-            Stage::Opening(outcome) => {
-                let settled = match instead {
-                    Some(instead) => {
-                        left = Some(outcome);
-                        instead
-                    }
-                    None => outcome,
+    /// Gives the caller the answer that was held back, or `instead` of it.
+    fn deliver(&self, instead: Option<Answer>) {
+        let mut stage = self.lock();
+        let unused = match mem::replace(&mut *stage, Stage::Over) {
+            Stage::HeldBack(answer) => {
+                let (answer, unused) = match instead {
+                    Some(instead) => (instead, Some(answer)),
+                    None => (answer, None),
                 };
-                progress.stage = Stage::Done(settled);
+                *stage = Stage::Done(answer);
+                unused
             }
-            stage => {
-                left = instead;
-                progress.stage = stage;
+            other => {
+                *stage = other;
+                instead
             }
-        }
-        let caller = progress.caller.take();
-        drop(progress);
-        // The application's values, which have no further use.
-        discard(left);
-        if let Some(caller) = caller {
-            caller.wake();
-        }
+        };
+        drop(stage);
+        // It may run the application's destructors.
+        discard(unused);
+        self.caller.wake();
     }
 }
 
-/// What runs the application's code is run by our threads, not where the body is polled.
-fn hand_over(body: &mut Body, terms: Terms) -> Option<&Handed> {
+/// Has the pool's threads run the application's iterator or writer, not the task that polls the body.
+fn hand_over(body: &mut Body, config: HandoffConfig) -> Option<&Receiver> {
     let source = match mem::take(&mut body.kind) {
         Kind::Chunks { chunks, .. } => Source::Chunks(chunks),
         Kind::Writing(writing) => Source::Writing(writing),
@@ -429,22 +403,22 @@ fn hand_over(body: &mut Body, terms: Terms) -> Option<&Handed> {
             return None;
         }
     };
-    body.kind = Kind::handed(source, terms);
+    body.kind = Kind::received(source, config);
     match &body.kind {
-        Kind::Handed { handed, .. } => Some(handed),
+        Kind::Received { receiver, .. } => Some(receiver),
         _ => None,
     }
 }
 
-impl<A: Application> Opens for Call<A> {
-    fn open(&self) {
-        self.settle(None);
+impl<A: Application> HeldHead for Call<A> {
+    fn release(&self) {
+        self.deliver(None);
     }
 
-    fn fail(&self, failed: Failed) {
-        self.settle(Some(match failed {
-            Failed::Error(error) => Outcome::Failed(Error::from_boxed(error)),
-            Failed::Panic(caught) => Outcome::Panicked(caught),
+    fn replace(&self, failed: Failed) {
+        self.deliver(Some(match failed {
+            Failed::Error(error) => Answer::Failed(Error::from_boxed(error)),
+            Failed::Panic(caught) => Answer::Panicked(caught),
         }));
     }
 }

@@ -11,7 +11,7 @@ use tower_service::Service;
 use super::AnswerErrors;
 use crate::{Application, BoxError, Environ, Error, Input, Response};
 
-/// What axum's extractors take, too.
+/// As the limit of axum's extractors.
 const INPUT_LIMIT: usize = 2 * 1024 * 1024;
 
 /// An application as a tower service, called where it is polled: made by
@@ -72,7 +72,7 @@ where
     #[inline]
     fn call(&mut self, request: Request<B>) -> InlineFuture<A> {
         let (parts, body) = request.into_parts();
-        // Before the head is moved: what may panic in between costs a move more.
+        // Before the head is moved: a call that may panic in between costs one more move.
         let input = Input::from_body(body);
         InlineFuture {
             environ: Some(Environ::new(parts, input)),

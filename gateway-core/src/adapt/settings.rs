@@ -2,16 +2,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::stream::patience::{MINIMUM_RATE, Patience, STALL};
-use crate::threads::lend::Lender;
+use crate::threads::handle::PoolHandle;
 use crate::threads::pool::Pool;
 use crate::threads::work::Limits;
 
 const INPUT_BUFFER: usize = 64 * 1024;
 
-/// The application, its threads, and how they are used.
-pub(super) struct Threads<A> {
+/// An application with its pool and settings.
+pub(super) struct Adapted<A> {
     pub(super) application: Arc<A>,
-    pub(super) lender: Lender,
+    pub(super) pool: PoolHandle,
     pub(super) settings: Settings,
 }
 
@@ -42,7 +42,7 @@ impl Default for Settings {
     }
 }
 
-impl<A> Threads<A> {
+impl<A> Adapted<A> {
     pub(super) fn new(application: Arc<A>, settings: Settings) -> Self {
         let held = settings.held_threads.unwrap_or(settings.threads / 4);
         let limits = Limits {
@@ -52,21 +52,21 @@ impl<A> Threads<A> {
         };
         Self {
             application,
-            lender: Lender::new(limits),
+            pool: PoolHandle::new(limits),
             settings,
         }
     }
 
     pub(super) fn pool(&self) -> &Arc<Pool> {
-        self.lender.pool()
+        self.pool.pool()
     }
 
-    /// For a client that sends.
+    /// How long to wait for a client that sends.
     pub(super) fn reading_patience(&self) -> Patience {
         self.patience().among(self.pool().reading_contended())
     }
 
-    /// For a client that takes.
+    /// How long to wait for a client that takes.
     pub(super) fn writing_patience(&self) -> Patience {
         self.patience().among(self.pool().writing_contended())
     }

@@ -2,12 +2,12 @@
 
 use crate::threads::reserve::Reserve;
 
-/// How much may wait for a slow client before its producer waits too, unless `output_buffer` says
-/// otherwise: a thousand slow clients hold 64 MiB and not 1 GiB.
+/// How many bytes may be queued for a slow client before its producer stops, unless `output_buffer` says
+/// otherwise. A thousand slow clients then hold 64 MiB and not 1 GiB.
 pub(crate) const HIGH_WATER: usize = 64 * 1024;
 
-/// How much more for a client that keeps up: the fewer the turns, the fewer the wake-ups and
-/// writes, of which each costs as much as to send 16 KiB.
+/// How many bytes more for a client that keeps up. Fewer and longer turns mean fewer wake-ups and writes, and
+/// each of those costs as much as to send 16 KiB.
 const MOST_BORROWED: usize = 192 * 1024;
 
 /// How far one producer may be ahead.
@@ -29,7 +29,7 @@ impl Ahead {
         }
     }
 
-    /// Whether no more is to be produced than is `queued`, though some be borrowed.
+    /// Whether the producer is to stop at `queued` bytes. Borrows from `reserve` first, if it may.
     pub(crate) fn is_full(&mut self, queued: usize, reserve: Option<&Reserve>) -> bool {
         if queued < self.limit() {
             return false;
@@ -41,20 +41,20 @@ impl Ahead {
         self.was_full
     }
 
-    /// Whether it is worth a producer's while to go on when there is only so much `queued`.
+    /// Whether the producer is to go on, now that only `queued` bytes are left: below half of the limit.
     pub(crate) fn has_room(&mut self, queued: usize) -> bool {
         if queued > self.limit() / 2 {
             return false;
         }
         if std::mem::take(&mut self.was_full) {
-            // It takes what is made for it. That may be the buffers on its way, so it is a little
-            // more each time.
+            // The client takes what is made for it. Perhaps only buffers on the way do, so the limit grows
+            // step by step.
             self.may_borrow = (2 * self.may_borrow + HIGH_WATER).min(MOST_BORROWED);
         }
         true
     }
 
-    /// Nothing is queued.
+    /// Returns what was borrowed: the queue is empty.
     pub(crate) fn give_back(&mut self, reserve: Option<&Reserve>) {
         let borrowed = std::mem::take(&mut self.borrowed);
         if let Some(reserve) = reserve

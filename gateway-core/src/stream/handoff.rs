@@ -1,15 +1,16 @@
-//! Pieces of a body from a thread that may block to a task that polls.
+//! PieceSink of a body from a thread that may block to a task that polls.
 //!
 //! One bounded queue for both kinds of producer. An iterator is *parked* when the queue is full:
 //! its thread goes away, and one comes back when there is room. A writer cannot be parked in the
-//! middle of a `write`: it waits, and so holds its thread.
+//! middle of a `write`: it waits, and so holds its thread. What the producer is doing, and what follows, is
+//! decided in [`producer`](super::producer).
 
 use std::collections::VecDeque;
 use std::io;
 use std::mem;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 use std::thread;
 use std::time::Instant;
 
@@ -19,52 +20,59 @@ use panic_capture::{discard, guard};
 use super::ahead::{Ahead, HIGH_WATER};
 use super::ending::Failed;
 use super::patience::{MINIMUM_RATE, Patience, STALL};
+use super::producer::{Effect, Event, Producer};
 use super::source::{Chunks, Source, Writing};
-use super::writer::{BodyWriter, Pieces};
-use crate::threads::lend::Lender;
+use super::writer::{BodyWriter, PieceSink};
+use crate::threads::handle::PoolHandle;
 use crate::threads::reserve::Reserve;
 use crate::threads::work::{Holding, Origin, Run, Turn, Urgency, Work};
+use crate::waker_slot::WakerSlot;
 
-/// How much is produced in one go while others wait for the thread.
+/// How many bytes are produced in one turn while other jobs wait for the thread.
 const TURN: usize = 256 * 1024;
 
 /// The body's half.
-pub(crate) struct Handed {
+pub(crate) struct Receiver {
     handoff: Arc<Handoff>,
 }
 
 /// What both halves share.
 pub(crate) struct Handoff {
     state: Mutex<State>,
+    /// Tells a writer that there is room.
     taken: Condvar,
-    terms: Terms,
+    /// The task that reads, while it waits.
+    reader: WakerSlot,
+    /// Whether the source is a writer.
+    writes: bool,
+    config: HandoffConfig,
 }
 
 /// How a body is handed over.
 #[derive(Default)]
-pub(crate) struct Terms {
-    /// Where the threads come from. `None`: threads of their own.
-    pub(crate) threads: Option<Lender>,
-    /// How much waits for the client at most. `None`: [`HIGH_WATER`], and what can be borrowed.
+pub(crate) struct HandoffConfig {
+    /// The pool that lends threads. `None`: a writer gets a thread of its own, an iterator runs where it is polled.
+    pub(crate) pool: Option<PoolHandle>,
+    /// How many bytes may be queued for the client. `None`: [`HIGH_WATER`], and what can be borrowed.
     pub(crate) high_water: Option<usize>,
     pub(crate) patience: Patience,
-    /// Where the client is.
+    /// The client's connection.
     pub(crate) origin: Origin,
-    /// An iterator that reads from the client waits for it, too.
+    /// The iterator reads the request's body, so it may wait for the client.
     pub(crate) reads_client: bool,
     /// Set when the body is dropped before its end.
     pub(crate) cancelled: Option<Arc<AtomicBool>>,
 }
 
-impl Terms {
-    /// For a body that is polled without an adapter.
+impl HandoffConfig {
+    /// For a body that no adapter has handed over.
     pub(crate) fn wherever_polled() -> Self {
-        match Lender::shared() {
-            Some(threads) => Self {
+        match PoolHandle::shared() {
+            Some(handle) => Self {
                 patience: Patience::new(STALL)
                     .with_rate(MINIMUM_RATE)
-                    .among(threads.pool().writing_contended()),
-                threads: Some(threads),
+                    .among(handle.pool().writing_contended()),
+                pool: Some(handle),
                 ..Self::default()
             },
             None => Self::default(),
@@ -72,35 +80,28 @@ impl Terms {
     }
 }
 
-/// Holds a response's head back until its body has begun.
-pub(crate) trait Opens: Send + Sync {
-    fn open(&self);
+/// A response's head that is held back until its body has begun.
+pub(crate) trait HeldHead: Send + Sync {
+    /// Lets the head go out.
+    fn release(&self);
 
-    /// The body failed before it began: there need be no such response.
-    fn fail(&self, failed: Failed);
+    /// The body failed before it began: the failure is the answer, and there is no such head.
+    fn replace(&self, failed: Failed);
 }
 
 struct State {
     queue: VecDeque<Bytes>,
     queued: usize,
-    /// How much was queued so far.
+    /// How many bytes were queued since the beginning.
     made: usize,
     ahead: Ahead,
     /// Of a writer.
     patience: Patience,
-    /// There unless a thread has it.
-    source: Option<Source>,
-    /// A thread was asked for, or is there.
-    scheduled: bool,
-    /// A writer waits for room.
-    full: bool,
-    end: Option<End>,
-    abandoned: bool,
-    /// The reader has found the queue empty, and looked again after everybody else's turn.
+    producer: Producer<Source, Failed>,
+    /// The reader has found the queue empty, and looked again after all other tasks' turns.
     yielded: bool,
-    reader: Option<Waker>,
-    /// Told once, by the first piece, the end, or a `flush` before either.
-    head: Option<Arc<dyn Opens>>,
+    /// Released once, by the first piece, the end, or a `flush` before either.
+    head: Option<Arc<dyn HeldHead>>,
 }
 
 impl State {
@@ -110,23 +111,18 @@ impl State {
         self.queue.push_back(piece);
     }
 
-    /// Whether it is worth while to have buffers for it that are used again.
+    /// Whether the body is long enough that reused buffers pay.
     fn is_long(&self) -> bool {
         self.made >= HIGH_WATER
     }
-}
-
-enum End {
-    Complete,
-    Failed(Failed),
 }
 
 /// What became of a producer's turn.
 pub(crate) struct Produced {
     /// How often the application's code was called.
     steps: usize,
-    /// Others wait for the thread, and the client could take more. If not, the producer is parked,
-    /// or at its end.
+    /// It stopped because other jobs wait for the thread, though the client could take more. Otherwise the
+    /// producer is parked or has ended.
     gave_way: bool,
 }
 
@@ -139,55 +135,51 @@ impl Produced {
     }
 }
 
-impl Handed {
-    pub(crate) fn new(source: Source, terms: Terms) -> Self {
+impl Receiver {
+    pub(crate) fn new(source: Source, config: HandoffConfig) -> Self {
+        let writes = matches!(source, Source::Writing(_));
         let state = State {
             queue: VecDeque::new(),
             queued: 0,
             made: 0,
-            ahead: Ahead::new(terms.high_water.unwrap_or(HIGH_WATER)),
-            patience: terms.patience.clone(),
-            source: Some(source),
-            scheduled: false,
-            full: false,
-            end: None,
-            abandoned: false,
+            ahead: Ahead::new(config.high_water.unwrap_or(HIGH_WATER)),
+            patience: config.patience.clone(),
+            producer: Producer::Parked(source),
             yielded: false,
-            reader: None,
             head: None,
         };
         Self {
             handoff: Arc::new(Handoff {
                 state: Mutex::new(state),
                 taken: Condvar::new(),
-                terms,
+                reader: WakerSlot::default(),
+                writes,
+                config,
             }),
         }
     }
 
     /// Whether producing may wait for the client.
     pub(crate) fn holding(&self) -> (Holding, &Origin) {
-        let state = self.handoff.lock();
-        let writes = matches!(state.source, Some(Source::Writing(_)));
-        drop(state);
-        (self.handoff.holding(writes), &self.handoff.terms.origin)
+        (self.handoff.holding(), &self.handoff.config.origin)
     }
 
-    /// The producer's half, for a thread that goes on with it at once. `head` is told when the
+    /// The producer's half, for a thread that goes on with it at once. `head` is released when the
     /// body has begun.
-    pub(crate) fn begin(&self, head: Arc<dyn Opens>) -> Arc<Handoff> {
+    pub(crate) fn begin(&self, head: Arc<dyn HeldHead>) -> Arc<Handoff> {
         let mut state = self.handoff.lock();
-        state.scheduled = true;
+        // The thread that calls is the one that is asked for.
+        _ = state.producer.on(Event::Awaited);
         state.head = Some(head);
         drop(state);
         Arc::clone(&self.handoff)
     }
 
     pub(crate) fn poll_data(&self, context: &Context<'_>) -> Poll<Option<Result<Bytes, Failed>>> {
-        // A waker is cloned and dropped without the lock: both run code of the task's.
-        let mut fresh = None;
+        let handoff = &self.handoff;
+        let mut registered = false;
         loop {
-            let mut state = self.handoff.lock();
+            let mut state = handoff.lock();
             if let Some(piece) = state.queue.pop_front() {
                 state.queued -= cost(&piece);
                 state.patience.moved(piece.len(), Instant::now);
@@ -195,45 +187,37 @@ impl Handed {
                 self.make_room(state);
                 return Poll::Ready(Some(Ok(piece)));
             }
-            state.ahead.give_back(self.handoff.reserve());
-            match state.end.take() {
-                Some(End::Complete) => {
-                    state.end = Some(End::Complete);
-                    return Poll::Ready(None);
-                }
-                Some(End::Failed(failed)) => {
-                    state.end = Some(End::Complete);
-                    return Poll::Ready(Some(Err(failed)));
-                }
-                None => {}
-            }
-            let waker = context.waker();
-            if state.scheduled && !mem::replace(&mut state.yielded, true) {
-                // Everybody else whose turn it is may go first; perhaps there is more by then.
-                drop(state);
-                waker.wake_by_ref();
-                return Poll::Pending;
-            }
-            let mut before = None;
-            if !state.reader.as_ref().is_some_and(|it| it.will_wake(waker)) {
-                let Some(fresh) = fresh.take() else {
+            state.ahead.give_back(handoff.reserve());
+            if !state.producer.is_ended() {
+                if state.producer.is_busy() && !mem::replace(&mut state.yielded, true) {
+                    // All other tasks that are due may go first; perhaps there is more by then.
                     drop(state);
-                    fresh = Some(waker.clone());
+                    context.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
+                if !mem::replace(&mut registered, true) {
+                    drop(state);
+                    handoff.reader.register(context.waker());
                     continue;
-                };
-                before = state.reader.replace(fresh);
+                }
             }
-            let waits = state.scheduled && state.source.is_some();
-            let idle = !mem::replace(&mut state.scheduled, true);
+            let effect = state.producer.on(Event::Awaited);
             drop(state);
-            drop(before);
-            if waits {
-                self.handoff.hurry();
+            match effect {
+                Effect::Complete => return Poll::Ready(None),
+                Effect::Fail(failed) => return Poll::Ready(Some(Err(failed))),
+                Effect::Schedule => {
+                    if !handoff.schedule(Urgency::Now) {
+                        return Poll::Pending;
+                    }
+                    // Produced here, where no runtime runs.
+                }
+                Effect::Hurry => {
+                    handoff.hurry();
+                    return Poll::Pending;
+                }
+                _ => return Poll::Pending,
             }
-            if !idle || !self.handoff.schedule(Urgency::Now) {
-                return Poll::Pending;
-            }
-            // Produced here, where no runtime runs.
         }
     }
 
@@ -244,54 +228,45 @@ impl Handed {
         if !state.ahead.has_room(queued) {
             return;
         }
-        if mem::take(&mut state.full) {
-            drop(state);
-            handoff.taken.notify_one();
-            return;
-        }
-        if matches!(state.source, Some(Source::Chunks(_))) && !state.scheduled {
-            state.scheduled = true;
-            drop(state);
+        let effect = state.producer.on(Event::RoomMade);
+        drop(state);
+        match effect {
+            Effect::WakeWriter => handoff.taken.notify_one(),
             // There is some left to send meanwhile; when it is gone, `poll_data` hurries.
-            handoff.schedule(Urgency::Soon);
+            Effect::ScheduleSoon => _ = handoff.schedule(Urgency::Soon),
+            _ => {}
         }
     }
 
     pub(crate) fn is_end_stream(&self) -> bool {
         let state = self.handoff.lock();
-        state.queue.is_empty() && matches!(state.end, Some(End::Complete))
+        state.queue.is_empty() && state.producer.is_complete()
     }
 }
 
-impl Drop for Handed {
+impl Drop for Receiver {
     fn drop(&mut self) {
         let handoff = &self.handoff;
         let mut state = handoff.lock();
-        state.abandoned = true;
-        let ended = matches!(state.end, Some(End::Complete)) && state.queue.is_empty();
-        if let Some(cancelled) = &handoff.terms.cancelled
+        let ended = state.producer.is_complete() && state.queue.is_empty();
+        if let Some(cancelled) = &handoff.config.cancelled
             && !ended
         {
             cancelled.store(true, Ordering::Relaxed);
         }
+        let effect = state.producer.on(Event::Dropped);
         // What was produced and not taken may run the application's destructors: its bytes may have an
         // owner (`Bytes::from_owner`), and a panic's payload is its own.
-        let left = (
-            mem::take(&mut state.queue),
-            state.end.take(),
-            state.reader.take(),
-            state.head.take(),
-        );
-        state.end = Some(End::Complete);
+        let left = (mem::take(&mut state.queue), state.head.take());
         state.queued = 0;
         state.ahead.give_back(handoff.reserve());
-        let (source, scheduled) = (state.source.is_some(), state.scheduled);
-        state.scheduled |= source;
         drop(state);
-        handoff.taken.notify_one();
-        discard(left);
-        if source {
-            handoff.let_go(scheduled);
+        discard((left, handoff.reader.take()));
+        match effect {
+            Effect::WakeWriter => handoff.taken.notify_one(),
+            Effect::DropElsewhere { scheduled } => handoff.drop_source(scheduled),
+            Effect::Discard(failed) => discard(failed),
+            _ => {}
         }
     }
 }
@@ -302,15 +277,15 @@ impl Handoff {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn holding(&self, writes: bool) -> Holding {
-        match writes {
+    fn holding(&self) -> Holding {
+        match self.writes {
             true => Holding::Writing,
-            false if self.terms.reads_client => Holding::Reading,
+            false if self.config.reads_client => Holding::Reading,
             false => Holding::Free,
         }
     }
 
-    /// `chunk` as it is queued: if nothing else holds it, its memory is free again at once.
+    /// Copies `chunk` into a reused buffer if nothing else holds it, so that its memory is free at once.
     fn queueable(&self, chunk: Bytes) -> Bytes {
         if chunk.is_unique()
             && let Some(copy) = self.recycled(&chunk)
@@ -322,60 +297,59 @@ impl Handoff {
     }
 
     fn recycled(&self, piece: &[u8]) -> Option<Bytes> {
-        self.terms.threads.as_ref()?.pool().buffers().copy(piece)
+        self.config.pool.as_ref()?.pool().buffers().copy(piece)
     }
 
-    /// What can be borrowed to be further ahead of the client.
+    /// The bytes to borrow from to be further ahead of the client. `None` where the high-water mark is set.
     fn reserve(&self) -> Option<&Reserve> {
-        if self.terms.high_water.is_none()
-            && let Some(threads) = &self.terms.threads
+        if self.config.high_water.is_none()
+            && let Some(handle) = &self.config.pool
         {
-            return Some(threads.pool().reserve());
+            return Some(handle.pool().reserve());
         }
         None
     }
 
-    /// Finds a thread for the source. `true` if that was this one, and something was produced.
+    /// Finds a thread for the source. `true` if this thread produced something itself.
     fn schedule(self: &Arc<Self>, urgency: Urgency) -> bool {
-        let writes = matches!(self.lock().source, Some(Source::Writing(_)));
-        if let Some(threads) = &self.terms.threads {
-            let (holding, origin) = (self.holding(writes), self.terms.origin.clone());
+        if let Some(handle) = &self.config.pool {
+            let (holding, origin) = (self.holding(), self.config.origin.clone());
             let work = Arc::clone(self);
-            let submitted = threads.pool().submit(work, holding, origin, urgency);
+            let submitted = handle.pool().submit(work, holding, origin, urgency);
             if submitted.is_ok() {
                 return false;
             }
         }
-        if !writes {
+        if !self.writes {
             self.produce(|| false);
             return true;
         }
         let handoff = Arc::clone(self);
         let thread = thread::Builder::new().name("body-writer".into());
         if let Err(error) = thread.spawn(move || _ = handoff.produce(|| false)) {
-            let source = self.lock().source.take();
-            discard(source);
-            self.end(End::Failed(Failed::Error(error.into())));
+            let effect = self.lock().producer.on(Event::Begun);
+            discard(effect);
+            self.end(Some(Failed::Error(error.into())));
             return true;
         }
         false
     }
 
-    /// Calls a thread for what was scheduled as [`Urgency::Soon`].
+    /// Calls a thread for a source that was scheduled as [`Urgency::Soon`].
     fn hurry(&self) {
-        if let Some(threads) = &self.terms.threads {
-            threads.pool().hurry();
+        if let Some(handle) = &self.config.pool {
+            handle.pool().hurry();
         }
     }
 
-    /// Has a thread that may block drop the source, since its pieces have no reader any more.
-    fn let_go(self: &Arc<Self>, scheduled: bool) {
-        if let Some(threads) = &self.terms.threads {
+    /// Has a thread that may block drop the source: its pieces have no reader any more.
+    fn drop_source(self: &Arc<Self>, scheduled: bool) {
+        if let Some(handle) = &self.config.pool {
             let work: Work = Arc::clone(self) as Work;
-            // To be dropped it need not wait for a place to write from.
-            let taken = scheduled && !threads.pool().remove(&work);
+            // A job that only drops needs no place for writers.
+            let taken = scheduled && !handle.pool().remove(&work);
             if taken
-                || threads
+                || handle
                     .pool()
                     .submit(work, Holding::Free, Origin::default(), Urgency::Now)
                     .is_ok()
@@ -385,23 +359,20 @@ impl Handoff {
             self.produce(|| false);
             return;
         }
-        // A thread that was started for it finds out by itself.
+        // A thread that was started for the source finds it abandoned, and drops it.
         if !scheduled {
             self.produce(|| false);
         }
     }
 
-    /// Makes pieces until there are enough, or until `gives_way` says that others need the thread.
+    /// Makes pieces until enough are queued, or until `gives_way` says that other jobs need the thread.
     pub(crate) fn produce(&self, gives_way: impl Fn() -> bool) -> Produced {
-        let mut state = self.lock();
-        let source = state.source.take();
-        let abandoned = state.abandoned;
-        drop(state);
-        match source {
-            Some(source) if abandoned => discard(source),
-            Some(Source::Chunks(chunks)) => return self.iterate(chunks, gives_way),
-            Some(Source::Writing(write)) => self.write(write),
-            None => {}
+        let effect = self.lock().producer.on(Event::Begun);
+        match effect {
+            Effect::Produce(Source::Chunks(chunks)) => return self.iterate(chunks, gives_way),
+            Effect::Produce(Source::Writing(write)) => self.write(write),
+            Effect::Drop(source) => discard(source),
+            _ => {}
         }
         Produced::enough(1)
     }
@@ -414,11 +385,11 @@ impl Handoff {
             steps += 1;
             let end = match guard(|| chunks.next()) {
                 Ok(Some(Ok(chunk))) if chunk.is_empty() => {
-                    if self.lock().abandoned {
+                    if self.lock().producer.is_abandoned() {
                         discard(chunks);
                         return Produced::enough(steps);
                     }
-                    self.let_head_go();
+                    self.release_head();
                     continue;
                 }
                 Ok(Some(Ok(mut chunk))) => {
@@ -426,7 +397,7 @@ impl Handoff {
                         chunk = self.queueable(chunk);
                     }
                     let mut state = self.lock();
-                    if state.abandoned {
+                    if state.producer.is_abandoned() {
                         drop(state);
                         discard((chunk, chunks));
                         return Produced::enough(steps);
@@ -436,27 +407,28 @@ impl Handoff {
                     long = state.is_long();
                     let queued = state.queued;
                     let full = state.ahead.is_full(queued, self.reserve());
-                    let away = !full && produced >= TURN && gives_way();
-                    if full || away {
-                        state.source = Some(Source::Chunks(chunks));
-                        state.scheduled = away;
-                        tell(state);
-                        return Produced {
-                            steps,
-                            gave_way: away,
-                        };
+                    let gave_way = !full && produced >= TURN && gives_way();
+                    if full || gave_way {
+                        let source = Source::Chunks(chunks);
+                        // The reader is there, so there is nothing to drop.
+                        _ = state.producer.on(match gave_way {
+                            true => Event::GaveWay(source),
+                            false => Event::Filled(source),
+                        });
+                        self.notify(state);
+                        return Produced { steps, gave_way };
                     }
-                    tell(state);
+                    self.notify(state);
                     continue;
                 }
-                Ok(Some(Err(error))) => End::Failed(Failed::Error(error)),
-                Ok(None) => End::Complete,
-                Err(caught) => End::Failed(Failed::Panic(caught)),
+                Ok(Some(Err(error))) => Some(Failed::Error(error)),
+                Ok(None) => None,
+                Err(caught) => Some(Failed::Panic(caught)),
             };
-            // Before the end is told: a server that has seen a body's end may count on its `close()`.
-            // A panic in it must not go unseen, unless there is something worse to say.
+            // Dropped before the reader sees the end: a server that has seen a body's end may count on its
+            // `close()`. A panic in the drop is the body's failure, unless it has failed already.
             let end = match (guard(|| drop(chunks)), end) {
-                (Err(caught), End::Complete) => End::Failed(Failed::Panic(caught)),
+                (Err(caught), None) => Some(Failed::Panic(caught)),
                 (Err(caught), end) => {
                     discard(caught);
                     end
@@ -470,33 +442,40 @@ impl Handoff {
 
     fn write(&self, write: Writing) {
         let end = match guard(|| write(&mut BodyWriter::handoff(self))) {
-            Ok(Ok(())) => End::Complete,
-            Ok(Err(error)) => End::Failed(Failed::Error(error)),
-            Err(caught) => End::Failed(Failed::Panic(caught)),
+            Ok(Ok(())) => None,
+            Ok(Err(error)) => Some(Failed::Error(error)),
+            Err(caught) => Some(Failed::Panic(caught)),
         };
         self.end(end);
     }
 
-    fn end(&self, end: End) {
+    fn end(&self, failed: Option<Failed>) {
         let mut state = self.lock();
-        if state.abandoned {
-            drop(state);
-            discard(end);
-            return;
-        }
-        // The first piece would have taken it.
-        match (end, state.head.take()) {
-            (End::Failed(failed), Some(head)) => {
-                state.end = Some(End::Complete);
+        // A first piece would have released it.
+        let head = state.head.take();
+        match (failed, head) {
+            (Some(failed), Some(head)) => {
+                _ = state.producer.on(Event::Ended(None));
                 drop(state);
-                head.fail(failed);
+                head.replace(failed);
             }
-            (end, head) => {
-                state.end = Some(end);
+            (failed, head) => {
+                let effect = state.producer.on(Event::Ended(failed));
                 state.head = head;
-                tell(state);
+                self.notify(state);
+                discard(effect);
             }
         }
+    }
+
+    /// Releases the head, and wakes the reader.
+    fn notify(&self, mut state: MutexGuard<'_, State>) {
+        let head = state.head.take();
+        drop(state);
+        if let Some(head) = head {
+            head.release();
+        }
+        self.reader.wake();
     }
 
     fn wait_for_room<'a>(
@@ -506,13 +485,13 @@ impl Handoff {
         state.patience.begin(Instant::now());
         let room = loop {
             let Some(left) = state.patience.left(Instant::now()) else {
-                state.full = false;
+                _ = state.producer.on(Event::GaveUp);
                 break Err(io::ErrorKind::TimedOut.into());
             };
-            state.full = true;
+            _ = state.producer.on(Event::FoundNoRoom);
             let waited = self.taken.wait_timeout(state, left);
             state = waited.unwrap_or_else(PoisonError::into_inner).0;
-            if state.abandoned || !state.full {
+            if !state.producer.is_waiting() {
                 break Ok(());
             }
         };
@@ -522,7 +501,7 @@ impl Handoff {
 }
 
 /// From the writer's thread.
-impl Pieces for Handoff {
+impl PieceSink for Handoff {
     fn copied(&self, written: &[u8]) -> Bytes {
         let recycled = self.recycled(written);
         recycled.unwrap_or_else(|| Bytes::copy_from_slice(written))
@@ -537,18 +516,18 @@ impl Pieces for Handoff {
         if state.ahead.is_full(queued, self.reserve()) {
             state = self.wait_for_room(state)?;
         }
-        if state.abandoned {
+        if state.producer.is_abandoned() {
             return Err(io::ErrorKind::BrokenPipe.into());
         }
         state.push(piece);
-        tell(state);
+        self.notify(state);
         Ok(())
     }
 
-    fn let_head_go(&self) {
+    fn release_head(&self) {
         let head = self.lock().head.take();
         if let Some(head) = head {
-            head.open();
+            head.release();
         }
     }
 }
@@ -558,25 +537,13 @@ impl Run for Handoff {
         let produced = self.produce(|| turn.others_wait());
         turn.did(produced.steps);
         if produced.gave_way {
-            // The work that waits for the thread is before it in the queue.
+            // Behind the jobs that wait for the thread.
             self.schedule(Urgency::Soon);
         }
     }
 }
 
-/// Lets those know who wait for the first piece, or for the next.
-fn tell(mut state: MutexGuard<'_, State>) {
-    let (head, reader) = (state.head.take(), state.reader.take());
-    drop(state);
-    if let Some(head) = head {
-        head.open();
-    }
-    if let Some(reader) = reader {
-        reader.wake();
-    }
-}
-
-/// What a piece takes up: a queue of single bytes must not cost a hundred times what it says.
+/// The bytes that a piece counts for: a queue of single bytes must not use a hundred times its limit.
 fn cost(piece: &Bytes) -> usize {
     const HANDLE: usize = 64;
     piece.len() + HANDLE

@@ -9,6 +9,7 @@ pub(crate) mod ahead;
 pub(crate) mod ending;
 pub(crate) mod handoff;
 pub(crate) mod patience;
+mod producer;
 pub(crate) mod source;
 pub(crate) mod writer;
 

@@ -7,30 +7,31 @@ use std::time::{Duration, Instant};
 /// How long a thread waits for a client that does not move.
 pub(crate) const STALL: Duration = Duration::from_secs(30);
 
-/// The bytes that a client has to move for a second of waiting, in the long run: Apache's
+/// How many bytes a client has to move for each second that a thread waits for it, in the long run: as Apache's
 /// `MinRate=500`.
 pub(crate) const MINIMUM_RATE: u32 = 500;
 
-/// How often a thread that waits asks whether it still may, at most.
+/// How long a thread waits at most before it checks again whether it may go on waiting.
 const GLANCE: Duration = Duration::from_secs(1);
 
-/// How long to wait for a client: for so long at a time, and in the long run only as long as the
-/// bytes are worth that it moved.
+/// How long a thread waits for a client.
 ///
-/// Each second of waiting is owed, and as many bytes as [the rate](Self::with_rate) pay for one: so
-/// a client that sends single bytes is waited for hardly longer than one that stands still.
-/// Nothing is paid in advance, or a client could pay now and drip for hours.
+/// Waiting adds to a debt of time, and bytes that the client moves pay it off: [so many](Self::with_rate) for a
+/// second. The wait is over when the debt reaches the limit. So a client that sends single bytes is waited for
+/// hardly longer than one that sends none. Bytes do not pay in advance, or a client could send much at once and then
+/// drip for hours.
 #[derive(Clone)]
 pub(crate) struct Patience {
+    /// The debt at which the wait is over.
     full: Duration,
-    /// Bytes for a second. 0: any byte pays for all.
+    /// Bytes that pay for a second. 0: any byte pays for all.
     rate: u32,
-    /// The gateway sees better whether the client moves.
+    /// The gateway itself cuts off clients that do not move.
     watched: bool,
-    /// Set while others wait for a place to wait in.
+    /// Set while other jobs wait for a place.
     contended: Option<Arc<AtomicBool>>,
     owed: Duration,
-    /// Since when a thread waits, as far as that is not in `owed`.
+    /// Since when a thread waits: this time is not in `owed` yet.
     since: Option<Instant>,
 }
 
@@ -46,7 +47,7 @@ impl Patience {
         }
     }
 
-    /// Less of it while `contended` is set.
+    /// A third of the limit while `contended` is set.
     pub(crate) fn among(self, contended: &Arc<AtomicBool>) -> Self {
         Self {
             contended: Some(Arc::clone(contended)),
@@ -58,7 +59,7 @@ impl Patience {
         Self { rate, ..self }
     }
 
-    /// Never ends unless others wait for the place, if `watched`.
+    /// If `watched`, there is no limit unless other jobs wait for a place.
     pub(crate) fn watched(self, watched: bool) -> Self {
         Self { watched, ..self }
     }
@@ -68,31 +69,31 @@ impl Patience {
         self.since.get_or_insert(now);
     }
 
-    /// It waits no more.
+    /// The thread does not wait any more.
     pub(crate) fn end(&mut self, now: Instant) {
-        self.settle(now);
+        self.charge(now);
         self.since = None;
     }
 
-    /// The client moved so many bytes.
+    /// The client moved `bytes`.
     pub(crate) fn moved(&mut self, bytes: usize, now: impl FnOnce() -> Instant) {
         if self.since.is_none() && self.owed.is_zero() {
             return;
         }
-        self.settle(now());
+        self.charge(now());
         self.owed = match self.rate {
             0 if bytes > 0 => Duration::ZERO,
             0 => self.owed,
             rate => {
                 let worth = bytes as f64 / f64::from(rate);
-                // More than clocks can tell pays for everything.
+                // Too many for a `Duration`: they pay for everything.
                 let worth = Duration::try_from_secs_f64(worth).unwrap_or(Duration::MAX);
                 self.owed.saturating_sub(worth)
             }
         };
     }
 
-    /// How much longer to wait now, if not for ever; `None` when it has been long enough.
+    /// How long to wait before the next check; `None` when the wait is over.
     pub(crate) fn left(&self, now: Instant) -> Option<Duration> {
         let glance = GLANCE.min(self.full / 8);
         let limit = match self.is_contended() {
@@ -104,8 +105,9 @@ impl Patience {
         Some(left.min(glance)).filter(|left| !left.is_zero())
     }
 
-    fn settle(&mut self, now: Instant) {
-        // Not more than ends the wait anyway: a client that is watched can still catch up.
+    /// Adds the time since `since` to the debt.
+    fn charge(&mut self, now: Instant) {
+        // Not beyond the limit, so that a watched client can still catch up.
         self.owed = (self.owed + self.waits(now)).min(self.full);
         self.since = self.since.map(|_| now);
     }

@@ -9,13 +9,13 @@ use crate::BoxError;
 pub(crate) type Chunks = Box<dyn Iterator<Item = Result<Bytes, BoxError>> + Send>;
 pub(crate) type Writing = Box<dyn FnOnce(&mut BodyWriter<'_>) -> Result<(), BoxError> + Send>;
 
-/// What makes the pieces.
+/// The application's code that makes the pieces of a body.
 pub(crate) enum Source {
     Chunks(Chunks),
     Writing(Writing),
 }
 
-/// The pieces of a reader. The reader is let go at its end or first error.
+/// The pieces of a reader. Drops the reader at its end or first error.
 pub(crate) struct ReadChunks<R> {
     reader: Option<R>,
     buffer: Vec<u8>,
@@ -36,7 +36,7 @@ impl<R: Read> Iterator for ReadChunks<R> {
     fn next(&mut self) -> Option<Self::Item> {
         const CHUNK: usize = 64 * 1024;
         let reader = self.reader.as_mut()?;
-        // One `read` a piece: a pipe's line must not wait for the rest of 64 KiB.
+        // One `read` per piece: a line from a pipe must not wait until 64 KiB are full.
         self.buffer.resize(CHUNK, 0);
         let read = loop {
             match reader.read(&mut self.buffer) {
@@ -49,7 +49,7 @@ impl<R: Read> Iterator for ReadChunks<R> {
                 self.reader = None;
                 None
             }
-            // A line must not keep the room for 64 KiB while it waits for a slow client.
+            // A short piece must not keep 64 KiB allocated while it waits for a slow client.
             Ok(length) if length < CHUNK / 2 => {
                 let (line, _) = self.buffer.split_at_checked(length)?;
                 Some(Ok(Bytes::copy_from_slice(line)))

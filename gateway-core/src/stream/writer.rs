@@ -12,19 +12,19 @@ pub struct BodyWriter<'a> {
 
 enum Target<'a> {
     Direct(&'a mut dyn Write),
-    Handoff(&'a dyn Pieces),
+    Handoff(&'a dyn PieceSink),
 }
 
-/// What takes a writer's pieces on their way to another thread.
-pub(crate) trait Pieces {
-    /// A piece like `written`.
+/// Takes the pieces of a writer for another thread.
+pub(crate) trait PieceSink {
+    /// Copies `written` into a piece.
     fn copied(&self, written: &[u8]) -> Bytes;
 
-    /// Takes a piece when there is room for it.
+    /// Queues a piece. Blocks until there is room for it.
     fn push(&self, piece: Bytes) -> io::Result<()>;
 
     /// Releases the response's head before there is anything to follow it.
-    fn let_head_go(&self);
+    fn release_head(&self);
 }
 
 impl fmt::Debug for Target<'_> {
@@ -44,7 +44,7 @@ impl<'a> BodyWriter<'a> {
         }
     }
 
-    pub(crate) fn handoff(handoff: &'a dyn Pieces) -> Self {
+    pub(crate) fn handoff(handoff: &'a dyn PieceSink) -> Self {
         Self {
             target: Target::Handoff(handoff),
             written: 0,
@@ -82,7 +82,7 @@ impl Write for BodyWriter<'_> {
         let length = match &mut self.target {
             Target::Direct(out) => out.write(piece)?,
             Target::Handoff(handoff) => {
-                // A huge `write` must wait its turn like many small ones.
+                // A huge `write` waits for room as often as many small ones.
                 let (piece, _) = piece.split_at_checked(MOST).unwrap_or((piece, &[]));
                 handoff.push(handoff.copied(piece))?;
                 piece.len()
@@ -95,9 +95,9 @@ impl Write for BodyWriter<'_> {
     fn flush(&mut self) -> io::Result<()> {
         match &mut self.target {
             Target::Direct(out) => out.flush(),
-            // Every piece is on its way already; perhaps the head is not.
+            // Each piece is on its way already. The head may not be, if there was no piece.
             Target::Handoff(handoff) => {
-                handoff.let_head_go();
+                handoff.release_head();
                 Ok(())
             }
         }

@@ -5,7 +5,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 use std::time::Duration;
 
-/// Wakes a thread that waits in [`block_on`].
+/// The waker of a thread that waits in [`block_on`].
 struct Unpark {
     thread: Thread,
     woken: AtomicBool,
@@ -22,16 +22,15 @@ impl Wake for Unpark {
     }
 }
 
-/// Polls `poll` until it is ready, on this thread; `None` when the wait was given up.
+/// Polls `poll` on this thread until it is ready. `None` when `left` gives up.
 ///
-/// Needs no runtime: a waker is a waker. So it serves under tokio's blocking pool, on a plain
-/// thread and in a CGI program alike. `left` says before each wait how long it may last, and
-/// `None` to give up.
+/// Needs no runtime, so it works in tokio's blocking pool, on a plain thread and in a CGI program. `left` is called
+/// before each wait: it returns how long the wait may last, or `None` to give up.
 pub(crate) fn block_on<T>(
     mut left: impl FnMut() -> Option<Duration>,
     mut poll: impl FnMut(&mut Context<'_>) -> Poll<T>,
 ) -> Option<T> {
-    // What is ready at once pays for no waker.
+    // No waker is made for what is ready at once.
     if let Poll::Ready(value) = poll(&mut Context::from_waker(Waker::noop())) {
         return Some(value);
     }
@@ -45,14 +44,14 @@ pub(crate) fn block_on<T>(
         if let Poll::Ready(value) = poll(&mut context) {
             return Some(value);
         }
-        // `park` may return without a wake, and an `unpark` may be meant for other code on this thread.
+        // `park` may return spuriously, and an `unpark` may be meant for other code on this thread.
         while !unpark.woken.swap(false, Ordering::Acquire) {
             thread::park_timeout(left()?);
         }
     }
 }
 
-/// As [`block_on`], for as long as it takes.
+/// As [`block_on`], without a limit.
 pub(crate) fn block_on_forever<T>(mut poll: impl FnMut(&mut Context<'_>) -> Poll<T>) -> T {
     loop {
         if let Some(value) = block_on(|| Some(Duration::MAX), &mut poll) {

@@ -1,4 +1,4 @@
-//! Buffers that are used again.
+//! Buffers that are reused for the pieces of long bodies.
 
 use std::fmt;
 use std::mem;
@@ -6,10 +6,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 
-/// Smaller pieces are left to the allocator, which is good at them.
+/// Smaller pieces are not copied: the allocator is good at them.
 const LEAST: usize = 4 * 1024;
 
-/// Larger ones too: it gives them back to the system, and to copy them costs more than that.
+/// Larger pieces are not copied either: the copy costs more than to return their pages to the system.
 const MOST: usize = 64 * 1024;
 
 /// One for each power of two from [`LEAST`] to [`MOST`].
@@ -18,14 +18,13 @@ const SIZES: usize = 5;
 /// How many bytes of unused buffers are kept at a time.
 const KEPT: usize = 8 * 1024 * 1024;
 
-/// Where long bodies have their pieces copied to, and where the buffers come back to when those
-/// have been sent.
+/// A free list of buffers. Long bodies copy their pieces into them, and a buffer comes back when its piece
+/// has been sent.
 ///
-/// A piece is allocated by one thread and freed, some hundred pieces later, by another. That is
-/// what an allocator is bad at: glibc gives the pages back to the system whenever those at the end
-/// of a heap are free, and has them cleared and mapped again for the next piece. Faults were a
-/// third of what a stream cost, the copy is a tenth; and what the application allocates is free
-/// again at once, for its next piece, in the same cache.
+/// Without it, one thread allocates a piece and another frees it some hundred pieces later. Allocators are bad
+/// at that: glibc returns the pages at the end of a heap to the system, and the next piece has them cleared
+/// and mapped again. Page faults were a third of a stream's cost; the copy is a tenth. And the
+/// application's own allocation is free at once for its next piece, in the same cache.
 #[derive(Default)]
 pub(crate) struct Buffers {
     free: Mutex<Free>,
@@ -33,13 +32,13 @@ pub(crate) struct Buffers {
 
 #[derive(Default)]
 struct Free {
-    /// Last in, first out: the one that is in a cache is used again.
+    /// Last in, first out: the buffer used last is probably still in a cache.
     of_size: [Vec<Vec<u8>>; SIZES],
     bytes: usize,
 }
 
 impl Buffers {
-    /// `piece`, if it is worth it, in a buffer that was used before.
+    /// Copies `piece` into a buffer of the list. `None` where that does not pay: see [`LEAST`] and [`MOST`].
     pub(crate) fn copy(self: &Arc<Self>, piece: &[u8]) -> Option<Bytes> {
         if !(LEAST..=MOST).contains(&piece.len()) {
             return None;
@@ -57,7 +56,7 @@ impl Buffers {
         Some(Bytes::from_owner(Buffer { bytes, size, home }))
     }
 
-    /// Gives to the allocator what is not in use.
+    /// Frees the buffers that are not in use.
     pub(crate) fn forget(&self) {
         let free = mem::take(&mut *self.lock());
         drop(free);
@@ -93,7 +92,7 @@ impl fmt::Debug for Buffers {
     }
 }
 
-/// A piece, until the last who has a part of it drops it.
+/// The owner of a piece's bytes: returns the buffer when the last part of the piece is dropped.
 struct Buffer {
     bytes: Vec<u8>,
     size: usize,

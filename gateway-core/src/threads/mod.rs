@@ -1,12 +1,14 @@
 //! Threads that may block: a queue of our own in front of the runtime's blocking pool.
 //!
-//! The runtime lends the threads (so its context is there, and its shutdown waits for what runs),
-//! but not once per request: a thread that has done one piece of work takes the next from our
-//! queue, and lingers a while when there is none. Under load most hand-overs then need no wake-up
-//! at all, and wake-ups are what a hop costs (some 30,000 kernel instructions).
+//! The runtime lends the threads, so that its context is there and its shutdown waits for running jobs. It
+//! does not lend one per request: a thread that has done a job takes the next from the pool's queue, and waits
+//! a while when the queue is empty. Under load most jobs then start without a wake-up, and a wake-up is
+//! most of what a hop to another thread costs (some 30,000 kernel instructions).
 //!
-//! While work is quick, a thread for each processor is enough: the *crew*. As long as a thread
-//! watches that it makes progress, no more are called for what is queued; see [`pace`].
+//! While jobs are quick, a thread for each processor is enough: the *crew*. One idle thread watches that the
+//! crew makes progress, and the pool calls no more threads for queued jobs; see [`pace`].
+//!
+//! [`scheduler`] decides, [`perform`] acts, [`workers`] are the threads, and [`pool`] is what the adapters call.
 
 #![cfg_attr(
     not(feature = "tokio"),
@@ -15,7 +17,7 @@
 
 pub(crate) mod block_on;
 mod buffers;
-pub(crate) mod lend;
+pub(crate) mod handle;
 mod pace;
 mod parker;
 mod perform;

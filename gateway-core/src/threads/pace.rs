@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-/// Applications that compute take less per call; a database on the same machine, a disk or a
-/// `sleep` takes more, and so does waiting for a client.
+/// A call that only computes takes less. One that waits for a database on the same machine, a disk, a
+/// `sleep` or a client takes more.
 const LONG: Duration = Duration::from_micros(50);
 
-/// Whether work is done sooner than another thread would be there for it.
+/// Whether jobs are quick: done sooner than another thread could be woken for them.
 ///
-/// Then as many threads as there are processors do it best: each more is a wake-up that comes too
-/// late, takes a processor from another thread, and has its own part of the heap.
+/// Quick jobs are done best by a thread for each processor. Each further thread is woken too late, takes a
+/// processor from another thread, and has its own part of the heap.
 pub(super) struct Pace {
     long: u8,
     /// `false`: all work counts as long.
@@ -17,8 +17,8 @@ pub(super) struct Pace {
 }
 
 impl Pace {
-    /// One long piece of work weighs as much as four short ones: some are short because a cache
-    /// had the answer, and some are long because the processor was taken away.
+    /// One long job weighs as much as four short ones. Some jobs are short because a cache had the answer,
+    /// and some are long because the thread lost its processor.
     const WEIGHT: u8 = 4;
     const MOST: u8 = 8 * Self::WEIGHT;
 

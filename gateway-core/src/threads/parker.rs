@@ -2,14 +2,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
-/// How an idle thread is called.
+/// Parks an idle thread until another thread calls it.
 pub(super) struct Parker {
     thread: Thread,
     called: AtomicBool,
 }
 
 impl Parker {
-    /// Of this thread.
+    /// For the current thread.
     pub(super) fn here() -> Self {
         Self {
             thread: thread::current(),
@@ -17,12 +17,13 @@ impl Parker {
         }
     }
 
+    /// Wakes the thread.
     pub(super) fn call(&self) {
         self.called.store(true, Ordering::Release);
         self.thread.unpark();
     }
 
-    /// Whether another thread called this one; `false` after `limit`.
+    /// Parks for up to `limit`. Returns whether another thread called.
     pub(super) fn wait(&self, limit: Duration) -> bool {
         let until = Instant::now() + limit;
         loop {
@@ -37,7 +38,7 @@ impl Parker {
         }
     }
 
-    /// Forgets a call.
+    /// Discards a call that has not been waited for.
     pub(super) fn forget(&self) {
         self.called.store(false, Ordering::Relaxed);
     }

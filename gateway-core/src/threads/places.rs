@@ -5,14 +5,14 @@ use std::collections::{BTreeMap, VecDeque};
 
 use super::work::{Holding, Limits, Origin, Same};
 
-/// What part of the places one connection may have: over HTTP/2, one client sends many requests.
+/// One connection may have a quarter of the places: over HTTP/2, one client sends many requests.
 const SHARE: usize = 4;
 
-/// What part of the places for uploads may be taken before any byte has come.
+/// A quarter of the places for uploads may be taken before any byte has come.
 const EARLY: usize = 4;
 
 pub(super) struct Places<J> {
-    /// Of both kinds together.
+    /// For both kinds together.
     limit: usize,
     reading: Kind,
     writing: Kind,
@@ -24,11 +24,11 @@ pub(super) struct Places<J> {
 
 struct Kind {
     limit: usize,
-    /// Of one connection.
+    /// For one connection.
     share: usize,
     taken: usize,
     of: BTreeMap<usize, usize>,
-    /// How much work waits for one.
+    /// How many jobs wait for one.
     waiting: usize,
     /// How often it was asked for the share of a connection.
     #[cfg(test)]
@@ -40,14 +40,14 @@ struct Waiting<J> {
     place: Place,
 }
 
-/// What a piece of work holds, or waits for.
+/// The place that a job has, or waits for.
 #[derive(Clone)]
 pub(super) struct Place {
     pub(super) holding: Holding,
     pub(super) origin: Origin,
 }
 
-/// For which places others wait, not counting those whose connection has its share.
+/// For which places jobs wait, not counting jobs whose connection has its share.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Contended {
     pub(super) reading: bool,
@@ -58,7 +58,7 @@ impl<J: Same> Places<J> {
     pub(super) fn new(limits: Limits) -> Self {
         let Limits { threads, held, .. } = limits;
         Self {
-            // One thread at least is left to the others, unless the settings say otherwise.
+            // At least one thread is left to jobs without a place, unless all threads may be held.
             limit: (2 * held).min(held.max(threads - 1)),
             reading: Kind::new(held),
             writing: Kind::new(held),
@@ -68,7 +68,7 @@ impl<J: Same> Places<J> {
         }
     }
 
-    /// Takes the place, if there is one.
+    /// Takes the place, if it is free.
     pub(super) fn take(&mut self, place: &Place) -> bool {
         let Place { holding, origin } = place;
         if *holding == Holding::Free {
@@ -94,16 +94,16 @@ impl<J: Same> Places<J> {
         self.note_contention();
     }
 
-    /// Puts the work behind the others that wait.
+    /// Queues the job behind those that wait for a place.
     pub(super) fn wait(&mut self, work: J, place: Place) {
         self.kind(place.holding).waiting += 1;
         self.waiting.push_back(Waiting { work, place });
         self.note_contention();
     }
 
-    /// The next that waited and has a place now.
+    /// The next waiting job for which a place is free: it has the place now.
     pub(super) fn admit(&mut self) -> Option<(J, Place)> {
-        // Thousands may wait: they are not asked one by one for places that are all taken.
+        // Thousands may wait: not to look at each while all places are taken.
         if self.is_full() || !(self.reading.may_admit() || self.writing.may_admit()) {
             return None;
         }
@@ -114,7 +114,7 @@ impl<J: Same> Places<J> {
         Some((work, place))
     }
 
-    /// Whether the work waited; it does no more.
+    /// Takes the job out of the waiting ones; `false` if it was not among them.
     pub(super) fn forget(&mut self, work: &J) -> bool {
         let is_it = |it: &Waiting<J>| it.work.is_same(work);
         let at = self.waiting.iter().rposition(is_it);
@@ -166,7 +166,7 @@ impl<J: Same> Places<J> {
         }
     }
 
-    /// The kind of place that work with this holding waits for.
+    /// The kind of place that a job with this holding waits for.
     fn kind(&mut self, holding: Holding) -> &mut Kind {
         match holding {
             Holding::Writing => &mut self.writing,
@@ -176,7 +176,7 @@ impl<J: Same> Places<J> {
 
     fn note_contention(&mut self) {
         let full = self.is_full();
-        // The most that can come of it, so that the first of thousands that wait is mostly enough.
+        // The most that the loop can find. It stops there, mostly after the first of thousands.
         let most = Contended {
             reading: self.reading.waiting > 0 || full && self.writing.waiting > 0,
             writing: self.writing.waiting > 0 || full && self.reading.waiting > 0,
@@ -210,7 +210,7 @@ impl Kind {
         }
     }
 
-    /// Whether there may be a place for some of what waits.
+    /// Whether a job waits for this kind and a place of it is free.
     fn may_admit(&self) -> bool {
         self.waiting > 0 && self.taken < self.limit
     }

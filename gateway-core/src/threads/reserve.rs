@@ -1,10 +1,10 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// How much more than their high-water marks all clients of a service can have at a time. Those that kept up and then
-/// stopped keep what they have, so it is little for each of a thousand.
+/// How many bytes all clients of a service can have queued above their high-water marks. A client that stops
+/// reading keeps its part until the queue is empty, so the total is small.
 pub(crate) const RESERVE: usize = 8 * 1024 * 1024;
 
-/// What the bodies of a service share to be further ahead of their clients.
+/// The bytes that the bodies of a service share to be further ahead of their clients.
 #[derive(Debug)]
 pub(crate) struct Reserve {
     left: AtomicUsize,
@@ -19,7 +19,7 @@ impl Default for Reserve {
 }
 
 impl Reserve {
-    /// As much of `wanted` as there is.
+    /// Takes up to `wanted` bytes and returns how many there were.
     pub(crate) fn take(&self, wanted: usize) -> usize {
         let take = |left: usize| Some(left.saturating_sub(wanted));
         let before = self

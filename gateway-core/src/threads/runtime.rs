@@ -1,4 +1,4 @@
-//! Who lends the threads: tokio's runtime, where one runs.
+//! The runtime that lends the threads: tokio's, where one runs.
 
 pub(crate) use lender::Runtime;
 
@@ -6,7 +6,7 @@ pub(crate) use lender::Runtime;
 mod lender {
     use tokio::runtime::Handle;
 
-    /// The runtime that polls here.
+    /// The runtime of this thread.
     pub(crate) struct Runtime(Handle);
 
     impl Runtime {
@@ -14,7 +14,7 @@ mod lender {
             Handle::try_current().ok().map(Self)
         }
 
-        /// Whether it took `work`: a runtime that shuts down does not, and drops it.
+        /// Returns whether the runtime took `work`. One that shuts down drops it.
         pub(in crate::threads) fn spawn_blocking(
             &self,
             work: impl FnOnce() + Send + 'static,
@@ -26,7 +26,7 @@ mod lender {
 
 #[cfg(not(feature = "tokio"))]
 mod lender {
-    /// There is none.
+    /// Never there without the feature `tokio`.
     pub(crate) enum Runtime {}
 
     impl Runtime {

@@ -1,4 +1,4 @@
-//! One thread that wakes tasks later: for waits that must end where no runtime has a timer.
+//! One thread that wakes tasks at a given time, for waits where the runtime may have no timer.
 
 use std::collections::BTreeMap;
 use std::mem;
@@ -9,13 +9,13 @@ use std::time::{Duration, Instant};
 
 use panic_capture::{discard, guard};
 
-/// How long the thread stays when nothing waits.
+/// How long the thread stays when no task waits.
 const LINGER: Duration = Duration::from_secs(1);
 
-/// A wait that ends. Where no thread can be had to end it, it is over at once.
+/// A wait until a point in time. Over at once where the timer's thread cannot be spawned.
 pub(crate) struct Delay {
     until: Instant,
-    /// Its place among those that wait.
+    /// Its key in the timer, once polled.
     number: Option<u64>,
 }
 
@@ -27,7 +27,7 @@ impl Delay {
         }
     }
 
-    /// `None` for a wait that is longer than clocks can tell.
+    /// `None` where the end is later than an [`Instant`] can be.
     pub(crate) fn of(limit: Duration) -> Option<Self> {
         Instant::now().checked_add(limit).map(Self::until)
     }
@@ -41,7 +41,7 @@ impl Delay {
         if Instant::now() >= self.until {
             return Poll::Ready(());
         }
-        // Cloned and dropped without the lock: both run code of the task's.
+        // Cloned and dropped without the lock: both run code of the task.
         let waker = context.waker().clone();
         let (number, before) = TIMER.wait(self.until, self.number, waker);
         self.number = number;
@@ -78,7 +78,7 @@ static TIMER: Timer = Timer {
 
 struct Timer {
     state: Mutex<State>,
-    /// Told when something waits that is over before all others.
+    /// Notified when a wait is added that ends before all others.
     sooner: Condvar,
 }
 
@@ -94,8 +94,8 @@ impl Timer {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Has `waker` woken at `until`. Returns the number to be known by, unless there is no thread,
-    /// and the waker of before.
+    /// Has `waker` woken at `until`. Returns the wait's number, `None` where there is no thread, and the waker
+    /// that the wait had before.
     fn wait(
         &'static self,
         until: Instant,
@@ -120,7 +120,7 @@ impl Timer {
             if thread.spawn(|| self.run()).is_err() {
                 let mut state = self.lock();
                 state.runs = false;
-                // Nothing will wake the others either.
+                // No thread will wake the others either.
                 let waiting = mem::take(&mut state.waiting);
                 drop(state);
                 wake_all(waiting.into_values());
@@ -155,7 +155,7 @@ impl Timer {
     }
 }
 
-/// Wakes each, though one panics.
+/// Wakes all, even if one panics.
 pub(super) fn wake_all(wakers: impl IntoIterator<Item = Waker>) {
     for waker in wakers {
         if let Err(caught) = guard(|| waker.wake()) {

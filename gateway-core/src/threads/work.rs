@@ -1,9 +1,9 @@
 use std::any::Any;
 use std::sync::Arc;
 
-/// What is done on a thread that may block.
+/// A job for a thread that may block.
 pub(crate) trait Run: Send + Sync {
-    /// Does it. Does not panic.
+    /// Does the job. Does not panic.
     fn run(self: Arc<Self>, turn: &mut dyn Turn);
 }
 
@@ -22,59 +22,60 @@ impl Same for Work {
 
 /// A thread's turn at one job.
 pub(crate) trait Turn {
-    /// Whether others wait for this thread.
+    /// Whether other jobs wait for a thread.
     fn others_wait(&self) -> bool;
 
-    /// The work called the application `steps` times.
+    /// Records that the job called the application `steps` times.
     fn did(&mut self, steps: usize);
 
-    /// From here on the work waits for a client: `false` if too many do already.
+    /// Changes the job's place: from here on it may wait for a client. `false` if no such place is free.
     fn hold(&mut self, holding: Holding, origin: &Origin) -> bool;
 }
 
-/// Whether the work may wait for a client while it has a thread, and for what.
+/// Whether a job may wait for a client while it has a thread, and for what.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Holding {
+    /// It does not wait for the client.
     Free,
-    /// For what the client sends.
+    /// It waits for what the client sends.
     Reading,
-    /// The same, and the client has not sent anything yet.
+    /// The same, before the client has sent a first byte.
     Early,
-    /// Until the client has taken what there is.
+    /// It waits until the client has taken what is queued.
     Writing,
 }
 
-/// The connection that work comes over, by identity: each has its share of the places.
+/// The connection that a job comes over, by identity: each connection has a share of the places.
 #[derive(Clone, Default)]
 pub(crate) struct Origin(Option<Arc<dyn Any + Send + Sync>>);
 
 impl Origin {
-    /// Work is of one origin if it shares `connection`.
+    /// Jobs that share `connection` have one origin.
     pub(crate) fn of(connection: Arc<dyn Any + Send + Sync>) -> Self {
         Self(Some(connection))
     }
 
-    /// No other origin has it as long as this is there. `None`: the gateway did not say, so there
-    /// is no share.
+    /// Unique while this value lives. `None` where the gateway does not name the connection: then
+    /// no share applies.
     pub(super) fn key(&self) -> Option<usize> {
         let shared = self.0.as_ref()?;
         Some(Arc::as_ptr(shared).cast::<()>().addr())
     }
 }
 
-/// How soon a thread must come for it.
+/// How soon a job needs a thread.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Urgency {
     Now,
-    /// The caller comes back within microseconds and asks for haste: until then a
-    /// thread that is awake anyway may have taken it.
+    /// The caller calls `hurry` within microseconds if the job is still queued. Until then a thread that is
+    /// awake anyway may take it.
     Soon,
 }
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
     pub(crate) threads: usize,
-    /// How many wait for clients that send, and how many for clients that take.
+    /// How many jobs may wait for clients that send, and how many for clients that take.
     pub(crate) held: usize,
     /// Whether quick jobs share a few threads. `false`: each job that is queued calls a thread.
     pub(crate) paced: bool,

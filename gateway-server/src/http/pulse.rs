@@ -3,8 +3,9 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicUsize};
 use std::task::Waker;
 use std::time::Duration;
 
+use gateway_core::waker_slot::WakerSlot;
+
 use crate::settings::Timeouts;
-use crate::waker::WakerSlot;
 
 /// What one connection is doing, written down by what sees it (the stream, the service, the
 /// bodies) and read by the connection's task to tell which timeout runs.

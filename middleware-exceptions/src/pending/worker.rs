@@ -2,14 +2,15 @@
 
 use std::{
     sync::{
-        Arc, Mutex, OnceLock, PoisonError,
+        Arc, OnceLock,
         atomic::{AtomicBool, AtomicUsize, Ordering},
         mpsc::{Receiver, Sender, channel},
     },
-    task::{Context, Poll, Waker},
+    task::{Context, Poll},
     thread,
 };
 
+use gateway_core::waker_slot::WakerSlot;
 use panic_capture::{discard, guard};
 
 /// More failures than this do not queue for their frames.
@@ -21,7 +22,7 @@ type Job = Box<dyn FnOnce() + Send>;
 #[derive(Debug, Default)]
 pub(crate) struct Signal {
     fired: AtomicBool,
-    waker: Mutex<Option<Waker>>,
+    waker: WakerSlot,
 }
 
 impl Signal {
@@ -29,12 +30,7 @@ impl Signal {
         if self.fired.load(Ordering::Acquire) {
             return Poll::Ready(());
         }
-        let waker = Some(cx.waker().clone());
-        let before = std::mem::replace(
-            &mut *self.waker.lock().unwrap_or_else(PoisonError::into_inner),
-            waker,
-        );
-        drop(before);
+        self.waker.register(cx.waker());
         if self.fired.load(Ordering::Acquire) {
             Poll::Ready(())
         } else {
@@ -44,14 +40,7 @@ impl Signal {
 
     fn fire(&self) {
         self.fired.store(true, Ordering::Release);
-        let waker = self
-            .waker
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
-        if let Some(waker) = waker
-            && let Err(caught) = guard(|| waker.wake())
-        {
+        if let Err(caught) = guard(|| self.waker.wake()) {
             discard(caught.payload);
         }
     }

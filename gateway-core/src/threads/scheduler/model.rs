@@ -159,7 +159,7 @@ impl World {
         let mut place = self.place();
         if self.below(8) == 0 {
             place.holding = Holding::Early;
-            if !self.on(None, Event::TakePlace(&place.clone())).granted {
+            if !self.on(None, Event::TakePlace(&place)).granted {
                 place.holding = Holding::Reading;
             }
         }

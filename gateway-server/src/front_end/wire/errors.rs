@@ -6,8 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Context;
 
 use gateway_core::request::ErrorSink;
-
-use crate::waker::WakerSlot;
+use gateway_core::waker_slot::WakerSlot;
 
 /// Text that waits for a front end which does not read, or for a connection that is busy; what comes on
 /// top is lost, and a line says how much.

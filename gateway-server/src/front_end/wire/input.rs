@@ -10,9 +10,8 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use gateway_core::BoxError;
+use gateway_core::waker_slot::WakerSlot;
 use http_body::{Body, Frame, SizeHint};
-
-use crate::waker::WakerSlot;
 
 /// How much may wait to be read before the socket is left alone: the kernel's buffers fill then,
 /// and the front end waits.
@@ -163,7 +162,7 @@ impl Body for Incoming {
         self.shared.reader.register(cx.waker());
         let now = self.poll_now();
         if now.is_ready() {
-            self.shared.reader.clear();
+            drop(self.shared.reader.take());
         }
         now
     }
@@ -188,7 +187,7 @@ impl Drop for Incoming {
         drop(state);
         drop(unread);
         // The reader waits no more.
-        self.shared.reader.clear();
+        drop(self.shared.reader.take());
         self.shared.feeder.wake();
     }
 }

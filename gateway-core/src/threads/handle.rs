@@ -6,9 +6,9 @@ use super::work::Limits;
 
 /// Owns a thread pool: closes it when the last clone is dropped.
 ///
-/// The pool's own threads hold the pool, so its last reference is no sign that the work is over.
+/// The pool's threads hold references to the pool, so the pool's own count does not say when to close it.
 #[derive(Clone)]
-pub(crate) struct Lender {
+pub(crate) struct PoolHandle {
     owner: Arc<Owner>,
 }
 
@@ -16,7 +16,7 @@ struct Owner {
     pool: Arc<Pool>,
 }
 
-impl Lender {
+impl PoolHandle {
     pub(crate) fn new(limits: Limits) -> Self {
         Self {
             owner: Arc::new(Owner {
@@ -25,10 +25,10 @@ impl Lender {
         }
     }
 
-    /// For bodies that block and that no service has adapted: one for the process, with the
-    /// defaults. `None` where no runtime runs that lends threads.
+    /// The process's pool with default limits, for blocking bodies that are polled without an adapter. `None` where
+    /// no runtime runs that lends threads.
     pub(crate) fn shared() -> Option<Self> {
-        static SHARED: OnceLock<Lender> = OnceLock::new();
+        static SHARED: OnceLock<PoolHandle> = OnceLock::new();
         Runtime::current()?;
         Some(SHARED.get_or_init(|| Self::new(Limits::default())).clone())
     }

@@ -1,19 +1,21 @@
+//! For the crates of this workspace: no part of the contract.
+
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 
 /// Room for the waker of one task that waits.
 ///
-/// To clone, wake or drop a waker is to run code of the runtime or of a service, which may come back to where
-/// it was called from; so none of that happens while the lock is held.
+/// To clone, wake or drop a waker runs code of the task's, which may come back to where it was called from. So
+/// none of that happens under a lock: neither the slot's, nor, by its callers, that of what is waited for.
 #[derive(Debug, Default)]
-pub(crate) struct WakerSlot {
+pub struct WakerSlot {
     waker: Mutex<Option<Waker>>,
 }
 
 impl WakerSlot {
     /// Keeps `waker` in place of the one before. Look again at what is waited for after this: it may have
     /// come in between.
-    pub(crate) fn register(&self, waker: &Waker) {
+    pub fn register(&self, waker: &Waker) {
         if self.lock().as_ref().is_some_and(|it| it.will_wake(waker)) {
             return;
         }
@@ -23,23 +25,19 @@ impl WakerSlot {
     }
 
     /// Wakes the task, once.
-    pub(crate) fn wake(&self) {
-        let waker = self.lock().take();
-        if let Some(waker) = waker {
+    pub fn wake(&self) {
+        if let Some(waker) = self.take() {
             waker.wake();
         }
     }
 
-    /// Forgets the task.
-    #[cfg(feature = "_wire")]
-    pub(crate) fn clear(&self) {
-        let waker = self.lock().take();
-        drop(waker);
+    /// Forgets the task, and returns its waker to be dropped without a lock.
+    pub fn take(&self) -> Option<Waker> {
+        self.lock().take()
     }
 
     /// Whether a task waits.
-    #[cfg(feature = "_wire")]
-    pub(crate) fn is_set(&self) -> bool {
+    pub fn is_set(&self) -> bool {
         self.lock().is_some()
     }
 
