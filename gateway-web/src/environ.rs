@@ -2,7 +2,7 @@
 
 use std::borrow::BorrowMut;
 
-use gateway_core::{Environ, Error, Reply};
+use gateway_core::Environ;
 #[cfg(any(
     feature = "conditional",
     feature = "files",
@@ -13,12 +13,14 @@ use gateway_core::{Environ, Error, Reply};
     feature = "session",
     feature = "state"
 ))]
+use gateway_core::Error;
 #[cfg(any(
     feature = "conditional",
     feature = "files",
     feature = "minijinja",
     feature = "redirects"
 ))]
+use gateway_core::Reply;
 #[cfg(feature = "forms")]
 use http::StatusCode;
 #[cfg(any(feature = "forms", feature = "json", feature = "router"))]

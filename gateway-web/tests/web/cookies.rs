@@ -61,8 +61,7 @@ fn a_cookie_that_no_browser_keeps_is_an_error() {
 
 #[test]
 fn sealed_cookies_are_read_with_their_keys_alone() {
-    let keys = CookieKeys::random();
-    let (inner, other) = (keys.clone(), CookieKeys::random());
+    let (inner, other) = (CookieKeys::random(), CookieKeys::random());
     let site = gateway_core::application(move |environ: &mut Environ| -> Result<Reply, Error> {
         if environ.raw_path_info() == "/set" {
             let reply = Reply::text("")

@@ -136,7 +136,7 @@ fn assets_have_their_content_in_their_names_and_the_mount_in_front() {
     std::fs::write(root.path().join("shop.css"), "a{}").unwrap();
     let assets = AssetManifest::new(root.path()).base("/static");
     let templates = templates("{{ asset_url('shop.css') }}").assets(&assets);
-    let site = templates.clone().layer(urls());
+    let site = templates.layer(urls());
     let page = mounted(site).get("/shop/books/7").send().text();
     assert!(
         page.starts_with("/shop/static/shop.") && page.ends_with(".css"),
