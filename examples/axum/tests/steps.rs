@@ -12,7 +12,9 @@ struct Program {
 impl Program {
     fn start(path: &str) -> Self {
         let mut command = Command::new(path);
-        command.arg("127.0.0.1:0").env("RUST_BACKTRACE", "0");
+        command
+            .args(["--bind", "127.0.0.1:0"])
+            .env("RUST_BACKTRACE", "0");
         let mut child = command
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
