@@ -1,7 +1,7 @@
 //! Any variables make a request or are refused; the halves of the path are the whole.
 #![no_main]
 
-use gateway_core::Prefix;
+use gateway_core::paths::Prefix;
 use gateway_server::cgi_environ::Variables;
 use libfuzzer_sys::fuzz_target;
 

@@ -5,7 +5,7 @@
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use gateway_core::developer::{Facts, Owner, judge};
-use gateway_core::{Addr, Arrival, ConnInfo};
+use gateway_core::request::{Addr, Arrival, ConnInfo};
 use http::{HeaderName, HeaderValue, Request, Uri, Version, request::Parts};
 use libfuzzer_sys::fuzz_target;
 

@@ -8,7 +8,8 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::task::{Context, Poll};
 
 use gateway_core::proxy::ProxyLayer;
-use gateway_core::{Addr, Arrival, ConnInfo, RequestExt};
+use gateway_core::request::{Addr, Arrival, ConnInfo};
+use gateway_core::RequestExt;
 use http::{HeaderName, HeaderValue, Request};
 use libfuzzer_sys::arbitrary::{self, Arbitrary};
 use libfuzzer_sys::fuzz_target;
@@ -93,10 +94,10 @@ fn seen(layer: ProxyLayer, lines: &[(HeaderName, Vec<u8>)]) -> Seen {
         request.headers_mut().append(name.clone(), value);
     }
     let proxy = SocketAddr::from((Ipv4Addr::new(10, 0, 0, 1), 80));
-    let arrival = Arrival::over(ConnInfo::new(proxy, Addr::Unknown)).recorded(request.uri());
+    let arrival = Arrival::over(ConnInfo::new(proxy, Addr::Unknown)).with_client_path(request.uri());
     request.extensions_mut().insert(arrival);
     let mut seen = None;
-    let mut service = layer.trust(IpAddr::from(proxy.ip())).layer(Look(&mut seen));
+    let mut service = layer.trust_peers(IpAddr::from(proxy.ip()).into()).layer(Look(&mut seen));
     drop(service.call(request));
     drop(service);
     seen.expect("the service was called")

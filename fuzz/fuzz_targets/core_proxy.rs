@@ -8,7 +8,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::task::{Context, Poll};
 
 use gateway_core::proxy::ProxyLayer;
-use gateway_core::{Addr, Arrival, ConnInfo, RequestExt};
+use gateway_core::request::{Addr, Arrival, ConnInfo};
+use gateway_core::RequestExt;
 use http::{HeaderName, HeaderValue, Request};
 use libfuzzer_sys::fuzz_target;
 use tower_layer::Layer;
@@ -72,8 +73,8 @@ fuzz_target!(|data: &[u8]| {
             return; // the list may name the proxy itself
         }
         let conn = ConnInfo::new(SocketAddr::new(PROXY, 1), Addr::Unknown);
-        let arrival = Arrival::over(conn).recorded(request.uri());
+        let arrival = Arrival::over(conn).with_client_path(request.uri());
         request.extensions_mut().insert(arrival);
-        let _ = layer.trust(PROXY).layer(Inspect).call(request);
+        let _ = layer.trust_peers(PROXY.into()).layer(Inspect).call(request);
     }
 });

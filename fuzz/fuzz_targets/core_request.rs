@@ -2,7 +2,8 @@
 
 #![no_main]
 
-use gateway_core::{Environ, Input, Prefix, RequestExt, ScriptName};
+use gateway_core::paths::{Prefix, ScriptName};
+use gateway_core::{Environ, Input, RequestExt};
 use http::{HeaderName, HeaderValue, Request};
 use libfuzzer_sys::fuzz_target;
 

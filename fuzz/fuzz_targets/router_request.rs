@@ -6,7 +6,8 @@
 
 use std::sync::OnceLock;
 
-use gateway_core::{Application, Environ, Reply, Spelling, relative_reference};
+use gateway_core::paths::{Spelling, relative_reference};
+use gateway_core::{Application, Environ, Reply};
 use http::{HeaderValue, Method, Uri};
 use libfuzzer_sys::fuzz_target;
 use router::service::{EncodedSlashes, OtherSpellings, TrailingSlash};

@@ -1,3 +1,5 @@
+//! Bodies, and the writer that fills one.
+
 use std::fmt;
 use std::io::{Read, Write};
 use std::mem;
@@ -13,8 +15,9 @@ use crate::flush::{FLUSH_TIME, FlushPause};
 use crate::stream::ending::Failed;
 use crate::stream::handoff::{Handed, Terms};
 use crate::stream::source::{Chunks, ReadChunks, Source, Writing};
-use crate::stream::writer::BodyWriter;
 use crate::threads::block_on::block_on_forever;
+
+pub use crate::stream::BodyWriter;
 
 /// The body of a request or of a response: nothing, one piece, an iterator of pieces, a function
 /// that writes, or any [`http_body::Body`].

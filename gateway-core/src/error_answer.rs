@@ -2,7 +2,8 @@
 
 use http::{HeaderValue, StatusCode, header};
 
-use crate::{Body, BoxError, FailedBy, Failure, Response};
+use crate::error::Failure;
+use crate::{Body, BoxError, FailedBy, Response};
 
 pub(crate) fn bare(error: BoxError) -> Response {
     let failure = error.downcast_ref::<Failure>();

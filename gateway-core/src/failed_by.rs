@@ -8,7 +8,8 @@ use std::sync::Arc;
 
 use http::{Extensions, Response};
 
-use crate::{BoxError, Failure};
+use crate::BoxError;
+use crate::error::Failure;
 
 /// What a response says of itself: which error is behind it, and whether its body may be replaced.
 ///

@@ -117,41 +117,51 @@
 //! | `axum` | reads axum's `OriginalUri` where nothing recorded the path, and its `ConnectInfo` for [`developer`]; an [`Error`] is a response of axum's |
 //!
 //! Without features the types alone remain, on `http`, `http-body` and `bytes`.
+//!
+//! # Modules
+//!
+//! What an application needs stands here. The rest has modules: [`paths`] for mounts and spellings,
+//! [`request`] for what a server says of a request, [`error`] for what middlewares do with failures.
+//!
+//! [`CanonicalPathLayer`]: paths::CanonicalPathLayer
+//! [`ConnInfo`]: request::ConnInfo
+//! [`MountLayer`]: paths::MountLayer
+//! [`RecordPathLayer`]: paths::RecordPathLayer
+//! [`ScriptName`]: paths::ScriptName
+//! [`Spelling`]: paths::Spelling
 
 #[cfg(feature = "tokio")]
 pub mod adapt;
 mod application;
-mod body;
+pub mod body;
 pub mod compat;
 pub mod developer;
-mod error;
+pub mod error;
 #[cfg(any(feature = "tokio", feature = "axum"))]
 mod error_answer;
 mod escape;
 mod failed_by;
 pub mod flush;
-mod paths;
+mod inner;
+pub mod paths;
 #[cfg(feature = "proxy")]
 pub mod proxy;
 mod reply;
-mod request;
+pub mod request;
 mod stream;
 pub mod testing;
 mod threads;
 pub mod validator;
 
 pub use application::{AnyApplication, Application, application};
+#[doc(inline)]
 pub use body::Body;
-pub use error::{BoxError, Error, Failure, FailureText, Foreign, ForeignFrame, Reported};
+#[doc(inline)]
+pub use error::{BoxError, Error};
 pub use escape::escape;
 pub use failed_by::FailedBy;
-pub use paths::{
-    CanonicalPath, CanonicalPathLayer, InvalidPrefix, InvalidScriptName, MountLayer, Prefix,
-    RecordPath, RecordPathLayer, ScriptName, Spelling, Split, mount, relative_reference,
-};
+#[doc(inline)]
+pub use paths::mount;
 pub use reply::{IntoReply, Reply, Response};
-pub use request::{
-    Addr, Arrival, Cancellation, ConnInfo, Environ, EnvironBuilder, ErrorSink, Errors, Form,
-    GatewayFacts, GatewayVars, Input, Pairs, RequestExt, Segment, Vars,
-};
-pub use stream::BodyWriter;
+#[doc(inline)]
+pub use request::{Environ, Form, Input, RequestExt};

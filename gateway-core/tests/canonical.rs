@@ -3,7 +3,8 @@
 use std::convert::Infallible;
 
 use axum::body::{Body, to_bytes};
-use gateway_core::{CanonicalPathLayer, RequestExt, mount};
+use gateway_core::paths::CanonicalPathLayer;
+use gateway_core::{RequestExt, mount};
 use http::{Method, Request, Response};
 use tower::{Layer, Service, ServiceExt, service_fn};
 

@@ -3,12 +3,16 @@
 use std::io::{BufRead, Read, Write};
 
 use gateway_core::compat::{StartResponse, wsgi};
+use gateway_core::error::{Failure, Foreign, ForeignFrame};
+use gateway_core::paths::{
+    CanonicalPath, CanonicalPathLayer, Prefix, RecordPath, ScriptName, Spelling,
+};
+use gateway_core::request::{Cancellation, ConnInfo, Segment};
 use gateway_core::testing::Client;
-use gateway_core::validator::ValidatorLayer;
+use gateway_core::validator::{Validator, ValidatorLayer};
 use gateway_core::{
-    AnyApplication, Application, Body, BoxError, Cancellation, CanonicalPath, CanonicalPathLayer,
-    ConnInfo, Environ, Error, Failure, Foreign, ForeignFrame, Input, IntoReply, Prefix, Reply,
-    ScriptName, Segment, Spelling, application, escape,
+    AnyApplication, Application, Body, BoxError, Environ, Error, Input, IntoReply, Reply,
+    application, escape,
 };
 use http::{Request, Response, StatusCode};
 use proptest::prelude::*;
@@ -39,6 +43,49 @@ fn the_public_types_are_what_threads_and_servers_need() {
     shared::<Client>();
     fn default<T: Default>() {}
     default::<Body>();
+}
+
+#[test]
+fn every_public_error_is_a_standard_one() {
+    fn error<T: std::error::Error + Send + Sync + 'static>() {}
+    error::<Failure>();
+    error::<Foreign>();
+    error::<gateway_core::error::Reported>();
+    error::<gateway_core::paths::InvalidPrefix>();
+    error::<gateway_core::paths::InvalidScriptName>();
+    error::<gateway_core::developer::Reason>();
+    error::<gateway_core::validator::Breach>();
+}
+
+#[test]
+fn the_service_inside_of_a_middleware_is_within_reach() {
+    macro_rules! reaches {
+        ($service:expr) => {{
+            let mut service = $service;
+            assert_eq!(*service.get_ref(), "inner");
+            *service.get_mut() = "another";
+            assert_eq!(service.into_inner(), "another");
+        }};
+    }
+    reaches!(RecordPath::layer().layer("inner"));
+    reaches!(CanonicalPath::layer().layer("inner"));
+    reaches!(Validator::layer().layer("inner"));
+    #[cfg(feature = "proxy")]
+    reaches!(gateway_core::proxy::ProxyLayer::forwarded().layer("inner"));
+    #[cfg(feature = "tokio")]
+    reaches!(gateway_core::adapt::from_service("inner"));
+    #[cfg(feature = "tokio")]
+    reaches!(gateway_core::adapt::AnswerErrors::new("inner"));
+}
+
+#[test]
+fn a_test_client_has_the_methods_of_a_site() {
+    let client = Client::new(application(|environ| environ.method().to_string()));
+    client.get("/").send().assert_text("GET");
+    client.post("/").send().assert_text("POST");
+    client.put("/").send().assert_text("PUT");
+    client.patch("/").send().assert_text("PATCH");
+    client.delete("/").send().assert_text("DELETE");
 }
 
 #[test]
@@ -465,7 +512,7 @@ proptest! {
 fn a_long_chain_of_foreign_causes_overflows_no_stack() {
     let mut raised = Foreign::new("Python", "ValueError", "the root");
     for _ in 0..200_000 {
-        raised = Foreign::new("Python", "ValueError", "").caused_by(raised);
+        raised = Foreign::new("Python", "ValueError", "").with_cause(raised);
     }
     let frame =
         ForeignFrame::new("a.py", 3, "f").with_source(2, vec!["def f():".into(), "x".into()]);

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 
 use gateway_core::developer::{Facts, Owner, Reason, judge};
-use gateway_core::{Addr, Arrival, ConnInfo};
+use gateway_core::request::{Addr, Arrival, ConnInfo};
 use http::request::{Builder, Parts};
 use http::{Request, Version};
 use serde::Deserialize;
@@ -54,10 +54,10 @@ impl Default for Case {
 impl Case {
     fn facts(&self) -> Facts {
         let facts = Facts::of(&self.request())
-            .trusting_users(self.trust_users.as_slice().into())
+            .with_trusted_users(self.trust_users.as_slice().into())
             .with_owner(u32::try_from(self.runs_as).ok(), self.owner());
         if self.trust_peer {
-            facts.trusting_the_peer()
+            facts.with_trusted_peer()
         } else {
             facts
         }

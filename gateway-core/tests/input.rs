@@ -20,7 +20,7 @@ fn stalls() -> Input {
     let first = futures_util::stream::iter([Ok::<_, BoxError>(Frame::data("first ".into()))]);
     let never = futures_util::stream::pending();
     let body = StreamBody::new(futures_util::StreamExt::chain(first, never));
-    Input::from_body(body).with_patience(Duration::from_millis(5))
+    Input::from_body(body).with_stall_timeout(Duration::from_millis(5))
 }
 
 fn limited() -> Input {

@@ -2,7 +2,8 @@
 
 use std::convert::Infallible;
 
-use gateway_core::{Body, Environ, Input, Prefix, RecordPathLayer, RequestExt, ScriptName, mount};
+use gateway_core::paths::{Prefix, RecordPathLayer, ScriptName};
+use gateway_core::{Body, Environ, Input, RequestExt, mount};
 use http::{Request, Response, Uri};
 use proptest::prelude::*;
 use tower::util::BoxCloneSyncService;

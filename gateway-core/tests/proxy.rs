@@ -4,8 +4,9 @@
 use std::convert::Infallible;
 use std::net::SocketAddr;
 
-use gateway_core::proxy::{IpNet, ProxyLayer};
-use gateway_core::{Addr, Arrival, ConnInfo, RequestExt};
+use gateway_core::RequestExt;
+use gateway_core::proxy::ProxyLayer;
+use gateway_core::request::{Addr, Arrival, ConnInfo};
 use http::{Request, Response};
 use serde::Deserialize;
 use tower::{Layer, ServiceExt, service_fn};
@@ -51,8 +52,8 @@ fn conn(peer: &str) -> ConnInfo {
 
 fn trusting(layer: ProxyLayer) -> ProxyLayer {
     layer
-        .trust("10.0.0.0/8".parse::<IpNet>().unwrap())
-        .trust("2001:db8::/32".parse::<IpNet>().unwrap())
+        .trust_peers("10.0.0.0/8".parse().unwrap())
+        .trust_peers("2001:db8::/32".parse().unwrap())
         .trust_unix("/run/app.sock")
 }
 
@@ -82,7 +83,7 @@ async fn every_case_of_the_table_is_settled_as_it_says() {
             request = request.header(name, value);
         }
         let mut request = request.body(()).unwrap();
-        let arrival = Arrival::over(conn(&case.peer)).recorded(request.uri());
+        let arrival = Arrival::over(conn(&case.peer)).with_client_path(request.uri());
         request.extensions_mut().insert(arrival);
         let request = settled(trusting(layer), request).await;
         let conn = request.conn().unwrap();

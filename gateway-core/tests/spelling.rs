@@ -1,6 +1,6 @@
 //! How paths are spelled: the table of cases, and what holds for every path.
 
-use gateway_core::{Spelling, relative_reference};
+use gateway_core::paths::{Spelling, relative_reference};
 use proptest::prelude::*;
 
 #[derive(serde::Deserialize)]

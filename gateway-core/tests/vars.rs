@@ -4,7 +4,8 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use gateway_core::{Addr, Arrival, ConnInfo, Environ, EnvironBuilder, GatewayFacts, RequestExt};
+use gateway_core::request::{Addr, Arrival, ConnInfo, EnvironBuilder, GatewayFacts};
+use gateway_core::{Environ, RequestExt};
 use http::{Request, Version};
 
 fn tcp(peer: &str, local: &str) -> ConnInfo {

@@ -1,12 +1,10 @@
 use std::io;
 use std::process::ExitCode;
 
-use gateway_core::{Application, Body, BoxError};
-use http::{Request, Response};
-use tower_service::Service;
+use gateway_core::Application;
 
 use crate::shutdown::Signals;
-use crate::{Sockets, ToSockets, block_on, cgi, fastcgi, http as http_server, scgi};
+use crate::{HttpService, Sockets, ToSockets, block_on, cgi, fastcgi, http as http_server, scgi};
 
 /// How a program was started, told by what it finds.
 #[derive(Debug)]
@@ -111,36 +109,18 @@ pub fn auto(sockets: impl ToSockets, application: impl Application) -> io::Resul
 /// # Errors
 ///
 /// As [`auto`](auto()).
-pub fn auto_service<S, B>(sockets: impl ToSockets, service: S) -> io::Result<ExitCode>
-where
-    S: Service<
-            Request<Body>,
-            Response = Response<B>,
-            Error: Into<BoxError>,
-            Future: Send + 'static,
-        > + Clone
-        + Send
-        + 'static,
-    B: http_body::Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
-{
+pub fn auto_service(sockets: impl ToSockets, service: impl HttpService) -> io::Result<ExitCode> {
     match Start::find()? {
         Start::Cgi => cgi::run_service(service).map(|()| ExitCode::SUCCESS),
         start => listen(start, sockets, service),
     }
 }
 
-fn listen<S, B>(start: Start, sockets: impl ToSockets, service: S) -> io::Result<ExitCode>
-where
-    S: Service<
-            Request<Body>,
-            Response = Response<B>,
-            Error: Into<BoxError>,
-            Future: Send + 'static,
-        > + Clone
-        + Send
-        + 'static,
-    B: http_body::Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
-{
+fn listen(
+    start: Start,
+    sockets: impl ToSockets,
+    service: impl HttpService,
+) -> io::Result<ExitCode> {
     block_on(async {
         match start {
             Start::FastCgi(server) => server.serve(service).await,

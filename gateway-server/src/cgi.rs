@@ -26,19 +26,20 @@
 use std::ffi::{OsStr, OsString};
 use std::future::{Future, poll_fn};
 use std::io::{self, ErrorKind, IoSlice, Read, Write};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use bytes::Buf;
-use gateway_core::{Application, Body, BoxError, Environ, Failure, GatewayFacts, Input};
+use gateway_core::request::GatewayFacts;
+use gateway_core::{Application, Body, BoxError, Environ, Input};
 use http::{HeaderMap, Method, Request, Response, StatusCode};
 use tower_service::Service;
 
 use crate::cgi_vars::environ::{Head, Refused, Variables};
 use crate::cgi_vars::response::encode_head;
-use crate::framing::{self, Asked, Content, Framing};
+use crate::failure::{guard, status_of};
+use crate::framing::{self, Asked, Content, Framing, Unsent};
 
 /// Answers the request that this process was started for.
 ///
@@ -199,22 +200,19 @@ where
     Ok(())
 }
 
-/// Runs what is not ours: a panic is an answer, too, and must not leave the input unread.
+/// Runs code of the application. A panic is answered too, and must not leave the input unread.
 fn guarded<T>(run: impl FnOnce() -> Result<T, BoxError>) -> Result<T, BoxError> {
-    // What panicked is not looked at again.
-    catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|_| Err("the application panicked".into()))
+    guard(run).unwrap_or_else(|panicked| Err(panicked.into()))
 }
 
 async fn catch<T, E: Into<BoxError>>(
     future: impl Future<Output = Result<T, E>>,
 ) -> Result<T, BoxError> {
     let mut future = pin!(future);
-    poll_fn(
-        |cx| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
-            Ok(poll) => poll.map_err(Into::into),
-            Err(_) => Poll::Ready(Err("the service panicked".into())),
-        },
-    )
+    poll_fn(|cx| match guard(|| future.as_mut().poll(cx)) {
+        Ok(poll) => poll.map_err(Into::into),
+        Err(panicked) => Poll::Ready(Err(panicked.into())),
+    })
     .await
 }
 
@@ -360,8 +358,7 @@ struct Answer<'a> {
     method: Method,
     output: &'a mut dyn Write,
     head: Vec<u8>,
-    /// What Content-Length still promises.
-    left: Option<u64>,
+    unsent: Unsent,
 }
 
 impl<'a> Answer<'a> {
@@ -370,7 +367,7 @@ impl<'a> Answer<'a> {
             method,
             output,
             head: Vec::with_capacity(512),
-            left: None,
+            unsent: Unsent::of(Content::ToTheEnd),
         }
     }
 
@@ -396,46 +393,30 @@ impl<'a> Answer<'a> {
                 &"the Transfer-Encoding of a response is left out: it is the front end's to say",
             );
         }
-        self.left = match framing.content {
-            Content::Exactly(length) => Some(length),
-            Content::Nothing | Content::ToTheEnd => None,
-        };
+        self.unsent = Unsent::of(framing.content);
         encode_head(status, headers, framing, &mut self.head);
         Ok(framing.content)
     }
 
     /// A status and nothing else.
     fn bare(&mut self, status: StatusCode) -> io::Result<()> {
-        let status = if status.is_informational() {
-            StatusCode::INTERNAL_SERVER_ERROR
-        } else {
-            status
-        };
-        encode_head(status, &HeaderMap::new(), Framing::EMPTY, &mut self.head);
+        let framing = Framing::of_bare(Asked::from(&self.method), status);
+        encode_head(status, &HeaderMap::new(), framing, &mut self.head);
         self.finish()
     }
 
     /// The application failed before its response began.
     fn fail(&mut self, error: &BoxError) -> io::Result<()> {
         report(error);
-        self.bare(
-            error
-                .downcast_ref::<Failure>()
-                .map_or(StatusCode::INTERNAL_SERVER_ERROR, Failure::status),
-        )
+        self.bare(status_of(error))
     }
 
     /// The body is at its end, or failed.
     fn end(&mut self, body: Result<(), BoxError>) -> io::Result<()> {
         self.finish()?;
         body.map_err(io::Error::other)?;
-        match self.left {
-            None | Some(0) => Ok(()),
-            Some(_) => Err(io::Error::new(
-                ErrorKind::UnexpectedEof,
-                "the body is shorter than its Content-Length",
-            )),
-        }
+        let ended = self.unsent.end();
+        ended.map_err(|short| io::Error::new(ErrorKind::UnexpectedEof, short))
     }
 
     /// Writes the head, if no piece of a body has taken it along.
@@ -452,12 +433,8 @@ impl<'a> Answer<'a> {
 impl Write for Answer<'_> {
     fn write(&mut self, piece: &[u8]) -> io::Result<usize> {
         let length = piece.len();
-        if let Some(left) = &mut self.left {
-            *left = left.checked_sub(length as u64).ok_or_else(|| {
-                let text = "the body is longer than its Content-Length";
-                io::Error::new(ErrorKind::InvalidData, text)
-            })?;
-        }
+        let taken = self.unsent.take(length);
+        taken.map_err(|long| io::Error::new(ErrorKind::InvalidData, long))?;
         if self.head.is_empty() {
             self.output.write_all(piece)?;
         } else {

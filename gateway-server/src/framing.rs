@@ -56,14 +56,91 @@ pub(crate) struct Framing {
 
 impl Framing {
     /// That of a status and nothing else.
-    pub(crate) const EMPTY: Self = Self {
-        content: Content::Exactly(0),
-        length: Some(0),
-        agrees: false,
-        is_coded: false,
-        is_hidden: false,
-    };
+    pub(crate) fn of_bare(asked: Asked, status: StatusCode) -> Self {
+        let judged = judge(asked, false, status, &HeaderMap::new(), Some(0));
+        let (content, length) = judged.map_or((Content::Exactly(0), Some(0)), |framing| {
+            (framing.content, framing.length)
+        });
+        Self {
+            content,
+            length,
+            // Over HTTP/2 hyper would leave it out.
+            agrees: false,
+            is_coded: false,
+            is_hidden: false,
+        }
+    }
 }
+
+/// What of a body is still to be sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Unsent {
+    /// Bytes still to come, if the client was told how many.
+    left: Option<u64>,
+}
+
+impl Unsent {
+    pub(crate) fn of(content: Content) -> Self {
+        Self {
+            left: match content {
+                Content::Exactly(length) => Some(length),
+                Content::Nothing | Content::ToTheEnd => None,
+            },
+        }
+    }
+
+    /// Bytes still to come, if the client was told how many.
+    #[cfg(feature = "http")]
+    pub(crate) fn left(self) -> Option<u64> {
+        self.left
+    }
+
+    /// Takes a piece of `length` bytes off; it must not be sent if it goes beyond the end.
+    pub(crate) fn take(&mut self, length: usize) -> Result<(), WrongLength> {
+        if let Some(left) = &mut self.left {
+            *left = left.checked_sub(length as u64).ok_or(WrongLength::Long)?;
+        }
+        Ok(())
+    }
+
+    /// Whether the client waits for more than it was sent.
+    pub(crate) fn is_short(self) -> bool {
+        self.left.is_some_and(|left| left > 0)
+    }
+
+    /// Whether the client has all that it was told of.
+    #[cfg(feature = "_wire")]
+    pub(crate) fn is_over(self) -> bool {
+        self.left == Some(0)
+    }
+
+    /// Judges the end of a body.
+    pub(crate) fn end(self) -> Result<(), WrongLength> {
+        if self.is_short() {
+            Err(WrongLength::Short)
+        } else {
+            Ok(())
+        }
+    }
+}
+
+/// How a body differs from the length that the client was told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum WrongLength {
+    Short,
+    Long,
+}
+
+impl fmt::Display for WrongLength {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Short => "the response body is shorter than its Content-Length",
+            Self::Long => "the response body is longer than its Content-Length",
+        })
+    }
+}
+
+impl std::error::Error for WrongLength {}
 
 /// Why a response cannot be sent; a 500 goes in its place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

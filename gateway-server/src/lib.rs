@@ -70,6 +70,8 @@ pub mod cgi;
 #[cfg(feature = "_environ")]
 mod cgi_vars;
 #[cfg(any(feature = "http", feature = "_environ"))]
+mod failure;
+#[cfg(any(feature = "http", feature = "_environ"))]
 mod framing;
 #[cfg(feature = "_wire")]
 mod front_end;
@@ -82,7 +84,11 @@ mod listen;
 #[cfg(feature = "listen")]
 mod log;
 #[cfg(any(feature = "http", feature = "_wire"))]
+mod server;
+#[cfg(any(feature = "http", feature = "_wire"))]
 mod service;
+#[cfg(any(feature = "http", feature = "_wire"))]
+mod settings;
 #[cfg(feature = "listen")]
 mod shutdown;
 #[cfg(any(feature = "http", feature = "_wire"))]
@@ -104,13 +110,15 @@ pub use front_end::fastcgi;
 #[cfg(feature = "scgi")]
 pub use front_end::scgi;
 #[cfg(feature = "_wire")]
-pub use front_end::{server::FrontEndServer, to_sockets::ToSockets};
+pub use front_end::to_sockets::ToSockets;
 #[cfg(feature = "listen")]
 pub use listen::listener::{Both, Either, EitherHandshake, Listener};
 #[cfg(feature = "listen")]
 pub use listen::sockets::{Sockets, Stream};
 #[cfg(feature = "http")]
 pub use log::common as common_log;
+#[cfg(any(feature = "http", feature = "_wire"))]
+pub use server::Server;
 #[cfg(any(feature = "http", feature = "_wire"))]
 pub use service::HttpService;
 #[cfg(feature = "listen")]

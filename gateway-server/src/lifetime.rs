@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use gateway_core::Addr;
+use gateway_core::request::Addr;
 use tokio::sync::Semaphore;
 use tracing::info;
 

@@ -11,7 +11,8 @@ use std::path::Path;
 
 use common::{PATIENCE, hello, statuses};
 use futures_util::FutureExt;
-use gateway_core::{Addr, Body, ConnInfo, RequestExt};
+use gateway_core::request::{Addr, ConnInfo};
+use gateway_core::{Body, RequestExt};
 use gateway_server::http::Server;
 use gateway_server::{Listener, Sockets};
 use http::{Request, Response};

@@ -9,7 +9,8 @@ use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
 
 use common::Running;
-use gateway_core::{Body, BoxError, Reported};
+use gateway_core::error::Reported;
+use gateway_core::{Body, BoxError};
 use gateway_server::common_log::CommonLogLayer;
 use http::{Request, Response, StatusCode};
 use http_body::Frame;
@@ -213,4 +214,29 @@ async fn a_body_that_fails_is_told_to_the_operator_unless_it_was_reported() {
         let told = collector.of("gateway_server::http::response_body");
         assert_eq!(told.len(), events, "{path}: {told:?}");
     }
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn a_panic_is_logged_with_its_place_and_thread_though_the_hook_is_silent() {
+    let _alone = ONE_AT_A_TIME.lock().await;
+    panic_capture::install();
+    panic_capture::silence_guarded(true);
+    let collector = Collector::default();
+    let _guard = tracing::subscriber::set_default(collector.clone());
+    let server = Running::start(service_fn(|_: Request<Body>| async {
+        if true {
+            panic!("no {}", "more");
+        }
+        Ok::<_, Infallible>(Response::new(String::new()))
+    }));
+    let mut client = server.client().await;
+    client.get("/").await;
+    panic_capture::silence_guarded(false);
+    let events = collector.of("gateway_server::failure");
+    let [event] = &events[..] else {
+        panic!("{events:?}");
+    };
+    assert_eq!(event["panic"], "no more");
+    assert!(event["place"].contains("log.rs:"), "{event:?}");
+    assert!(event["thread"].contains("a_panic_is_logged"), "{event:?}");
 }

@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
-use gateway_core::{Body, Cancellation, Environ, Error, Response};
+use gateway_core::request::Cancellation;
+use gateway_core::{Body, Environ, Error, Response};
 use http::request::Parts;
 use http::{Method, StatusCode, header};
 use pyo3::exceptions::{PyAssertionError, PyOSError};

@@ -2,7 +2,8 @@
 
 use std::collections::HashSet;
 
-use gateway_core::{Error, Foreign, ForeignFrame};
+use gateway_core::error::{Foreign, ForeignFrame};
+use gateway_core::Error;
 use pyo3::exceptions::{PyBaseException, PyBaseExceptionGroup};
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -55,7 +56,7 @@ fn foreign(raised: &Bound<'_, PyBaseException>) -> Foreign {
         return Foreign::new("Python", "BaseException", "");
     };
     for next in chain {
-        told = next.caused_by(told);
+        told = next.with_cause(told);
     }
     told
 }
@@ -166,7 +167,7 @@ fn frames(raised: &Bound<'_, PyBaseException>) -> PyResult<(Vec<ForeignFrame>, b
         let globals = frame.getattr(intern!(py, "f_globals"))?;
         let told = ForeignFrame::new(&*file, line, name.str()?.to_string_lossy());
         let told = match library(&file, &standard) {
-            Some(library) => told.of_library(library),
+            Some(library) => told.with_library(library),
             None => told,
         };
         let lines = getlines.call1((&file, globals));

@@ -60,7 +60,7 @@ impl WsgiInput {
         let feed = Feed {
             pieces: arrived.pieces,
             // In thirds: after each it is asked whether others wait.
-            input: arrived.rest.with_patience(STALL / 3),
+            input: arrived.rest.with_stall_timeout(STALL / 3),
             failed: None,
             patience: Patience::default(),
         };

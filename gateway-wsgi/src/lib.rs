@@ -33,7 +33,7 @@
 //! | `write()` | waits for a slow client outside of Python's lock |
 //! | the iterable | any; each piece is sent when it is there; a list or a tuple is sent whole |
 //! | `close()` | exactly once, on every path |
-//! | an exception | an error of `gateway_core`: a [`Foreign`](gateway_core::Foreign) with Python's frames, for `middleware-exceptions` |
+//! | an exception | an error of `gateway_core`: a [`Foreign`](gateway_core::error::Foreign) with Python's frames, for `middleware-exceptions` |
 //! | `SystemExit`, `KeyboardInterrupt`, `GeneratorExit` | exceptions like any other: a request ends, and no server |
 //!
 //! # Threads

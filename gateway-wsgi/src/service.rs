@@ -6,7 +6,8 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use gateway_core::adapt::AnswerErrors;
-use gateway_core::{BoxError, Cancellation, Input, Response};
+use gateway_core::request::Cancellation;
+use gateway_core::{BoxError, Input, Response};
 use http::request::Parts;
 use http::{HeaderMap, Request, Version, header};
 use http_body::{Body as HttpBody, Frame, SizeHint};
@@ -37,7 +38,7 @@ const LARGER_BUFFER: usize = 256 * 1024;
 ///
 /// # Errors
 ///
-/// What the application raised, boxed: a [`Failure`](gateway_core::Failure).
+/// What the application raised, boxed: a [`Failure`](gateway_core::error::Failure).
 #[derive(Clone)]
 pub struct WsgiService {
     host: Arc<Host>,

@@ -5,7 +5,8 @@ mod support;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
-use gateway_core::{Application, ConnInfo, Environ, EnvironBuilder};
+use gateway_core::request::{ConnInfo, EnvironBuilder};
+use gateway_core::{Application, Environ};
 use http::uri::Scheme;
 use support::app;
 

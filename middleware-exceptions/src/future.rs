@@ -10,81 +10,101 @@ use std::{
 };
 
 use bytes::Bytes;
-use gateway_core::BoxError;
-use http::{HeaderMap, HeaderValue, Response, header};
+use gateway_core::error::Reported;
+use gateway_core::{BoxError, FailedBy};
+use http::{HeaderMap, HeaderValue, Response, header, response::Parts};
 use http_body::Body;
 use panic_capture::{Caught, Guard, Here, discard, guard};
 use pin_project_lite::pin_project;
 
 use crate::{
     ResponseBody,
-    body::watched::{Started, Watch, start},
-    context::{Account, Brief, Witness},
+    body::stream_state::{FirstPoll, StreamState, poll_first},
     failure::{
-        cause::{Cause, Outcome},
+        cause::{Cause, Classified},
         facts::Stage,
+        response::Explanation,
     },
-    pending::finish::{self, Finishing},
+    pending::{
+        emit::emit_unexplained,
+        pending_report::{self, OwnBody, PendingReport},
+    },
+    record::{RequestLine, RequestRecord, SharedRecord},
+    render,
 };
 
 pin_project! {
     #[project = ResponseFutureProjection]
-    /// The future of [`Exceptions`](crate::Exceptions).
-    pub struct ResponseFuture<F> {
+    /// The future of [`Exceptions`](crate::Exceptions): `F` is the handler's, `B` the body that it answers with.
+    pub struct ResponseFuture<F, B> {
         #[pin]
         inner: Option<F>,
-        brief: Brief,
-        state: State,
+        line: RequestLine,
+        state: State<B>,
     }
 
-    impl<F> PinnedDrop for ResponseFuture<F> {
+    impl<F, B> PinnedDrop for ResponseFuture<F, B> {
         fn drop(this: Pin<&mut Self>) {
             // It was taken when it was ready.
             if this.inner.is_some() {
-                this.leave();
+                this.drop_early();
             }
         }
     }
 }
 
-enum State {
+enum State<B> {
     /// The handler runs, or has answered.
-    Running(Arc<Account>),
+    Running(Arc<SharedRecord>),
     /// Polled once more after its answer, it answers again.
-    Failed(Box<Finishing>),
+    Failed(Box<PendingReport>),
+    /// The handler's response is about a failure, and waits until that is reported.
+    Explained(Box<Explained<B>>),
 }
 
-impl<F> ResponseFuture<F> {
+/// A response of the program's, and the failure that it is about.
+struct Explained<B> {
+    pending: PendingReport,
+    /// `None` when it was given away.
+    response: Option<Response<ResponseBody<B>>>,
+    body: OwnBody,
+}
+
+impl<F, B> ResponseFuture<F, B> {
     #[inline(always)]
-    pub(crate) fn running(inner: F, brief: Brief, account: Arc<Account>) -> Self {
+    pub(crate) fn running(inner: F, line: RequestLine, shared: Arc<SharedRecord>) -> Self {
         Self {
             inner: Some(inner),
-            brief,
-            state: State::Running(account),
+            line,
+            state: State::Running(shared),
         }
     }
 
     /// Of a request whose handler will not run.
-    pub(crate) fn failed(outcome: impl Into<Outcome>, stage: Stage, witness: &Witness) -> Self {
+    pub(crate) fn failed(
+        classified: impl Into<Classified>,
+        stage: Stage,
+        record: &RequestRecord,
+    ) -> Self {
         Self {
             inner: None,
-            brief: Brief::nothing(),
-            state: State::Failed(Box::new(Finishing::new(outcome, stage, witness))),
+            line: RequestLine::empty(),
+            state: State::Failed(Box::new(PendingReport::new(classified, stage, record))),
         }
     }
 
     /// Dropped while it runs: the client is gone, or a timeout has struck.
-    fn leave(self: Pin<&mut Self>) {
+    fn drop_early(self: Pin<&mut Self>) {
         let mut this = self.project();
         if let Err(caught) = guard(|| this.inner.set(None)) {
-            finish::later(caught, Stage::FutureDrop, this.witness());
+            pending_report::report_in_background(caught, Stage::FutureDrop, this.record());
         }
     }
 }
 
 type Answer<B> = Result<Response<ResponseBody<B>>, Infallible>;
 
-impl<F, R, E> Future for ResponseFuture<F>
+impl<F, R, E> Future for ResponseFuture<F, R>
 where
     F: Future<Output = Result<Response<R>, E>>,
     E: Into<BoxError> + 'static,
@@ -97,7 +117,7 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
         let Some(handler) = this.inner.as_mut().as_pin_mut() else {
-            return unboxed(this.poll_finishing(cx));
+            return unboxed(this.poll_report(cx));
         };
         let here = Here::new();
         let guard = Guard::enter(&here);
@@ -107,11 +127,11 @@ where
             Ok(Poll::Ready(Ok(response))) => response.into_parts(),
             Ok(Poll::Pending) => return Poll::Pending,
             Ok(Poll::Ready(Err(error))) => {
-                let failed = Failed::<E, R::Error>::Handler(error);
+                let failed = FailureSource::<E, R::Error>::Handler(error);
                 return unboxed(this.answer_failure(failed, Stage::Future, cx));
             }
             Err(payload) => {
-                let failed = Failed::<E, R::Error>::Panic(guard.caught(payload));
+                let failed = FailureSource::<E, R::Error>::Panic(guard.caught(payload));
                 return unboxed(this.answer_failure(failed, Stage::Future, cx));
             }
         };
@@ -121,36 +141,49 @@ where
         // Before its body is polled, as without this layer.
         if let Err(payload) = guard.catch(|| this.inner.set(None)) {
             // The response is complete, whatever the handler's leavings did.
-            finish::later(guard.caught(payload), Stage::FutureDrop, this.witness());
+            pending_report::report_in_background(
+                guard.caught(payload),
+                Stage::FutureDrop,
+                this.record(),
+            );
         }
         // Of HEAD as well, so that what fails now has the status of GET (RFC 9110 section 9.3.2).
-        let started = guard.catch(|| start(&mut body, cx));
+        let started = guard.catch(|| poll_first(&mut body, cx));
         let body = match started {
-            Ok(Ok(Started::Whole(data))) => {
+            Ok(Ok(FirstPoll::Whole(data))) => {
                 // The inner body is not polled again.
                 if let Err(payload) = guard.catch(|| drop(body)) {
-                    finish::later(guard.caught(payload), Stage::BodyDrop, this.witness());
+                    pending_report::report_in_background(
+                        guard.caught(payload),
+                        Stage::BodyDrop,
+                        this.record(),
+                    );
                 }
                 ResponseBody::whole(Some(data))
             }
-            Ok(Ok(Started::Watched(mut watch))) => {
-                this.hand_over(&mut watch, &parts.headers);
-                ResponseBody::watched(body, watch)
+            Ok(Ok(FirstPoll::Streaming(mut stream))) => {
+                this.hand_over(&mut stream, &parts.headers);
+                ResponseBody::streaming(body, stream)
             }
             Ok(Err(error)) => {
-                let failed = Failed::<E, R::Error>::Body(error);
+                let failed = FailureSource::<E, R::Error>::Body(error);
                 // What its drop has to say adds nothing to the first failure.
                 discard((ManuallyDrop::into_inner(parts), body));
                 return unboxed(this.answer_failure(failed, Stage::BodyStart, cx));
             }
             Err(payload) => {
-                let failed = Failed::<E, R::Error>::Panic(guard.caught(payload));
+                let failed = FailureSource::<E, R::Error>::Panic(guard.caught(payload));
                 discard((ManuallyDrop::into_inner(parts), body));
                 return unboxed(this.answer_failure(failed, Stage::BodyStart, cx));
             }
         };
         drop(guard);
-        let parts = ManuallyDrop::into_inner(parts);
+        let mut parts = ManuallyDrop::into_inner(parts);
+        if parts.status.as_u16() >= 400
+            && let Some(pending) = this.explanation(&mut parts)
+        {
+            return unboxed(this.explain(pending, Response::from_parts(parts, body), cx));
+        }
         Poll::Ready(Ok(Response::from_parts(parts, body)))
     }
 }
@@ -163,43 +196,84 @@ fn unboxed<B>(answer: Poll<Box<Response<ResponseBody<B>>>>) -> Poll<Answer<B>> {
 }
 
 /// How it failed before the head went out.
-enum Failed<E, B> {
+enum FailureSource<E, B> {
     Handler(E),
     Body(B),
     Panic(Caught),
 }
 
-impl<F> ResponseFutureProjection<'_, F> {
-    fn poll_finishing<B>(&mut self, cx: &Context<'_>) -> Poll<Box<Response<ResponseBody<B>>>> {
-        let State::Failed(finishing) = self.state else {
+impl<F, B> ResponseFutureProjection<'_, F, B> {
+    fn poll_report(&mut self, cx: &Context<'_>) -> Poll<Box<Response<ResponseBody<B>>>> {
+        match self.state {
             // Polled again after the handler's answer, which the contract of `Future` leaves open.
-            return Poll::Pending;
+            State::Running(_) => Poll::Pending,
+            State::Failed(pending) => {
+                ready!(pending.poll_emitted(cx));
+                Poll::Ready(Box::new(pending.response().map(ResponseBody::whole)))
+            }
+            State::Explained(explained) => explained.poll(cx),
+        }
+    }
+
+    /// The report of the failure that a response says is behind it.
+    fn explanation(&self, parts: &mut Parts) -> Option<PendingReport> {
+        let (failed_by, error) = match Explanation::of(parts.status, &parts.extensions) {
+            Explanation::NotNeeded => return None,
+            Explanation::Given(failed_by) => (failed_by, failed_by.shared_error()?),
+            Explanation::Missing => {
+                emit_unexplained(&self.record()?, parts.status);
+                parts.extensions.insert(Reported);
+                return None;
+            }
         };
-        ready!(finishing.poll_told(cx));
-        Poll::Ready(Box::new(finishing.response().map(ResponseBody::whole)))
+        let record = self.record()?;
+        let statuses = &record.config().statuses;
+        match Classified::of_response(failed_by, error, parts.status, statuses) {
+            Classified::NoFailure(_) => None,
+            failure => Some(PendingReport::new(failure, Stage::Future, &record)),
+        }
+    }
+
+    fn explain(
+        &mut self,
+        pending: PendingReport,
+        response: Response<ResponseBody<B>>,
+        cx: &Context<'_>,
+    ) -> Poll<Box<Response<ResponseBody<B>>>>
+    where
+        B: Body<Data = Bytes> + Unpin,
+        B::Error: Into<BoxError> + 'static,
+    {
+        let explained = Explained {
+            body: own_body(&response),
+            pending,
+            response: Some(response),
+        };
+        *self.state = State::Explained(Box::new(explained));
+        self.poll_report(cx)
     }
 
     /// The body goes on with it.
-    fn hand_over(&self, watch: &mut Watch, headers: &HeaderMap) {
-        if let Some(witness) = self.witness() {
-            watch.may_append = witness.config().append && may_append(headers, &witness);
-            watch.witness = Some(witness);
+    fn hand_over(&self, stream: &mut StreamState, headers: &HeaderMap) {
+        if let Some(record) = self.record() {
+            stream.may_append = record.config().append && may_append(headers, &record);
+            stream.record = Some(record);
         }
     }
 
-    fn witness(&self) -> Option<Witness> {
+    fn record(&self) -> Option<RequestRecord> {
         match &self.state {
-            State::Running(account) => Some(Witness {
-                brief: *self.brief,
-                account: Arc::clone(account),
+            State::Running(shared) => Some(RequestRecord {
+                line: *self.line,
+                shared: Arc::clone(shared),
             }),
-            State::Failed(_) => None,
+            State::Failed(_) | State::Explained(_) => None,
         }
     }
 
-    fn answer_failure<E, B>(
+    fn answer_failure<E>(
         &mut self,
-        failed: Failed<E, B::Error>,
+        failed: FailureSource<E, B::Error>,
         stage: Stage,
         cx: &Context<'_>,
     ) -> Poll<Box<Response<ResponseBody<B>>>>
@@ -209,33 +283,71 @@ impl<F> ResponseFutureProjection<'_, F> {
         B::Error: Into<BoxError> + 'static,
     {
         self.fail(failed, stage);
-        self.poll_finishing(cx)
+        self.poll_report(cx)
     }
 
-    fn fail<E, B>(&mut self, failed: Failed<E, B>, stage: Stage)
+    fn fail<E, R>(&mut self, failed: FailureSource<E, R>, stage: Stage)
     where
         E: Into<BoxError> + 'static,
-        B: Into<BoxError> + 'static,
+        R: Into<BoxError> + 'static,
     {
         // A second panic, of the drop, adds nothing to the first.
         if let Err(second) = guard(|| self.inner.set(None)) {
             discard(second.payload);
         }
-        let Some(witness) = self.witness() else {
+        let Some(record) = self.record() else {
             return;
         };
-        let outcome = match failed {
-            Failed::Handler(error) => Outcome::of_error(error, &witness.config().statuses),
-            Failed::Body(error) => Outcome::of_error(error, &witness.config().statuses),
-            Failed::Panic(caught) => Cause::of_panic(caught).into(),
+        let classified = match failed {
+            FailureSource::Handler(error) => Classified::of_error(error, &record.config().statuses),
+            FailureSource::Body(error) => Classified::of_error(error, &record.config().statuses),
+            FailureSource::Panic(caught) => Cause::of_panic(caught).into(),
         };
-        *self.state = State::Failed(Box::new(Finishing::new(outcome, stage, &witness)));
+        *self.state = State::Failed(Box::new(PendingReport::new(classified, stage, &record)));
+    }
+}
+
+impl<B> Explained<B> {
+    /// The program's response, or where the client may see more, the page in place of its body.
+    fn poll(&mut self, cx: &Context<'_>) -> Poll<Box<Response<ResponseBody<B>>>> {
+        ready!(self.pending.poll_emitted(cx));
+        let Some(mut response) = self.response.take() else {
+            return Poll::Pending;
+        };
+        if let Some(page) = self.pending.in_place_of(self.body) {
+            let (mut parts, own) = response.into_parts();
+            discard(own);
+            let (page, content) = page.into_parts();
+            render::replace_content(&mut parts.headers, page.headers);
+            response = Response::from_parts(parts, ResponseBody::whole(content));
+        }
+        self.pending.mark(&mut response);
+        Poll::Ready(Box::new(response))
+    }
+}
+
+/// What the program says itself about its failure.
+fn own_body<B>(response: &Response<ResponseBody<B>>) -> OwnBody
+where
+    B: Body<Data = Bytes> + Unpin,
+    B::Error: Into<BoxError> + 'static,
+{
+    let is_bare = FailedBy::of(response.extensions()).is_some_and(FailedBy::is_bare);
+    let body = response.body();
+    let is_empty = body.is_end_stream() || body.size_hint().exact() == Some(0);
+    // That of HEAD is empty, and its length is that of GET (RFC 9110 section 8.6).
+    let length = response.headers().get(header::CONTENT_LENGTH);
+    let says_nothing = is_empty && length.is_none_or(|length| length == "0");
+    if is_bare || says_nothing {
+        OwnBody::Bare
+    } else {
+        OwnBody::Text
     }
 }
 
 /// Whether text may be added to this body after it has failed: nothing may depend on its
 /// length or its coding.
-fn may_append(headers: &HeaderMap, witness: &Witness) -> bool {
+fn may_append(headers: &HeaderMap, record: &RequestRecord) -> bool {
     let mut types = headers.get_all(header::CONTENT_TYPE).iter();
     // In HTML a message would be markup, with the scripts of a client that wrote into it.
     let is_plain = |value: &HeaderValue| {
@@ -245,13 +357,13 @@ fn may_append(headers: &HeaderMap, witness: &Witness) -> bool {
     };
     types.next().is_some_and(is_plain)
         && types.next().is_none()
-        && witness.may_be_shown()
+        && record.may_be_shown()
         && !headers.contains_key(header::CONTENT_LENGTH)
         && !headers.contains_key(header::CONTENT_ENCODING)
-        && !witness.is_head()
+        && !record.is_head()
 }
 
-impl<F> fmt::Debug for ResponseFuture<F> {
+impl<F, B> fmt::Debug for ResponseFuture<F, B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ResponseFuture").finish_non_exhaustive()
     }

@@ -89,8 +89,8 @@ impl ExceptionsLayer {
     /// of the connection. They may ask for any address as Host (a telephone does), but not for a name other
     /// than localhost. May be called more than once.
     #[must_use]
-    pub fn trust_peers(self, cidr: IpNet) -> Self {
-        self.with(|config| config.gate.peers.push(cidr))
+    pub fn trust_peers(self, net: IpNet) -> Self {
+        self.with(|config| config.gate.peers.push(net))
     }
 
     /// With [`development`](Self::development): shows details to these users of this machine as well, by number. May be
@@ -117,7 +117,7 @@ impl ExceptionsLayer {
         self.with(|config| config.gate.details = Details::If(Arc::new(allowed)))
     }
 
-    /// Where [`development`](Self::development) finds the peer. Default: `gateway_core::ConnInfo` and, with the feature
+    /// Where [`development`](Self::development) finds the peer. Default: `gateway_core::request::ConnInfo` and, with the feature
     /// `axum`, axum's `ConnectInfo<SocketAddr>` among the request's extensions.
     ///
     /// An address has no port. On Linux a loopback peer whose port no `ConnInfo` tells is shown nothing, because

@@ -62,6 +62,7 @@
 //! | the response body later | what came before, then a visible end: no last chunk, `RST_STREAM` |
 //! | `size_hint`, `is_end_stream` | as the body at that point |
 //! | the drop of the body or of the handler | the response, whole |
+//! | the handler, and it says so in [its response](#errors-of-axums-handlers) | its response |
 //! | an observer, a renderer, a `Display` | as if it had not |
 //!
 //! Each is reported once: one `tracing` event at level ERROR (target `middleware_exceptions`) with id, message,
@@ -122,8 +123,44 @@
 //! # Ok(()) }
 //! ```
 //!
-//! axum turns the errors of handlers into responses before any layer sees them. To have them reported, return
-//! them from a service: `route_service` with `tower::service_fn`, whose error may be anything.
+//! # Errors of axum's handlers
+//!
+//! axum makes a response of a handler's error before any layer sees it. One line in the `into_response` that the program has
+//! leaves the error in the response for this layer:
+//!
+//! ```
+//! use axum::response::{IntoResponse, Response};
+//! use gateway_core::FailedBy;
+//! use http::StatusCode;
+//!
+//! # #[derive(Debug)] struct AppError;
+//! # impl std::fmt::Display for AppError { fn fmt(&self, _: &mut std::fmt::Formatter<'_>) -> std::fmt::Result { Ok(()) } }
+//! # impl std::error::Error for AppError {}
+//! impl IntoResponse for AppError {
+//!     fn into_response(self) -> Response {
+//!         let response = (StatusCode::INTERNAL_SERVER_ERROR, "oops").into_response();
+//!         FailedBy::new(self).attach(response)
+//!     }
+//! }
+//! ```
+//!
+//! | response of a handler | what this layer does |
+//! |--|--|
+//! | 5xx with [`FailedBy`](gateway_core::FailedBy) | reports the error: id, chain, place |
+//! | 4xx with it | nothing, unless its type is [mapped](ExceptionsLayer::map_status) to a 5xx; a 5xx that is mapped to a 4xx is not reported |
+//! | 5xx without an error | logs the route and the status: 20 at once, then one a second with the number left out |
+//! | 503 without an error, or of a component that is full | nothing |
+//!
+//! In production status, headers and body stay the program's (and the [id's header](ExceptionsLayer::id_header), if the program
+//! sets one). Where details are shown, the page takes the place of the body for clients that prefer HTML, and text for all
+//! others where the body was empty or [bare](gateway_core::FailedBy::is_bare); the headers of the content follow.
+//!
+//! An `impl IntoResponse` cannot see where `?` met the error. A handler that returns [`gateway_core::Error`] (its feature
+//! `axum`) can: `?` remembers its line. An error of anyhow's or eyre's has the place of its backtrace, if `RUST_BACKTRACE` is set;
+//! of all others the report says that the place is not known.
+//!
+//! Why axum itself refused a request (a missing extension, a body that is no JSON) it logs under the target
+//! `axum::rejection` at level TRACE: `RUST_LOG=axum::rejection=trace`.
 //!
 //! # The log
 //!
@@ -184,12 +221,12 @@
 
 mod body;
 mod config;
-mod context;
 mod failure;
 mod frames;
 mod future;
 mod layer;
 mod pending;
+mod record;
 mod render;
 mod report;
 mod request;

@@ -98,10 +98,12 @@ impl Report {
         self.has_traceback() || is_ready(&self.cause.trace, self.location())
     }
 
-    /// Where it was raised, or where `?` met it.
+    /// Where it was raised, or where `?` met it; of an error of anyhow's or eyre's, the innermost line of yours in its
+    /// backtrace.
     #[must_use]
     pub fn location(&self) -> Option<&Place> {
-        self.cause.location.as_ref()
+        let of_backtrace = || self.traceback.get()?.place();
+        self.cause.location.as_ref().or_else(of_backtrace)
     }
 
     /// The places it may have been raised at, where more than one panic could be meant and they differ in that.

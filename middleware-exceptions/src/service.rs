@@ -17,12 +17,12 @@ use tower_service::Service;
 use crate::{
     ResponseBody, ResponseFuture,
     config::Config,
-    context::{Account, Brief, Known, Witness, path_of},
     failure::{
-        cause::{Cause, Outcome},
+        cause::{Cause, Classified},
         facts::Stage,
     },
-    pending::finish::Finishing,
+    pending::pending_report::PendingReport,
+    record::{KnownMethod, RequestLine, RequestRecord, SharedRecord, path_of},
 };
 
 /// A service whose failures are answered, logged and reported: made by
@@ -31,16 +31,16 @@ use crate::{
 /// It cannot fail itself: its error is [`Infallible`], as axum wants it.
 pub struct Exceptions<S> {
     inner: S,
-    account: Arc<Account>,
+    shared: Arc<SharedRecord>,
     /// `poll_ready` has failed: the call that follows answers for it.
-    failed: Option<Outcome>,
+    failed: Option<Classified>,
 }
 
 impl<S> Exceptions<S> {
     pub(crate) fn new(inner: S, config: Arc<Config>) -> Self {
         Self {
             inner,
-            account: Arc::new(Account::of_service(config)),
+            shared: Arc::new(SharedRecord::of_service(config)),
             failed: None,
         }
     }
@@ -60,7 +60,7 @@ where
 {
     type Response = Response<ResponseBody<R>>;
     type Error = Infallible;
-    type Future = ResponseFuture<S::Future>;
+    type Future = ResponseFuture<S::Future, R>;
 
     #[inline(always)]
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
@@ -73,7 +73,9 @@ where
         let failed = match guard.catch(|| self.inner.poll_ready(cx)) {
             Ok(Poll::Pending) => return Poll::Pending,
             Ok(Poll::Ready(Ok(()))) => return Poll::Ready(Ok(())),
-            Ok(Poll::Ready(Err(error))) => Outcome::of_error(error, &self.account.config.statuses),
+            Ok(Poll::Ready(Err(error))) => {
+                Classified::of_error(error, &self.shared.config.statuses)
+            }
             Err(payload) => Cause::of_panic(guard.caught(payload)).into(),
         };
         self.failed = Some(failed);
@@ -83,49 +85,49 @@ where
     #[inline(always)]
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let path = path_of(&request);
-        let method = match Known::of(request.method()) {
+        let method = match KnownMethod::of(request.method()) {
             Some(method)
-                if Brief::has_room_for(path)
+                if RequestLine::has_room_for(path)
                     && self.failed.is_none()
-                    && self.account.config.gate.is_off() =>
+                    && self.shared.config.gate.is_off() =>
             {
                 method
             }
             _ => return self.call_slowly(request),
         };
-        let brief = Brief::new(method, path);
-        let account = Arc::clone(&self.account);
+        let line = RequestLine::new(method, path);
+        let shared = Arc::clone(&self.shared);
         let here = Here::new();
         let guard = Guard::enter(&here);
         match guard.catch(move || self.inner.call(request)) {
-            Ok(inner) => ResponseFuture::running(inner, brief, account),
+            Ok(inner) => ResponseFuture::running(inner, line, shared),
             Err(payload) => {
                 let cause = Cause::of_panic(guard.caught(payload));
-                ResponseFuture::failed(cause, Stage::Call, &Witness { brief, account })
+                ResponseFuture::failed(cause, Stage::Call, &RequestRecord { line, shared })
             }
         }
     }
 }
 
 impl<S> Exceptions<S> {
-    fn call_slowly<B>(&mut self, request: Request<B>) -> ResponseFuture<S::Future>
+    fn call_slowly<B, R>(&mut self, request: Request<B>) -> ResponseFuture<S::Future, R>
     where
         S: Service<Request<B>>,
     {
-        // All of it is in the account.
-        let brief = Brief::nothing();
-        let account = Arc::new(Account::in_detail(&request, &self.account.config));
+        // The shared record has all of it.
+        let line = RequestLine::empty();
+        let shared = Arc::new(SharedRecord::in_detail(&request, &self.shared.config));
         match self.failed.take() {
             Some(unready) => {
                 // Its drop may panic; the failure that is told of is the first.
                 discard(request);
-                ResponseFuture::failed(unready, Stage::Ready, &Witness { brief, account })
+                ResponseFuture::failed(unready, Stage::Ready, &RequestRecord { line, shared })
             }
             None => match guard(|| self.inner.call(request)) {
-                Ok(inner) => ResponseFuture::running(inner, brief, account),
+                Ok(inner) => ResponseFuture::running(inner, line, shared),
                 Err(caught) => {
                     let cause = Cause::of_panic(caught);
-                    ResponseFuture::failed(cause, Stage::Call, &Witness { brief, account })
+                    ResponseFuture::failed(cause, Stage::Call, &RequestRecord { line, shared })
                 }
             },
         }
@@ -137,7 +139,7 @@ impl<S: Clone> Clone for Exceptions<S> {
     fn clone(&self) -> Self {
         Self {
             inner: self.inner.clone(),
-            account: Arc::clone(&self.account),
+            shared: Arc::clone(&self.shared),
             failed: None,
         }
     }
@@ -147,9 +149,9 @@ impl<S> Drop for Exceptions<S> {
     #[inline(always)]
     fn drop(&mut self) {
         // No call came after the failure, so there is no request to answer: it is reported all the same.
-        if let Some(outcome) = self.failed.take() {
-            let witness = Witness::of_nothing(&self.account);
-            drop(Finishing::new(outcome, Stage::Ready, &witness));
+        if let Some(classified) = self.failed.take() {
+            let record = RequestRecord::without_request(&self.shared);
+            drop(PendingReport::new(classified, Stage::Ready, &record));
         }
     }
 }

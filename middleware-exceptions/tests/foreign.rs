@@ -3,7 +3,8 @@
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex};
 
-use gateway_core::{BoxError, Error, Foreign, ForeignFrame};
+use gateway_core::error::{Foreign, ForeignFrame};
+use gateway_core::{BoxError, Error};
 use http::{Request, StatusCode};
 use middleware_exceptions::ExceptionsLayer;
 use tower::{Layer, ServiceExt};
@@ -16,13 +17,15 @@ fn raised() -> Foreign {
     ];
     let lines: Vec<String> = lines.map(str::to_owned).into();
     Foreign::new("Python", "ValueError", "no such order, password=hunter2")
-        .with_frame(ForeignFrame::new("/usr/lib/flask/app.py", 880, "dispatch").of_library("flask"))
+        .with_frame(
+            ForeignFrame::new("/usr/lib/flask/app.py", 880, "dispatch").with_library("flask"),
+        )
         .with_frame(
             ForeignFrame::new("/srv/shop/views.py", 12, "show_order").with_source(10, lines),
         )
-        .caused_by(
+        .with_cause(
             Foreign::new("Python", "KeyError", "'id'")
-                .caused_by(Foreign::new("Python", "OSError", "")),
+                .with_cause(Foreign::new("Python", "OSError", "")),
         )
 }
 

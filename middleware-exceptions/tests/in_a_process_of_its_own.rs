@@ -10,7 +10,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use gateway_core::BoxError;
+use gateway_core::{BoxError, FailedBy};
 use middleware_exceptions::ExceptionsLayer;
 use support::{Never, ask, handler, layer, ok};
 
@@ -88,6 +88,73 @@ async fn plain_anyhow() {
         read_settings()?;
         Ok(ok("ok"))
     }));
+}
+
+/// A handler whose error became a response, with the error in it.
+fn answered(error: impl Into<BoxError>) -> Never {
+    let mut response = ok("oops");
+    *response.status_mut() = http::StatusCode::INTERNAL_SERVER_ERROR;
+    Ok(FailedBy::new(error).attach(response))
+}
+
+#[tokio::test]
+#[ignore = "a child of anyhow_with_a_backtrace"]
+async fn answered_anyhow() {
+    print_report!(handler(async |_| answered(read_settings().unwrap_err())));
+}
+
+#[tokio::test]
+#[ignore = "a child of anyhow_with_a_backtrace"]
+async fn answered_by_a_type_around_anyhow() {
+    #[derive(Debug)]
+    struct AppError(anyhow::Error);
+    impl std::fmt::Display for AppError {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("no settings")
+        }
+    }
+    impl std::error::Error for AppError {
+        fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+            Some(self.0.as_ref())
+        }
+    }
+    print_report!(handler(async |_| answered(AppError(
+        read_settings().unwrap_err()
+    ))));
+}
+
+#[inline(never)]
+fn read_settings_by_eyre() -> eyre::Result<u16> {
+    use eyre::WrapErr as _;
+    black_box("eighty").parse().wrap_err("port is not a number")
+}
+
+#[tokio::test]
+#[ignore = "a child of anyhow_with_a_backtrace"]
+async fn answered_eyre() {
+    print_report!(handler(async |_| answered(
+        read_settings_by_eyre().unwrap_err()
+    )));
+}
+
+#[test]
+fn the_backtrace_of_an_error_in_a_response_tells_its_place() {
+    for (child, function) in [
+        ("answered_anyhow", "read_settings"),
+        ("answered_by_a_type_around_anyhow", "read_settings"),
+        ("answered_eyre", "read_settings_by_eyre"),
+    ] {
+        let text = printed_by(&this_program(), child, &[("RUST_BACKTRACE", "1")]);
+        assert!(text.contains("port is not a number\n"), "{child}: {text}");
+        assert!(
+            text.contains(&format!(", in {function}\n")),
+            "{child}: {text}"
+        );
+        assert!(text.contains("\nRaised at "), "{child}: {text}");
+        let text = printed_by(&this_program(), child, &[]);
+        assert!(text.contains("Note: no backtrace"), "{child}: {text}");
+        assert!(!text.contains("\nRaised at "), "{child}: {text}");
+    }
 }
 
 #[tokio::test]

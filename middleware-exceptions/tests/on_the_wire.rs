@@ -13,7 +13,8 @@ use std::{
 };
 
 use bytes::Bytes;
-use gateway_core::{BoxError, ConnInfo};
+use gateway_core::BoxError;
+use gateway_core::request::ConnInfo;
 use http::{HeaderMap, Request, Response, StatusCode};
 use http_body::SizeHint;
 use http_body_util::{BodyExt as _, Empty, Full};

@@ -10,7 +10,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use gateway_core::{Addr, ConnInfo};
+use gateway_core::request::{Addr, ConnInfo};
 use http::{HeaderValue, Request, Uri};
 use middleware_exceptions::{ExceptionsLayer, redacted};
 use serde::Deserialize;

@@ -683,7 +683,7 @@ impl std::fmt::Display for Sourced {
 impl std::error::Error for Sourced {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            Self::Reported => Some(&gateway_core::Reported),
+            Self::Reported => Some(&gateway_core::error::Reported),
             Self::Panicking => panic!("boom in source"),
         }
     }

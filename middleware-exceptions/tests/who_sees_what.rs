@@ -5,7 +5,7 @@ mod support;
 
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 
-use gateway_core::{Addr, ConnInfo};
+use gateway_core::request::{Addr, ConnInfo};
 use http::{Method, Request, StatusCode, Version, request::Builder};
 use middleware_exceptions::{ExceptionsLayer, Format, Rendered};
 use support::{Log, Never, Taken, ask_for, handler, layer};
@@ -586,7 +586,7 @@ async fn the_test_client_finds_the_report_of_a_500() {
     let Ok(response) = service.oneshot(Request::new(body)).await;
     let text = response
         .extensions()
-        .get::<gateway_core::FailureText>()
+        .get::<gateway_core::error::FailureText>()
         .unwrap()
         .to_string();
     assert!(

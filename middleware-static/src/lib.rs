@@ -60,9 +60,17 @@
 //! than one does, and up to a [limit](StaticFiles::content_limit); above it the tag is weak. Compressed siblings that look
 //! older than their file, and those of [hashed names](AssetManifest), are sent if they decode to it.
 //!
+//! # What clients keep
+//!
+//! HTML is `no-cache`, unless a rule says otherwise: without the field browsers guess from an old date that a page stays as it
+//! is, and show a former release. Names that say their content are kept for good: those of an [`AssetManifest`], its own or
+//! Vite's, and those in directories that [`immutable`](StaticFiles::immutable) names; never an index, a page that stands in for what
+//! is missing, or a refusal. Such files of [other builds](StaticFiles::previous_builds) are served too, so that a release
+//! breaks no page that is open.
+//!
 //! # What it does not do
 //!
-//! It compresses nothing on the fly (make siblings when you build), guesses no charset but UTF-8, and writes no files.
+//! It compresses nothing on the fly (make siblings when you build; for embedded files feature `compress` does), guesses no charset but UTF-8, and writes no files.
 //!
 //! # Speed
 //!
@@ -84,7 +92,7 @@
 //! use middleware_static::{AssetManifest, Dotfiles, OtherSpellings, SendFile, StaticFiles, ValidateBy};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let assets = AssetManifest::new("site").base("/public").previous("last-build");
+//! let assets = AssetManifest::new("site").overlay("theme").base("/public");
 //! let files = StaticFiles::from_source(Directory::new("site").symlinks(Symlinks::Refuse).io(Io::Portable))
 //!     .overlay("theme")                                // what is not in `site`
 //!     .assets(assets.clone())                          // app.3f9c1a7b.css, immutable
@@ -99,6 +107,8 @@
 //!     .spa("app.html")
 //!     .not_found_page("404.html")
 //!     .cache_control("*.{css,js}", "max-age=3600".parse()?)
+//!     .immutable("assets/")                            // names that a bundler made
+//!     .previous_builds("releases/*")                   // for pages that were open before a release
 //!     .attachment("downloads/**")
 //!     .content_type("glb", "model/gltf-binary".parse()?)
 //!     .header("cross-origin-resource-policy".parse()?, "same-origin".parse()?)
@@ -112,7 +122,8 @@
 //!
 //! # Features
 //!
-//! None is on by default. `embed`: files in the binary, by rust-embed. `axum`: the bare prefix of a nest
+//! None is on by default. `embed`: files in the binary, by rust-embed. `compress`: for build scripts, a function that puts compressed
+//! siblings beside what is embedded. `axum`: the bare prefix of a nest
 //! (`/assets`) redirects to `./assets/`, as far as axum hands that on: below `nest("/assets", ..)` in a fallback it does not, so there
 //! the root is answered without the slash (links in it need `nest_service`, or `nest("/assets/", ..)`);
 //! everything below it is right without the feature. `gateway-core` is on at all times: the same below
@@ -123,6 +134,8 @@ pub mod source;
 mod answer;
 mod assets;
 mod body;
+#[cfg(feature = "compress")]
+mod compress;
 mod facts;
 mod file;
 mod files;
@@ -136,6 +149,8 @@ mod site;
 
 pub use assets::AssetManifest;
 pub use body::ResponseBody;
+#[cfg(feature = "compress")]
+pub use compress::compress;
 pub use file::StaticFile;
 pub use files::StaticFiles;
 pub use future::ResponseFuture;
@@ -145,3 +160,7 @@ pub use protocol::etag::EntityTag;
 pub use protocol::mime::content_type;
 pub use protocol::{conditional, negotiate, range};
 pub use settings::{Dotfiles, OtherSpellings, SendFile, ValidateBy};
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

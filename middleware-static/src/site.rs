@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::io;
 use std::sync::Arc;
 
-use gateway_core::Spelling;
+use gateway_core::paths::Spelling;
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 
 use crate::answer::cache::{Cache, Hit, Kept, Key};

@@ -7,7 +7,7 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 
 use common::{Site, get_with};
-use gateway_core::Spelling;
+use gateway_core::paths::Spelling;
 use middleware_static::path::{Candidate, encode_path, encode_segment};
 use middleware_static::range::{MAX_PARTS, Selection};
 use proptest::prelude::*;

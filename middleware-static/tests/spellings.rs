@@ -6,7 +6,7 @@ use std::io;
 use std::path::Path;
 
 use common::{Site, ask, get, get_with};
-use gateway_core::Spelling;
+use gateway_core::paths::Spelling;
 use http::Method;
 use middleware_static::source::{Entry, File, Node, Source, Wait};
 use middleware_static::{AssetManifest, OtherSpellings, StaticFiles};

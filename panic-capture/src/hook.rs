@@ -40,6 +40,12 @@ pub fn silence_guarded(silent: bool) {
     SILENT.store(silent, Ordering::Relaxed);
 }
 
+/// Whether [`silence_guarded`] is on.
+#[must_use]
+pub fn is_silenced() -> bool {
+    SILENT.load(Ordering::Relaxed)
+}
+
 #[cfg(feature = "hook")]
 mod taking {
     use std::{

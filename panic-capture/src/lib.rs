@@ -80,7 +80,7 @@ mod ring;
 
 pub use capture::{Capture, MAX_CANDIDATES, MAX_FRAMES, Missing, Place};
 pub use guard::{Caught, Guard, Here, guard, is_guarded};
-pub use hook::{Context, install, set_context, silence_guarded};
+pub use hook::{Context, install, is_silenced, set_context, silence_guarded};
 pub use kept::MAX_KEPT;
 pub use local::discard;
 pub use ring::{RING, RING_FRAMES};

@@ -88,12 +88,12 @@ Patterns see the path decoded and without its first slash: `^hello/$` matches `/
 be set: [`LeadingSlash`](service::LeadingSlash), [`raw_paths`](service::RouterBuilder::raw_paths). Raw, each spelling is a path of
 its own: `%2F` is part of a segment, and nothing is redirected but slashes.
 
-So a guard in front, which compares decoded segments as `gateway_core::MountLayer` does or decodes
+So a guard in front, which compares decoded segments as `gateway_core::paths::MountLayer` does or decodes
 the path as a whole, sees what the patterns see: one spelling of each path, no dot segment, and a
 slash only where there is one. Empty segments are text to both: `^admin/` does not match `//admin/`.
 Mounts compare their own prefix by decoded segments, and judge nothing behind it; the fallback sees
 whatever no route took. A service in either place that reads paths in another way needs a
-`gateway_core::CanonicalPathLayer` around the router.
+`gateway_core::paths::CanonicalPathLayer` around the router.
 "##
 )]
 //!

@@ -1,7 +1,7 @@
 //! What `url_for` makes is matched again by the same route, with the same
 //! arguments, or it is not made.
 
-use gateway_core::Spelling;
+use gateway_core::paths::Spelling;
 use percent_encoding::percent_decode_str;
 use proptest::prelude::*;
 use router::{IntoPattern, UrlForError, UrlMap};

@@ -186,7 +186,8 @@ fn what_nginx_says_of_the_client_is_believed_where_nginx_is_trusted() {
                 environ.var("HTTP_HOST").unwrap().escape_ascii()
             )
         });
-        let layer = ProxyLayer::x_forwarded().trust(trusted.parse::<IpAddr>().unwrap());
+        let layer =
+            ProxyLayer::x_forwarded().trust_peers(trusted.parse::<IpAddr>().unwrap().into());
         runtime.spawn(server.serve(layer.layer(peer.into_service())));
         let folder = Folder::new();
         let port = free_port();

@@ -10,10 +10,9 @@ use axum::routing::{any, get as on_get, post};
 use bytes::Bytes;
 use conformance::interop::{BOTH, Connection, Served, Speaks, get, request, serve, serve_axum};
 use futures_util::{SinkExt, StreamExt};
+use gateway_core::paths::{MountLayer, RecordPathLayer};
 use gateway_core::validator::ValidatorLayer;
-use gateway_core::{
-    Application, Body, Environ, MountLayer, RecordPathLayer, Reply, RequestExt, mount,
-};
+use gateway_core::{Application, Body, Environ, Reply, RequestExt, mount};
 use gateway_server::HttpService;
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
 use http_body::Frame;

@@ -7,8 +7,9 @@ use std::task::{Context, Poll};
 
 use conformance::interop::{BOTH, Served, Speaks, get, serve, serve_axum};
 use futures_util::{Stream, StreamExt};
+use gateway_core::paths::RecordPathLayer;
 use gateway_core::validator::ValidatorLayer;
-use gateway_core::{Application, BoxError, Environ, RecordPathLayer, Reply, mount};
+use gateway_core::{Application, BoxError, Environ, Reply, mount};
 use http::uri::PathAndQuery;
 use middleware_exceptions::ExceptionsLayer;
 use middleware_static::StaticLayer;

@@ -1,6 +1,7 @@
 //! Mounts of ours around other people's services, and ours below other people's mounts.
 
-use gateway_core::{Application, Environ, MountLayer, RecordPathLayer, Reply, RequestExt, mount};
+use gateway_core::paths::{MountLayer, RecordPathLayer};
+use gateway_core::{Application, Environ, Reply, RequestExt, mount};
 use http::{Request, Response, StatusCode};
 use http_body_util::BodyExt;
 use tower::{Layer, Service, ServiceExt};

@@ -1,5 +1,6 @@
 //! Servers with the same answer, under the same load, in turns.
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use crate::client::{answer, load};
@@ -17,9 +18,28 @@ struct Sum {
     cpu: Duration,
 }
 
-pub fn measure(group: &str) {
+/// With `beside`, another build of this bench, each server of ours has its turns beside that build's.
+pub fn measure(group: &str, beside: Option<&Path>) {
     let (names, length): (&[&'static str], usize) = match group {
-        "hello" => (&["axum", "axum + spawn_blocking", "inline", "blocking"], 6),
+        "hello" => (
+            &[
+                "axum",
+                "axum + spawn_blocking",
+                "inline",
+                "blocking",
+                "blocking, no pace",
+            ],
+            6,
+        ),
+        "mixed" => (
+            &[
+                "axum mixed",
+                "spawn_blocking mixed",
+                "blocking mixed",
+                "blocking mixed, no pace",
+            ],
+            6,
+        ),
         "sleep" => (
             &["async sleep", "spawn_blocking sleep", "blocking sleep"],
             6,
@@ -35,8 +55,19 @@ pub fn measure(group: &str) {
         ),
         _ => panic!("no group is called `{group}`"),
     };
-    let servers: Vec<Server> = names.iter().map(|name| Server::start(name)).collect();
-    for server in &servers {
+    let mut servers: Vec<(String, Server)> = Vec::new();
+    for name in names {
+        servers.push(((*name).into(), Server::start(name)));
+        if let Some(program) = beside
+            && !name.contains("axum")
+            && !name.contains("spawn")
+            && !name.contains("no pace")
+        {
+            let label = format!("{name}, {}", program.display());
+            servers.push((label, Server::of(program, name)));
+        }
+    }
+    for (_, server) in &servers {
         let whole = answer(server.address);
         assert!(whole.starts_with(b"HTTP/1.1 200"), "{}", server.name);
         let head = whole.windows(4).position(|end| end == b"\r\n\r\n").unwrap() + 4;
@@ -46,7 +77,7 @@ pub fn measure(group: &str) {
     }
     let mut sums: Vec<Sum> = servers.iter().map(|_| Sum::default()).collect();
     for _ in 0..ROUNDS {
-        for (server, sum) in servers.iter().zip(&mut sums) {
+        for ((_, server), sum) in servers.iter().zip(&mut sums) {
             let (start, cpu) = (Instant::now(), server.cpu());
             sum.answered += load(server.address, CONNECTIONS, ROUND);
             sum.wall += start.elapsed();
@@ -61,10 +92,9 @@ pub fn measure(group: &str) {
     println!("|---|---|---|---|");
     let rate = |sum: &Sum| sum.answered as f64 / sum.wall.as_secs_f64();
     let cpu = |sum: &Sum| sum.cpu.as_secs_f64() * 1e6 / sum.answered as f64;
-    for (server, sum) in servers.iter().zip(&sums) {
+    for ((label, _), sum) in servers.iter().zip(&sums) {
         println!(
-            "| {} | {:.2} | {:.2} | {:.0}, {:.1} us |",
-            server.name,
+            "| {label} | {:.2} | {:.2} | {:.0}, {:.1} us |",
             rate(sum) / rate(&sums[0]),
             cpu(sum) / cpu(&sums[0]),
             rate(sum),

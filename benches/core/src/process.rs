@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -13,7 +14,12 @@ pub struct Server {
 
 impl Server {
     pub fn start(name: &'static str) -> Self {
-        let mut child = Command::new(std::env::current_exe().unwrap())
+        Self::of(&std::env::current_exe().unwrap(), name)
+    }
+
+    /// Of another build of this bench, or of this one.
+    pub fn of(program: &Path, name: &'static str) -> Self {
+        let mut child = Command::new(program)
             .args(["serve", name])
             .stdout(Stdio::piped())
             .spawn()

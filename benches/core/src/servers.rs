@@ -1,6 +1,7 @@
 //! The same answers, by axum and through the adapters.
 
 use std::io::Write;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use axum::Router;
@@ -48,6 +49,33 @@ pub fn serve(name: &str) {
             }
             "inline" => by_hyper(listener, hello().into_inline_service()).await,
             "blocking" => by_hyper(listener, hello().into_service()).await,
+            "blocking, no pace" => {
+                by_hyper(listener, hello().into_service().without_pace()).await;
+            }
+
+            "axum mixed" => {
+                by_axum(
+                    listener,
+                    get(async || {
+                        if waits() {
+                            tokio::time::sleep(BLOCK).await;
+                        }
+                        "hello\n"
+                    }),
+                )
+                .await;
+            }
+            "spawn_blocking mixed" => {
+                by_axum(
+                    listener,
+                    get(async || spawn_blocking(hello_or_sleep).await.unwrap()),
+                )
+                .await;
+            }
+            "blocking mixed" => by_hyper(listener, mixed().into_service()).await,
+            "blocking mixed, no pace" => {
+                by_hyper(listener, mixed().into_service().without_pace()).await;
+            }
 
             "async sleep" => {
                 by_axum(
@@ -99,6 +127,23 @@ pub fn serve(name: &str) {
 
 fn hello() -> impl Application {
     application(|_: &mut Environ| "hello\n")
+}
+
+/// Whether it is this request's turn to wait: one of sixteen.
+fn waits() -> bool {
+    static REQUESTS: AtomicUsize = AtomicUsize::new(0);
+    REQUESTS.fetch_add(1, Ordering::Relaxed) % 16 == 0
+}
+
+fn hello_or_sleep() -> &'static str {
+    if waits() {
+        std::thread::sleep(BLOCK);
+    }
+    "hello\n"
+}
+
+fn mixed() -> impl Application {
+    application(|_: &mut Environ| hello_or_sleep())
 }
 
 fn chunks(count: usize) -> impl Application {

@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use gateway_core::{Body, Environ, Error, Prefix, Reply};
+use gateway_core::paths::Prefix;
+use gateway_core::{Body, Environ, Error, Reply};
 use http::{HeaderValue, StatusCode};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};

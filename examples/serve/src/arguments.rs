@@ -3,9 +3,11 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use http::HeaderValue;
+
 pub(crate) const USAGE: &str = "\
 usage: serve ROOT [--overlay DIR]... [--bind 127.0.0.1:8000] [--listing] [--no-cache] [--spa FILE] [--precompressed]
-             [--log]
+             [--immutable PATTERN]... [--vite] [--previous-builds PATTERN]... [--cache-control PATTERN=VALUE]... [--log]
 
 Serves the files below ROOT.
 
@@ -14,7 +16,17 @@ Serves the files below ROOT.
   --listing          list directories that have no index.html
   --no-cache         keep nothing: every request asks the file system
   --spa FILE         answer navigations to what is not there with this file below ROOT
-  --precompressed    send siblings with .br, .zst, .gz to who accepts them
+  --precompressed    send siblings with .br, .zst, .gz to clients that accept them
+  --immutable PATTERN
+                     files whose names change with their content, as bundlers make them: 'assets/'; browsers keep them
+                     for good
+  --vite             the same for the files in the manifest that Vite wrote below ROOT
+  --previous-builds PATTERN
+                     serve such files of other builds too, for pages that are open while a release replaces their
+                     files: 'releases/*' is each directory in releases
+  --cache-control PATTERN=VALUE
+                     what browsers may keep: '*.css=max-age=60'; the first rule that matches counts (default: HTML is
+                     no-cache)
   --log              one line for each request on stderr
 ";
 
@@ -28,7 +40,28 @@ pub(crate) struct Arguments {
     pub(crate) no_cache: bool,
     pub(crate) spa: Option<String>,
     pub(crate) precompressed: bool,
+    pub(crate) caching: Vec<Caching>,
+    pub(crate) vite: bool,
+    pub(crate) previous_builds: Vec<PathBuf>,
     pub(crate) log: bool,
+}
+
+/// A rule for what browsers may keep, in the order in which they were said.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Caching {
+    /// The names that this pattern matches change with their content.
+    Immutable(String),
+    /// A pattern, and the value of the field.
+    Value(String, HeaderValue),
+}
+
+impl Caching {
+    fn rule(text: &str) -> Result<Self, String> {
+        let wrong = || format!("--cache-control {text}: PATTERN=VALUE is expected");
+        let (pattern, value) = text.split_once('=').ok_or_else(wrong)?;
+        let value = value.parse().map_err(|_| wrong())?;
+        Ok(Self::Value(pattern.to_owned(), value))
+    }
 }
 
 impl Arguments {
@@ -44,6 +77,9 @@ impl Arguments {
             no_cache: false,
             spa: None,
             precompressed: false,
+            caching: Vec::new(),
+            vite: false,
+            previous_builds: Vec::new(),
             log: false,
         };
         while let Some(argument) = arguments.next() {
@@ -69,6 +105,10 @@ impl Arguments {
                 "--listing" => parsed.listing = true,
                 "--no-cache" => parsed.no_cache = true,
                 "--precompressed" => parsed.precompressed = true,
+                "--immutable" => parsed.caching.push(Caching::Immutable(text(value()?))),
+                "--vite" => parsed.vite = true,
+                "--previous-builds" => parsed.previous_builds.push(value()?.into()),
+                "--cache-control" => parsed.caching.push(Caching::rule(&text(value()?))?),
                 "--log" => parsed.log = true,
                 "-h" | "--help" => return Err(String::new()),
                 unknown if unknown.starts_with('-') => {
@@ -120,6 +160,20 @@ mod tests {
     }
 
     #[test]
+    fn rules_for_caching_stand_in_the_order_in_which_they_are_said() {
+        let line = "www --cache-control *.css=max-age=60 --immutable=assets/ --vite --previous-builds releases/* --previous-builds=old";
+        let arguments = parse(line).unwrap();
+        let first = Caching::Value("*.css".to_owned(), HeaderValue::from_static("max-age=60"));
+        let second = Caching::Immutable("assets/".to_owned());
+        assert_eq!(arguments.caching, [first, second]);
+        assert!(arguments.vite);
+        assert_eq!(
+            arguments.previous_builds,
+            ["releases/*", "old"].map(PathBuf::from)
+        );
+    }
+
+    #[test]
     fn what_is_wrong_is_said() {
         for (line, word) in [
             ("", "ROOT"),
@@ -127,6 +181,7 @@ mod tests {
             ("a --bind", "value"),
             ("a --overlay", "value"),
             ("a --bnd x", "--bnd"),
+            ("a --cache-control no-cache", "PATTERN=VALUE"),
         ] {
             assert!(parse(line).unwrap_err().contains(word), "{line}");
         }

@@ -9,9 +9,9 @@ use std::net::ToSocketAddrs;
 use std::path::Path;
 use std::process::{ExitCode, Termination};
 
-use arguments::{Arguments, USAGE};
+use arguments::{Arguments, Caching, USAGE};
 use gateway_server::{Outcome, http::Server};
-use middleware_static::StaticFiles;
+use middleware_static::{AssetManifest, StaticFiles};
 
 fn main() -> ExitCode {
     let arguments = match Arguments::parse(std::env::args_os().skip(1)) {
@@ -62,7 +62,7 @@ async fn serve(arguments: &Arguments) -> io::Result<Outcome> {
             "serve: --spa {page} is no file below the root (yet): navigations to what is not there are 404"
         );
     }
-    let files = files(arguments);
+    let files = files(arguments)?;
     let addrs = arguments.bind.to_socket_addrs().map_err(|error| {
         io::Error::new(error.kind(), format!("--bind {}: {error}", arguments.bind))
     })?;
@@ -86,7 +86,7 @@ fn is_below(root: &Path, page: &str) -> bool {
     })
 }
 
-fn files(arguments: &Arguments) -> StaticFiles {
+fn files(arguments: &Arguments) -> io::Result<StaticFiles> {
     let mut files = StaticFiles::new(&arguments.root);
     for overlay in &arguments.overlays {
         files = files.overlay(overlay);
@@ -103,7 +103,19 @@ fn files(arguments: &Arguments) -> StaticFiles {
     if arguments.precompressed {
         files = files.precompressed();
     }
-    files
+    for rule in &arguments.caching {
+        files = match rule {
+            Caching::Immutable(pattern) => files.immutable(pattern),
+            Caching::Value(pattern, value) => files.cache_control(pattern, value.clone()),
+        };
+    }
+    if arguments.vite {
+        files = files.assets(AssetManifest::vite(&arguments.root)?);
+    }
+    for pattern in &arguments.previous_builds {
+        files = files.previous_builds(pattern);
+    }
+    Ok(files)
 }
 
 /// As many descriptors as this user may have: the soft limit is a default for programs that use `select`.

@@ -140,14 +140,14 @@ fn every_option_does_what_it_says() {
             .ask("/users/1", "Accept: text/html\r\n")
             .ends_with("application")
     );
-    assert_eq!(serve.status("/users/1"), "404");
+    assert_eq!(serve.status("/users/1.js"), "404");
     assert!(
         serve
             .ask("/a.txt", "Accept-Encoding: gzip\r\n")
             .ends_with("zip")
     );
     // U+009B makes a terminal do things; the URL is whole, as over HTTP/2.
-    assert_eq!(serve.status("http://localhost/a\u{9b}31m?b"), "404");
+    assert_eq!(serve.status("http://localhost/a\u{9b}31m?b"), "200");
     let mut serve = serve;
     let lines: Vec<_> = BufReader::new(serve.child.stderr.as_mut().unwrap())
         .lines()
@@ -155,7 +155,49 @@ fn every_option_does_what_it_says() {
         .map(Result::unwrap)
         .collect();
     assert!(lines[0].starts_with("GET /d/ 200 "), "{lines:?}");
-    assert!(lines[4].starts_with("GET /a%C2%9B31m?b 404 "), "{lines:?}");
+    assert!(lines[4].starts_with("GET /a%C2%9B31m?b 200 "), "{lines:?}");
+}
+
+#[test]
+fn a_release_of_a_bundle_is_served_beside_those_before_and_after() {
+    let releases = root(&[
+        ("1/assets/a-1.js", "one"),
+        (
+            "2/.vite/manifest.json",
+            r#"{ "b.js": { "file": "built/b-2.js" } }"#,
+        ),
+        ("2/index.html", "page"),
+        ("2/built/b-2.js", "b"),
+        ("2/assets/a-2.js", "two"),
+        ("2/a.css", "p {}"),
+        ("3/assets/a-3.js", "three"),
+        ("3/a.txt", "three"),
+    ]);
+    let builds = releases.path().join("*");
+    let serve = Serve::start(
+        &releases.path().join("2"),
+        &[
+            "--immutable=assets/",
+            "--vite",
+            "--previous-builds",
+            builds.to_str().unwrap(),
+            "--cache-control=*.css=max-age=60",
+        ],
+    );
+    for (path, status, caching) in [
+        ("/assets/a-1.js", "200", "immutable"),
+        ("/assets/a-2.js", "200", "immutable"),
+        ("/assets/a-3.js", "200", "immutable"),
+        ("/built/b-2.js", "200", "immutable"),
+        ("/a.css", "200", "max-age=60"),
+        ("/", "200", "no-cache"),
+        ("/a.txt", "404", ""),
+        ("/assets/a-4.js", "404", "no-cache"),
+    ] {
+        assert_eq!(serve.status(path), status, "{path}");
+        let answer = serve.ask(path, "");
+        assert!(answer.contains(caching), "{path}: {answer}");
+    }
 }
 
 #[test]

@@ -8,7 +8,8 @@ use std::pin::Pin;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use gateway_core::{Addr, ConnInfo, Environ, Reply};
+use gateway_core::request::{Addr, ConnInfo};
+use gateway_core::{Environ, Reply};
 use gateway_server::http::Server;
 use gateway_server::{Listener, Sockets, Stream};
 use http::uri::Scheme;

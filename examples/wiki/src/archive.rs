@@ -2,7 +2,8 @@
 
 use std::io::{self, BufWriter, Write};
 
-use gateway_core::{BodyWriter, Error};
+use gateway_core::Error;
+use gateway_core::body::BodyWriter;
 use tar::{Builder, EntryType, Header};
 
 use crate::store::{Exported, Store};

@@ -9,7 +9,8 @@
 
 use std::net::{IpAddr, ToSocketAddrs};
 
-use gateway_core::{Addr, Arrival, Body, Error, RequestExt, Response};
+use gateway_core::request::{Addr, Arrival};
+use gateway_core::{Body, Error, RequestExt, Response};
 use http::uri::Authority;
 use http::{HeaderValue, Request, StatusCode, header};
 use tower_http::validate_request::ValidateRequest;

@@ -6,7 +6,8 @@ use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use gateway_core::{Body, Error, Prefix};
+use gateway_core::paths::Prefix;
+use gateway_core::{Body, Error};
 use gateway_server::{Sockets, ToSockets};
 use http::Response;
 use lexopt::Parser;

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use bytes::Bytes;
-use gateway_core::{Application, Body, BoxError, Environ, Error, MountLayer, Prefix, Reply};
+use gateway_core::paths::{MountLayer, Prefix};
+use gateway_core::{Application, Body, BoxError, Environ, Error, Reply};
 use http::{HeaderValue, Request, Response, StatusCode, header};
 use middleware_exceptions::{ExceptionsLayer, Rendered};
 use middleware_static::{StaticFiles, StaticLayer};

@@ -4,7 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-use gateway_core::{Application, Arrival, Body, Environ, Error, IntoReply, Reply, Response};
+use gateway_core::request::Arrival;
+use gateway_core::{Application, Body, Environ, Error, IntoReply, Reply, Response};
 use http::{Method, StatusCode, header};
 use middleware_static::AssetManifest;
 use minijinja::{Value, context};

@@ -7,9 +7,10 @@ use pin_project_lite::pin_project;
 use tower_service::Service;
 
 use crate::error_answer::bare;
+use crate::inner::inner_accessors;
 use crate::{BoxError, Response};
 
-/// A service whose errors are answered: the status of a [`Failure`](crate::Failure) and its name as text, and 500
+/// A service whose errors are answered: the status of a [`Failure`](crate::error::Failure) and its name as text, and 500
 /// for any other error. Nothing of the error itself is shown.
 ///
 /// It fits where axum wants `Infallible`:
@@ -44,6 +45,8 @@ impl<S> AnswerErrors<S> {
             unready: None,
         }
     }
+
+    inner_accessors!(service);
 }
 
 impl<S, R> Service<R> for AnswerErrors<S>

@@ -43,7 +43,7 @@ use crate::{Application, BoxError, Input, Response};
 ///   [`stall_timeout`](Self::stall_timeout), or after a third of that while others wait for one. A
 ///   client that moves fewer than [`minimum_rate`](Self::minimum_rate) bytes a second loses it, too.
 /// - One connection has at most a quarter of the held threads, however many requests it sends over
-///   HTTP/2. (The gateway tells connections apart by [`ConnInfo`](crate::ConnInfo). Where it says
+///   HTTP/2. (The gateway tells connections apart by [`ConnInfo`](crate::request::ConnInfo). Where it says
 ///   nothing, or where a proxy layer has replaced it, there is no share.)
 /// - At most a quarter of those for uploads are held before any byte of the body has come, as
 ///   `Expect: 100-continue` asks for. Any further such client is asked to go on at once, and holds
@@ -60,7 +60,7 @@ use crate::{Application, BoxError, Input, Response};
 ///
 /// # Errors and panics
 ///
-/// The application's error, boxed: a [`Failure`](crate::Failure), with status and place. Its
+/// The application's error, boxed: a [`Failure`](crate::error::Failure), with status and place. Its
 /// panics are carried to the caller: out of the future before the head, out of the body after it.
 pub struct BlockingService<A> {
     threads: Arc<Threads<A>>,
@@ -141,7 +141,7 @@ impl<A: Application> BlockingService<A> {
     ///
     /// The movement of a write is that of the next piece, behind the buffers of the server and of
     /// the kernel: a client slower than one or two KB/s can look as if it stood still. Where the
-    /// gateway [watches](crate::Arrival::watched) its clients itself, as `gateway-server` does over HTTP,
+    /// gateway [watches](crate::request::Arrival::watched) its clients itself, as `gateway-server` does over HTTP,
     /// writes wait for it without limit while no others wait for a held thread.
     #[must_use]
     pub fn stall_timeout(self, limit: Duration) -> Self {
@@ -181,6 +181,13 @@ impl<A: Application> BlockingService<A> {
         self.set(|settings| settings.wait_timeout = Some(limit))
     }
 
+    /// Calls a thread for each request that is queued, however quick they are: what a benchmark compares with.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn without_pace(self) -> Self {
+        self.set(|settings| settings.paced = false)
+    }
+
     /// The same service, with errors answered by a bare response: see [`AnswerErrors`].
     pub fn answer_errors(self) -> AnswerErrors<Self> {
         AnswerErrors::new(self)
@@ -211,7 +218,7 @@ where
             None => return Poll::Pending,
         }
         if let Some(waiter) = self.waiter.take() {
-            pool.leave(waiter);
+            pool.leave_room(waiter);
         }
         self.refuses = true;
         Poll::Ready(Ok(()))
@@ -251,7 +258,7 @@ impl<A> Clone for BlockingService<A> {
 impl<A> Drop for BlockingService<A> {
     fn drop(&mut self) {
         if let Some(waiter) = self.waiter {
-            self.threads.pool().leave(waiter);
+            self.threads.pool().leave_room(waiter);
         }
     }
 }

@@ -13,12 +13,13 @@ use panic_capture::{Caught, discard, guard};
 use super::settings::{Settings, Threads};
 use crate::body::Kind;
 use crate::request::arrival::conn;
+use crate::request::{Arrival, ConnInfo};
 use crate::stream::ending::Failed;
 use crate::stream::handoff::{Handed, Handoff, Opens, Terms};
 use crate::stream::source::Source;
 use crate::threads::timer::Delay;
 use crate::threads::work::{Holding, Origin, Run, Turn, Urgency, Work};
-use crate::{Application, Arrival, Body, BoxError, ConnInfo, Environ, Error, Input, Response};
+use crate::{Application, Body, BoxError, Environ, Error, Input, Response};
 
 /// The response of a [`BlockingService`](super::BlockingService). Dropping it before it is ready
 /// cancels the call.

@@ -27,7 +27,7 @@ const INPUT_LIMIT: usize = 2 * 1024 * 1024;
 ///
 /// # Errors and panics
 ///
-/// The application's error, boxed: a [`Failure`](crate::Failure), with status and place. A body
+/// The application's error, boxed: a [`Failure`](crate::error::Failure), with status and place. A body
 /// longer than the limit: 413. Panics go their own way.
 pub struct InlineService<A> {
     application: Arc<A>,

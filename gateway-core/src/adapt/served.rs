@@ -7,6 +7,7 @@ use http::{Request, StatusCode};
 use http_body::Body as HttpBody;
 use tower_service::Service;
 
+use crate::inner::inner_accessors;
 use crate::threads::block_on::block_on;
 use crate::{Application, Body, BoxError, Environ, Error, Response};
 
@@ -43,6 +44,10 @@ pub fn from_service<S>(service: S) -> FromService<S> {
 #[derive(Clone)]
 pub struct FromService<S> {
     service: S,
+}
+
+impl<S> FromService<S> {
+    inner_accessors!(service);
 }
 
 impl<S, B> Application for FromService<S>

@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use crate::stream::patience::{MINIMUM_RATE, Patience, STALL};
 use crate::threads::lend::Lender;
-use crate::threads::queue::Pool;
+use crate::threads::pool::Pool;
 use crate::threads::work::Limits;
 
 const INPUT_BUFFER: usize = 64 * 1024;
@@ -24,6 +24,7 @@ pub(super) struct Settings {
     pub(super) stall_timeout: Duration,
     pub(super) minimum_rate: u32,
     pub(super) wait_timeout: Option<Duration>,
+    pub(super) paced: bool,
 }
 
 impl Default for Settings {
@@ -36,6 +37,7 @@ impl Default for Settings {
             stall_timeout: STALL,
             minimum_rate: MINIMUM_RATE,
             wait_timeout: None,
+            paced: true,
         }
     }
 }
@@ -46,6 +48,7 @@ impl<A> Threads<A> {
         let limits = Limits {
             threads: settings.threads,
             held: held.clamp(1, settings.threads),
+            paced: settings.paced,
         };
         Self {
             application,

@@ -12,7 +12,8 @@ use super::{
     owner::{Ends, Owner},
     proxies,
 };
-use crate::{Addr, RequestExt as _};
+use crate::RequestExt as _;
+use crate::request::Addr;
 
 /// What [`judge`](super::judge) decides by. Owns what it needs: it may outlive the request.
 #[derive(Clone, Debug)]
@@ -50,7 +51,7 @@ pub(super) enum Site {
 
 impl Facts {
     /// The facts of a request that came over the connection in its extensions: a
-    /// [`ConnInfo`](crate::ConnInfo) and, with the feature `axum`, a `ConnectInfo<SocketAddr>`.
+    /// [`ConnInfo`](crate::request::ConnInfo) and, with the feature `axum`, a `ConnectInfo<SocketAddr>`.
     ///
     /// No peer and no user is trusted yet, and the owner is not looked up.
     #[must_use]
@@ -93,17 +94,17 @@ impl Facts {
         }
     }
 
-    /// The peer may be another machine, and ask for any address as Host; nor does it matter which user
-    /// holds its end.
+    /// With a peer that the program trusts: it may be another machine, ask for any address as Host, and
+    /// any user may hold its end.
     #[must_use]
-    pub fn trusting_the_peer(mut self) -> Self {
+    pub fn with_trusted_peer(mut self) -> Self {
         self.trusted_peer = true;
         self
     }
 
-    /// The client's end of the connection may belong to these users as well.
+    /// With users who may own the client's end of the connection, besides the one who runs this program.
     #[must_use]
-    pub fn trusting_users(mut self, users: Arc<[u32]>) -> Self {
+    pub fn with_trusted_users(mut self, users: Arc<[u32]>) -> Self {
         self.trusted_users = users;
         self
     }

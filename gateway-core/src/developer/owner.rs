@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use crate::Addr;
+use crate::request::Addr;
 
 /// The owner of the client's end of a connection, as far as the system says.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -53,7 +53,7 @@ impl fmt::Display for Reason {
             Self::NoPeer => f.write_str(
                 "it is not known who is asking. With axum: the feature `axum` of the crate that shows \
                  them, and `axum::serve(listener, app.into_make_service_with_connect_info::<SocketAddr>())`. \
-                 With your own server: put a `gateway_core::ConnInfo` into the request's extensions.",
+                 With your own server: put a `gateway_core::request::ConnInfo` into the request's extensions.",
             ),
             Self::UnixPeer => write!(
                 f,
@@ -131,3 +131,5 @@ impl fmt::Display for Reason {
         }
     }
 }
+
+impl std::error::Error for Reason {}

@@ -8,12 +8,12 @@ use std::fmt;
 /// report has these frames then, and not those of Rust that lead to an interpreter.
 ///
 /// ```
-/// use gateway_core::{Foreign, ForeignFrame};
+/// use gateway_core::error::{Foreign, ForeignFrame};
 ///
 /// let cause = Foreign::new("Python", "KeyError", "'id'");
 /// let raised = Foreign::new("Python", "ValueError", "no such order")
 ///     .with_frame(ForeignFrame::new("/srv/shop/views.py", 12, "show_order"))
-///     .caused_by(cause);
+///     .with_cause(cause);
 /// assert_eq!(raised.to_string(), "ValueError: no such order");
 /// assert_eq!(std::error::Error::source(&raised).unwrap().to_string(), "KeyError: 'id'");
 /// ```
@@ -60,7 +60,7 @@ impl Foreign {
 
     /// With what it was raised because of, or while that was handled.
     #[must_use]
-    pub fn caused_by(mut self, cause: Self) -> Self {
+    pub fn with_cause(mut self, cause: Self) -> Self {
         self.cause = Some(Box::new(cause));
         self
     }
@@ -156,7 +156,7 @@ impl ForeignFrame {
 
     /// The same frame, as one of a library: not the program's own.
     #[must_use]
-    pub fn of_library(mut self, library: impl Into<String>) -> Self {
+    pub fn with_library(mut self, library: impl Into<String>) -> Self {
         self.library = Some(library.into());
         self
     }

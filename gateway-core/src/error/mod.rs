@@ -166,7 +166,8 @@ impl fmt::Debug for Error {
 /// It shows the error it carries as if it were that error: same text, same sources.
 ///
 /// ```
-/// use gateway_core::{BoxError, Error, Failure};
+/// use gateway_core::error::Failure;
+/// use gateway_core::{BoxError, Error};
 /// use http::StatusCode;
 ///
 /// let boxed: BoxError = Error::new(StatusCode::CONFLICT, "edited meanwhile").into();
@@ -218,7 +219,7 @@ impl fmt::Display for Failure {
 /// that reports failures, and the gateway does not log it a second time.
 ///
 /// ```
-/// use gateway_core::Reported;
+/// use gateway_core::error::Reported;
 /// use std::{error::Error, fmt};
 ///
 /// #[derive(Debug)]

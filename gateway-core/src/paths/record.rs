@@ -4,6 +4,7 @@ use http::Request;
 use tower_layer::Layer;
 use tower_service::Service;
 
+use crate::inner::inner_accessors;
 use crate::request::arrival::record_path;
 
 /// Records the client's path before another framework's `nest` strips a prefix from it.
@@ -42,6 +43,18 @@ impl<S> Layer<S> for RecordPathLayer {
 #[derive(Clone, Debug)]
 pub struct RecordPath<S> {
     inner: S,
+}
+
+impl RecordPath<()> {
+    /// The layer: the same as [`RecordPathLayer::new`].
+    #[must_use]
+    pub const fn layer() -> RecordPathLayer {
+        RecordPathLayer::new()
+    }
+}
+
+impl<S> RecordPath<S> {
+    inner_accessors!(inner);
 }
 
 impl<S, B> Service<Request<B>> for RecordPath<S>

@@ -260,7 +260,7 @@ fn slashed(path: &str) -> &str {
 /// `uri` with `path` in place of its path; the query and an absolute form stay.
 ///
 /// An empty path becomes `/`: `http` cannot hold another. What the client really asked for stays
-/// with the recorded [`ScriptName`](crate::ScriptName).
+/// with the recorded [`ScriptName`](crate::paths::ScriptName).
 pub(crate) fn below(uri: &Uri, path: &str) -> Uri {
     let path = if path.is_empty() { "/" } else { path };
     // `http` cannot share a slice of a path: this copy is the one allocation of a mount.

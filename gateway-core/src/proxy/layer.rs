@@ -11,7 +11,10 @@ use tower_service::Service;
 
 use super::resolve::{Family, Word, resolve};
 use super::trust::Trust;
-use crate::{Arrival, ConnInfo, RequestExt, ScriptName};
+use crate::RequestExt;
+use crate::inner::inner_accessors;
+use crate::paths::ScriptName;
+use crate::request::{Arrival, ConnInfo};
 
 /// Takes the word of named proxies. See the [module](crate::proxy) for what is believed and what is not.
 ///
@@ -51,15 +54,15 @@ impl ProxyLayer {
         }
     }
 
-    /// Trusts the proxies of `net`: an [`IpNet`] such as `10.0.0.0/8`, or one
-    /// [`IpAddr`](std::net::IpAddr). Default: none.
-    pub fn trust(mut self, net: impl Into<IpNet>) -> Self {
-        Arc::make_mut(&mut self.config).trust.net(net.into());
+    /// Trusts the proxies of this net, such as `10.0.0.0/8`; `127.0.0.1/32` is one proxy. May be called
+    /// more than once. Default: none.
+    pub fn trust_peers(mut self, net: IpNet) -> Self {
+        Arc::make_mut(&mut self.config).trust.net(net);
         self
     }
 
     /// Trusts every peer that connects to our Unix socket at `path` (its permissions say who can),
-    /// or from a socket of that name. Default: none.
+    /// or from a socket of that name. May be called more than once. Default: none.
     pub fn trust_unix(mut self, path: impl Into<PathBuf>) -> Self {
         Arc::make_mut(&mut self.config).trust.socket(path.into());
         self
@@ -82,6 +85,10 @@ impl<S> Layer<S> for ProxyLayer {
 pub struct Proxy<S> {
     inner: S,
     config: Arc<Config>,
+}
+
+impl<S> Proxy<S> {
+    inner_accessors!(inner);
 }
 
 impl<S, B> Service<Request<B>> for Proxy<S>

@@ -7,7 +7,8 @@
 //!
 //! ```
 //! use gateway_core::proxy::ProxyLayer;
-//! use gateway_core::{Addr, Arrival, Body, ConnInfo, RequestExt};
+//! use gateway_core::request::{Addr, Arrival, ConnInfo};
+//! use gateway_core::{Body, RequestExt};
 //! use http::{Request, Response};
 //! use tower::{Layer, ServiceExt, service_fn};
 //!
@@ -18,7 +19,7 @@
 //!     Ok::<_, std::convert::Infallible>(Response::new(text))
 //! });
 //! let behind_nginx = ProxyLayer::x_forwarded()
-//!     .trust("127.0.0.1".parse::<std::net::IpAddr>().unwrap())
+//!     .trust_peers("127.0.0.1/32".parse().unwrap())
 //!     .layer(service);
 //!
 //! let request = Request::get("/page")
@@ -47,15 +48,15 @@
 //! address is that of a trusted proxy, the next one to the left is that proxy's word. The first
 //! that is not trusted is the client; what stands left of it is the client's own claim, and
 //! ignored. Where the walk meets something that is no address (`unknown`, an obfuscated name,
-//! garbage), the client is [`Addr::Unknown`](crate::Addr::Unknown), never the proxy: a proxy's
+//! garbage), the client is [`Addr::Unknown`](crate::request::Addr::Unknown), never the proxy: a proxy's
 //! address could open doors.
 //!
 //! | | [`x_forwarded`](ProxyLayer::x_forwarded) | [`forwarded`](ProxyLayer::forwarded) (RFC 7239) | becomes |
 //! |---|---|---|---|
-//! | client | X-Forwarded-For | `for=` | [`ConnInfo::peer`](crate::ConnInfo::peer); the proxy is [`ConnInfo::proxy`](crate::ConnInfo::proxy) |
-//! | scheme | X-Forwarded-Proto, `http` or `https` | `proto=` | [`ConnInfo::scheme`](crate::ConnInfo::scheme) |
+//! | client | X-Forwarded-For | `for=` | [`ConnInfo::peer`](crate::request::ConnInfo::peer); the proxy is [`ConnInfo::proxy`](crate::request::ConnInfo::proxy) |
+//! | scheme | X-Forwarded-Proto, `http` or `https` | `proto=` | [`ConnInfo::scheme`](crate::request::ConnInfo::scheme) |
 //! | host | X-Forwarded-Host, X-Forwarded-Port | `host=` | the Host field and the authority of the target |
-//! | prefix | X-Forwarded-Prefix | | SCRIPT_NAME, through [`ScriptName`](crate::ScriptName) |
+//! | prefix | X-Forwarded-Prefix | | SCRIPT_NAME, through [`ScriptName`](crate::paths::ScriptName) |
 //!
 //! `Forwarded` says all of one hop together, so each of these is the outermost trusted proxy's word.
 //! X-Forwarded-Proto, -Host, -Port and -Prefix are lists apart, and which proxy added to which of
@@ -69,7 +70,7 @@
 //! All fields of both families, and X-Real-IP and Via's kin of other makes, are taken out of every
 //! request, trusted or not: what runs below cannot believe them by mistake. (`Via` stays: it
 //! makes no claim about the client.) Where a peer that is not trusted sent such fields,
-//! [`ConnInfo::proxy`](crate::ConnInfo::proxy) is the peer itself, so that a request through an
+//! [`ConnInfo::proxy`](crate::request::ConnInfo::proxy) is the peer itself, so that a request through an
 //! unnamed proxy on this machine does not pass for a request from this machine.
 
 mod address;

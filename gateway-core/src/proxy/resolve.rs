@@ -4,7 +4,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use super::forwarded;
 use super::trust::Trust;
 use super::{address, prefix};
-use crate::Addr;
+use crate::request::Addr;
 
 /// The fields that are believed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,7 +3,7 @@ use std::path::PathBuf;
 
 use ipnet::IpNet;
 
-use crate::{Addr, ConnInfo};
+use crate::request::{Addr, ConnInfo};
 
 /// Which peers are believed: none, to begin with.
 #[derive(Clone, Debug, Default)]

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use http::{Extensions, Uri};
 
 use crate::paths::script_name::path_of;
-use crate::{ConnInfo, ScriptName, Split};
+use crate::paths::{ScriptName, Split};
+use crate::request::ConnInfo;
 
 /// How a request arrived: over which connection, at which path, through which gateway.
 ///
@@ -14,11 +15,12 @@ use crate::{ConnInfo, ScriptName, Split};
 /// another.
 ///
 /// ```
-/// use gateway_core::{Addr, Arrival, ConnInfo, RequestExt};
+/// use gateway_core::request::{Addr, Arrival, ConnInfo};
+/// use gateway_core::RequestExt;
 ///
 /// let mut request = http::Request::get("/wiki/Page").body(()).unwrap();
 /// let conn = ConnInfo::new("192.0.2.7:4242".parse::<std::net::SocketAddr>().unwrap(), Addr::Unknown);
-/// let arrival = Arrival::over(conn).recorded(request.uri());
+/// let arrival = Arrival::over(conn).with_client_path(request.uri());
 /// request.extensions_mut().insert(arrival);
 /// assert_eq!(request.conn().unwrap().peer().to_string(), "192.0.2.7:4242");
 /// ```
@@ -41,9 +43,9 @@ impl Arrival {
         }
     }
 
-    /// With the path of `uri` recorded as the client's.
+    /// With the path of `uri` as the one that the client asked for.
     #[must_use]
-    pub fn recorded(self, uri: &Uri) -> Self {
+    pub fn with_client_path(self, uri: &Uri) -> Self {
         self.with_script_name(ScriptName::record(uri))
     }
 

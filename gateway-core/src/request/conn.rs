@@ -58,7 +58,7 @@ impl ConnInfo {
     /// of one Unix socket do, are two.
     ///
     /// ```
-    /// use gateway_core::{Addr, ConnInfo};
+    /// use gateway_core::request::{Addr, ConnInfo};
     ///
     /// let one = ConnInfo::new(Addr::Unknown, Addr::Unknown);
     /// let other = ConnInfo::new(Addr::Unknown, Addr::Unknown);

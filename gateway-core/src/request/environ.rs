@@ -171,7 +171,7 @@ impl Environ {
     /// empty name; `None` when nothing is left. Allocates nothing unless the name is encoded.
     ///
     /// A guard in front that compares paths sees `//a` and `/./a` as they are. Where one stands
-    /// there, refuse such paths first: see [`Spelling`](crate::Spelling).
+    /// there, refuse such paths first: see [`Spelling`](crate::paths::Spelling).
     pub fn shift_path_info(&mut self) -> Option<Segment> {
         let Split {
             script_name,
@@ -203,7 +203,8 @@ impl Environ {
     /// mount inside an application. Says whether it did; where not, nothing changed.
     ///
     /// ```
-    /// use gateway_core::{Environ, Prefix};
+    /// use gateway_core::paths::Prefix;
+    /// use gateway_core::Environ;
     ///
     /// let mut environ = Environ::builder().uri("/wiki/Page").build();
     /// assert!(environ.shift_prefix(&Prefix::new("/wiki").unwrap()));

@@ -8,7 +8,7 @@ use super::view::View;
 macro_rules! accessors {
     ($($visibility:tt)?) => {
         /// The connection the request came over, if the server said.
-        $($visibility)? fn conn(&self) -> Option<&$crate::ConnInfo> {
+        $($visibility)? fn conn(&self) -> Option<&$crate::request::ConnInfo> {
             self.view().conn()
         }
 
@@ -58,7 +58,7 @@ macro_rules! accessors {
         }
 
         /// The decoded `name=value` pairs of the query, in the order sent.
-        $($visibility)? fn query_pairs(&self) -> $crate::Pairs<'_> {
+        $($visibility)? fn query_pairs(&self) -> $crate::request::Pairs<'_> {
             self.view().query_pairs()
         }
 
@@ -94,7 +94,7 @@ macro_rules! accessors {
         }
 
         /// Every CGI variable of the request, each name once.
-        $($visibility)? fn vars(&self) -> $crate::Vars<'_> {
+        $($visibility)? fn vars(&self) -> $crate::request::Vars<'_> {
             self.view().vars()
         }
     };

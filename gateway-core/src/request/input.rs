@@ -113,12 +113,12 @@ impl Input {
         Self::of(Bytes::new(), source)
     }
 
-    /// With another limit to how long one read may wait. Default: 30 seconds. Without effect on
-    /// readers, which wait as they do.
+    /// With another limit to how long one read waits for the client. Default: 30 seconds. Of no effect on an
+    /// input from a reader, which waits as long as the reader does.
     #[must_use]
-    pub fn with_patience(mut self, wait: Duration) -> Self {
+    pub fn with_stall_timeout(mut self, limit: Duration) -> Self {
         if let Some(Source::Http { patience, .. }) = self.source_mut() {
-            *patience = Patience::new(wait);
+            *patience = Patience::new(limit);
         }
         self
     }

@@ -63,6 +63,21 @@ impl Client {
         self.request(Method::POST, uri)
     }
 
+    /// A PUT request.
+    pub fn put(&self, uri: &str) -> RequestBuilder<'_> {
+        self.request(Method::PUT, uri)
+    }
+
+    /// A PATCH request.
+    pub fn patch(&self, uri: &str) -> RequestBuilder<'_> {
+        self.request(Method::PATCH, uri)
+    }
+
+    /// A DELETE request.
+    pub fn delete(&self, uri: &str) -> RequestBuilder<'_> {
+        self.request(Method::DELETE, uri)
+    }
+
     /// A request with any method.
     pub fn request(&self, method: Method, uri: &str) -> RequestBuilder<'_> {
         RequestBuilder::new(&self.answerer, method, uri)

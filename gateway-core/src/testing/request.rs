@@ -4,7 +4,9 @@ use std::sync::Arc;
 use http::{HeaderName, HeaderValue, Method, Request, StatusCode, header};
 
 use super::response::{Answer, TestResponse};
-use crate::{Body, ConnInfo, RecordPathLayer};
+use crate::Body;
+use crate::paths::RecordPathLayer;
+use crate::request::ConnInfo;
 
 /// A request in the making.
 #[derive(Debug)]
@@ -52,7 +54,7 @@ impl<'a> RequestBuilder<'a> {
 
     /// The connection the request seems to come over. Default: unknown.
     pub fn conn(self, conn: ConnInfo) -> Self {
-        self.extension(crate::Arrival::over(conn))
+        self.extension(crate::request::Arrival::over(conn))
     }
 
     /// A request extension.

@@ -3,7 +3,8 @@ use std::fmt;
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 
-use crate::{Body, BoxError, Error, FailureText};
+use crate::error::FailureText;
+use crate::{Body, BoxError, Error};
 
 pub(super) type Answer = Result<http::Response<Body>, Error>;
 

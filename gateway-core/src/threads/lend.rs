@@ -1,6 +1,6 @@
 use std::sync::{Arc, OnceLock};
 
-use super::queue::Pool;
+use super::pool::Pool;
 use super::runtime::Runtime;
 use super::work::Limits;
 

@@ -10,9 +10,10 @@ const LONG: Duration = Duration::from_micros(50);
 ///
 /// Then as many threads as there are processors do it best: each more is a wake-up that comes too
 /// late, takes a processor from another thread, and has its own part of the heap.
-#[derive(Default)]
 pub(super) struct Pace {
     long: u8,
+    /// `false`: all work counts as long.
+    measures: bool,
 }
 
 impl Pace {
@@ -20,6 +21,10 @@ impl Pace {
     /// had the answer, and some are long because the processor was taken away.
     const WEIGHT: u8 = 4;
     const MOST: u8 = 8 * Self::WEIGHT;
+
+    pub(super) const fn new(measures: bool) -> Self {
+        Self { long: 0, measures }
+    }
 
     pub(super) fn record(&mut self, took: Duration, steps: usize) {
         let steps = u32::try_from(steps.max(1)).unwrap_or(u32::MAX);
@@ -31,39 +36,39 @@ impl Pace {
     }
 
     pub(super) fn is_quick(&self) -> bool {
-        self.long < 4 * Self::WEIGHT
+        self.measures && self.long < 4 * Self::WEIGHT
     }
 }
 
-/// What runs, by how often the watching thread has looked since it began.
+/// The jobs that run, by how often the watching thread has looked since they began.
 ///
-/// Clocks are not asked: what was running at two looks has run for the time between them.
+/// No clock is asked: a job that ran at two looks has run for the time between them.
 #[derive(Default)]
-pub(super) struct Running {
+pub(super) struct RunningJobs {
     look: u64,
     begun: u64,
     /// Begun since the last look, or between the last two.
     young: [usize; 2],
-    /// Running for longer.
+    /// Begun before that.
     old: usize,
 }
 
-/// What runs, to be told when it has ended.
+/// When a job began, for [`RunningJobs::end`].
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Begun {
     look: u64,
 }
 
-/// What a look has found.
+/// What the watching thread has seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Seen {
-    /// How much was begun since the last look.
+    /// How many jobs began since the last look.
     pub(super) begun: u64,
-    /// How much was not old until now.
+    /// How many jobs have become old with this look.
     pub(super) aged: usize,
 }
 
-impl Running {
+impl RunningJobs {
     pub(super) fn begin(&mut self) -> Begun {
         self.begun += 1;
         self.young[0] += 1;
@@ -100,7 +105,7 @@ impl Running {
         new + seen
     }
 
-    /// What seems to block.
+    /// The jobs that seem to block.
     pub(super) fn old(&self) -> usize {
         self.old
     }
@@ -114,7 +119,7 @@ mod tests {
     const SLEEP: Duration = Duration::from_millis(1);
 
     fn pace(history: &[(Duration, usize)]) -> Pace {
-        let mut pace = Pace::default();
+        let mut pace = Pace::new(true);
         for (took, steps) in history {
             pace.record(*took, *steps);
         }
@@ -159,8 +164,15 @@ mod tests {
     }
 
     #[test]
+    fn without_measuring_nothing_is_quick() {
+        let mut pace = Pace::new(false);
+        pace.record(SHORT, 1);
+        assert!(!pace.is_quick());
+    }
+
+    #[test]
     fn what_runs_at_two_looks_is_old() {
-        let mut running = Running::default();
+        let mut running = RunningJobs::default();
         let first = running.begin();
         assert_eq!((running.all(), running.old()), (1, 0));
         assert_eq!(running.look(), Seen { begun: 1, aged: 0 });

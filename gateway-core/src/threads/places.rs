@@ -1,10 +1,9 @@
-//! Places for work that waits for clients while it has a thread: so many, and so many of each
+//! Places for jobs that wait for clients while they have a thread: a limit for all, and one for each
 //! connection.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::Arc;
 
-use super::work::{Holding, Limits, Origin, Work};
+use super::work::{Holding, Limits, Origin, Same};
 
 /// What part of the places one connection may have: over HTTP/2, one client sends many requests.
 const SHARE: usize = 4;
@@ -12,14 +11,14 @@ const SHARE: usize = 4;
 /// What part of the places for uploads may be taken before any byte has come.
 const EARLY: usize = 4;
 
-pub(super) struct Places {
+pub(super) struct Places<J> {
     /// Of both kinds together.
     limit: usize,
     reading: Kind,
     writing: Kind,
     /// Those of `reading` that were taken before any byte had come.
     early: Kind,
-    waiting: VecDeque<Waiting>,
+    waiting: VecDeque<Waiting<J>>,
     contended: Contended,
 }
 
@@ -36,8 +35,8 @@ struct Kind {
     asked: std::cell::Cell<usize>,
 }
 
-struct Waiting {
-    work: Work,
+struct Waiting<J> {
+    work: J,
     place: Place,
 }
 
@@ -55,9 +54,9 @@ pub(super) struct Contended {
     pub(super) writing: bool,
 }
 
-impl Places {
+impl<J: Same> Places<J> {
     pub(super) fn new(limits: Limits) -> Self {
-        let Limits { threads, held } = limits;
+        let Limits { threads, held, .. } = limits;
         Self {
             // One thread at least is left to the others, unless the settings say otherwise.
             limit: (2 * held).min(held.max(threads - 1)),
@@ -96,19 +95,19 @@ impl Places {
     }
 
     /// Puts the work behind the others that wait.
-    pub(super) fn wait(&mut self, work: Work, place: Place) {
+    pub(super) fn wait(&mut self, work: J, place: Place) {
         self.kind(place.holding).waiting += 1;
         self.waiting.push_back(Waiting { work, place });
         self.note_contention();
     }
 
     /// The next that waited and has a place now.
-    pub(super) fn admit(&mut self) -> Option<(Work, Place)> {
+    pub(super) fn admit(&mut self) -> Option<(J, Place)> {
         // Thousands may wait: they are not asked one by one for places that are all taken.
         if self.is_full() || !(self.reading.may_admit() || self.writing.may_admit()) {
             return None;
         }
-        let may = |it: &Waiting| self.has_room(it.place.holding, &it.place.origin);
+        let may = |it: &Waiting<J>| self.has_room(it.place.holding, &it.place.origin);
         let next = self.waiting.iter().position(may)?;
         let Waiting { work, place } = self.stop_waiting(next)?;
         self.take(&place);
@@ -116,8 +115,8 @@ impl Places {
     }
 
     /// Whether the work waited; it does no more.
-    pub(super) fn forget(&mut self, work: &Work) -> bool {
-        let is_it = |it: &Waiting| Arc::ptr_eq(&it.work, work);
+    pub(super) fn forget(&mut self, work: &J) -> bool {
+        let is_it = |it: &Waiting<J>| it.work.is_same(work);
         let at = self.waiting.iter().rposition(is_it);
         let waited = at.is_some_and(|at| self.stop_waiting(at).is_some());
         if waited {
@@ -126,7 +125,7 @@ impl Places {
         waited
     }
 
-    fn stop_waiting(&mut self, at: usize) -> Option<Waiting> {
+    fn stop_waiting(&mut self, at: usize) -> Option<Waiting<J>> {
         let waited = self.waiting.remove(at)?;
         self.kind(waited.place.holding).waiting -= 1;
         Some(waited)
@@ -250,17 +249,22 @@ impl Kind {
 
 #[cfg(test)]
 mod tests {
-    use super::super::work::{Run, Turn};
+    use std::sync::Arc;
+
     use super::*;
 
-    struct Nothing;
-
-    impl Run for Nothing {
-        fn run(self: Arc<Self>, _: &mut dyn Turn) {}
+    impl Same for usize {
+        fn is_same(&self, other: &Self) -> bool {
+            self == other
+        }
     }
 
-    fn places(threads: usize, held: usize) -> Places {
-        Places::new(Limits { threads, held })
+    fn places(threads: usize, held: usize) -> Places<usize> {
+        Places::new(Limits {
+            threads,
+            held,
+            ..Limits::default()
+        })
     }
 
     fn of(origin: &Origin, holding: Holding) -> Place {
@@ -275,7 +279,7 @@ mod tests {
     }
 
     /// How many are to be had.
-    fn drain(places: &mut Places, place: &Place) -> usize {
+    fn drain(places: &mut Places<usize>, place: &Place) -> usize {
         (0..).take_while(|_| places.take(place)).count()
     }
 
@@ -340,16 +344,15 @@ mod tests {
         let mut places = places(256, 4);
         let (greedy, other) = (connection(), connection());
         assert!(places.take(&of(&greedy, Holding::Reading)));
-        let work: [Work; 3] = [Arc::new(Nothing), Arc::new(Nothing), Arc::new(Nothing)];
-        places.wait(Arc::clone(&work[0]), of(&greedy, Holding::Reading));
+        places.wait(0, of(&greedy, Holding::Reading));
         // The others need not hurry for one that waits for its own connection.
         assert_eq!(places.contended(), Contended::default());
         assert_eq!(
             drain(&mut places, &of(&Origin::default(), Holding::Reading)),
             3
         );
-        places.wait(Arc::clone(&work[1]), of(&other, Holding::Reading));
-        places.wait(Arc::clone(&work[2]), of(&other, Holding::Reading));
+        places.wait(1, of(&other, Holding::Reading));
+        places.wait(2, of(&other, Holding::Reading));
         let reading = Contended {
             reading: true,
             writing: false,
@@ -358,11 +361,11 @@ mod tests {
         assert!(places.admit().is_none());
         places.give_back(&of(&Origin::default(), Holding::Reading));
         let (next, _) = places.admit().unwrap();
-        assert!(Arc::ptr_eq(&next, &work[1]));
-        assert!(places.forget(&work[2]) && !places.forget(&work[2]));
+        assert_eq!(next, 1);
+        assert!(places.forget(&2) && !places.forget(&2));
         places.give_back(&of(&greedy, Holding::Reading));
         let (next, _) = places.admit().unwrap();
-        assert!(Arc::ptr_eq(&next, &work[0]));
+        assert_eq!(next, 0);
         assert_eq!(places.contended(), Contended::default());
         assert!(places.waiting() == 0 && places.taken() == 4);
     }
@@ -374,8 +377,8 @@ mod tests {
             let connections: Vec<_> = (0..waiting).map(|_| connection()).collect();
             let held = of(&Origin::default(), Holding::Reading);
             assert_eq!(drain(&mut places, &held), 4);
-            for connection in &connections {
-                places.wait(Arc::new(Nothing), of(connection, Holding::Reading));
+            for (number, connection) in connections.iter().enumerate() {
+                places.wait(number, of(connection, Holding::Reading));
             }
             let before = places.reading.asked.get();
             let mut admitted = 0;

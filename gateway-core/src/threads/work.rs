@@ -9,7 +9,18 @@ pub(crate) trait Run: Send + Sync {
 
 pub(crate) type Work = Arc<dyn Run>;
 
-/// A thread's turn at one piece of work.
+/// Compares by identity: two jobs that look alike are two jobs.
+pub(super) trait Same {
+    fn is_same(&self, other: &Self) -> bool;
+}
+
+impl Same for Work {
+    fn is_same(&self, other: &Self) -> bool {
+        Self::ptr_eq(self, other)
+    }
+}
+
+/// A thread's turn at one job.
 pub(crate) trait Turn {
     /// Whether others wait for this thread.
     fn others_wait(&self) -> bool;
@@ -65,6 +76,8 @@ pub(crate) struct Limits {
     pub(crate) threads: usize,
     /// How many wait for clients that send, and how many for clients that take.
     pub(crate) held: usize,
+    /// Whether quick jobs share a few threads. `false`: each job that is queued calls a thread.
+    pub(crate) paced: bool,
 }
 
 impl Default for Limits {
@@ -73,6 +86,7 @@ impl Default for Limits {
         Self {
             threads: 256,
             held: 64,
+            paced: true,
         }
     }
 }

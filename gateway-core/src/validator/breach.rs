@@ -38,6 +38,8 @@ impl fmt::Display for Breach {
     }
 }
 
+impl std::error::Error for Breach {}
+
 /// The breaches found by one layer.
 #[derive(Clone, Default)]
 pub struct Breaches {

@@ -7,9 +7,10 @@ use tower_service::Service;
 use super::body::ValidatedBody;
 use super::breach::{Breaches, Exchange, Side};
 use super::future::ResponseFuture;
-use super::rules;
+use super::{ValidatorLayer, rules};
+use crate::inner::inner_accessors;
 
-/// The service of [`ValidatorLayer`](super::ValidatorLayer).
+/// The service of [`ValidatorLayer`].
 #[derive(Debug)]
 pub struct Validator<S> {
     inner: S,
@@ -24,6 +25,14 @@ enum Readiness {
     Failed,
 }
 
+impl Validator<()> {
+    /// The layer: the same as [`ValidatorLayer::new`].
+    #[must_use]
+    pub fn layer() -> ValidatorLayer {
+        ValidatorLayer::new()
+    }
+}
+
 impl<S> Validator<S> {
     pub(super) fn new(inner: S, breaches: Breaches) -> Self {
         Self {
@@ -32,6 +41,8 @@ impl<S> Validator<S> {
             readiness: Readiness::Unknown,
         }
     }
+
+    inner_accessors!(inner);
 }
 
 impl<S: Clone> Clone for Validator<S> {

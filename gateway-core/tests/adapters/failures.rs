@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use gateway_core::adapt::from_service;
-use gateway_core::{Application, Body, BoxError, Environ, Error, Failure, Reply, application};
+use gateway_core::error::Failure;
+use gateway_core::{Application, Body, BoxError, Environ, Error, Reply, application};
 use http::{Request, StatusCode};
 use http_body_util::BodyExt;
 use hyper_util::rt::{TokioExecutor, TokioIo};

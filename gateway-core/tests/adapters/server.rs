@@ -4,7 +4,8 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
-use gateway_core::{Application, Arrival, Body, ConnInfo};
+use gateway_core::request::{Arrival, ConnInfo};
+use gateway_core::{Application, Body};
 use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo};

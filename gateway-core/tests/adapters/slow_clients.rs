@@ -2,7 +2,8 @@ use std::io::{BufRead, Write};
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
-use gateway_core::{Application, Arrival, Body, Environ, Error, Reply, application};
+use gateway_core::request::Arrival;
+use gateway_core::{Application, Body, Environ, Error, Reply, application};
 use http::Request;
 use hyper::body::Incoming;
 

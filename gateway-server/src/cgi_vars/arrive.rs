@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use gateway_core::{Addr, Arrival, Body, ConnInfo, GatewayFacts, ScriptName};
+use gateway_core::Body;
+use gateway_core::paths::ScriptName;
+use gateway_core::request::{Addr, Arrival, ConnInfo, GatewayFacts};
 use http::Request;
 use http::uri::Scheme;
 

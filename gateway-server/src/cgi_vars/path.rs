@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 
 use bytes::Bytes;
-use gateway_core::Prefix;
+use gateway_core::paths::Prefix;
 
 /// The client's path, split at the application.
 ///

@@ -1,7 +1,7 @@
 //! Variables as a front end sent them, taken apart when the application asks.
 
 use bytes::Bytes;
-use gateway_core::GatewayVars;
+use gateway_core::request::GatewayVars;
 
 /// Takes the first variable off: its name, its value, and the rest.
 pub(crate) type Next = for<'a> fn(&'a [u8]) -> Option<(&'a [u8], &'a [u8], &'a [u8])>;

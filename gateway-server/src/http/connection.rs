@@ -10,7 +10,7 @@ use std::task::{Context, Poll, Waker, ready};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::{Buf, Bytes};
-use gateway_core::ConnInfo;
+use gateway_core::request::ConnInfo;
 use hyper::server::conn::{http1, http2};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use pin_project_lite::pin_project;
@@ -19,12 +19,13 @@ use tokio::time::{Instant, Sleep, sleep};
 use tracing::{debug, error, warn};
 
 use super::exchange::Exchange;
-use super::io::{Io, Kernel, Version};
+use super::io::{Io, Version};
 use super::pulse::{Pulse, Timeout, is_blank};
-use super::settings::Settings;
 use super::streams::Streams;
 use crate::HttpService;
 use crate::listen::accept::Admission;
+use crate::listen::listener::StreamOptions;
+use crate::settings::{Settings, Timeouts};
 use crate::shutdown::{Phase, Watch};
 
 /// What an HTTP/2 connection begins with (RFC 9113 section 3.4).
@@ -32,6 +33,19 @@ const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// More than most first requests need, so that one read takes all of it.
 const FIRST_READ: usize = 4096;
+
+/// Bytes of a response that are gathered before the client has taken any.
+const WRITE_BUFFER: usize = 64 * 1024;
+
+/// How often a connection that is busy with one request after the other looks about: whether it
+/// has become idle, and could give back its buffers. A quarter of the idle timeout, as that is
+/// counted from there, and every two seconds at least.
+fn look(timeouts: &Timeouts) -> Duration {
+    let most = Duration::from_secs(2);
+    let look = timeouts.idle.map_or(most, |idle| (idle / 4).min(most));
+    // A timeout of nothing at all must not make a connection spin.
+    look.max(Duration::from_millis(5))
+}
 
 /// What is sent to a client that takes too long over the head of a request (RFC 9110 section
 /// 15.5.9). The service was not asked, so it cannot answer.
@@ -51,9 +65,9 @@ pub(crate) struct Protocols {
 }
 
 impl Protocols {
-    pub(crate) fn new(settings: Settings) -> Arc<Self> {
+    pub(crate) fn new(settings: Settings) -> Self {
         // hyper gathers this much before it answers 431, and never less than 8 KiB.
-        let buffer = settings.write_buffer.max(settings.head_bytes).max(8192);
+        let buffer = WRITE_BUFFER.max(settings.head_bytes);
         let mut one = http1::Builder::new();
         one.max_buf_size(buffer)
             .max_header_size(settings.head_bytes)
@@ -63,11 +77,11 @@ impl Protocols {
         if settings.head_fields != 100 {
             one.max_headers(settings.head_fields);
         }
-        Arc::new(Self {
-            look: settings.timeouts.look(),
+        Self {
+            look: look(&settings.timeouts),
             settings: Arc::new(settings),
             one,
-        })
+        }
     }
 
     fn two(&self, pulse: &Arc<Pulse>) -> http2::Builder<Streams> {
@@ -76,7 +90,7 @@ impl Protocols {
         two.timer(TokioTimer::new())
             .max_concurrent_streams(settings.streams)
             .max_header_list_size(u32::try_from(settings.head_bytes).unwrap_or(u32::MAX))
-            .max_send_buf_size(settings.write_buffer)
+            .max_send_buf_size(WRITE_BUFFER)
             // A peer that is gone without a word is noticed although it is not idle.
             .keep_alive_interval(settings.timeouts.write)
             .keep_alive_timeout(Duration::from_secs(20));
@@ -151,7 +165,7 @@ where
         conn: ConnInfo,
         service: S,
         protocols: Arc<Protocols>,
-        kernel: Kernel<T>,
+        options: StreamOptions<T>,
         admission: Option<Admission>,
     ) -> Self {
         let shutdown = admission
@@ -161,7 +175,7 @@ where
         let settings = Arc::clone(&protocols.settings);
         Self {
             protocol: Protocol::Quiet {
-                io: Io::new(stream, Arc::clone(&pulse), kernel, admission),
+                io: Io::new(stream, Arc::clone(&pulse), options, admission),
                 exchange: Exchange::new(service, conn.clone(), Arc::clone(&pulse), settings),
                 seen: Vec::new(),
             },

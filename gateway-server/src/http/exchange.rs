@@ -2,12 +2,12 @@
 
 use std::convert::Infallible;
 use std::future::Future;
-use std::panic::{self, AssertUnwindSafe};
 use std::pin::Pin;
 use std::sync::{Arc, LazyLock};
 use std::task::{Context, Poll, ready};
 
-use gateway_core::{Arrival, Body, BoxError, ConnInfo, Failure};
+use gateway_core::request::{Arrival, ConnInfo};
+use gateway_core::{Body, BoxError};
 use http::header::{CONNECTION, CONTENT_LENGTH, EXPECT, HOST, TRANSFER_ENCODING};
 use http::{Extensions, HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version};
 use http_body::Body as _;
@@ -18,15 +18,16 @@ use tower_service::Service;
 use tracing::{error, warn};
 
 use super::check;
-use super::guard::{ResponseGuard, discard, report_panic};
+use super::guard::ResponseGuard;
 use super::pulse::Pulse;
 use super::request_body::{EndBy, RequestBody, Upload};
 use super::response_body::ResponseBody;
-use super::settings::Settings;
 use crate::HttpService;
+use crate::failure::{discard, guard, status_of};
 use crate::framing::{self, Asked, Content, Framing, Unsendable};
 use crate::log::access::Record;
 use crate::log::operator;
+use crate::settings::Settings;
 
 /// An empty [`Arrival`], with room beside it for what routers add. A map that is copied comes as large
 /// as it is; one that starts with ours has to grow under the third entry after it, which costs as much
@@ -106,7 +107,7 @@ impl<S> Exchange<S> {
             };
         }
         obey_target(&mut request);
-        let mut arrival = Arrival::over(self.conn.clone()).recorded(request.uri());
+        let mut arrival = Arrival::over(self.conn.clone()).with_client_path(request.uri());
         if self.settings.timeouts.write.is_some() {
             arrival = arrival.watched();
         }
@@ -246,14 +247,14 @@ impl<S: HttpService> Future for ResponseFuture<S> {
         // A service may panic before it returns a future, too. The state of one that did is not
         // looked at again.
         let state = this.state;
-        let polled = panic::catch_unwind(AssertUnwindSafe(|| state.poll_answer(cx)));
+        let polled = guard(|| state.poll_answer(cx));
         let (response, refused) = match polled {
             Ok(Poll::Pending) => return Poll::Pending,
             Ok(Poll::Ready(Ok(response))) => (Ok(response), false),
             Ok(Poll::Ready(Err(Refusal::Here(status)))) => (Err(status), true),
             Ok(Poll::Ready(Err(Refusal::Service(error)))) => (Err(failed(&error.into())), false),
-            Err(panic) => {
-                report_panic(&*panic);
+            Err(panicked) => {
+                panicked.log();
                 (Err(StatusCode::INTERNAL_SERVER_ERROR), false)
             }
         };
@@ -297,7 +298,7 @@ fn finish<B: http_body::Body>(
         Err(status) => {
             let mut response = Response::new(None);
             *response.status_mut() = status;
-            (response, Framing::EMPTY)
+            (response, Framing::of_bare(around.asked, status))
         }
     };
     let is_two = is_two(around.version);
@@ -357,12 +358,9 @@ fn obey(fields: &mut HeaderMap, framing: Framing) {
     }
 }
 
-/// The status of a service's error: a [`Failure`] carries one. It is logged: no layer will see
-/// it.
+/// The status of a service's error. It is logged, as no layer will see it.
 fn failed(error: &BoxError) -> StatusCode {
-    let status = error
-        .downcast_ref::<Failure>()
-        .map_or(StatusCode::INTERNAL_SERVER_ERROR, Failure::status);
+    let status = status_of(error);
     if status.is_server_error() {
         error!(error = &**error as &dyn std::error::Error, "service failed");
     }

@@ -1,11 +1,6 @@
-//! What stands around a service's answer until it is over: its place in the count of responses, and
-//! what is said of a panic.
+//! What must happen when a response is over, complete or not.
 
-use std::any::Any;
-use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
-
-use tracing::error;
 
 use super::pulse::Pulse;
 
@@ -24,22 +19,5 @@ impl ResponseGuard {
 impl Drop for ResponseGuard {
     fn drop(&mut self) {
         self.pulse.response_ended();
-    }
-}
-
-/// The panic hook has said where; this says what became of it.
-pub(crate) fn report_panic(panic: &(dyn Any + Send)) {
-    let message = panic
-        .downcast_ref::<&str>()
-        .copied()
-        .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
-        .unwrap_or("(not text)");
-    error!(message, "service panicked");
-}
-
-/// Drops what is the service's, whose destructor may panic.
-pub(super) fn discard<T>(value: T) {
-    if let Err(panic) = panic::catch_unwind(AssertUnwindSafe(|| drop(value))) {
-        report_panic(&*panic);
     }
 }

@@ -9,8 +9,8 @@ use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::pulse::Pulse;
-use crate::Listener;
 use crate::listen::accept::Admission;
+use crate::listen::listener::StreamOptions;
 use crate::shutdown::{Phase, Watch};
 
 /// Responses up to this size are written from one buffer. Copying them costs less than what the
@@ -41,38 +41,12 @@ pub(crate) struct Io<T> {
     prefix: Bytes,
     version: Version,
     shutdown: Shutdown,
-    kernel: Kernel<T>,
+    options: StreamOptions<T>,
     // Held for as long as the stream lives: an upgraded connection still counts under the limit,
     // and a shutdown waits for it.
     admission: Option<Admission>,
     // Of an upgraded connection, which has no task of ours that would hear of a shutdown.
     watch: Option<Watch>,
-}
-
-/// What only the listener knows how to ask of the kernel.
-#[derive(Debug)]
-pub(crate) struct Kernel<T> {
-    /// See [`Listener::unacknowledged`].
-    unacknowledged: fn(&T) -> Option<usize>,
-    /// See [`Listener::reset_on_close`].
-    reset_on_close: fn(&T),
-}
-
-impl<T> Kernel<T> {
-    pub(crate) fn of<L: Listener<Io = T>>() -> Self {
-        Self {
-            unacknowledged: L::unacknowledged,
-            reset_on_close: L::reset_on_close,
-        }
-    }
-
-    /// That of a stream that came from no listener.
-    pub(crate) fn unknown() -> Self {
-        Self {
-            unacknowledged: |_| None,
-            reset_on_close: |_| {},
-        }
-    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,7 +69,7 @@ impl<T> Io<T> {
     pub(crate) fn new(
         stream: T,
         pulse: Arc<Pulse>,
-        kernel: Kernel<T>,
+        options: StreamOptions<T>,
         admission: Option<Admission>,
     ) -> Self {
         Self {
@@ -104,7 +78,7 @@ impl<T> Io<T> {
             prefix: Bytes::new(),
             version: Version::One,
             shutdown: Shutdown::Open,
-            kernel,
+            options,
             admission,
             watch: None,
         }
@@ -148,7 +122,7 @@ impl<T> Io<T> {
 impl<T> Drop for Io<T> {
     fn drop(&mut self) {
         if self.pulse.is_cut_short() {
-            (self.kernel.reset_on_close)(&self.stream);
+            (self.options.reset_on_close)(&self.stream);
         }
     }
 }
@@ -287,7 +261,7 @@ impl<T> Io<T> {
             Poll::Ready(Ok(_)) => self.pulse.sent(),
             Poll::Ready(Err(_)) => {}
             Poll::Pending => {
-                let queued = (self.kernel.unacknowledged)(&self.stream);
+                let queued = (self.options.unacknowledged)(&self.stream);
                 self.pulse.send_blocked(queued.unwrap_or(0));
             }
         }

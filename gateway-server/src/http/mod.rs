@@ -117,13 +117,12 @@ mod pulse;
 mod request_body;
 mod response_body;
 mod server;
-mod settings;
 mod streams;
 
 use std::net::ToSocketAddrs;
 
 pub use request_body::RequestBodyError;
-pub use server::Server;
+pub use server::{Http, Server};
 
 use crate::{HttpService, Outcome};
 

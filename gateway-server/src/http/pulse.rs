@@ -3,7 +3,7 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicUsize};
 use std::task::Waker;
 use std::time::Duration;
 
-use super::settings::Timeouts;
+use crate::settings::Timeouts;
 use crate::waker::WakerSlot;
 
 /// What one connection is doing, written down by what sees it (the stream, the service, the

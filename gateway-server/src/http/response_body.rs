@@ -1,20 +1,20 @@
 use std::error::Error;
-use std::fmt;
-use std::panic::{self, AssertUnwindSafe};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::Buf;
+use gateway_core::BoxError;
+use gateway_core::error::Reported;
 use gateway_core::flush::{FLUSH_TIME, FlushPause};
-use gateway_core::{BoxError, Reported};
 use http::Version;
 use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 use tracing::{debug, error};
 
-use super::guard::{ResponseGuard, report_panic};
-use crate::framing::{Content, Framing};
+use super::guard::ResponseGuard;
+use crate::failure::guard;
+use crate::framing::{Content, Framing, Unsent, WrongLength};
 use crate::log::access::Record;
 use crate::log::operator;
 
@@ -32,9 +32,8 @@ pin_project! {
             let mut body = this.project().body;
             // Its destructor is the service's code. A panic here would end the connection's task,
             // with the last bytes of this very response unsent.
-            let dropped = panic::catch_unwind(AssertUnwindSafe(|| body.set(None)));
-            if let Err(panic) = dropped {
-                report_panic(&*panic);
+            if let Err(panicked) = guard(|| body.set(None)) {
+                panicked.log();
             }
         }
     }
@@ -42,12 +41,11 @@ pin_project! {
 
 struct Watch {
     framing: Framing,
-    // Bytes still to come, where the client was told how many.
-    left: Option<u64>,
+    unsent: Unsent,
     record: Option<Box<Record>>,
     version: Version,
-    // HTTP/2: the last piece has not been asked to be followed yet.
-    unsent: bool,
+    // HTTP/2: the last piece waits for the client's window: the next one was not asked for.
+    awaits_window: bool,
     flush: FlushPause,
     // What is said when the pieces before it had the time to be sent.
     // Boxed, as it is moved with every response and filled with nearly none.
@@ -68,13 +66,10 @@ impl<B> ResponseBody<B> {
             body,
             watch: Watch {
                 framing,
-                left: match framing.content {
-                    Content::Exactly(length) => Some(length),
-                    Content::Nothing | Content::ToTheEnd => None,
-                },
+                unsent: Unsent::of(framing.content),
                 record,
                 version,
-                unsent: false,
+                awaits_window: false,
                 flush: FlushPause::default(),
                 failure: None,
                 guard,
@@ -103,14 +98,13 @@ where
             return Poll::Ready(None);
         };
         if this.watch.is_short() && body.is_end_stream() {
-            return this.watch.mislead(Misled::Short, cx);
+            return this.watch.mislead(WrongLength::Short, cx);
         }
         // A panic here would end the connection's task: all streams of it, over HTTP/2.
-        let polled = panic::catch_unwind(AssertUnwindSafe(|| body.as_mut().poll_frame(cx)));
-        let polled = match polled {
+        let polled = match guard(|| body.as_mut().poll_frame(cx)) {
             Ok(polled) => polled,
-            Err(panic) => {
-                report_panic(&*panic);
+            Err(panicked) => {
+                panicked.log();
                 // An end would look like all of it.
                 return this.watch.fail("the response body panicked".into(), cx);
             }
@@ -138,7 +132,9 @@ where
                 }
                 this.watch.fail(error, cx)
             }
-            Poll::Ready(None) if this.watch.is_short() => this.watch.mislead(Misled::Short, cx),
+            Poll::Ready(None) if this.watch.is_short() => {
+                this.watch.mislead(WrongLength::Short, cx)
+            }
             Poll::Ready(None) => {
                 this.watch.completed();
                 Poll::Ready(None)
@@ -166,31 +162,13 @@ where
         let nothing = watch
             .is_nothing()
             .then(|| watch.framing.length.unwrap_or(0));
-        match (nothing.or(watch.left), &self.body) {
+        match (nothing.or(watch.unsent.left()), &self.body) {
             (Some(length), _) => SizeHint::with_exact(length),
             (None, Some(body)) => body.size_hint(),
             (None, None) => SizeHint::with_exact(0),
         }
     }
 }
-
-/// How a body differs from the length that the client was told.
-#[derive(Debug)]
-enum Misled {
-    Short,
-    Long,
-}
-
-impl fmt::Display for Misled {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Short => "the response body is shorter than its Content-Length",
-            Self::Long => "the response body is longer than its Content-Length",
-        })
-    }
-}
-
-impl Error for Misled {}
 
 impl Watch {
     fn is_nothing(&self) -> bool {
@@ -199,29 +177,21 @@ impl Watch {
 
     /// Whether the client waits for more than it was sent.
     fn is_short(&self) -> bool {
-        self.left.is_some_and(|left| left > 0)
+        self.unsent.is_short()
     }
 
     /// Takes a frame off what is still to come.
-    fn count<D: Buf>(&mut self, frame: &Frame<D>) -> Result<(), Misled> {
-        let Some(left) = &mut self.left else {
-            return Ok(());
-        };
+    fn count<D: Buf>(&mut self, frame: &Frame<D>) -> Result<(), WrongLength> {
         match frame.data_ref() {
-            Some(data) => {
-                let length = data.remaining() as u64;
-                *left = left.checked_sub(length).ok_or(Misled::Long)?;
-                Ok(())
-            }
-            None if *left > 0 => Err(Misled::Short),
-            None => Ok(()),
+            Some(data) => self.unsent.take(data.remaining()),
+            None => self.unsent.end(),
         }
     }
 
     /// The rest of the connection would be read as something else than it is.
     fn mislead<T>(
         &mut self,
-        misled: Misled,
+        misled: WrongLength,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<T, BoxError>>> {
         error!("{misled}");
@@ -230,8 +200,8 @@ impl Watch {
     }
 
     fn asked(&mut self) {
-        if self.unsent {
-            self.unsent = false;
+        if self.awaits_window {
+            self.awaits_window = false;
             self.guard.pulse.piece_gone();
         }
     }
@@ -239,7 +209,7 @@ impl Watch {
     fn gave<D: Buf>(&mut self, frame: &Frame<D>, is_last: bool) {
         self.flush.piece_given();
         if self.version == Version::HTTP_2 {
-            self.unsent = true;
+            self.awaits_window = true;
             self.guard.pulse.piece_given();
         } else {
             self.guard.pulse.piece_written();

@@ -3,7 +3,7 @@ use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use gateway_core::{Addr, ConnInfo};
+use gateway_core::request::{Addr, ConnInfo};
 use pin_project_lite::pin_project;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
@@ -16,7 +16,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 /// ```
 /// use std::io;
 /// use gateway_server::{Listener, Sockets, Stream};
-/// use gateway_core::{Addr, ConnInfo};
+/// use gateway_core::request::{Addr, ConnInfo};
 ///
 /// /// Refuses clients that are not on this machine.
 /// struct LocalOnly(Sockets);
@@ -84,6 +84,44 @@ pub trait Listener: Send + 'static {
     /// which only that says that a connection will not be kept: a peer that learns it a moment after
     /// the end of a response may have sent the next request by then. Default: nothing.
     fn end_with_last_write(_io: &Self::Io) {}
+}
+
+/// What only a [`Listener`] can do with its streams.
+#[derive(Debug)]
+#[cfg(any(feature = "http", feature = "_wire"))]
+pub(crate) struct StreamOptions<T> {
+    /// See [`Listener::unacknowledged`].
+    #[cfg(feature = "http")]
+    pub(crate) unacknowledged: fn(&T) -> Option<usize>,
+    /// See [`Listener::reset_on_close`].
+    pub(crate) reset_on_close: fn(&T),
+    /// See [`Listener::end_with_last_write`].
+    #[cfg(feature = "_wire")]
+    pub(crate) end_with_last_write: fn(&T),
+}
+
+#[cfg(any(feature = "http", feature = "_wire"))]
+impl<T> StreamOptions<T> {
+    pub(crate) fn of<L: Listener<Io = T>>() -> Self {
+        Self {
+            #[cfg(feature = "http")]
+            unacknowledged: L::unacknowledged,
+            reset_on_close: L::reset_on_close,
+            #[cfg(feature = "_wire")]
+            end_with_last_write: L::end_with_last_write,
+        }
+    }
+
+    /// Those of a stream that came from no listener.
+    pub(crate) fn none() -> Self {
+        Self {
+            #[cfg(feature = "http")]
+            unacknowledged: |_| None,
+            reset_on_close: |_| {},
+            #[cfg(feature = "_wire")]
+            end_with_last_write: |_| {},
+        }
+    }
 }
 
 /// Two listeners that are served as one.

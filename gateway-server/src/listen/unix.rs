@@ -4,7 +4,7 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 
-use gateway_core::Addr;
+use gateway_core::request::Addr;
 use socket2::{Domain, SockAddr, Socket, Type};
 
 /// A listening Unix socket and the file it is reached by.

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use gateway_core::ConnInfo;
+use gateway_core::request::ConnInfo;
 use http::{Method, StatusCode, Uri};
 use tracing::{Level, enabled, event};
 

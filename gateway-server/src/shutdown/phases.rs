@@ -225,7 +225,7 @@ impl Watch {
     }
 
     /// Waits until the phase is `phase` or later.
-    #[cfg(feature = "http")]
+    #[cfg(any(feature = "http", feature = "_wire"))]
     pub(crate) async fn reached(&mut self, phase: Phase) {
         while self.seen < phase {
             std::future::poll_fn(|cx| self.poll_advanced(cx)).await;

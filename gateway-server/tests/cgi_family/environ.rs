@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use gateway_core::Prefix;
+use gateway_core::paths::Prefix;
 use gateway_server::cgi_environ::{Head, Refused, Variables};
 use http::{StatusCode, Version};
 use proptest::prelude::*;
@@ -320,7 +320,7 @@ proptest! {
         variables.extend(request_uri.as_deref().map(|uri| ("REQUEST_URI", uri.as_bytes())));
         let head = head(&variables, None).unwrap();
         for path in [head.client_path(), head.uri.path()] {
-            prop_assert_eq!(gateway_core::Spelling::of(path).canonical(), path);
+            prop_assert_eq!(gateway_core::paths::Spelling::of(path).canonical(), path);
         }
         let decode = |raw: &str| percent_encoding::percent_decode_str(raw).collect::<Vec<u8>>();
         prop_assert_eq!(decode(head.path_info()), info);

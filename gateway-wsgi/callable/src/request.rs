@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use gateway_core::{Addr, Arrival, ConnInfo, Environ, ErrorSink, GatewayFacts, Input, ScriptName};
+use gateway_core::paths::ScriptName;
+use gateway_core::request::{Addr, Arrival, ConnInfo, ErrorSink, GatewayFacts};
+use gateway_core::{Environ, Input};
 use gateway_server::cgi_environ::Variables;
 use http::{Request, StatusCode};
 use pyo3::prelude::*;

@@ -21,7 +21,7 @@ use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use gateway_core::ConnInfo;
+use gateway_core::request::ConnInfo;
 use http::request::Parts;
 use pyo3::Python;
 use pyo3::pybacked::PyBackedBytes;

@@ -10,11 +10,11 @@ use bytes::Bytes;
 use gateway_core::flush::FlushPause;
 use http_body::Frame;
 
-use crate::{failure::body_error::BodyError, pending::finish::Finishing};
+use crate::{failure::body_error::BodyError, pending::pending_report::PendingReport};
 
 /// A body that has failed, on its way to its end.
 pub(crate) struct Failing {
-    pub(crate) finishing: Finishing,
+    pub(crate) pending: PendingReport,
     pub(crate) error: Option<BodyError>,
     pub(crate) append: bool,
     pub(crate) flush: FlushPause,
@@ -30,9 +30,9 @@ impl Failing {
         if self.error.is_none() {
             return Poll::Ready(None);
         }
-        ready!(self.finishing.poll_told(cx));
-        if mem::take(&mut self.append) && self.finishing.is_shown() {
-            let text = format!("\n\n{}", self.finishing.text());
+        ready!(self.pending.poll_emitted(cx));
+        if mem::take(&mut self.append) && self.pending.is_shown() {
+            let text = format!("\n\n{}", self.pending.text());
             self.flush.piece_given();
             return Poll::Ready(Some(Ok(Frame::data(Bytes::from(text)))));
         }

@@ -1,7 +1,7 @@
 //! The response body: watched while it streams, and ended visibly when it fails.
 
 mod failing;
-pub(crate) mod watched;
+pub(crate) mod stream_state;
 
 use std::{
     fmt, mem,
@@ -17,14 +17,14 @@ use panic_capture::{Caught, Guard, Here, discard, guard};
 use crate::{
     body::{
         failing::Failing,
-        watched::{First, Watch},
+        stream_state::{FirstFrame, StreamState},
     },
     failure::{
         body_error::{BodyError, is_reported},
-        cause::{Cause, Outcome},
+        cause::{Cause, Classified},
         facts::Stage,
     },
-    pending::finish::{self, Finishing},
+    pending::pending_report::{self, PendingReport},
 };
 
 /// The body of [`Exceptions`](crate::Exceptions): the inner one, or the text of a failure.
@@ -42,20 +42,20 @@ pub struct ResponseBody<B> {
 enum State<B> {
     /// A whole body in one piece, read before the head went out, or text of ours. `None` at its end.
     Whole(Option<Bytes>),
-    Watched {
+    Streaming {
         /// `None` when it has failed, and was dropped.
         inner: Option<B>,
-        watch: Box<Watch>,
+        stream: Box<StreamState>,
     },
 }
 
 impl<B> ResponseBody<B> {
     #[inline(always)]
-    pub(crate) fn watched(inner: B, watch: Box<Watch>) -> Self {
+    pub(crate) fn streaming(inner: B, stream: Box<StreamState>) -> Self {
         Self {
-            state: State::Watched {
+            state: State::Streaming {
                 inner: Some(inner),
-                watch,
+                stream,
             },
         }
     }
@@ -69,14 +69,14 @@ impl<B> ResponseBody<B> {
 
     /// Drops the inner body, once, whatever its `Drop` does, and has nothing more to say.
     fn end(&mut self) {
-        let State::Watched { inner, watch } = mem::replace(&mut self.state, State::Whole(None))
+        let State::Streaming { inner, stream } = mem::replace(&mut self.state, State::Whole(None))
         else {
             return;
         };
         if let Err(caught) = guard(|| drop(inner)) {
-            finish::later(caught, Stage::BodyDrop, watch.witness.clone());
+            pending_report::report_in_background(caught, Stage::BodyDrop, stream.record.clone());
         }
-        watch.put_back();
+        stream.put_back();
     }
 }
 
@@ -92,14 +92,15 @@ where
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let failed = failed.map(boxed);
-        let State::Watched { inner, mut watch } = mem::replace(&mut self.state, State::Whole(None))
+        let State::Streaming { inner, mut stream } =
+            mem::replace(&mut self.state, State::Whole(None))
         else {
             return Poll::Ready(None);
         };
         // The inner body first: its drop belongs to this failure, and adds nothing to it.
         discard(inner);
-        let witness = match &watch.witness {
-            Some(witness) if !watch.hint_failed.get() => witness,
+        let record = match &stream.record {
+            Some(record) if !stream.hint_failed.get() => record,
             // Reported when the hint panicked, or there is no request to report it for.
             _ => {
                 discard(failed);
@@ -109,7 +110,7 @@ where
                 })));
             }
         };
-        let outcome = match failed {
+        let classified = match failed {
             // A layer further in has said all, and waited long enough.
             Ok(error) if is_reported(&*error) => {
                 return Poll::Ready(Some(Err(BodyError {
@@ -117,25 +118,28 @@ where
                     source: Some(error),
                 })));
             }
-            Ok(error) => Outcome::of_error(error, &witness.config().statuses),
+            Ok(error) => Classified::of_error(error, &record.config().statuses),
             Err(caught) => Cause::of_panic(caught).into(),
         };
-        let flush_time = witness.config().flush;
-        let mut finishing = Finishing::new(outcome, Stage::Body, witness);
-        if !watch.may_append {
-            finishing = finishing.for_the_log_alone();
+        let flush_time = record.config().flush;
+        let mut pending = PendingReport::new(classified, Stage::Body, record);
+        if !stream.may_append {
+            pending = pending.for_the_log_alone();
         }
-        watch.failing = Some(Box::new(Failing {
+        stream.failing = Some(Box::new(Failing {
             error: Some(BodyError {
-                id: finishing.id(),
+                id: pending.id(),
                 source: None,
             }),
-            finishing,
-            append: watch.may_append,
-            flush: mem::take(&mut watch.flush),
+            pending,
+            append: stream.may_append,
+            flush: mem::take(&mut stream.flush),
             flush_time,
         }));
-        self.state = State::Watched { inner: None, watch };
+        self.state = State::Streaming {
+            inner: None,
+            stream,
+        };
         self.poll_failed(cx)
     }
 
@@ -144,7 +148,7 @@ where
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         match &mut self.state {
-            State::Watched { watch, .. } => match &mut watch.failing {
+            State::Streaming { stream, .. } => match &mut stream.failing {
                 Some(failing) => failing.poll_frame(cx),
                 None => Poll::Ready(None),
             },
@@ -154,23 +158,25 @@ where
 
     // A body that is whole is asked inline; the functions for all others stay functions, so that it costs a comparison.
 
-    fn poll_watched(
+    fn poll_stream(
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let (inner, watch) = match &mut self.state {
+        let (inner, stream) = match &mut self.state {
             State::Whole(_) => return Poll::Ready(None),
-            State::Watched {
+            State::Streaming {
                 inner: Some(inner),
-                watch,
-            } => (inner, watch),
-            State::Watched { .. } => return self.poll_failed(cx),
+                stream,
+            } => (inner, stream),
+            State::Streaming { .. } => return self.poll_failed(cx),
         };
-        match mem::replace(&mut watch.first, First::Nothing) {
-            First::Nothing => {}
-            First::Data(data) => return Poll::Ready(Some(Ok(Frame::data(data)))),
-            First::Trailers(trailers) => return Poll::Ready(Some(Ok(Frame::trailers(*trailers)))),
-            First::End => {
+        match mem::replace(&mut stream.first, FirstFrame::Nothing) {
+            FirstFrame::Nothing => {}
+            FirstFrame::Data(data) => return Poll::Ready(Some(Ok(Frame::data(data)))),
+            FirstFrame::Trailers(trailers) => {
+                return Poll::Ready(Some(Ok(Frame::trailers(*trailers))));
+            }
+            FirstFrame::End => {
                 self.end();
                 return Poll::Ready(None);
             }
@@ -178,12 +184,12 @@ where
         let here = Here::new();
         let guard = Guard::enter(&here);
         let failed = match guard.catch(|| Pin::new(inner).poll_frame(cx)) {
-            Ok(Poll::Pending) if !watch.hint_failed.get() => {
-                watch.flush.was_pending();
+            Ok(Poll::Pending) if !stream.hint_failed.get() => {
+                stream.flush.was_pending();
                 return Poll::Pending;
             }
-            Ok(Poll::Ready(Some(Ok(frame)))) if !watch.hint_failed.get() => {
-                watch.flush.piece_given();
+            Ok(Poll::Ready(Some(Ok(frame)))) if !stream.hint_failed.get() => {
+                stream.flush.piece_given();
                 return Poll::Ready(Some(Ok(frame)));
             }
             Ok(Poll::Ready(None)) => {
@@ -197,35 +203,39 @@ where
         self.fail(failed, cx)
     }
 
-    fn is_watched_at_end(&self) -> bool {
+    fn is_stream_at_end(&self) -> bool {
         match &self.state {
             State::Whole(data) => data.is_none(),
-            State::Watched { watch, .. } if !matches!(watch.first, First::Nothing) => false,
-            State::Watched {
+            State::Streaming { stream, .. } if !matches!(stream.first, FirstFrame::Nothing) => {
+                false
+            }
+            State::Streaming {
                 inner: Some(inner),
-                watch,
+                stream,
             } => guard(|| inner.is_end_stream()).unwrap_or_else(|caught| {
-                hint_panicked(watch, caught);
+                hint_panicked(stream, caught);
                 false
             }),
-            State::Watched { watch, .. } => match &watch.failing {
+            State::Streaming { stream, .. } => match &stream.failing {
                 Some(failing) => failing.error.is_none(),
                 None => true,
             },
         }
     }
 
-    fn watched_size(&self) -> SizeHint {
+    fn stream_size_hint(&self) -> SizeHint {
         match &self.state {
-            State::Watched { watch, .. } if !matches!(watch.first, First::Nothing) => watch.whole,
-            State::Watched {
+            State::Streaming { stream, .. } if !matches!(stream.first, FirstFrame::Nothing) => {
+                stream.whole
+            }
+            State::Streaming {
                 inner: Some(inner),
-                watch,
+                stream,
             } => guard(|| inner.size_hint()).unwrap_or_else(|caught| {
-                hint_panicked(watch, caught);
+                hint_panicked(stream, caught);
                 SizeHint::default()
             }),
-            State::Whole(_) | State::Watched { .. } => SizeHint::default(),
+            State::Whole(_) | State::Streaming { .. } => SizeHint::default(),
         }
     }
 
@@ -239,11 +249,11 @@ where
     }
 }
 
-fn hint_panicked(watch: &Watch, caught: Caught) {
-    if watch.hint_failed.replace(true) {
+fn hint_panicked(stream: &StreamState, caught: Caught) {
+    if stream.hint_failed.replace(true) {
         discard(caught.payload);
     } else {
-        finish::later(caught, Stage::BodyHint, watch.witness.clone());
+        pending_report::report_in_background(caught, Stage::BodyHint, stream.record.clone());
     }
 }
 
@@ -268,7 +278,7 @@ where
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let State::Whole(data) = &mut self.state else {
-            return self.poll_watched(cx);
+            return self.poll_stream(cx);
         };
         match data.take() {
             Some(data) => Poll::Ready(Some(Ok(Frame::data(data)))),
@@ -280,7 +290,7 @@ where
     fn is_end_stream(&self) -> bool {
         match &self.state {
             State::Whole(data) => data.is_none(),
-            State::Watched { .. } => self.is_watched_at_end(),
+            State::Streaming { .. } => self.is_stream_at_end(),
         }
     }
 
@@ -289,7 +299,7 @@ where
         match &self.state {
             State::Whole(Some(data)) => SizeHint::with_exact(data.len() as u64),
             State::Whole(None) => SizeHint::with_exact(0),
-            State::Watched { .. } => self.watched_size(),
+            State::Streaming { .. } => self.stream_size_hint(),
         }
     }
 }
@@ -306,13 +316,16 @@ impl<B> Drop for ResponseBody<B> {
 /// It belongs to no request, so its failures are not reported.
 impl<B: Default> Default for ResponseBody<B> {
     fn default() -> Self {
-        Self::watched(B::default(), Watch::of(First::Nothing, SizeHint::new()))
+        Self::streaming(
+            B::default(),
+            StreamState::of(FirstFrame::Nothing, SizeHint::new()),
+        )
     }
 }
 
 impl<B> fmt::Debug for ResponseBody<B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let has_failed = matches!(self.state, State::Watched { inner: None, .. });
+        let has_failed = matches!(self.state, State::Streaming { inner: None, .. });
         f.debug_struct("ResponseBody")
             .field("has_failed", &has_failed)
             .finish_non_exhaustive()

@@ -2,7 +2,8 @@
 
 use std::{error::Error, fmt};
 
-use gateway_core::{BoxError, Reported};
+use gateway_core::BoxError;
+use gateway_core::error::Reported;
 use panic_capture::{discard, guard};
 
 use crate::failure::{id::ErrorId, trace::links};

@@ -8,7 +8,8 @@ use std::{
     sync::Arc,
 };
 
-use gateway_core::{BoxError, Failure, Foreign};
+use gateway_core::error::{Failure, Foreign};
+use gateway_core::{BoxError, FailedBy};
 use http::StatusCode;
 use panic_capture::{Caught, Missing, discard, guard};
 
@@ -37,9 +38,9 @@ pub(crate) struct Cause {
 }
 
 /// What comes of an error.
-pub(crate) enum Outcome {
+pub(crate) enum Classified {
     /// No failure of ours (a 404 by way of an error): answered, and asked for nothing that no report needs.
-    Answer(StatusCode),
+    NoFailure(StatusCode),
     Failure(Box<Cause>),
 }
 
@@ -49,7 +50,7 @@ pub(crate) type StatusFn = dyn Fn(&(dyn Error + 'static)) -> Option<StatusCode> 
 impl Cause {
     pub(crate) fn of_panic(caught: Caught) -> Self {
         let Caught { payload, capture } = caught;
-        let (type_name, message) = say(&*payload);
+        let (type_name, message) = payload_text(&*payload);
         discard(payload);
         let mut cause = Self {
             kind: Kind::Panic,
@@ -117,18 +118,14 @@ impl Cause {
         let error = held.as_dyn();
         if let Some(failure) = error.downcast_ref::<Failure>() {
             self.type_name = failure.type_name().map(|name| shown::line(name, 256));
-            self.location = failure.location().map(|place| Place {
-                file: shown::line(place.file(), 512),
-                line: place.line(),
-                column: place.column(),
-            });
+            self.location = failure.location().map(Place::of);
         }
         if let Some(foreign) = as_foreign(error) {
             self.type_name = Some(shown::line(foreign.type_name(), 256));
             // It is known where it was raised; where it came to Rust says nothing.
             self.location = None;
         }
-        if matches!(held, AnyError::Boxed(_))
+        if matches!(held, AnyError::Boxed(_) | AnyError::Shared(_))
             && self.type_name.is_none()
             && let Ok(name) = guard(|| leading_name(error))
         {
@@ -163,7 +160,7 @@ impl Cause {
     }
 }
 
-impl Outcome {
+impl Classified {
     pub(crate) fn of_error<E>(error: E, statuses: &[Arc<StatusFn>]) -> Self
     where
         E: Into<BoxError> + 'static,
@@ -176,7 +173,7 @@ impl Outcome {
             None
         });
         match status {
-            Some(status) if !status.is_server_error() => Self::Answer(status),
+            Some(status) if !status.is_server_error() => Self::NoFailure(status),
             status => {
                 let type_name = (!known.contains("dyn ")).then(|| shown::line(known, 256));
                 let status = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
@@ -186,7 +183,34 @@ impl Outcome {
     }
 }
 
-impl From<Cause> for Outcome {
+impl Classified {
+    /// Of a response that says which error is behind it. Its status is the program's own: what the error's type is mapped to
+    /// decides only whether it is a failure.
+    pub(crate) fn of_response(
+        failed_by: &FailedBy,
+        error: Arc<dyn Error + Send + Sync>,
+        status: StatusCode,
+        statuses: &[Arc<StatusFn>],
+    ) -> Self {
+        let mapped = guard(|| mapped(&*error, statuses)).unwrap_or_else(|caught| {
+            discard(caught.payload);
+            None
+        });
+        if !mapped.unwrap_or(status).is_server_error() {
+            return Self::NoFailure(status);
+        }
+        let is_foreign = as_foreign(&*error).is_some();
+        let type_name = failed_by.type_name().map(|name| shown::line(name, 256));
+        let held = Contained(Some(AnyError::Shared(error)));
+        let mut cause = Cause::of_held(held, type_name, status);
+        if !is_foreign {
+            cause.location = failed_by.location().map(Place::of);
+        }
+        cause.into()
+    }
+}
+
+impl From<Cause> for Classified {
     fn from(cause: Cause) -> Self {
         Self::Failure(Box::new(cause))
     }
@@ -223,10 +247,10 @@ fn mapped(error: &(dyn Error + 'static), statuses: &[Arc<StatusFn>]) -> Option<S
 
 /// `Display`, contained and bounded.
 fn display(error: &dyn Display, limit: usize) -> String {
-    match guard(|| shown::said(error, limit)) {
+    match guard(|| shown::displayed(error, limit)) {
         Ok(text) => text,
         Err(caught) => {
-            let (_, why) = say(&*caught.payload);
+            let (_, why) = payload_text(&*caught.payload);
             discard(caught.payload);
             format!(
                 "[no message: its Display panicked: {}]",
@@ -252,7 +276,7 @@ fn leading_name(error: &(dyn Error + 'static)) -> Option<String> {
 }
 
 /// The message of a payload, and the name of its type where that is not a string.
-fn say(payload: &(dyn Any + Send)) -> (Option<String>, String) {
+fn payload_text(payload: &(dyn Any + Send)) -> (Option<String>, String) {
     fn number<T: Any + Display>(payload: &(dyn Any + Send)) -> Option<(Option<String>, String)> {
         let value = payload.downcast_ref::<T>()?;
         Some((Some(type_name::<T>().to_owned()), value.to_string()))

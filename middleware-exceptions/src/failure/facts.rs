@@ -1,6 +1,8 @@
 //! The words in which a failure is told.
 
-use std::fmt;
+use std::{fmt, panic::Location};
+
+use crate::text::shown;
 
 /// How it failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -65,6 +67,16 @@ pub struct SpanSummary {
     /// Its fields as the subscriber formatted them, those with secret names redacted; empty without
     /// the feature `tracing-error`.
     pub fields: String,
+}
+
+impl Place {
+    pub(crate) fn of(location: &Location<'_>) -> Self {
+        Self {
+            file: shown::line(location.file(), 512),
+            line: location.line(),
+            column: location.column(),
+        }
+    }
 }
 
 impl fmt::Display for Kind {

@@ -4,5 +4,6 @@ pub(crate) mod body_error;
 pub(crate) mod cause;
 pub(crate) mod facts;
 pub(crate) mod id;
+pub(crate) mod response;
 pub(crate) mod spans;
 pub(crate) mod trace;

@@ -1,8 +1,9 @@
 //! An error or a panic as it came, with what its frames can be had from.
 
-use std::{error::Error, fmt::Debug};
+use std::{error::Error, fmt::Debug, sync::Arc};
 
-use gateway_core::{BoxError, Failure, Foreign};
+use gateway_core::BoxError;
+use gateway_core::error::{Failure, Foreign};
 use panic_capture::{Missing, discard, guard};
 
 use crate::text::shown::Bounded;
@@ -28,6 +29,8 @@ pub(crate) enum Trace {
 /// An error as it came: boxed, `anyhow` and `eyre` lose their backtrace.
 pub(crate) enum AnyError {
     Boxed(BoxError),
+    /// Of a response that carries it.
+    Shared(Arc<dyn Error + Send + Sync>),
     #[cfg(feature = "anyhow")]
     Anyhow(anyhow::Error),
     #[cfg(feature = "eyre")]
@@ -77,6 +80,7 @@ impl AnyError {
     pub(crate) fn as_dyn(&self) -> &(dyn Error + 'static) {
         match self {
             Self::Boxed(error) => &**error,
+            Self::Shared(error) => &**error,
             #[cfg(feature = "anyhow")]
             Self::Anyhow(error) => {
                 let error: &(dyn Error + Send + Sync + 'static) = error.as_ref();
@@ -93,18 +97,8 @@ impl AnyError {
     /// The backtrace as std prints it, if the error has one. Slow: it may symbolicate.
     pub(crate) fn printed_backtrace(&self) -> Option<String> {
         match self {
-            // A boxed anyhow::Error prints its backtrace in `{:?}` and has no other way to it.
-            // It begins with the message: of others, a derived `Debug` of a deep chain would
-            // overflow the stack.
-            Self::Boxed(error) => {
-                let message = Bounded::of(format_args!("{error}"), 64).text;
-                if !debug(&error, 128).starts_with(&message) {
-                    return None;
-                }
-                let debug = debug(&error, 1024 * 1024);
-                let (_, backtrace) = debug.rsplit_once("Stack backtrace:\n")?;
-                Some(backtrace.to_owned())
-            }
+            Self::Boxed(error) => boxed_backtrace(&**error),
+            Self::Shared(error) => boxed_backtrace(&**error),
             #[cfg(feature = "anyhow")]
             Self::Anyhow(error) => {
                 let backtrace = error.backtrace();
@@ -115,12 +109,29 @@ impl AnyError {
             #[cfg(feature = "eyre")]
             Self::Eyre(error) => {
                 let debug = debug(&error, 1024 * 1024);
-                let (_, backtrace) = debug.rsplit_once("Stack backtrace:\n")?;
+                let (_, backtrace) = debug.rsplit_once(BACKTRACE)?;
                 Some(backtrace.to_owned())
             }
         }
     }
 }
+
+/// Of an error of anyhow's or eyre's in a box, which prints its backtrace in `{:?}` and has no other way to it.
+fn boxed_backtrace(error: &(dyn Error + 'static)) -> Option<String> {
+    // What it says begins with the message. Around it, a program's type with a derived `Debug` says so soon: a `Debug` that
+    // goes deeper may have no end, and is not printed whole, as that would overflow the stack.
+    let message = Bounded::of(format_args!("{error}"), 64).text;
+    let is_own = debug(&error, 128).starts_with(&message);
+    if !is_own && !debug(&error, 2048).contains(BACKTRACE) {
+        return None;
+    }
+    let debug = debug(&error, 1024 * 1024);
+    let (_, backtrace) = debug.rsplit_once(BACKTRACE)?;
+    Some(backtrace.to_owned())
+}
+
+/// What anyhow and eyre write above it.
+const BACKTRACE: &str = "Stack backtrace:\n";
 
 #[cfg(any(feature = "anyhow", feature = "eyre"))]
 fn as_type<T: 'static>(slot: &mut dyn std::any::Any) -> Option<T> {

@@ -12,7 +12,10 @@ use std::{
     sync::Arc,
 };
 
-use crate::frames::{names::Origin, source::Excerpt};
+use crate::{
+    failure::facts::Place,
+    frames::{names::Origin, source::Excerpt},
+};
 
 /// The frames of a failure, the outermost first, as Python has them.
 #[derive(Debug, Default)]
@@ -21,6 +24,7 @@ pub struct Traceback {
     is_truncated: bool,
     lacks_lines: bool,
     note: Option<Note>,
+    place: Option<Place>,
 }
 
 /// One function on the stack.
@@ -88,6 +92,11 @@ impl Traceback {
     #[must_use]
     pub fn lacks_lines(&self) -> bool {
         self.lacks_lines
+    }
+
+    /// Where the error was made, if only its backtrace tells.
+    pub(crate) fn place(&self) -> Option<&Place> {
+        self.place.as_ref()
     }
 
     /// Why frames are missing, if they are.

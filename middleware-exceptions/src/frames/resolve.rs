@@ -6,7 +6,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use gateway_core::{Foreign, ForeignFrame};
+use gateway_core::error::{Foreign, ForeignFrame};
 use panic_capture::{Missing, discard, guard};
 
 use crate::{
@@ -27,7 +27,7 @@ use crate::{
 impl Traceback {
     pub(crate) fn without(place: Option<&Place>, note: Note) -> Self {
         Self {
-            frames: placed(place).into_iter().collect(),
+            frames: frame_at(place).into_iter().collect(),
             note: Some(note),
             ..Self::default()
         }
@@ -51,14 +51,19 @@ impl Traceback {
                 traceback
             }
             Trace::Error(error) => {
-                if let Ok(Some(told)) = guard(|| error.get().and_then(told)) {
-                    return told;
+                if let Ok(Some(foreign_traceback)) =
+                    guard(|| error.get().and_then(foreign_traceback))
+                {
+                    return foreign_traceback;
                 }
                 let printed = symbols::backtraces_enabled()
                     .then(|| error.get().and_then(printed))
                     .flatten()
                     .unwrap_or_default();
                 let mut traceback = Self::of(printed, false, place);
+                if place.is_none() {
+                    traceback.place = traceback.innermost_place();
+                }
                 if traceback.frames.is_empty() {
                     traceback.note = Some(Note::NoBacktrace);
                 }
@@ -67,7 +72,7 @@ impl Traceback {
         }
     }
 
-    /// The frames of another language, which were told with the exception.
+    /// The frames of another language, which were foreign_traceback with the exception.
     fn foreign(foreign: &Foreign) -> Self {
         let frames = foreign.frames().iter();
         Self {
@@ -81,7 +86,7 @@ impl Traceback {
     fn of(mut frames: Vec<Arc<Frame>>, is_truncated: bool, place: Option<&Place>) -> Self {
         cut(&mut frames);
         if let Some(place) = place {
-            put_right(&mut frames, place);
+            correct_innermost(&mut frames, place);
         }
         frames.reverse();
         let lacks_lines = frames
@@ -92,7 +97,18 @@ impl Traceback {
             is_truncated,
             lacks_lines,
             note: None,
+            place: None,
         }
+    }
+
+    /// That of the innermost frame of yours.
+    fn innermost_place(&self) -> Option<Place> {
+        let frame = self.frames.iter().rfind(|frame| frame.is_yours())?;
+        Some(Place {
+            file: frame.file.clone()?,
+            line: frame.line?,
+            column: frame.column.unwrap_or(1),
+        })
     }
 }
 
@@ -109,21 +125,23 @@ pub(crate) fn is_ready(trace: &Trace, place: Option<&Place>) -> bool {
     let known = match trace {
         Trace::Addresses { frames, .. } => symbols::are_known(frames),
         Trace::Missing(_) => true,
-        Trace::Error(error) if guard(|| has_told(error.get())).unwrap_or_default() => return true,
+        Trace::Error(error) if guard(|| has_foreign_traceback(error.get())).unwrap_or_default() => {
+            return true;
+        }
         // Printing a backtrace of std's symbolicates all of it.
         Trace::Error(_) => !symbols::backtraces_enabled(),
     };
     // The line of source at the place comes from a file.
-    known && place.is_none_or(is_placed)
+    known && place.is_none_or(is_frame_known)
 }
 
 /// The frames of an exception of another language, if it has some.
-fn told(error: &AnyError) -> Option<Traceback> {
+fn foreign_traceback(error: &AnyError) -> Option<Traceback> {
     let foreign = foreign(error.as_dyn())?;
     (!foreign.frames().is_empty()).then(|| Traceback::foreign(foreign))
 }
 
-fn has_told(error: Option<&AnyError>) -> bool {
+fn has_foreign_traceback(error: Option<&AnyError>) -> bool {
     let foreign = error.and_then(|error| foreign(error.as_dyn()));
     foreign.is_some_and(|foreign| !foreign.frames().is_empty())
 }
@@ -144,7 +162,7 @@ fn foreign_frame(frame: &ForeignFrame) -> Frame {
         file: Some(shown::line(frame.file(), 512)),
         line: Some(frame.line()),
         column: None,
-        source: Excerpt::told(first, frame.line(), lines).map(Arc::new),
+        source: Excerpt::given(first, frame.line(), lines).map(Arc::new),
     }
 }
 
@@ -196,8 +214,8 @@ fn cut(frames: &mut Vec<Arc<Frame>>) {
 
 /// The place of a panic is known for certain, by `#[track_caller]`: the innermost frame in its
 /// file is there, whatever the line tables say.
-fn put_right(frames: &mut Vec<Arc<Frame>>, place: &Place) {
-    let known = placed(Some(place));
+fn correct_innermost(frames: &mut Vec<Arc<Frame>>, place: &Place) {
+    let known = frame_at(Some(place));
     let Some(known) = known else { return };
     let innermost = frames.iter_mut().find(|frame| frame.is_yours());
     let Some(frame) = innermost else {
@@ -235,14 +253,14 @@ type Placed = HashMap<(String, u32), Option<Arc<Frame>>>;
 static PLACED: Mutex<Option<Placed>> = Mutex::new(None);
 
 /// Whether the source at the place has been looked for.
-fn is_placed(place: &Place) -> bool {
+fn is_frame_known(place: &Place) -> bool {
     let placed = PLACED.lock().unwrap_or_else(PoisonError::into_inner);
     let key = (place.file.clone(), place.line);
     placed.as_ref().is_some_and(|map| map.contains_key(&key))
 }
 
 /// A frame for a place of which nothing else is known: the function by its source.
-fn placed(place: Option<&Place>) -> Option<Arc<Frame>> {
+fn frame_at(place: Option<&Place>) -> Option<Arc<Frame>> {
     let place = place?;
     let key = (place.file.clone(), place.line);
     let mut placed = PLACED.lock().unwrap_or_else(PoisonError::into_inner);

@@ -35,7 +35,7 @@ pub struct Excerpt {
 
 impl Excerpt {
     /// Lines that came with the frame, `line` among them.
-    pub(crate) fn told(first: u32, line: u32, lines: &[String]) -> Option<Self> {
+    pub(crate) fn given(first: u32, line: u32, lines: &[String]) -> Option<Self> {
         let around = usize::try_from(line.checked_sub(first)?).ok()?;
         let lines = lines.iter().take(2 * AROUND as usize + 1);
         let lines: Vec<String> = lines

@@ -1,7 +1,8 @@
 //! A failure on its way to the log, the observers and the client.
 
-pub(crate) mod finish;
+mod budget;
+pub(crate) mod emit;
 mod owner;
+pub(crate) mod pending_report;
 pub(crate) mod ready;
-pub(crate) mod tell;
 pub(crate) mod worker;

@@ -13,12 +13,12 @@ use crate::{
 };
 
 /// A look-up that is under way, or was refused because too many are.
-pub(crate) struct Asking {
+pub(crate) struct OwnerLookUp {
     answer: Arc<OnceLock<Verdict>>,
     done: Option<Arc<Signal>>,
 }
 
-impl Asking {
+impl OwnerLookUp {
     pub(crate) fn new(facts: Facts) -> Self {
         let answer = Arc::new(OnceLock::new());
         let room = Arc::clone(&answer);

@@ -7,7 +7,10 @@ use std::{
 
 use crate::{
     frames::{Note, program},
-    pending::worker::{self, Signal},
+    pending::{
+        budget::Budget,
+        worker::{self, Signal},
+    },
     report::Report,
 };
 
@@ -15,7 +18,7 @@ use crate::{
 const BURST: f64 = 512.0;
 const PER_SECOND: f64 = 64.0;
 
-pub(crate) enum Ready {
+pub(crate) enum Prepared {
     /// Everything is in the cache.
     Now,
     /// It will be.
@@ -25,17 +28,17 @@ pub(crate) enum Ready {
 }
 
 /// Prepares `report.frames()`, so that the call itself costs little.
-pub(crate) fn prepare(report: &Arc<Report>) -> Ready {
+pub(crate) fn prepare(report: &Arc<Report>) -> Prepared {
     if report.is_ready() {
-        return Ready::Now;
+        return Prepared::Now;
     }
-    if !allowed() {
-        return Ready::Never(Note::TooMany);
+    if !take_token() {
+        return Prepared::Never(Note::TooMany);
     }
     let shared = Arc::clone(report);
     match worker::run_and_signal(move || _ = shared.frames()) {
-        Some(signal) => Ready::When(signal),
-        None => Ready::Never(Note::TooMany),
+        Some(signal) => Prepared::When(signal),
+        None => Prepared::Never(Note::TooMany),
     }
 }
 
@@ -47,16 +50,9 @@ pub(crate) fn warm() {
     });
 }
 
-/// A token bucket. What an attacker can make us do is bounded: the rest of a storm
-/// gets the place only.
-fn allowed() -> bool {
-    static BUCKET: Mutex<Option<(f64, Instant)>> = Mutex::new(None);
-    let mut bucket = BUCKET.lock().unwrap_or_else(PoisonError::into_inner);
-    let now = Instant::now();
-    let (tokens, at) = bucket.unwrap_or((BURST, now));
-    let refill = now.saturating_duration_since(at).as_secs_f64() * PER_SECOND;
-    let tokens = (tokens + refill).min(BURST);
-    let allowed = tokens >= 1.0;
-    *bucket = Some((if allowed { tokens - 1.0 } else { tokens }, now));
-    allowed
+/// What an attacker can make us do is bounded: the rest of a storm gets the place only.
+fn take_token() -> bool {
+    static BUDGET: Mutex<Budget> = Mutex::new(Budget::new(BURST, PER_SECOND));
+    let mut budget = BUDGET.lock().unwrap_or_else(PoisonError::into_inner);
+    budget.take(Instant::now()).is_some()
 }

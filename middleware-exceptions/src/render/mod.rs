@@ -6,7 +6,7 @@ mod problem;
 pub(crate) mod text;
 
 use bytes::Bytes;
-use http::{HeaderValue, Response, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 use panic_capture::{discard, guard};
 
 use crate::{
@@ -33,11 +33,11 @@ pub(crate) fn response(
             None
         })
     });
-    let rendered = own.unwrap_or_else(|| ours(&page, renderer));
+    let rendered = own.unwrap_or_else(|| built_in(&page, renderer));
     build(report.status(), rendered)
 }
 
-fn ours(page: &Page<'_>, renderer: &Renderer) -> Rendered {
+fn built_in(page: &Page<'_>, renderer: &Renderer) -> Rendered {
     let Page {
         report,
         verdict,
@@ -83,6 +83,35 @@ pub(crate) fn plain(status: StatusCode) -> Response<Bytes> {
         None => format!("{}\n", status.as_str()),
     };
     build(status, Rendered::new(Format::Text.content_type(), text))
+}
+
+/// Headers that are about the content, beside those that every page of ours sets.
+const OF_CONTENT: [HeaderName; 13] = [
+    header::ACCEPT_RANGES,
+    header::CONTENT_DISPOSITION,
+    header::CONTENT_ENCODING,
+    header::CONTENT_LANGUAGE,
+    header::CONTENT_LOCATION,
+    header::ETAG,
+    header::EXPIRES,
+    header::LAST_MODIFIED,
+    header::TRAILER,
+    header::TRANSFER_ENCODING,
+    HeaderName::from_static("content-digest"),
+    HeaderName::from_static("content-md5"),
+    HeaderName::from_static("repr-digest"),
+];
+
+/// The headers of a response that keeps its status and gets other content (RFC 9110 section 8).
+pub(crate) fn replace_content(headers: &mut HeaderMap, page: HeaderMap) {
+    for name in OF_CONTENT {
+        headers.remove(name);
+    }
+    for (name, value) in page {
+        if let Some(name) = name {
+            headers.insert(name, value);
+        }
+    }
 }
 
 fn build(status: StatusCode, rendered: Rendered) -> Response<Bytes> {

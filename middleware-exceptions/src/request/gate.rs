@@ -84,13 +84,13 @@ impl Gate {
     }
 
     fn facts(&self, parts: &Parts) -> Facts {
-        let mut facts = Facts::of(parts).trusting_users(Arc::clone(&self.users));
+        let mut facts = Facts::of(parts).with_trusted_users(Arc::clone(&self.users));
         if let Some(peer) = &self.peer {
             facts = facts.with_peer(contained(|| peer(parts)).flatten());
         }
         match facts.peer() {
             Some(peer) if self.peers.iter().any(|cidr| cidr.contains(&peer)) => {
-                facts.trusting_the_peer()
+                facts.with_trusted_peer()
             }
             _ => facts,
         }

@@ -48,7 +48,7 @@ pub(crate) fn code(line: &str) -> String {
 }
 
 /// What a value says of itself. Stops the formatter at the limit.
-pub(crate) fn said(value: &dyn Display, limit: usize) -> String {
+pub(crate) fn displayed(value: &dyn Display, limit: usize) -> String {
     let said = Bounded::of(format_args!("{value}"), limit);
     let mut text = escaped(&without_secrets(&said.text, Kind::Text, said.is_cut));
     if said.is_cut {
@@ -126,8 +126,8 @@ mod tests {
                 }
             }
         }
-        assert_eq!(said(&Endless, 5), "üü [cut here]");
-        assert_eq!(said(&"short", 5), "short");
+        assert_eq!(displayed(&Endless, 5), "üü [cut here]");
+        assert_eq!(displayed(&"short", 5), "short");
         assert_eq!(text("üüü", 3), "ü [cut here, 6 bytes in all]");
     }
 
@@ -142,7 +142,7 @@ mod tests {
                 Ok(())
             }
         }
-        assert_eq!(said(&Deaf, 5), "aaabb [cut here]");
+        assert_eq!(displayed(&Deaf, 5), "aaabb [cut here]");
     }
 
     #[test]

@@ -97,7 +97,7 @@ impl Pattern {
         if at.is_none_or(|at| at.elapsed() >= TTL) {
             let mut entries = self.parent.list(Path::new("")).unwrap_or_default();
             entries.retain(|entry| entry.is_directory() && !is_hidden(&entry.name));
-            entries.sort_by(|one, other| newest_first(one, other));
+            entries.sort_by(newest_first);
             entries.truncate(MOST);
             let build = |entry: Entry| {
                 let place = Path::new(&entry.name).join(rest);

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::path::Path;
 
-use gateway_core::Spelling;
+use gateway_core::paths::Spelling;
 use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, percent_encode};
 
 /// A path that can only name something below the root: it has no `..`, no NUL,
@@ -69,7 +69,7 @@ impl<'a> Candidate<'a> {
         })
     }
 
-    /// Whether the path is in its [canonical spelling](gateway_core::Spelling#what-is-canonical): no escape stands for an
+    /// Whether the path is in its [canonical spelling](gateway_core::paths::Spelling#what-is-canonical): no escape stands for an
     /// unreserved character (`%61` for `a`), and none has a digit in lower case (`%c3` for `%C3`).
     #[must_use]
     pub fn is_canonical(&self) -> bool {

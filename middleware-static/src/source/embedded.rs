@@ -27,6 +27,8 @@ use crate::EntityTag;
 ///
 /// let files = StaticFiles::from_source(Embedded::<Assets>::new());
 /// ```
+///
+/// Feature `compress` has a function for build scripts that puts compressed siblings beside the files.
 pub struct Embedded<E> {
     names: BTreeSet<Cow<'static, str>>,
     embed: PhantomData<fn() -> E>,

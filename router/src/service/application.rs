@@ -1,11 +1,16 @@
 //! The router as a blocking application, over applications.
 
+use std::borrow::Cow;
+
 use gateway_core::{Application, Body, Environ, Error, Response};
 use http::Method;
+use http::request::Parts;
 
 use super::Router;
-use super::dispatch::{Asked, Dispatch};
+use super::dispatch::{Arriving, Asked, Dispatch};
 use super::future::without_body;
+use super::resolve::Mount;
+use super::url_args::UrlArgs;
 
 /// Functions as endpoints, without a runtime and without a thread in between:
 /// the router runs where it is called. `into_service()` makes one tower service
@@ -24,42 +29,45 @@ impl<A: Application> Application for Router<A> {
 
 impl<A: Application> Router<A> {
     fn answer(&self, environ: &mut Environ) -> Result<Response, Error> {
-        let path = match (environ.raw_script_name(), environ.raw_path_info()) {
+        match self.dispatch(environ) {
+            Dispatch::Endpoint(endpoint) => endpoint.respond(environ),
+            Dispatch::Answer(response) => Ok(response.map(Body::from)),
+            Dispatch::Question(question) => Ok(question.answer().map(Body::from)),
+        }
+    }
+}
+
+impl Arriving for Environ {
+    fn asked(&self) -> Asked<'_> {
+        let path = match (self.raw_script_name(), self.raw_path_info()) {
             // Right at a mount, which a tower service sees as `/`.
-            (script_name, "") if !script_name.is_empty() => "/".to_owned(),
-            (_, path) => path.to_owned(),
+            (script_name, "") if !script_name.is_empty() => "/",
+            (_, path) => path,
         };
-        let host = if self.shared.hosts.is_empty() {
-            None
-        } else {
-            environ
-                .var("HTTP_HOST")
-                .map(|host| String::from_utf8_lossy(&host).into_owned())
-        };
-        let asked = Asked {
-            method: environ.method(),
-            host: host.as_deref(),
-            path: &path,
-            query: Some(environ.query_string()).filter(|query| !query.is_empty()),
+        Asked {
+            method: self.method(),
+            path,
+            query: Some(self.query_string()).filter(|query| !query.is_empty()),
             path_and_query: None,
-            script_name: environ.raw_script_name(),
-            extensions: environ.extensions(),
-        };
-        let endpoint = match self.dispatch(&asked, || environ.parts().clone()) {
-            Dispatch::Endpoint(endpoint, args) => {
-                environ.insert(args);
-                endpoint
-            }
-            Dispatch::Mount(endpoint, args, index, _) => {
-                environ.insert(args);
-                if let Some(mount) = self.shared.mounts.get(index) {
-                    environ.shift_prefix(&mount.prefix);
-                }
-                endpoint
-            }
-            Dispatch::Answer(response) => return Ok(response.map(Body::from)),
-            Dispatch::Question(question) => return Ok(question.answer().map(Body::from)),
-        };
-        endpoint.respond(environ)
+            script_name: self.raw_script_name(),
+            extensions: self.extensions(),
+        }
+    }
+
+    fn host(&self) -> Option<Cow<'_, str>> {
+        let host = self.var("HTTP_HOST")?;
+        Some(String::from_utf8_lossy(&host).into_owned().into())
+    }
+
+    fn head(&self) -> Parts {
+        self.parts().clone()
+    }
+
+    fn enter(&mut self, mount: &Mount, _: usize) {
+        self.shift_prefix(&mount.prefix);
+    }
+
+    fn tell(&mut self, args: UrlArgs) {
+        self.insert(args);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use gateway_core::Prefix;
+use gateway_core::paths::Prefix;
 use http::Method;
 use http::request::Parts;
 use regex_syntax::hir::{Hir, HirKind, Look};

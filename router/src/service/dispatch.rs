@@ -1,6 +1,8 @@
 //! The way from a request to its endpoint, or to the router's own answer: the same for the tower
 //! service and for the application.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use http::request::Parts;
 use http::uri::PathAndQuery;
@@ -9,14 +11,30 @@ use http::{Extensions, Method, Response};
 use super::Router;
 use super::answer;
 use super::development::{self, Question};
-use super::resolve::Outcome;
+use super::resolve::{Mount, Outcome};
 use super::url_args::{Outside, UrlArgs};
+
+/// A request on its way to an endpoint.
+pub(crate) trait Arriving {
+    /// What decides where it goes.
+    fn asked(&self) -> Asked<'_>;
+
+    /// What decides as well, if there are host patterns.
+    fn host(&self) -> Option<Cow<'_, str>>;
+
+    /// Its head, which few answers need.
+    fn head(&self) -> Parts;
+
+    /// Takes the prefix of a mount, `length` bytes as the client encoded it, off the path.
+    fn enter(&mut self, mount: &Mount, length: usize);
+
+    /// Tells the endpoint what the router found.
+    fn tell(&mut self, args: UrlArgs);
+}
 
 /// What of a request decides where it goes.
 pub(crate) struct Asked<'r> {
     pub(crate) method: &'r Method,
-    /// Looked at only if there are host patterns.
-    pub(crate) host: Option<&'r str>,
     /// Below the present mount, as the client encoded it.
     pub(crate) path: &'r str,
     pub(crate) query: Option<&'r str>,
@@ -29,10 +47,8 @@ pub(crate) struct Asked<'r> {
 
 /// Where a request goes.
 pub(crate) enum Dispatch<'s, S> {
-    /// To a route or the fallback, with what it is told.
-    Endpoint(&'s S, UrlArgs),
-    /// To a mount of this index, below a prefix of this length.
-    Mount(&'s S, UrlArgs, usize, usize),
+    /// To this endpoint, for which the request is made ready.
+    Endpoint(&'s S),
     /// Nowhere: the router answers by itself.
     Answer(Response<Bytes>),
     /// Nowhere, and the answer depends on the client.
@@ -40,44 +56,53 @@ pub(crate) enum Dispatch<'s, S> {
 }
 
 impl<S> Router<S> {
-    /// `head` gives the head of the request, which few answers need.
     #[inline]
-    pub(crate) fn dispatch(
-        &self,
-        asked: &Asked<'_>,
-        head: impl FnOnce() -> Parts,
-    ) -> Dispatch<'_, S> {
+    pub(crate) fn dispatch(&self, request: &mut impl Arriving) -> Dispatch<'_, S> {
         let shared = &self.shared;
-        let outcome = shared.resolve(asked.method, asked.host, asked.path, asked.query);
+        let asked = request.asked();
+        let (section, host) = if shared.hosts.is_empty() {
+            (0, None)
+        } else {
+            shared.host_section(request.host().as_deref())
+        };
+        let outcome = shared.resolve(section, host, asked.method, asked.path, asked.query);
         let outside = || Outside::new(asked.extensions, asked.script_name);
         match outcome {
             Outcome::Route(found) => {
+                let Some(endpoint) = self.route_endpoint(found.id) else {
+                    return Dispatch::Answer(answer::not_found());
+                };
                 let args = UrlArgs::new(shared, &found, asked.path_and_query, &outside());
-                match (self.route_endpoint(found.id), args) {
-                    (Some(endpoint), Some(args)) => Dispatch::Endpoint(endpoint, args),
-                    (_, None) => Dispatch::Answer(answer::not_utf8()),
-                    (None, _) => Dispatch::Answer(answer::not_found()),
-                }
+                drop(found);
+                let Some(args) = args else {
+                    return Dispatch::Answer(answer::not_utf8());
+                };
+                request.tell(args);
+                Dispatch::Endpoint(endpoint)
             }
             Outcome::Mount {
                 index,
                 rest,
                 section,
-            } => match self.mount_endpoint(index) {
-                Some(endpoint) => {
-                    let args = UrlArgs::mounted(shared, index, section, &outside());
-                    Dispatch::Mount(endpoint, args, index, rest)
-                }
-                None => Dispatch::Answer(answer::not_found()),
-            },
+            } => {
+                let (Some(endpoint), Some(mount)) =
+                    (self.mount_endpoint(index), shared.mounts.get(index))
+                else {
+                    return Dispatch::Answer(answer::not_found());
+                };
+                let args = UrlArgs::mounted(shared, index, section, &outside());
+                request.enter(mount, rest);
+                request.tell(args);
+                Dispatch::Endpoint(endpoint)
+            }
             Outcome::Miss { fallback, section } => {
-                match fallback.and_then(|index| self.fallback_endpoint(index)) {
-                    Some(endpoint) => {
-                        let args = UrlArgs::fallback(shared, section, &outside());
-                        Dispatch::Endpoint(endpoint, args)
-                    }
-                    None => self.miss(asked, head),
-                }
+                let Some(endpoint) = fallback.and_then(|index| self.fallback_endpoint(index))
+                else {
+                    return self.miss(&asked, request);
+                };
+                let args = UrlArgs::fallback(shared, section, &outside());
+                request.tell(args);
+                Dispatch::Endpoint(endpoint)
             }
             Outcome::Redirect(location) => Dispatch::Answer(answer::redirect(&location)),
             Outcome::MethodNotAllowed(allow) => {
@@ -90,7 +115,7 @@ impl<S> Router<S> {
 
     /// Nothing matches, and there is no fallback.
     #[cold]
-    fn miss(&self, asked: &Asked<'_>, head: impl FnOnce() -> Parts) -> Dispatch<'_, S> {
+    fn miss(&self, asked: &Asked<'_>, request: &impl Arriving) -> Dispatch<'_, S> {
         // RFC 9110, section 9.3.7: `*` asks about the server as a whole. That it is
         // there is all that is true of every route; `Allow` is about one resource.
         if *asked.method == Method::OPTIONS && !asked.path.starts_with('/') {
@@ -99,7 +124,7 @@ impl<S> Router<S> {
         let question = if self.shared.settings.development.is_off() {
             None
         } else {
-            development::question(&self.shared, &head(), asked.path)
+            development::question(&self.shared, &request.head(), asked.path)
         };
         question.map_or_else(|| Dispatch::Answer(answer::not_found()), Dispatch::Question)
     }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt;
 
-use gateway_core::{Prefix, Spelling, relative_reference};
+use gateway_core::paths::{Prefix, Spelling, relative_reference};
 use http::{Method, Uri};
 use percent_encoding::percent_decode_str;
 
@@ -164,21 +164,9 @@ pub(crate) struct Found<'p> {
 }
 
 impl Shared {
-    /// Decides for a request whose path below the present mount is `path`, as
-    /// the client encoded it.
+    /// Decides for a request whose path below the present mount is `path`, as the client encoded
+    /// it, and for the host that [`host_section`](Self::host_section) found.
     pub(crate) fn resolve<'p>(
-        &self,
-        method: &Method,
-        host: Option<&str>,
-        path: &'p str,
-        query: Option<&str>,
-    ) -> Outcome<'p> {
-        let (section, host) = self.host_section(host);
-        self.resolve_in(section, host, method, path, query)
-    }
-
-    /// The same for a host whose section is known.
-    pub(crate) fn resolve_in<'p>(
         &self,
         section: usize,
         host: Option<String>,

@@ -1,20 +1,25 @@
 //! The router as a tower service.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
+use gateway_core::RequestExt;
 use gateway_core::developer::head_of;
-use gateway_core::{Arrival, RequestExt, ScriptName};
+use gateway_core::paths::ScriptName;
+use gateway_core::request::Arrival;
+use http::request::Parts;
 use http::uri::PathAndQuery;
 use http::{Method, Request, Response, Uri};
 use http_body::Body;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::dispatch::{Asked, Dispatch};
-use super::resolve::{self, Shared};
+use super::dispatch::{Arriving, Asked, Dispatch};
+use super::resolve::{self, Mount, Shared};
+use super::url_args::UrlArgs;
 use super::url_for;
 use super::{ResponseFuture, RouterBody};
 use crate::error::UrlForError;
@@ -259,58 +264,62 @@ where
 
     fn call(&mut self, mut request: Request<B>) -> ResponseFuture<S, B> {
         let head = *request.method() == Method::HEAD;
-        let uri = request.uri();
-        let host = if self.shared.hosts.is_empty() {
-            None
-        } else {
-            resolve::host_of(uri, request.headers())
-        };
-        let asked = Asked {
-            method: request.method(),
-            host,
-            path: uri.path(),
-            query: uri.query(),
-            path_and_query: uri.path_and_query(),
-            script_name: request.raw_script_name(),
-            extensions: request.extensions(),
-        };
-        // The service is cloned because the clone is what waits until it is
-        // ready: the one in the table is shared.
-        let (service, args) = match self.dispatch(&asked, || head_of(&request)) {
-            Dispatch::Endpoint(service, args) => (service.clone(), args),
-            Dispatch::Mount(service, args, _, rest) => {
-                enter_mount(&mut request, rest);
-                (service.clone(), args)
-            }
-            Dispatch::Answer(response) => return ResponseFuture::own(response, head),
-            Dispatch::Question(question) => {
-                return ResponseFuture::later(question.answer_later(), head);
-            }
-        };
-        request.extensions_mut().insert(args);
-        ResponseFuture::call(service, request, head)
+        match self.dispatch(&mut request) {
+            // The service is cloned because the clone is what waits until it is
+            // ready: the one in the table is shared.
+            Dispatch::Endpoint(service) => ResponseFuture::call(service.clone(), request, head),
+            Dispatch::Answer(response) => ResponseFuture::own(response, head),
+            Dispatch::Question(question) => ResponseFuture::later(question.answer_later(), head),
+        }
     }
 }
 
-/// Takes the prefix of a mount off the path, and records the whole.
-fn enter_mount<B>(request: &mut Request<B>, rest: usize) {
-    let uri = request.uri().clone();
-    let recorded = ScriptName::join(request.raw_script_name(), request.raw_path_info());
-    let recorded = recorded.unwrap_or_else(|_| ScriptName::record(&uri));
-    let arrival = request.extensions_mut().get_mut::<Arrival>();
-    match arrival {
-        Some(arrival)
-            if arrival
-                .script_name()
-                .is_some_and(|known| known.split(uri.path()).is_some()) => {}
-        Some(arrival) => *arrival = std::mem::take(arrival).with_script_name(recorded),
-        None => {
-            request
-                .extensions_mut()
-                .insert(Arrival::default().with_script_name(recorded));
+impl<B> Arriving for Request<B> {
+    #[inline]
+    fn asked(&self) -> Asked<'_> {
+        let uri = self.uri();
+        Asked {
+            method: self.method(),
+            path: uri.path(),
+            query: uri.query(),
+            path_and_query: uri.path_and_query(),
+            script_name: self.raw_script_name(),
+            extensions: self.extensions(),
         }
     }
-    *request.uri_mut() = below(&uri, uri.path().get(rest..).unwrap_or_default());
+
+    fn host(&self) -> Option<Cow<'_, str>> {
+        resolve::host_of(self.uri(), self.headers()).map(Cow::Borrowed)
+    }
+
+    fn head(&self) -> Parts {
+        head_of(self)
+    }
+
+    /// Records the whole path.
+    fn enter(&mut self, _: &Mount, length: usize) {
+        let uri = self.uri().clone();
+        let recorded = ScriptName::join(self.raw_script_name(), self.raw_path_info());
+        let recorded = recorded.unwrap_or_else(|_| ScriptName::record(&uri));
+        let arrival = self.extensions_mut().get_mut::<Arrival>();
+        match arrival {
+            Some(arrival)
+                if arrival
+                    .script_name()
+                    .is_some_and(|known| known.split(uri.path()).is_some()) => {}
+            Some(arrival) => *arrival = std::mem::take(arrival).with_script_name(recorded),
+            None => {
+                self.extensions_mut()
+                    .insert(Arrival::default().with_script_name(recorded));
+            }
+        }
+        *self.uri_mut() = below(&uri, uri.path().get(length..).unwrap_or_default());
+    }
+
+    #[inline]
+    fn tell(&mut self, args: UrlArgs) {
+        self.extensions_mut().insert(args);
+    }
 }
 
 /// `uri` with another path.

@@ -39,7 +39,7 @@ pub enum EncodedSlashes {
 }
 
 /// What is done about a path that a route matches, but whose escapes are not
-/// [as they should be](gateway_core::Spelling#what-is-canonical): `%61` for `a`, `%c3` for `%C3`.
+/// [as they should be](gateway_core::paths::Spelling#what-is-canonical): `%61` for `a`, `%c3` for `%C3`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OtherSpellings {
     /// 308 to the canonical spelling, for every method.

@@ -363,7 +363,7 @@ impl UrlArgs {
         };
         let path = format!("{between}{path}");
         let shared = &outer.shared;
-        match shared.resolve_in(outer.section(), None, &Method::GET, &path, None) {
+        match shared.resolve(outer.section(), None, &Method::GET, &path, None) {
             Outcome::Mount { index, .. } if outer.place == Place::Mount(index as u32) => {}
             Outcome::Miss { .. } if outer.place == Place::Fallback => {}
             Outcome::Mount { index, .. } => return Err(taken_by_mount(shared, index, &path)),

@@ -1,6 +1,6 @@
 //! The paths of a router's named routes.
 
-use gateway_core::Spelling;
+use gateway_core::paths::Spelling;
 use http::Method;
 use percent_encoding::percent_decode_str;
 

@@ -4,7 +4,8 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::OnceLock;
 use std::task::Poll;
 
-use gateway_core::{Addr, Application, ConnInfo, Environ, Reply};
+use gateway_core::request::{Addr, ConnInfo};
+use gateway_core::{Application, Environ, Reply};
 use http::Request;
 use http::request::Builder;
 use router::{IntoPattern, Router};

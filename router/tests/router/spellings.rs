@@ -1,8 +1,9 @@
 //! One path, several spellings: which are served, which are redirected, and what is refused, so that
 //! a guard in front reads a path as the patterns do.
 
+use gateway_core::paths::{MountLayer, Spelling};
 use gateway_core::testing::Client;
-use gateway_core::{Application, Environ, MountLayer, Reply, Spelling};
+use gateway_core::{Application, Environ, Reply};
 use http::{Method, Request, StatusCode};
 use proptest::prelude::*;
 use router::service::{EncodedSlashes, OtherSpellings, TrailingSlash};

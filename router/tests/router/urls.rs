@@ -2,8 +2,9 @@
 
 use std::convert::Infallible;
 
+use gateway_core::request::Arrival;
 use gateway_core::testing::Client;
-use gateway_core::{Arrival, Body, Environ, Reply, RequestExt};
+use gateway_core::{Body, Environ, Reply, RequestExt};
 use http::{Request, Response};
 use router::{BoxRouter, IntoPattern, RequestUrlArgs, Router, UrlForError, UrlMap, template};
 use tower::{Service, ServiceExt, service_fn};
@@ -114,7 +115,7 @@ fn urls_are_whole_below_a_recorded_prefix_and_behind_a_stripping_proxy() {
         .build()
         .unwrap();
     let mut request = Request::get("/page/1").body(Body::empty()).unwrap();
-    let recorded = gateway_core::ScriptName::below("/shop", request.uri()).unwrap();
+    let recorded = gateway_core::paths::ScriptName::below("/shop", request.uri()).unwrap();
     request
         .extensions_mut()
         .insert(Arrival::default().with_script_name(recorded));

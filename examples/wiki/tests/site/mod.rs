@@ -9,9 +9,11 @@
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 
+use gateway_core::Body;
+use gateway_core::paths::Prefix;
+use gateway_core::request::{Addr, ConnInfo};
 use gateway_core::testing::{Client, RequestBuilder, TestResponse};
 use gateway_core::validator::{Breaches, ValidatedBody, ValidatorLayer};
-use gateway_core::{Addr, Body, ConnInfo, Prefix};
 use http::Request;
 use tempfile::TempDir;
 use tower::ServiceBuilder;

@@ -13,7 +13,7 @@ use super::policy::Policy;
 ///
 /// ```
 /// use axum::{Router, routing::any};
-/// use gateway_core::CanonicalPathLayer;
+/// use gateway_core::paths::CanonicalPathLayer;
 /// use http::{Request, StatusCode};
 /// use tower::{Layer, ServiceExt};
 ///
@@ -36,7 +36,7 @@ use super::policy::Policy;
 ///
 /// | the path, below the mounts around the layer, has | answer |
 /// |---|---|
-/// | an escape that is [written otherwise](crate::Spelling#what-is-canonical) (`%70`, `%c3`), a byte outside ASCII, a `%` alone | 308 to the canonical spelling: relative, with the query |
+/// | an escape that is [written otherwise](crate::paths::Spelling#what-is-canonical) (`%70`, `%c3`), a byte outside ASCII, a `%` alone | 308 to the canonical spelling: relative, with the query |
 /// | a dot segment, in any spelling | 404 |
 /// | an empty segment (`//`) | 404, unless [allowed](Self::allow_empty_segments) |
 /// | an encoded slash (`%2F`) | 404, unless [allowed](Self::allow_encoded_slashes) |
@@ -46,7 +46,7 @@ use super::policy::Policy;
 ///
 /// Escapes of reserved characters (`%40` and `@`, `%3B` and `;`) are different URIs, and both go
 /// through. A guard that compares raw paths needs a route for each, if its name has such a
-/// character; [`MountLayer`](crate::MountLayer) compares decoded segments and needs one.
+/// character; [`MountLayer`](crate::paths::MountLayer) compares decoded segments and needs one.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct CanonicalPathLayer {
     policy: Policy,

@@ -4,22 +4,36 @@ use std::task::{Context, Poll};
 use http::{HeaderValue, Request, Response, StatusCode, header};
 use tower_service::Service;
 
+use super::CanonicalPathLayer;
 use super::policy::{Policy, Verdict};
+use crate::inner::inner_accessors;
+use crate::paths::ScriptName;
 use crate::paths::mount::{MountBody, ResponseFuture, not_found};
 use crate::paths::script_name::below;
-use crate::{Arrival, Body, RequestExt, ScriptName};
+use crate::request::Arrival;
+use crate::{Body, RequestExt};
 
-/// The service of [`CanonicalPathLayer`](super::CanonicalPathLayer).
+/// The service of [`CanonicalPathLayer`].
 #[derive(Clone, Debug)]
 pub struct CanonicalPath<S> {
     policy: Policy,
     inner: S,
 }
 
+impl CanonicalPath<()> {
+    /// The layer: the same as [`CanonicalPathLayer::new`].
+    #[must_use]
+    pub fn layer() -> CanonicalPathLayer {
+        CanonicalPathLayer::new()
+    }
+}
+
 impl<S> CanonicalPath<S> {
     pub(super) fn new(policy: Policy, inner: S) -> Self {
         Self { policy, inner }
     }
+
+    inner_accessors!(inner);
 }
 
 impl<S, B, SB> Service<Request<B>> for CanonicalPath<S>

@@ -15,7 +15,7 @@ use percent_encoding::{CONTROLS, percent_encode_byte, utf8_percent_encode};
 /// two readers agree on.
 ///
 /// ```
-/// use gateway_core::Spelling;
+/// use gateway_core::paths::Spelling;
 ///
 /// let spelling = Spelling::of("/%70rivate/x");
 /// assert!(spelling.has_other_escapes());
@@ -180,7 +180,7 @@ impl<'p> Spelling<'p> {
 /// It is ASCII, so it can be the value of a header.
 ///
 /// ```
-/// use gateway_core::relative_reference;
+/// use gateway_core::paths::relative_reference;
 ///
 /// assert_eq!(relative_reference("/a/b", "/a/b/", None).unwrap(), "./b/");
 /// assert_eq!(relative_reference("/a/b/", "/a/b", Some("q")).unwrap(), "../b?q");

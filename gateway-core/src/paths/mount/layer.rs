@@ -1,12 +1,13 @@
 use tower_layer::Layer;
 
 use super::Mount;
-use crate::{InvalidPrefix, Prefix};
+use crate::paths::{InvalidPrefix, Prefix};
 
 /// Serves `mounted` below a prefix and hands every other request to the layered service.
 ///
 /// ```
-/// use gateway_core::{MountLayer, RequestExt};
+/// use gateway_core::paths::MountLayer;
+/// use gateway_core::RequestExt;
 /// use http::{Request, Response};
 /// use std::convert::Infallible;
 /// use tower::{Layer, ServiceExt, service_fn};

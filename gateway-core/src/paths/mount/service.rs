@@ -5,8 +5,9 @@ use http::{HeaderValue, Request, Response, StatusCode, header};
 use tower_service::Service;
 
 use super::{MountBody, ResponseFuture};
+use crate::Body;
 use crate::paths::script_name::below;
-use crate::{Body, InvalidPrefix, Prefix, RecordPathLayer};
+use crate::paths::{InvalidPrefix, Prefix, RecordPathLayer};
 
 /// Serves `mounted` below `prefix`; every other request is answered with 404 unless
 /// [`otherwise`](Mount::otherwise) names a service for it.
@@ -20,7 +21,7 @@ use crate::{Body, InvalidPrefix, Prefix, RecordPathLayer};
 /// it: `/wiki//Page` and `/wiki/../Page` are below `/wiki`, while `//wiki`, `/./wiki` and
 /// `/wiki%2FPage` are not. So a mount that guards another service stands in front of that only
 /// where the service reads the path in the same way. Ours do: what consumes a path refuses or
-/// redirects what two readers read in two ways, as [`Spelling`](crate::Spelling) says.
+/// redirects what two readers read in two ways, as [`Spelling`](crate::paths::Spelling) says.
 ///
 /// # Errors
 ///

@@ -10,7 +10,7 @@ use super::record::{
     BeginRequest, Header, Kind, Malformed, Pairs, ProtocolStatus, Role, end_request,
     get_values_result, unknown_type,
 };
-use gateway_core::Prefix;
+use gateway_core::paths::Prefix;
 
 use crate::cgi_vars::environ::{Head, Refused, Variables};
 use crate::cgi_vars::sent::{SentVars, is_unknown_length};

@@ -49,23 +49,19 @@ pub mod record;
 
 use std::io;
 
-use gateway_core::{Body, BoxError};
-use http::{Request, Response};
-use tower_service::Service;
-
 use self::codec::{RecordCodec, Rules};
-use crate::front_end::server::{self, Protocol};
-use crate::front_end::wire::settings::Settings;
-use crate::{Outcome, Sockets, ToSockets};
+use crate::front_end::server::FrontEnd;
+use crate::settings::Settings;
+use crate::{HttpService, Outcome, Sockets, ToSockets, server};
 
 /// The protocol of [`Server`].
 #[derive(Debug)]
 pub enum FastCgi {}
 
 /// A FastCGI server.
-pub type Server<L = Sockets> = server::FrontEndServer<FastCgi, L>;
+pub type Server<L = Sockets> = server::Server<FastCgi, L>;
 
-impl Protocol for FastCgi {
+impl FrontEnd for FastCgi {
     type Codec = RecordCodec;
     const NAME: &'static str = "FastCGI";
 
@@ -84,17 +80,6 @@ impl Protocol for FastCgi {
 /// # Errors
 ///
 /// The socket cannot be made, or signals cannot be listened for.
-pub async fn run<S, B>(sockets: impl ToSockets, service: S) -> io::Result<Outcome>
-where
-    S: Service<
-            Request<Body>,
-            Response = Response<B>,
-            Error: Into<BoxError>,
-            Future: Send + 'static,
-        > + Clone
-        + Send
-        + 'static,
-    B: http_body::Body<Error: Into<BoxError>> + Send + 'static,
-{
+pub async fn run(sockets: impl ToSockets, service: impl HttpService) -> io::Result<Outcome> {
     Server::on(sockets.to_sockets()?).serve(service).await
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use bytes::{Buf, Bytes, BytesMut};
 use http::{HeaderMap, StatusCode};
 
-use gateway_core::Prefix;
+use gateway_core::paths::Prefix;
 
 use crate::cgi_vars::environ::{Head, Refused, Variables};
 use crate::cgi_vars::sent::SentVars;

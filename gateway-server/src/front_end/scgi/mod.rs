@@ -33,24 +33,20 @@ mod codec;
 
 use std::io;
 
-use gateway_core::{Body, BoxError};
-use http::{Request, Response};
-use tower_service::Service;
-
 pub use self::codec::Malformed;
 use self::codec::{NetstringCodec, Rules};
-use crate::front_end::server::{self, Protocol};
-use crate::front_end::wire::settings::Settings;
-use crate::{Outcome, Sockets, ToSockets};
+use crate::front_end::server::FrontEnd;
+use crate::settings::Settings;
+use crate::{HttpService, Outcome, Sockets, ToSockets, server};
 
 /// The protocol of [`Server`].
 #[derive(Debug)]
 pub enum Scgi {}
 
 /// An SCGI server.
-pub type Server<L = Sockets> = server::FrontEndServer<Scgi, L>;
+pub type Server<L = Sockets> = server::Server<Scgi, L>;
 
-impl Protocol for Scgi {
+impl FrontEnd for Scgi {
     type Codec = NetstringCodec;
     const NAME: &'static str = "SCGI";
 
@@ -68,17 +64,6 @@ impl Protocol for Scgi {
 /// # Errors
 ///
 /// The socket cannot be made, or signals cannot be listened for.
-pub async fn run<S, B>(sockets: impl ToSockets, service: S) -> io::Result<Outcome>
-where
-    S: Service<
-            Request<Body>,
-            Response = Response<B>,
-            Error: Into<BoxError>,
-            Future: Send + 'static,
-        > + Clone
-        + Send
-        + 'static,
-    B: http_body::Body<Error: Into<BoxError>> + Send + 'static,
-{
+pub async fn run(sockets: impl ToSockets, service: impl HttpService) -> io::Result<Outcome> {
     Server::on(sockets.to_sockets()?).serve(service).await
 }

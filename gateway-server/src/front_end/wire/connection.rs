@@ -9,7 +9,8 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::BytesMut;
-use gateway_core::{Body, BoxError, GatewayFacts, RequestExt};
+use gateway_core::request::GatewayFacts;
+use gateway_core::{Body, BoxError, RequestExt};
 use http::{HeaderMap, Request, Response, StatusCode};
 use pin_project_lite::pin_project;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
@@ -18,15 +19,17 @@ use tracing::{debug, error, warn};
 
 use super::codec::{Codec, Event};
 use super::errors::ErrorText;
-use super::exchange::{Exchange, Failed, discard};
+use super::exchange::{Exchange, Failed};
 use super::output::Output;
 use super::present::Present;
-use super::settings::Settings;
 use super::timer::{Timer, Wait};
 use crate::cgi_vars::response::encode_head;
-use crate::framing::{self, Asked, Content, Framing};
+use crate::failure::discard;
+use crate::framing::{self, Asked, Content, Framing, Unsent};
+use crate::listen::listener::StreamOptions;
 use crate::log::access::Record;
 use crate::log::operator;
+use crate::settings::Settings;
 use crate::shutdown::{Phase, Watch};
 
 /// A response is gathered up to here before the socket must take some of it.
@@ -57,7 +60,7 @@ pin_project! {
         request: Present,
         errors: ErrorText,
         settings: Arc<Settings>,
-        closing: Closing<I>,
+        options: StreamOptions<I>,
         shutdown: Watch,
         timer: Timer,
         phase: Phase,
@@ -65,14 +68,6 @@ pin_project! {
         eof: bool,
         end: End,
     }
-}
-
-/// What a listener can do about the closing of its connections.
-pub(crate) struct Closing<I> {
-    /// As `Listener::reset_on_close`.
-    pub(crate) reset: fn(&I),
-    /// As `Listener::end_with_last_write`.
-    pub(crate) with_last_write: fn(&I),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -112,7 +107,7 @@ where
         codec: C,
         service: S,
         settings: Arc<Settings>,
-        closing: Closing<I>,
+        options: StreamOptions<I>,
         shutdown: Watch,
     ) -> Self {
         Self {
@@ -126,7 +121,7 @@ where
             request: Present::default(),
             errors: ErrorText::default(),
             settings,
-            closing,
+            options,
             shutdown,
             timer: Timer::default(),
             phase: Phase::Serving,
@@ -232,17 +227,16 @@ where
             let has_body = !matches!(framing.content, Content::Nothing | Content::Exactly(0));
             this.request.record = Some(record.answered(parts.status, has_body));
         }
-        let left = match framing.content {
-            Content::Nothing => return self.finish(),
-            Content::Exactly(left) => Some(left),
-            Content::ToTheEnd => None,
-        };
-        this.exchange.set(Exchange::Streaming { body, left });
+        if framing.content == Content::Nothing {
+            return self.finish();
+        }
+        let unsent = Unsent::of(framing.content);
+        this.exchange.set(Exchange::Streaming { body, unsent });
     }
 
     /// The service failed before its response began.
     fn fail(mut self: Pin<&mut Self>, failed: &Failed) {
-        error!("{failed}");
+        failed.log();
         if C::ERRORS {
             let this = self.as_mut().project();
             this.codec
@@ -255,14 +249,9 @@ where
     fn bare(mut self: Pin<&mut Self>, status: StatusCode) {
         let this = self.as_mut().project();
         let headers = HeaderMap::new();
-        // The status of a service's error may be one that has no response, such as 101.
-        let status = if status.is_informational() {
-            StatusCode::INTERNAL_SERVER_ERROR
-        } else {
-            status
-        };
+        let framing = Framing::of_bare(Asked::from(&this.request.method), status);
         this.codec.stdout_with(this.output, |out| {
-            encode_head(status, &headers, Framing::EMPTY, out);
+            encode_head(status, &headers, framing, out);
         });
         if let Some(record) = this.request.record.take() {
             drop(record.answered(status, false));
@@ -326,7 +315,7 @@ where
         // end that would put the connection back into its pool.
         if !keep || *this.eof || *this.phase > Phase::Serving {
             if keep {
-                (this.closing.with_last_write)(this.io);
+                (this.options.end_with_last_write)(this.io);
             }
             *this.request = Present::over(input_ended);
             *this.end = End::Flush;
@@ -358,7 +347,7 @@ where
                 Poll::Ready(_) => Some(Step::Done),
             },
             End::Reset => {
-                (this.closing.reset)(this.io);
+                (this.options.reset_on_close)(this.io);
                 Some(Step::Done)
             }
         }
@@ -471,15 +460,17 @@ where
         let settings = &self.settings;
         let (wait, patience) = match self.end {
             End::Shut | End::Linger => (Wait::Linger, Some(LINGER)),
-            _ if self.output.len() > 0 => (Wait::Write, settings.write),
+            _ if self.output.len() > 0 => (Wait::Write, settings.timeouts.write),
             _ if self.exchange.is_idle()
                 && (self.codec.within_head() || !self.input.is_empty()) =>
             {
-                (Wait::Head, settings.head)
+                (Wait::Head, settings.timeouts.head)
             }
-            _ if self.exchange.is_idle() => (Wait::Idle, settings.idle),
-            _ if self.request.is_wanted() => (Wait::Body, settings.body),
-            _ if self.eof && self.exchange.is_silent() => (Wait::HalfClosed, settings.half_close),
+            _ if self.exchange.is_idle() => (Wait::Idle, settings.timeouts.idle),
+            _ if self.request.is_wanted() => (Wait::Body, settings.timeouts.body),
+            _ if self.eof && self.exchange.is_silent() => {
+                (Wait::HalfClosed, settings.timeouts.half_close)
+            }
             _ => return None,
         };
         patience.map(|patience| (wait, patience))

@@ -5,7 +5,7 @@ use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Context;
 
-use gateway_core::ErrorSink;
+use gateway_core::request::ErrorSink;
 
 use crate::waker::WakerSlot;
 

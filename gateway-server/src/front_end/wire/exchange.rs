@@ -1,15 +1,19 @@
 //! The application's side of one request: readiness, call, response body.
 
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, Bytes};
-use gateway_core::{Body, BoxError, Failure, Reported};
+use gateway_core::error::Reported;
+use gateway_core::{Body, BoxError};
 use http::{Request, Response, StatusCode};
 use pin_project_lite::pin_project;
 use tower_service::Service;
+use tracing::error;
+
+use crate::failure::{Panicked, guard, status_of};
+use crate::framing::Unsent;
 
 pin_project! {
     /// What runs for the present request.
@@ -20,8 +24,8 @@ pin_project! {
         /// The service is not ready for it yet.
         Ready { request: Option<Request<Body>> },
         Calling { #[pin] future: F },
-        /// The head is on its way, and so much of the body is still to come, if that was said.
-        Streaming { #[pin] body: B, left: Option<u64> },
+        /// The head is on its way.
+        Streaming { #[pin] body: B, unsent: Unsent },
     }
 }
 
@@ -29,18 +33,22 @@ pin_project! {
 #[derive(Debug)]
 pub(super) enum Failed {
     Error(BoxError),
-    /// What it said has been printed by the panic hook.
-    Panic,
+    Panic(Panicked),
 }
 
 impl Failed {
     /// The status to answer with where no head has gone out.
     pub(super) fn status(&self) -> StatusCode {
         match self {
-            Self::Error(error) => error
-                .downcast_ref::<Failure>()
-                .map_or(StatusCode::INTERNAL_SERVER_ERROR, Failure::status),
-            Self::Panic => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Error(error) => status_of(error),
+            Self::Panic(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    pub(super) fn log(&self) {
+        match self {
+            Self::Error(error) => error!("{error}"),
+            Self::Panic(panicked) => panicked.log(),
         }
     }
 
@@ -54,20 +62,15 @@ impl fmt::Display for Failed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Error(error) => error.fmt(f),
-            Self::Panic => f.write_str("the service panicked"),
+            Self::Panic(panicked) => panicked.fmt(f),
         }
     }
 }
 
-/// Runs what is not ours. A panic must not take the connection's task down without an answer.
-fn guarded<T>(run: impl FnOnce() -> T) -> Result<T, Failed> {
-    // What was being run is dropped after a panic, and not looked at again.
-    catch_unwind(AssertUnwindSafe(run)).map_err(|_| Failed::Panic)
-}
-
-/// Drops what is not ours: its destructor may panic, which says no more than its message.
-pub(super) fn discard<T>(value: T) {
-    let _ = guarded(|| drop(value));
+impl From<Panicked> for Failed {
+    fn from(panicked: Panicked) -> Self {
+        Self::Panic(panicked)
+    }
 }
 
 impl<F, B> Exchange<F, B> {
@@ -92,8 +95,9 @@ impl<F, B> Exchange<F, B> {
     /// Drops whatever runs: the client is gone, or has been answered.
     pub(super) fn clear(self: Pin<&mut Self>) {
         let mut this = self;
-        // A destructor that panics has nothing more to say than its message.
-        let _ = guarded(|| this.set(Self::Idle));
+        if let Err(panicked) = guard(|| this.set(Self::Idle)) {
+            panicked.log();
+        }
     }
 
     /// Drives the service up to its response.
@@ -109,17 +113,17 @@ impl<F, B> Exchange<F, B> {
         loop {
             match self.as_mut().project() {
                 ExchangeProj::Ready { request } => {
-                    if let Err(error) = ready!(guarded(|| service.poll_ready(cx))?) {
+                    if let Err(error) = ready!(guard(|| service.poll_ready(cx))?) {
                         return Poll::Ready(Err(Failed::Error(error.into())));
                     }
                     let Some(request) = request.take() else {
                         return Poll::Pending;
                     };
-                    let future = guarded(|| service.call(request))?;
+                    let future = guard(|| service.call(request))?;
                     self.set(Self::Calling { future });
                 }
                 ExchangeProj::Calling { future } => {
-                    let response = ready!(guarded(|| future.poll(cx))?);
+                    let response = ready!(guard(|| future.poll(cx))?);
                     return Poll::Ready(response.map_err(|error| Failed::Error(error.into())));
                 }
                 ExchangeProj::Idle | ExchangeProj::Streaming { .. } => return Poll::Pending,
@@ -138,22 +142,22 @@ impl<F, B> Exchange<F, B> {
     where
         B: http_body::Body<Error: Into<BoxError>>,
     {
-        let ExchangeProj::Streaming { mut body, left } = self.project() else {
+        let ExchangeProj::Streaming { mut body, unsent } = self.project() else {
             return Poll::Pending;
         };
         loop {
-            if *left == Some(0) {
+            if unsent.is_over() {
                 return Poll::Ready(None);
             }
-            let frame = match guarded(|| body.as_mut().poll_frame(cx)) {
+            let frame = match guard(|| body.as_mut().poll_frame(cx)) {
                 Ok(frame) => ready!(frame),
-                Err(failed) => return Poll::Ready(Some(Err(failed))),
+                Err(panicked) => return Poll::Ready(Some(Err(panicked.into()))),
             };
             return Poll::Ready(match frame {
-                None if left.is_some() => Some(Err(Failed::Error(
-                    "the body is shorter than its Content-Length".into(),
-                ))),
-                None => None,
+                None => match unsent.end() {
+                    Ok(()) => None,
+                    Err(short) => Some(Err(Failed::Error(short.into()))),
+                },
                 Some(Err(error)) => Some(Err(Failed::Error(error.into()))),
                 Some(Ok(frame)) => match frame.into_data() {
                     // CGI has no trailers; an empty piece would say nothing.
@@ -163,16 +167,10 @@ impl<F, B> Exchange<F, B> {
                         if length == 0 {
                             continue;
                         }
-                        match left.map(|left| left.checked_sub(length as u64)) {
-                            Some(None) => Some(Err(Failed::Error(
-                                "the body is longer than its Content-Length".into(),
-                            ))),
-                            Some(rest) => {
-                                *left = rest;
-                                Some(Ok(data.copy_to_bytes(length)))
-                            }
-                            None => Some(Ok(data.copy_to_bytes(length))),
-                        }
+                        Some(match unsent.take(length) {
+                            Ok(()) => Ok(data.copy_to_bytes(length)),
+                            Err(long) => Err(Failed::Error(long.into())),
+                        })
                     }
                 },
             });
@@ -185,8 +183,9 @@ impl<F, B> Exchange<F, B> {
         B: http_body::Body,
     {
         match self {
-            Self::Streaming { left: Some(0), .. } => true,
-            Self::Streaming { left: None, body } => body.is_end_stream(),
+            Self::Streaming { body, unsent } => {
+                unsent.is_over() || (!unsent.is_short() && body.is_end_stream())
+            }
             _ => false,
         }
     }

@@ -7,5 +7,4 @@ mod exchange;
 mod input;
 pub(crate) mod output;
 mod present;
-pub(crate) mod settings;
 mod timer;

@@ -33,7 +33,7 @@ impl Gate {
         match &self.allowed {
             Some(allowed) if allowed(parts) => Judged::Shown,
             None if self.developer => {
-                Judged::By(Facts::of(parts).trusting_users(Arc::clone(&self.users)))
+                Judged::By(Facts::of(parts).with_trusted_users(Arc::clone(&self.users)))
             }
             _ => Judged::Withheld,
         }

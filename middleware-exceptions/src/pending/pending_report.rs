@@ -7,25 +7,25 @@ use std::{
 };
 
 use bytes::Bytes;
-use gateway_core::FailureText;
+use gateway_core::error::{FailureText, Reported};
 use http::{HeaderValue, Response, StatusCode};
 use panic_capture::Caught;
 
 use crate::{
     config::Config,
-    context::Witness,
     failure::{
-        cause::{Cause, Outcome},
+        cause::{Cause, Classified},
         facts::Stage,
         id::ErrorId,
     },
     frames::{Note, Traceback},
     pending::{
-        owner::Asking,
-        ready::{Ready, prepare},
-        tell::{is_heard, tell},
+        emit::{emit, goes_anywhere},
+        owner::OwnerLookUp,
+        ready::{Prepared, prepare},
         worker::{self, Signal},
     },
+    record::RequestRecord,
     render,
     report::Report,
     request::{
@@ -35,38 +35,42 @@ use crate::{
 };
 
 /// A failure that is being reported. Dropped before it is through, it goes on elsewhere.
-pub(crate) struct Finishing {
+pub(crate) struct PendingReport {
     /// `None` of what is answered and not reported.
     report: Option<Arc<Report>>,
     status: StatusCode,
     config: Arc<Config>,
     judged: Judged,
-    asking: Option<Asking>,
+    owner_look_up: Option<OwnerLookUp>,
     format: Format,
     is_head: bool,
-    waiting: Option<Arc<Signal>>,
-    told: bool,
+    frames_ready: Option<Arc<Signal>>,
+    emitted: bool,
 }
 
-impl Finishing {
-    pub(crate) fn new(outcome: impl Into<Outcome>, stage: Stage, witness: &Witness) -> Self {
-        let (status, report) = match outcome.into() {
-            Outcome::Answer(status) => (status, None),
-            Outcome::Failure(cause) => {
-                let report = Report::new(*cause, stage, witness.summary());
+impl PendingReport {
+    pub(crate) fn new(
+        classified: impl Into<Classified>,
+        stage: Stage,
+        record: &RequestRecord,
+    ) -> Self {
+        let (status, report) = match classified.into() {
+            Classified::NoFailure(status) => (status, None),
+            Classified::Failure(cause) => {
+                let report = Report::new(*cause, stage, record.summary());
                 (report.status(), Some(Arc::new(report)))
             }
         };
         Self {
             status,
-            told: report.is_none(),
+            emitted: report.is_none(),
             report,
-            config: Arc::clone(witness.config()),
-            judged: witness.judged(),
-            asking: None,
-            format: witness.format(),
-            is_head: witness.is_head(),
-            waiting: None,
+            config: Arc::clone(record.config()),
+            judged: record.judged(),
+            owner_look_up: None,
+            format: record.format(),
+            is_head: record.is_head(),
+            frames_ready: None,
         }
     }
 
@@ -76,8 +80,8 @@ impl Finishing {
     }
 
     /// Ready when the observers and the log have it.
-    pub(crate) fn poll_told(&mut self, cx: &Context<'_>) -> Poll<()> {
-        if self.told {
+    pub(crate) fn poll_emitted(&mut self, cx: &Context<'_>) -> Poll<()> {
+        if self.emitted {
             return Poll::Ready(());
         }
         ready!(self.poll_owner(cx));
@@ -85,29 +89,30 @@ impl Finishing {
             return Poll::Ready(());
         };
         if !report.has_traceback() && self.wants_frames() {
-            if self.waiting.is_none() {
+            if self.frames_ready.is_none() {
                 match prepare(report) {
-                    Ready::Now => {}
-                    Ready::When(signal) => self.waiting = Some(signal),
-                    Ready::Never(note) => {
+                    Prepared::Now => {}
+                    Prepared::When(signal) => self.frames_ready = Some(signal),
+                    Prepared::Never(note) => {
                         report.set_traceback(Traceback::without(report.location(), note));
                     }
                 }
             }
-            if let Some(signal) = &self.waiting {
+            if let Some(signal) = &self.frames_ready {
                 ready!(signal.poll(cx));
             }
         }
-        tell(report, &self.config);
-        self.told = true;
+        emit(report, &self.config);
+        self.emitted = true;
         Poll::Ready(())
     }
 
     /// Ready when the verdict is final.
     fn poll_owner(&mut self, cx: &Context<'_>) -> Poll<()> {
         if let Judged::ButForTheOwner(facts) = &self.judged {
-            let asking = (self.asking).get_or_insert_with(|| Asking::new(facts.as_ref().clone()));
-            self.judged = Judged::Finally(ready!(asking.poll(cx)));
+            let owner_look_up = (self.owner_look_up)
+                .get_or_insert_with(|| OwnerLookUp::new(facts.as_ref().clone()));
+            self.judged = Judged::Finally(ready!(owner_look_up.poll(cx)));
         }
         Poll::Ready(())
     }
@@ -132,7 +137,29 @@ impl Finishing {
     }
 
     fn wants_frames(&self) -> bool {
-        self.is_shown() || is_heard(&self.config)
+        self.is_shown() || goes_anywhere(&self.config)
+    }
+
+    /// What takes the place of the program's own body: where the client may see details, a page if it prefers HTML, and in
+    /// any format if the body says nothing of the failure itself.
+    pub(crate) fn in_place_of(&self, body: OwnBody) -> Option<Response<Option<Bytes>>> {
+        let is_wanted = self.format == Format::Html || body == OwnBody::Bare;
+        (self.is_shown() && is_wanted).then(|| self.response())
+    }
+
+    /// Marks a response as one whose failure was reported: for layers further out, and for the header that the program asked
+    /// for.
+    pub(crate) fn mark<B>(&self, response: &mut Response<B>) {
+        let Some(report) = &self.report else { return };
+        // Neither goes on the wire; the text is for `gateway_core::testing::Client`.
+        let text = FailureText::new(AsText(Arc::clone(report)));
+        response.extensions_mut().insert(text);
+        response.extensions_mut().insert(Reported);
+        if let Some(name) = &self.config.id_header
+            && let Ok(id) = HeaderValue::try_from(report.id().to_string())
+        {
+            response.headers_mut().insert(name, id);
+        }
     }
 
     /// The clean response, where one is still possible. `None` is the content of one to HEAD.
@@ -142,14 +169,7 @@ impl Finishing {
             Some(report) => {
                 let renderer = &self.config.renderer;
                 let mut response = render::response(report, &self.verdict(), self.format, renderer);
-                // For `gateway_core::testing::Client`; it never goes on the wire.
-                let text = FailureText::new(AsText(Arc::clone(report)));
-                response.extensions_mut().insert(text);
-                if let Some(name) = &self.config.id_header
-                    && let Ok(id) = HeaderValue::try_from(report.id().to_string())
-                {
-                    response.headers_mut().insert(name, id);
-                }
+                self.mark(&mut response);
                 response
             }
         };
@@ -166,6 +186,15 @@ impl Finishing {
     }
 }
 
+/// The body that the program gave its response to a failure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum OwnBody {
+    /// Empty, or a component's name of the status.
+    Bare,
+    /// It says something.
+    Text,
+}
+
 /// The report as text, formatted when it is displayed.
 struct AsText(Arc<Report>);
 
@@ -175,30 +204,30 @@ impl fmt::Display for AsText {
     }
 }
 
-impl Drop for Finishing {
+impl Drop for PendingReport {
     fn drop(&mut self) {
-        if !self.told
+        if !self.emitted
             && let Some(report) = self.report.take()
         {
-            tell_later(&report, &self.config);
+            emit_in_background(&report, &self.config);
         }
     }
 }
 
 /// Reports a panic that no client waits for: it came while a value was dropped.
-pub(crate) fn later(caught: Caught, stage: Stage, witness: Option<Witness>) {
+pub(crate) fn report_in_background(caught: Caught, stage: Stage, record: Option<RequestRecord>) {
     let cause = Cause::of_panic(caught);
-    let Some(witness) = witness else { return };
-    let report = Report::new(cause, stage, witness.summary());
-    tell_later(&Arc::new(report), witness.config());
+    let Some(record) = record else { return };
+    let report = Report::new(cause, stage, record.summary());
+    emit_in_background(&Arc::new(report), record.config());
 }
 
-fn tell_later(report: &Arc<Report>, config: &Arc<Config>) {
-    if !is_heard(config) {
+fn emit_in_background(report: &Arc<Report>, config: &Arc<Config>) {
+    if !goes_anywhere(config) {
         return;
     }
     if report.is_ready() {
-        tell(report, config);
+        emit(report, config);
         return;
     }
     // Symbols take their time, and this may be an async worker. What is logged elsewhere is logged
@@ -207,10 +236,10 @@ fn tell_later(report: &Arc<Report>, config: &Arc<Config>) {
     let (elsewhere, its_config) = (Arc::clone(report), Arc::clone(config));
     let sent = worker::run(move || {
         _ = elsewhere.frames();
-        tracing::dispatcher::with_default(&dispatch, || tell(&elsewhere, &its_config));
+        tracing::dispatcher::with_default(&dispatch, || emit(&elsewhere, &its_config));
     });
     if !sent {
         report.set_traceback(Traceback::without(report.location(), Note::TooMany));
-        tell(report, config);
+        emit(report, config);
     }
 }

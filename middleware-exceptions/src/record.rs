@@ -17,35 +17,35 @@ use crate::{
 
 /// Of one request: what has to be known should it fail.
 #[derive(Clone)]
-pub(crate) struct Witness {
-    pub(crate) brief: Brief,
-    pub(crate) account: Arc<Account>,
+pub(crate) struct RequestRecord {
+    pub(crate) line: RequestLine,
+    pub(crate) shared: Arc<SharedRecord>,
 }
 
 /// On the happy path of every request: no allocation, few instructions, nothing to drop.
 #[derive(Clone, Copy)]
-pub(crate) struct Brief {
-    method: Known,
+pub(crate) struct RequestLine {
+    method: KnownMethod,
     /// Of the path, in bytes.
     len: u8,
     /// Copied and not cloned: the first clone of a `Uri` may allocate.
     path: [u8; SHORT],
 }
 
-/// Longer paths are remembered in detail, which allocates. With it, a `Brief` takes 64 bytes.
+/// Longer paths are remembered in detail, which allocates. With it, a `RequestLine` takes 64 bytes.
 const SHORT: usize = 62;
 
-/// What all requests of a service have in common; and, of those that need more than a [`Brief`], what they have not.
+/// What all requests of a service have in common; and, of those that need more than a [`RequestLine`], what they have not.
 /// Together, because each thing with a drop that a future holds costs some 35 instructions.
-pub(crate) struct Account {
+pub(crate) struct SharedRecord {
     pub(crate) config: Arc<Config>,
-    details: Option<Details>,
+    details: Option<RequestDetails>,
 }
 
 /// The methods that have a constant (RFC 9110 section 9.3, RFC 5789), in one byte. In the order of `http`, which
 /// makes the conversion a comparison.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Known {
+pub(crate) enum KnownMethod {
     Options,
     Get,
     Post,
@@ -57,7 +57,7 @@ pub(crate) enum Known {
     Patch,
 }
 
-struct Details {
+struct RequestDetails {
     method: Method,
     path: Option<PathAndQuery>,
     development: Option<Development>,
@@ -70,7 +70,7 @@ struct Development {
     format: Format,
 }
 
-impl Account {
+impl SharedRecord {
     pub(crate) fn of_service(config: Arc<Config>) -> Self {
         Self {
             config,
@@ -82,15 +82,15 @@ impl Account {
     pub(crate) fn in_detail<B>(request: &Request<B>, config: &Arc<Config>) -> Self {
         Self {
             config: Arc::clone(config),
-            details: Some(Details::of(request, config)),
+            details: Some(RequestDetails::of(request, config)),
         }
     }
 }
 
-impl Brief {
-    pub(crate) const fn nothing() -> Self {
+impl RequestLine {
+    pub(crate) const fn empty() -> Self {
         Self {
-            method: Known::Get,
+            method: KnownMethod::Get,
             len: 0,
             path: [0; SHORT],
         }
@@ -103,17 +103,17 @@ impl Brief {
 
     /// A path that there is no room for is left out.
     #[inline(always)]
-    pub(crate) fn new(method: Known, path: &str) -> Self {
-        let mut brief = Self {
+    pub(crate) fn new(method: KnownMethod, path: &str) -> Self {
+        let mut line = Self {
             method,
             len: 0,
             path: [0; SHORT],
         };
-        if let Some(room) = brief.path.get_mut(..path.len()) {
+        if let Some(room) = line.path.get_mut(..path.len()) {
             room.copy_from_slice(path.as_bytes());
-            brief.len = path.len() as u8;
+            line.len = path.len() as u8;
         }
-        brief
+        line
     }
 
     fn path(&self) -> &str {
@@ -123,28 +123,28 @@ impl Brief {
     }
 }
 
-impl Witness {
+impl RequestRecord {
     /// Of no request.
-    pub(crate) fn of_nothing(account: &Arc<Account>) -> Self {
+    pub(crate) fn without_request(shared: &Arc<SharedRecord>) -> Self {
         Self {
-            brief: Brief::nothing(),
-            account: Arc::clone(account),
+            line: RequestLine::empty(),
+            shared: Arc::clone(shared),
         }
     }
 
     pub(crate) fn config(&self) -> &Arc<Config> {
-        &self.account.config
+        &self.shared.config
     }
 
     pub(crate) fn is_head(&self) -> bool {
-        match &self.account.details {
+        match &self.shared.details {
             Some(details) => details.method == Method::HEAD,
-            None => self.brief.method == Known::Head,
+            None => self.line.method == KnownMethod::Head,
         }
     }
 
     fn development(&self) -> Option<&Development> {
-        self.account.details.as_ref()?.development.as_ref()
+        self.shared.details.as_ref()?.development.as_ref()
     }
 
     pub(crate) fn judged(&self) -> Judged {
@@ -166,12 +166,12 @@ impl Witness {
 
     pub(crate) fn summary(&self) -> RequestSummary {
         let development = self.development();
-        let (method, path) = match &self.account.details {
-            Some(Details { method, path, .. }) => (
+        let (method, path) = match &self.shared.details {
+            Some(RequestDetails { method, path, .. }) => (
                 method.clone(),
                 path.as_ref().map_or("", PathAndQuery::as_str),
             ),
-            None => (self.brief.method.method(), self.brief.path()),
+            None => (self.line.method.method(), self.line.path()),
         };
         RequestSummary {
             method,
@@ -193,7 +193,7 @@ pub(crate) fn path_of<B>(request: &Request<B>) -> &str {
         .map_or("", PathAndQuery::as_str)
 }
 
-impl Details {
+impl RequestDetails {
     fn of<B>(request: &Request<B>, config: &Config) -> Self {
         let development = (!config.gate.is_off()).then(|| {
             let parts = head_of(request);
@@ -212,7 +212,7 @@ impl Details {
     }
 }
 
-impl Known {
+impl KnownMethod {
     #[inline(always)]
     pub(crate) fn of(method: &Method) -> Option<Self> {
         Some(match *method {
@@ -266,26 +266,26 @@ mod tests {
                     path.clone()
                 };
                 let request = Request::builder().method(method).uri(uri).body(()).unwrap();
-                let (brief, account) = match Known::of(request.method()) {
-                    Some(method) if Brief::has_room_for(path_of(&request)) => (
-                        Brief::new(method, path_of(&request)),
-                        Account::of_service(Arc::clone(layer.config())),
+                let (line, shared) = match KnownMethod::of(request.method()) {
+                    Some(method) if RequestLine::has_room_for(path_of(&request)) => (
+                        RequestLine::new(method, path_of(&request)),
+                        SharedRecord::of_service(Arc::clone(layer.config())),
                     ),
                     _ => (
-                        Brief::nothing(),
-                        Account::in_detail(&request, layer.config()),
+                        RequestLine::empty(),
+                        SharedRecord::in_detail(&request, layer.config()),
                     ),
                 };
-                let witness = Witness {
-                    brief,
-                    account: Arc::new(account),
+                let record = RequestRecord {
+                    line,
+                    shared: Arc::new(shared),
                 };
-                let summary = witness.summary();
+                let summary = record.summary();
                 assert_eq!(
                     (summary.method().as_str(), summary.path()),
                     (method, path.as_str())
                 );
-                assert_eq!(witness.is_head(), method == "HEAD");
+                assert_eq!(record.is_head(), method == "HEAD");
             }
         }
     }

@@ -1,32 +1,38 @@
-//! Whom a failure is told: the observers, then the log.
+//! Hands a report to the observers, then to the log.
 
-use std::io::Write as _;
+use std::{
+    io::Write as _,
+    sync::{Mutex, PoisonError},
+    time::Instant,
+};
 
+use http::StatusCode;
 use panic_capture::{discard, guard};
 use tracing::{Level, subscriber::NoSubscriber};
 
 use crate::{
-    config::Config, failure::cause::Cause, render::text::Log, report::Report, text::clean::OneLine,
+    config::Config, failure::cause::Cause, pending::budget::Budget, record::RequestRecord,
+    render::text::Log, report::Report, text::clean::OneLine,
 };
 
 /// Where the log is.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Goes {
-    ToTracing,
+enum Destination {
+    Tracing,
     /// There is no subscriber, or the filter is closed and there is no observer: an id that a client quotes
     /// must be found somewhere.
-    ToStderr,
+    Stderr,
     /// The program's filter leaves it out, and its observers have it.
     Nowhere,
 }
 
 /// Whether the report goes anywhere at all.
-pub(crate) fn is_heard(config: &Config) -> bool {
-    !config.observers.is_empty() || goes(config) != Goes::Nowhere
+pub(crate) fn goes_anywhere(config: &Config) -> bool {
+    !config.observers.is_empty() || destination(config) != Destination::Nowhere
 }
 
 /// Observers first, so that the log can tell of one that failed. All of them are the program's code.
-pub(crate) fn tell(report: &Report, config: &Config) {
+pub(crate) fn emit(report: &Report, config: &Config) {
     for observe in &config.observers {
         if let Err(caught) = guard(|| observe(report)) {
             let second = Cause::of_panic(caught);
@@ -39,17 +45,17 @@ pub(crate) fn tell(report: &Report, config: &Config) {
             });
         }
     }
-    let told = match goes(config) {
-        Goes::ToTracing => contained(|| to_tracing(report)),
-        Goes::ToStderr => None,
-        Goes::Nowhere => Some(()),
+    let emitted = match destination(config) {
+        Destination::Tracing => contained(|| to_tracing(report)),
+        Destination::Stderr => None,
+        Destination::Nowhere => Some(()),
     };
-    if told.is_none() {
+    if emitted.is_none() {
         _ = contained(|| to_stderr(report));
     }
 }
 
-fn goes(config: &Config) -> Goes {
+fn destination(config: &Config) -> Destination {
     let is_enabled = contained(|| {
         let is_enabled = tracing::enabled!(target: "middleware_exceptions", Level::ERROR);
         let is_missing =
@@ -57,9 +63,42 @@ fn goes(config: &Config) -> Goes {
         (is_enabled, is_missing)
     });
     match is_enabled {
-        Some((true, _)) => Goes::ToTracing,
-        Some((false, false)) if !config.observers.is_empty() => Goes::Nowhere,
-        _ => Goes::ToStderr,
+        Some((true, _)) => Destination::Tracing,
+        Some((false, false)) if !config.observers.is_empty() => Destination::Nowhere,
+        _ => Destination::Stderr,
+    }
+}
+
+/// Logs a response that says a server failed and not why, below a budget for all of them.
+pub(crate) fn emit_unexplained(record: &RequestRecord, status: StatusCode) {
+    /// At once, and per second.
+    static BUDGET: Mutex<Budget> = Mutex::new(Budget::new(20.0, 1.0));
+    let mut budget = BUDGET.lock().unwrap_or_else(PoisonError::into_inner);
+    let Some(left_out) = budget.take(Instant::now()) else {
+        return;
+    };
+    drop(budget);
+    let (status, request) = (status.as_u16(), record.summary());
+    let request = format!("{} {}", request.method(), request.path());
+    let advice = "and nothing says why: attach `gateway_core::FailedBy` to the response";
+    let emitted = match destination(record.config()) {
+        Destination::Tracing => contained(|| {
+            tracing::error!(
+                target: "middleware_exceptions",
+                request,
+                status,
+                left_out,
+                "answered {status}, {advice}",
+            );
+        }),
+        Destination::Stderr => None,
+        Destination::Nowhere => Some(()),
+    };
+    if emitted.is_none() {
+        let line = format!(
+            "ERROR middleware_exceptions: answered {status}, {advice} request={request} left_out={left_out}\n"
+        );
+        _ = std::io::stderr().lock().write_all(line.as_bytes());
     }
 }
 

@@ -15,20 +15,20 @@ use gateway_core::flush::FlushPause;
 use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 
-use crate::{body::failing::Failing, context::Witness};
+use crate::{body::failing::Failing, record::RequestRecord};
 
 /// So many boxes wait on a thread. More bodies than that at once allocate.
 const KEPT: u32 = 256;
 
 thread_local! {
-    static FREE: Cell<Option<Box<Watch>>> = const { Cell::new(None) };
+    static FREE: Cell<Option<Box<StreamState>>> = const { Cell::new(None) };
 }
 
-pub(crate) struct Watch {
+pub(crate) struct StreamState {
     /// `None` only of a body that no request is known of.
-    pub(crate) witness: Option<Witness>,
+    pub(crate) record: Option<RequestRecord>,
     /// What the body's first poll gave, before the head went out.
-    pub(crate) first: First,
+    pub(crate) first: FirstFrame,
     /// The size while `first` waits: that of before the poll, and so what it still is. Asked
     /// again, an inner body may know more than before (a chunked response would turn into one with
     /// a length), or have forgotten to subtract.
@@ -45,7 +45,7 @@ pub(crate) struct Watch {
     waiting: u32,
 }
 
-pub(crate) enum First {
+pub(crate) enum FirstFrame {
     Nothing,
     Data(Bytes),
     /// Boxed: rare, and three times the size of `Bytes`.
@@ -54,41 +54,44 @@ pub(crate) enum First {
 }
 
 /// What the first poll gave, before the head went out.
-pub(crate) enum Started {
+pub(crate) enum FirstPoll {
     /// Everything, and the size of it was known.
     Whole(Bytes),
     /// The rest is to come.
-    Watched(Box<Watch>),
+    Streaming(Box<StreamState>),
 }
 
 /// Polls once, before the head is released: what fails now can still be a clean response.
 ///
 /// Does not wait. Called below a guard.
 #[inline(always)]
-pub(crate) fn start<B>(body: &mut B, cx: &mut Context<'_>) -> Result<Started, B::Error>
+pub(crate) fn poll_first<B>(body: &mut B, cx: &mut Context<'_>) -> Result<FirstPoll, B::Error>
 where
     B: Body<Data = Bytes> + Unpin,
 {
     if body.is_end_stream() {
-        return Ok(Started::Watched(Watch::of(First::Nothing, SizeHint::new())));
+        return Ok(FirstPoll::Streaming(StreamState::of(
+            FirstFrame::Nothing,
+            SizeHint::new(),
+        )));
     }
     let size = body.size_hint();
     let first = match Pin::new(&mut *body).poll_frame(cx) {
-        Poll::Pending => First::Nothing,
-        Poll::Ready(None) => First::End,
+        Poll::Pending => FirstFrame::Nothing,
+        Poll::Ready(None) => FirstFrame::End,
         Poll::Ready(Some(Err(error))) => return Err(error),
         Poll::Ready(Some(Ok(frame))) => match frame.into_data() {
             Ok(data) if size.exact() == Some(data.len() as u64) && body.is_end_stream() => {
-                return Ok(Started::Whole(data));
+                return Ok(FirstPoll::Whole(data));
             }
-            Ok(data) => First::Data(data),
-            Err(frame) => First::of_other(frame),
+            Ok(data) => FirstFrame::Data(data),
+            Err(frame) => FirstFrame::of_other(frame),
         },
     };
-    Ok(Started::Watched(Watch::of(first, size)))
+    Ok(FirstPoll::Streaming(StreamState::of(first, size)))
 }
 
-impl First {
+impl FirstFrame {
     /// Of a frame that is no data.
     pub(crate) fn of_other(frame: Frame<Bytes>) -> Self {
         match frame.into_trailers() {
@@ -99,14 +102,14 @@ impl First {
     }
 }
 
-impl Watch {
+impl StreamState {
     /// Of a body that no request is known of, as yet.
-    pub(crate) fn of(first: First, whole: SizeHint) -> Box<Self> {
+    pub(crate) fn of(first: FirstFrame, whole: SizeHint) -> Box<Self> {
         let mut flush = FlushPause::default();
         // The head: hyper drops it, too, if the body fails too soon.
         flush.piece_given();
-        let watch = Self {
-            witness: None,
+        let stream = Self {
+            record: None,
             first,
             whole,
             may_append: false,
@@ -121,17 +124,17 @@ impl Watch {
             Some(mut free) => {
                 let next = free.next.take();
                 _ = FREE.try_with(|list| list.set(next));
-                *free = watch;
+                *free = stream;
                 free
             }
-            None => Box::new(watch),
+            None => Box::new(stream),
         }
     }
 
     /// Puts the box back; what is in it is dropped.
     pub(crate) fn put_back(mut self: Box<Self>) {
-        self.witness = None;
-        self.first = First::Nothing;
+        self.record = None;
+        self.first = FirstFrame::Nothing;
         self.failing = None;
         let Ok(next) = FREE.try_with(Cell::take) else {
             return;
