@@ -1,4 +1,4 @@
-//! HTTPS, HTTP/1.1 and HTTP/2, with rustls: a `Listener` of one's own. See README.md.
+//! HTTPS, HTTP/1.1 and HTTP/2, with rustls: by the program's own `Listener`. See README.md.
 
 #![expect(clippy::print_stdout, reason = "programs print; libraries do not")]
 

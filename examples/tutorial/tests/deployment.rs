@@ -26,7 +26,7 @@ impl Drop for Running {
     }
 }
 
-/// A port that nobody has at this moment.
+/// A port that is free at this moment.
 fn free_port() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     listener.local_addr().unwrap().port()
@@ -38,7 +38,7 @@ fn within_ten_seconds<T>(mut attempt: impl FnMut() -> Option<T>) -> T {
         if let Some(done) = attempt() {
             return done;
         }
-        assert!(start.elapsed() < Duration::from_secs(60), "nobody answers");
+        assert!(start.elapsed() < Duration::from_secs(60), "no answer");
         sleep(Duration::from_millis(20));
     }
 }

@@ -75,13 +75,13 @@ impl Options {
             "/wiki"
         };
         let name = self.script_name.as_deref().unwrap_or(default);
-        // Clients resolve these before they ask, so nobody would ever arrive.
+        // Clients resolve these before they ask, so no request would ever arrive.
         if name
             .split('/')
             .any(|segment| segment == "." || segment == "..")
         {
             return Err(Error::msg(format!(
-                "nobody can ask for a path like `{name}`"
+                "no client can ask for a path like `{name}`"
             )));
         }
         Ok(Prefix::new(name)?)
@@ -112,7 +112,7 @@ fn stdin_is_a_listening_socket() -> bool {
 }
 
 /// The sockets of HTTP mode. They say on standard output where they are, once they are bound; in
-/// the other modes, where standard output may be the response, nobody asks for them.
+/// the other modes, where standard output may be the response, they are not made.
 struct Announced {
     bind: String,
     mount: Prefix,
@@ -127,7 +127,7 @@ impl ToSockets for Announced {
             .first()
             .map(ToString::to_string)
             .unwrap_or_default();
-        // Whoever reads it may have stopped reading: that is no reason not to serve.
+        // A closed standard output is no reason not to serve.
         let _ = self.announce(&addr, &mut io::stdout().lock());
         Ok(sockets)
     }

@@ -1,4 +1,4 @@
-//! Step 1: panics and errors become answers, with a traceback for whoever develops.
+//! Step 1: panics and errors become answers, with a traceback for the developer.
 
 use std::net::SocketAddr;
 use std::process::ExitCode;
