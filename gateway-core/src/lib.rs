@@ -49,7 +49,7 @@
 //! client's own path is recorded once, and SCRIPT_NAME and PATH_INFO are derived from the two:
 //! see [`ScriptName`]. Mounts of ours ([`mount()`], [`MountLayer`]) and axum's `nest` may be stacked
 //! in any order. Below an axum `nest` that `axum::serve` runs, put a [`RecordPathLayer`] outermost,
-//! or enable the feature `axum`.
+//! or the `axum::FromAxumLayer` of the feature `axum`, which tells the peer as well.
 //!
 //! A mount compares the segments of its own prefix after decoding, and judges nothing below it. The
 //! service that *consumes* the path has to be strict about how it is spelled, or a guard in front
@@ -114,7 +114,7 @@
 //! |---|---|
 //! | `tokio` (default) | `into_service`, which runs an application on tokio's blocking pool |
 //! | `proxy` | the layer that trusts named proxies |
-//! | `axum` | reads axum's `OriginalUri` where nothing recorded the path, and its `ConnectInfo` for [`developer`]; an [`Error`] is a response of axum's |
+//! | `axum` | `axum::FromAxumLayer`, which tells our crates what axum knows: the peer, the path before `nest`; and an [`Error`] is a response of axum's |
 //!
 //! Without features the types alone remain, on `http`, `http-body` and `bytes`.
 //!
@@ -133,6 +133,8 @@
 #[cfg(feature = "tokio")]
 pub mod adapt;
 mod application;
+#[cfg(feature = "axum")]
+pub mod axum;
 pub mod body;
 pub mod compat;
 pub mod developer;

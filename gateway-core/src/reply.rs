@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::StatusCode;
 use http::header::{self, HeaderName, HeaderValue};
 
-use crate::{Body, BoxError, Error};
+use crate::{Body, BoxError, Error, FailedBy};
 
 /// What an application answers with: `http`'s response with our [`Body`].
 pub type Response = http::Response<Body>;
@@ -60,9 +60,14 @@ impl Reply {
         Self::new(document).content_type(HeaderValue::from_static("application/json"))
     }
 
-    /// 404 with a line of text.
+    /// 404 with a line of text. It is [bare](FailedBy::bare): a site's error pages may put theirs in its place.
     pub fn not_found() -> Self {
-        Self::text("Not Found\n").with_status(StatusCode::NOT_FOUND)
+        let reply = Self::text("Not Found\n").with_status(StatusCode::NOT_FOUND);
+        Self {
+            response: reply
+                .response
+                .map(|response| FailedBy::bare().attach(response)),
+        }
     }
 
     /// 303 See Other: where to go after a form was posted (RFC 9110 section 15.4.4).

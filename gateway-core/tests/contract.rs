@@ -11,12 +11,12 @@ use gateway_core::request::{Cancellation, ConnInfo, Segment};
 use gateway_core::testing::Client;
 use gateway_core::validator::{Validator, ValidatorLayer};
 use gateway_core::{
-    AnyApplication, Application, Body, BoxError, Environ, Error, Input, IntoReply, Reply,
+    AnyApplication, Application, Body, BoxError, Environ, Error, FailedBy, Input, IntoReply, Reply,
     application, escape,
 };
 use http::{Request, Response, StatusCode};
 use proptest::prelude::*;
-use tower::{Layer, service_fn};
+use tower::{Layer, ServiceExt, service_fn};
 
 #[test]
 fn the_public_types_are_what_threads_and_servers_need() {
@@ -86,6 +86,45 @@ fn a_test_client_has_the_methods_of_a_site() {
     client.put("/").send().assert_text("PUT");
     client.patch("/").send().assert_text("PATCH");
     client.delete("/").send().assert_text("DELETE");
+}
+
+/// What a site's error pages go by: no program wrote these bodies.
+#[tokio::test]
+async fn every_bare_answer_says_that_it_is_one() {
+    fn is_bare<B>(response: &Response<B>) -> bool {
+        FailedBy::of(response.extensions()).is_some_and(FailedBy::is_bare)
+    }
+    let inner = || {
+        service_fn(async |_: Request<Body>| {
+            Ok::<_, std::convert::Infallible>(Response::new(Body::from("inner")))
+        })
+    };
+    let get = |uri: &str| Request::get(uri).body(Body::empty()).unwrap();
+    let mounted = gateway_core::mount("/m", inner()).unwrap();
+    assert!(is_bare(&mounted.clone().oneshot(get("/x")).await.unwrap()));
+    assert!(!is_bare(&mounted.oneshot(get("/m/x")).await.unwrap()));
+    let strict = CanonicalPath::layer().layer(inner());
+    assert!(is_bare(&strict.clone().oneshot(get("//")).await.unwrap()));
+    // A redirect is an answer of its own.
+    assert!(!is_bare(&strict.oneshot(get("/%61")).await.unwrap()));
+    assert!(is_bare(&Reply::not_found().into_response().unwrap()));
+    #[cfg(feature = "tokio")]
+    {
+        // Of an input that fails, or a path that is no text, the error is known as well.
+        let views: [fn(&mut Environ) -> Result<Reply, Error>; 2] = [
+            |environ| Ok(Reply::new(environ.input().read_all(1)?)),
+            |environ| Ok(Reply::text(environ.path_str()?.into_owned())),
+        ];
+        for (view, status) in views.into_iter().zip([413, 400]) {
+            let service = view.into_service().answer_errors();
+            let request = Request::post("/%ff").body(Body::from("too long")).unwrap();
+            let response = service.oneshot(request).await.unwrap();
+            assert_eq!(response.status(), status);
+            assert!(is_bare(&response), "{status}");
+            let failed_by = FailedBy::of(response.extensions()).unwrap();
+            assert!(failed_by.error().is_some(), "{status}");
+        }
+    }
 }
 
 #[test]

@@ -206,15 +206,22 @@ fn who_runs_the_program_is_shown_details() {
 
 #[cfg(feature = "axum")]
 #[test]
-fn the_peer_comes_from_axum() {
+fn the_peer_comes_from_axum_where_the_program_says_so() {
+    use gateway_core::axum::FromAxumLayer;
+    use tower::{Layer, Service, service_fn};
+
     let ((client, _, _), mut parts) = on_this_machine();
     parts.extensions.clear();
-    assert_eq!(judge(&Facts::of(&parts)), Err(Reason::NoPeer));
     let peer = client.local_addr().unwrap();
     parts.extensions.insert(axum::extract::ConnectInfo(peer));
-    let verdict = shown(Facts::of(&parts));
+    assert_eq!(judge(&Facts::of(&parts)), Err(Reason::NoPeer));
+    let judged = service_fn(|request: Request<()>| {
+        std::future::ready(Ok::<_, ()>(shown(Facts::of(&request.into_parts().0))))
+    });
+    let mut told = FromAxumLayer::new().layer(judged);
+    let verdict = told.call(Request::from_parts(parts, ())).into_inner();
     assert!(
-        matches!(verdict, Ok(()) | Err(Reason::Service(_))),
+        matches!(verdict, Ok(Ok(()) | Err(Reason::Service(_)))),
         "{verdict:?}"
     );
 }

@@ -117,8 +117,8 @@ impl ExceptionsLayer {
         self.with(|config| config.gate.details = Details::If(Arc::new(allowed)))
     }
 
-    /// Where [`development`](Self::development) finds the peer. Default: `gateway_core::request::ConnInfo` and, with the feature
-    /// `axum`, axum's `ConnectInfo<SocketAddr>` among the request's extensions.
+    /// Where [`development`](Self::development) finds the peer. Default: the `gateway_core::request::ConnInfo`
+    /// among the request's extensions, which `FromAxumLayer` (feature `axum`) makes of axum's `ConnectInfo<SocketAddr>`.
     ///
     /// An address has no port. On Linux a loopback peer whose port no `ConnInfo` tells is shown nothing, because
     /// its end of the connection cannot be found; better put a `ConnInfo` into the extensions, or

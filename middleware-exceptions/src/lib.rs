@@ -110,17 +110,22 @@
 //!
 //! # With axum
 //!
-//! The feature `axum` finds the peer where `into_make_service_with_connect_info` puts it:
+//! Who is asking is what `into_make_service_with_connect_info` found out, and `FromAxumLayer` (feature `axum`)
+//! around all else passes on:
 //!
 //! ```no_run
-//! # use {axum::{Router, routing::get}, middleware_exceptions::ExceptionsLayer, std::net::SocketAddr};
+//! # #[cfg(feature = "axum")] mod example {
+//! # use {axum::{Router, routing::get}, middleware_exceptions::{ExceptionsLayer, FromAxumLayer}, std::net::SocketAddr};
 //! # #[tokio::main] async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let app = Router::new()
 //!     .route("/", get(async || "ok"))
-//!     .layer(ExceptionsLayer::new().development());
+//!     .layer(ExceptionsLayer::new().development())
+//!     .layer(FromAxumLayer::new());
 //! let listener = tokio::net::TcpListener::bind("127.0.0.1:8080").await?;
 //! axum::serve(listener, app.into_make_service_with_connect_info::<SocketAddr>()).await?;
 //! # Ok(()) }
+//! # }
+//! # fn main() {}
 //! ```
 //!
 //! # Errors of axum's handlers
@@ -239,6 +244,8 @@ pub use failure::facts::{ChainLink, Kind, Place, SpanSummary, Stage};
 pub use failure::id::ErrorId;
 pub use frames::{Folded, Frame, Note, Traceback, names::Origin, source::Excerpt};
 pub use future::ResponseFuture;
+#[cfg(feature = "axum")]
+pub use gateway_core::axum::FromAxumLayer;
 pub use layer::ExceptionsLayer;
 pub use render::page::{Page, Rendered};
 pub use report::Report;

@@ -231,12 +231,26 @@ async fn the_peer_comes_from_a_closure_too() {
 
 #[cfg(feature = "axum")]
 #[tokio::test]
-async fn the_peer_comes_from_axum() {
-    let info = axum::extract::ConnectInfo(loopback());
-    let request = Request::get("/")
-        .header("host", "localhost")
-        .extension(info);
-    assert_shown(&failing(&development(), request).await);
+async fn the_peer_comes_from_axum_where_the_program_says_so() {
+    use http_body_util::{BodyExt, Empty};
+    use tower::{Layer, ServiceExt};
+
+    let request = || {
+        let info = axum::extract::ConnectInfo(loopback());
+        Request::get("/")
+            .header("host", "localhost")
+            .extension(info)
+    };
+    let taken = failing(&development(), request()).await;
+    assert_withheld(&taken, "FromAxumLayer");
+    let service = handler(async |_| -> Never {
+        tell_tale();
+        Ok(support::ok("ok"))
+    });
+    let told = middleware_exceptions::FromAxumLayer::new().layer(development().layer(service));
+    let empty = Empty::new().map_err(Into::into).boxed_unsync();
+    let Ok(response) = told.oneshot(request().body(empty).unwrap()).await;
+    assert_shown(&support::take(response).await);
 }
 
 #[tokio::test]

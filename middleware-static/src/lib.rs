@@ -123,10 +123,10 @@
 //! # Features
 //!
 //! None is on by default. `embed`: files in the binary, by rust-embed. `compress`: for build scripts, a function that puts compressed
-//! siblings beside what is embedded. `axum`: the bare prefix of a nest
+//! siblings beside what is embedded. `axum`: `FromAxumLayer`. Below it the bare prefix of a nest
 //! (`/assets`) redirects to `./assets/`, as far as axum hands that on: below `nest("/assets", ..)` in a fallback it does not, so there
 //! the root is answered without the slash (links in it need `nest_service`, or `nest("/assets/", ..)`);
-//! everything below it is right without the feature. `gateway-core` is on at all times: the same below
+//! everything below it is right without the layer. `gateway-core` is on at all times: the same below
 //! its mounts.
 
 pub mod source;
@@ -154,6 +154,8 @@ pub use compress::compress;
 pub use file::StaticFile;
 pub use files::StaticFiles;
 pub use future::ResponseFuture;
+#[cfg(feature = "axum")]
+pub use gateway_core::axum::FromAxumLayer;
 pub use layer::{BodyError, LayerBody, LayerFuture, Static, StaticLayer};
 pub use lookup::path;
 pub use protocol::etag::EntityTag;

@@ -204,7 +204,7 @@ whatever no route took. A service in either place that reads paths in another wa
 //! |---|---|
 //! | `tokio` (default) | functions over `Environ` beside tower services in one `BoxRouter`; includes `service` |
 //! | `service` | the router: `http`, `http-body`, `tower-service`, `tower-layer`, `serde`, `gateway-core` without tokio |
-//! | `axum` | URLs below an axum `nest` by its `OriginalUri`, the peer for the development page by its `ConnectInfo`, patterns of nests by its `NestedPath` |
+//! | `axum` | `FromAxumLayer`: put outermost, it tells the router what axum knows: the path before a `nest`, the nest's pattern, the peer for the development page |
 //!
 //! Without features the map remains, on `regex-automata` and `regex-syntax`.
 
@@ -222,6 +222,8 @@ pub mod service;
 mod template;
 
 pub use error::{BuildError, UrlForError};
+#[cfg(feature = "axum")]
+pub use gateway_core::axum::FromAxumLayer;
 pub use map::UrlMap;
 pub use pattern::{IntoPattern, full, template};
 #[cfg(feature = "service")]

@@ -9,10 +9,9 @@ use axum::handler::Handler;
 use axum::http::StatusCode;
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
-use gateway_core::paths::RecordPathLayer;
 use gateway_core::{Environ, Reply};
 use router::service::TrailingSlash;
-use router::{BoxRouter, BuildError, IntoPattern, RequestUrlArgs, UrlArgs};
+use router::{BoxRouter, BuildError, FromAxumLayer, IntoPattern, RequestUrlArgs, UrlArgs};
 use serde::Deserialize;
 
 #[derive(Deserialize)]
@@ -79,8 +78,8 @@ fn app() -> Result<axum::Router, BuildError> {
         .route("/", get(async || "axum's own route\n"))
         .nest_service("/wiki", wiki()?)
         .fallback_service(articles()?)
-        // Outermost: remembers the path before `nest` takes `/wiki` off.
-        .layer(RecordPathLayer::new()))
+        // Outermost: tells our router the path before `nest` takes `/wiki` off, and the peer.
+        .layer(FromAxumLayer::new()))
 }
 
 fn main() -> ExitCode {

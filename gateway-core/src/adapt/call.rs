@@ -19,7 +19,7 @@ use crate::stream::handoff::{Handed, Handoff, Opens, Terms};
 use crate::stream::source::Source;
 use crate::threads::timer::Delay;
 use crate::threads::work::{Holding, Origin, Run, Turn, Urgency, Work};
-use crate::{Application, Body, BoxError, Environ, Error, Input, Response};
+use crate::{Application, Body, BoxError, Environ, Error, FailedBy, Input, Response};
 
 /// The response of a [`BlockingService`](super::BlockingService). Dropping it before it is ready
 /// cancels the call.
@@ -177,7 +177,7 @@ fn unavailable(settings: &Settings) -> Response {
     headers.insert(header::CONTENT_TYPE, plain);
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(header::RETRY_AFTER, later.into());
-    response
+    FailedBy::bare().attach(response)
 }
 
 impl<A: Application> Drop for BlockingFuture<A> {

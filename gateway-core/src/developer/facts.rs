@@ -1,11 +1,8 @@
 //! What is known of a request and of its client: parsed once, into what can be judged.
 
-use std::{
-    net::{IpAddr, SocketAddr},
-    sync::Arc,
-};
+use std::{net::IpAddr, sync::Arc};
 
-use http::{Extensions, HeaderMap, Request, Version, header, request::Parts};
+use http::{HeaderMap, Request, Version, header, request::Parts};
 
 use super::{
     host::Host,
@@ -50,8 +47,7 @@ pub(super) enum Site {
 }
 
 impl Facts {
-    /// The facts of a request that came over the connection in its extensions: a
-    /// [`ConnInfo`](crate::request::ConnInfo) and, with the feature `axum`, a `ConnectInfo<SocketAddr>`.
+    /// The facts of a request that came over the [`ConnInfo`](crate::request::ConnInfo) in its extensions.
     ///
     /// No peer and no user is trusted yet, and the owner is not looked up.
     #[must_use]
@@ -177,24 +173,7 @@ fn connection(parts: &Parts) -> (Peer, Ends) {
             Addr::Unknown => {}
         }
     }
-    match told_by_axum(&parts.extensions) {
-        Some(addr) => (
-            Peer::Ip(addr.ip().to_canonical()),
-            Ends::new(&addr.into(), &Addr::Unknown),
-        ),
-        None => (Peer::Unknown, Ends::UNKNOWN),
-    }
-}
-
-#[cfg(feature = "axum")]
-fn told_by_axum(extensions: &Extensions) -> Option<SocketAddr> {
-    let axum::extract::ConnectInfo(addr) = extensions.get()?;
-    Some(*addr)
-}
-
-#[cfg(not(feature = "axum"))]
-fn told_by_axum(_: &Extensions) -> Option<SocketAddr> {
-    None
+    (Peer::Unknown, Ends::UNKNOWN)
 }
 
 impl Site {

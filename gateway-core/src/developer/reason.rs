@@ -51,8 +51,9 @@ impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoPeer => f.write_str(
-                "it is not known who is asking. With axum: the feature `axum` of the crate that shows \
-                 them, and `axum::serve(listener, app.into_make_service_with_connect_info::<SocketAddr>())`. \
+                "it is not known who is asking. With axum: `.layer(FromAxumLayer::new())` \
+                 of the feature `axum` around all else, and \
+                 `axum::serve(listener, app.into_make_service_with_connect_info::<SocketAddr>())`. \
                  With your own server: put a `gateway_core::request::ConnInfo` into the request's extensions.",
             ),
             Self::UnixPeer => write!(

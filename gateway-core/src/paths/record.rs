@@ -10,7 +10,7 @@ use crate::request::arrival::record_path;
 /// Records the client's path before another framework's `nest` strips a prefix from it.
 ///
 /// Our servers and mounts do that themselves. Put this outermost in an axum program that is
-/// served by `axum::serve` and nests our services; without it (and without the `axum` feature)
+/// served by `axum::serve` and nests our services; without it (or `axum::FromAxumLayer`)
 /// they take the path below the nest for the whole.
 ///
 /// A path that is recorded already stays, unless it is stale.

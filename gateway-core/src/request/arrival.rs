@@ -31,6 +31,8 @@ pub struct Arrival {
     // Only CGI, FastCGI and SCGI have these, so HTTP pays one word for them.
     gateway: Option<Arc<GatewayFacts>>,
     is_watched: bool,
+    // Asked late: another framework routes after its outermost layer was called.
+    nest: Option<fn(&Extensions) -> Option<Nest<'_>>>,
 }
 
 impl Arrival {
@@ -101,10 +103,37 @@ impl Arrival {
         self.script_name.as_ref()
     }
 
+    /// Whether a path is recorded, and is not stale where `uri` is the present one.
+    fn knows_path(&self, uri: &Uri) -> bool {
+        let recorded = self.script_name.as_ref();
+        recorded.is_some_and(|recorded| recorded.split(uri.path()).is_some())
+    }
+
     /// What a CGI-like gateway said.
     #[must_use]
     pub fn gateway(&self) -> Option<&GatewayFacts> {
         self.gateway.as_deref()
+    }
+}
+
+/// The nest of another framework that a request is below, such as axum's `nest`.
+///
+/// Known only where the program has a layer that tells it, as `gateway_core::axum::FromAxumLayer` does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Nest<'a> {
+    /// The patterns of all nests around, as the framework writes them: `/u/{name}`.
+    pub pattern: &'a str,
+    /// Whether none of the innermost nest's routes matched, so that this is its fallback.
+    pub is_fallback: bool,
+}
+
+impl<'a> Nest<'a> {
+    /// The nest that a request with these extensions is below.
+    #[must_use]
+    pub fn of(extensions: &'a Extensions) -> Option<Self> {
+        let nest = arrival(extensions)?.nest?;
+        nest(extensions)
     }
 }
 
@@ -204,57 +233,49 @@ pub(crate) fn conn(extensions: &Extensions) -> Option<&ConnInfo> {
 
 /// Records the path of `uri` unless one is recorded that is not stale.
 pub(crate) fn record_path(extensions: &mut Extensions, uri: &Uri) {
-    let present = uri.path();
     if let Some(arrival) = extensions.get_mut::<Arrival>() {
-        let fresh = arrival
-            .script_name
-            .as_ref()
-            .is_some_and(|recorded| recorded.split(present).is_some());
-        if !fresh {
+        if !arrival.knows_path(uri) {
             arrival.script_name = Some(ScriptName::record(uri));
         }
         return;
     }
-    let script_name = before_us(extensions, present).unwrap_or_else(|| ScriptName::record(uri));
-    extensions.insert(Arrival::default().with_script_name(script_name));
+    extensions.insert(Arrival::default().with_client_path(uri));
 }
 
-/// The URI that axum's `nest` remembers from before it stripped a prefix.
+/// Records what another framework tells, where it is not known already: the URI of before its nests,
+/// the connection, and how to read which nest a request is below.
 #[cfg(feature = "axum")]
-fn original(extensions: &Extensions) -> Option<&Uri> {
-    let original = extensions.get::<axum::extract::OriginalUri>()?;
-    Some(&original.0)
-}
-
-#[cfg(not(feature = "axum"))]
-fn original(_: &Extensions) -> Option<&Uri> {
-    None
-}
-
-/// The path that another framework recorded before us, unless it is stale.
-fn before_us(extensions: &Extensions, present: &str) -> Option<ScriptName> {
-    let script_name = ScriptName::record(original(extensions)?);
-    script_name.split(present).is_some().then_some(script_name)
+pub(crate) fn record_told(
+    extensions: &mut Extensions,
+    uri: &Uri,
+    original: Option<&Uri>,
+    conn: Option<ConnInfo>,
+    nest: fn(&Extensions) -> Option<Nest<'_>>,
+) {
+    let conn = self::conn(extensions).cloned().or(conn);
+    let mut arrival = extensions.remove::<Arrival>().unwrap_or_default();
+    if !arrival.knows_path(uri) {
+        let original = original.map(ScriptName::record);
+        let original = original.filter(|original| original.split(uri.path()).is_some());
+        let recorded = original.unwrap_or_else(|| ScriptName::record(uri));
+        arrival.script_name = Some(recorded);
+    }
+    arrival.conn = conn;
+    arrival.nest = Some(nest);
+    extensions.insert(arrival);
 }
 
 /// SCRIPT_NAME and PATH_INFO of a request.
 pub(crate) fn split<'a>(extensions: &'a Extensions, uri: &'a Uri) -> Split<'a> {
     let recorded = arrival(extensions).and_then(Arrival::script_name);
-    let split = match recorded {
-        Some(recorded) => recorded.split(uri.path()),
-        None => {
-            original(extensions).and_then(|uri_before| Split::of(path_of(uri_before), path_of(uri)))
-        }
-    };
+    let split = recorded.and_then(|recorded| recorded.split(uri.path()));
     split.unwrap_or_else(|| Split::unmounted(path_of(uri)))
 }
 
 /// The recorded path, or what stands for it where none was recorded.
 pub(crate) fn script_name(extensions: &Extensions, uri: &Uri) -> ScriptName {
-    let present = uri.path();
-    let recorded = arrival(extensions).and_then(Arrival::script_name).cloned();
-    recorded
-        .or_else(|| before_us(extensions, present))
-        .filter(|recorded| recorded.split(present).is_some())
+    arrival(extensions)
+        .filter(|arrival| arrival.knows_path(uri))
+        .and_then(|arrival| arrival.script_name.clone())
         .unwrap_or_else(|| ScriptName::record(uri))
 }

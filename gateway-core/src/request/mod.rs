@@ -9,7 +9,7 @@ pub(crate) mod input;
 mod vars;
 mod view;
 
-pub use arrival::{Arrival, ErrorSink, GatewayFacts, GatewayVars};
+pub use arrival::{Arrival, ErrorSink, GatewayFacts, GatewayVars, Nest};
 pub use conn::{Addr, ConnInfo};
 pub use environ::{Cancellation, Environ, EnvironBuilder, Errors, Segment};
 pub use ext::RequestExt;

@@ -70,6 +70,8 @@ fn a_request_that_waits_too_long_for_a_thread_is_answered_with_503() {
         let response = second.call(request()).await.unwrap();
         assert_eq!(response.status(), 503);
         assert_eq!(response.headers()["retry-after"], "1");
+        let failed_by = gateway_core::FailedBy::of(response.extensions());
+        assert!(failed_by.unwrap().is_bare());
         // And before it is let into the queue.
         for _ in 0..3 {
             let response = service.clone().oneshot(request()).await.unwrap();

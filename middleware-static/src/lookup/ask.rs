@@ -1,6 +1,7 @@
 //! What a request asks, as far as files are concerned.
 
 use gateway_core::RequestExt;
+use gateway_core::request::Nest;
 use http::{HeaderMap, Method, Request, Uri, header};
 
 use crate::facts::{Learned, NOTHING};
@@ -118,32 +119,24 @@ pub(crate) fn bare_mount<B>(request: &Request<B>) -> Option<&str> {
     }
     let mount = request.raw_script_name();
     let bare = request.raw_path_info().is_empty() && !mount.is_empty();
-    #[cfg(feature = "axum")]
-    let (mount, bare) = match request.extensions().get::<axum::extract::OriginalUri>() {
-        Some(original) if !bare => (original.0.path(), true),
-        _ => (mount, bare),
-    };
-    #[cfg(feature = "axum")]
-    if is_fallback_of_nest(request.extensions(), mount) {
+    if !bare || is_fallback_of_nest(request.extensions(), mount) {
         return None;
     }
-    last_segment(mount).filter(|_| bare)
+    last_segment(mount)
 }
 
-/// Whether axum took the whole path for a router that is nested without a slash, and this is its fallback, which alone
-/// has no matched path. axum hands on `/assets` there and never `/assets/`: a redirect would lead to nothing.
-#[cfg(feature = "axum")]
+/// Whether axum took the whole path for a router that is nested without a slash, and this is its fallback. axum hands on
+/// `/assets` there and never `/assets/`: a redirect would lead to nothing.
 fn is_fallback_of_nest(extensions: &http::Extensions, mount: &str) -> bool {
     let segments = |path: &str| {
         path.split('/')
             .filter(|segment| !segment.is_empty())
             .count()
     };
-    extensions.get::<axum::extract::MatchedPath>().is_none()
-        && extensions
-            .get::<axum::extract::NestedPath>()
-            // A mount of ours below the nest has taken more.
-            .is_some_and(|nest| segments(nest.as_str()) == segments(mount))
+    Nest::of(extensions).is_some_and(|nest| {
+        // A mount of ours below the nest has taken more.
+        nest.is_fallback && segments(nest.pattern) == segments(mount)
+    })
 }
 
 fn last_segment(path: &str) -> Option<&str> {

@@ -313,8 +313,8 @@ impl<S> RouterBuilder<S> {
     /// this machine, as [`gateway_core::developer`] judges it: a loopback peer
     /// under the user who runs this program (on Linux), a loopback Host, no trace
     /// of a proxy, no page of another site. The peer is what `gateway-server` or,
-    /// with the feature `axum`, `into_make_service_with_connect_info` tells; where
-    /// it is unknown, or its end of the connection another user's, the answer says so.
+    /// below a `FromAxumLayer` (feature `axum`), `into_make_service_with_connect_info`
+    /// tells; where it is unknown, or its end of the connection another user's, the answer says so.
     ///
     /// A proxy that adds no header and runs as the same user is not seen.
     pub fn development(mut self) -> Self {

@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use gateway_core::Environ;
+use gateway_core::request::Nest;
 use http::uri::PathAndQuery;
 use http::{Extensions, Method, Request};
 use percent_encoding::percent_decode_str;
@@ -120,16 +121,9 @@ impl<'r> Outside<'r> {
     }
 }
 
-/// What axum calls the nests around.
-#[cfg(feature = "axum")]
+/// What another framework calls the nests around.
 fn nests(extensions: &Extensions) -> Option<&str> {
-    let nests = extensions.get::<axum::extract::NestedPath>()?;
-    Some(nests.as_str())
-}
-
-#[cfg(not(feature = "axum"))]
-fn nests(_: &Extensions) -> Option<&str> {
-    None
+    Nest::of(extensions).map(|nest| nest.pattern)
 }
 
 impl UrlArgs {
@@ -296,7 +290,7 @@ impl UrlArgs {
     /// mounted itself, the prefix; for a fallback that of its router, nothing at the root.
     ///
     /// Of a router that is not ours, between two that are, it has the pattern of the nest where
-    /// axum tells it (feature `axum`), and else the part of the path that it took.
+    /// axum tells it (below a `gateway_core::axum::FromAxumLayer`), and else the part of the path that it took.
     pub fn pattern(&self) -> &str {
         match (
             self.above.as_ref().and_then(|above| above.whole.as_deref()),

@@ -142,13 +142,19 @@ fn in_development_a_miss_says_so_if_the_peer_is_unknown() {
 #[cfg(feature = "axum")]
 #[test]
 fn in_development_the_peer_may_be_told_by_axum() {
+    use tower::Layer;
+
     let router = build(echo().development_in_release().get("^secret$", Echo("x")));
+    let told = router::FromAxumLayer::new().layer(router.clone());
     let far = "192.0.2.1:5000".parse().unwrap();
     for (peer, shown) in [(client(), true), (far, false)] {
         let request = Request::get("/")
             .header("host", "localhost")
             .extension(axum::extract::ConnectInfo(peer));
-        let answer = ask(&router, request);
+        let request = request.body(()).unwrap();
+        let not_told = ask_request(&router, request.clone());
+        assert!(not_told.text.contains("FromAxumLayer"), "{peer}");
+        let answer = ask_request(&told, request);
         assert_eq!(answer.text.contains("secret"), shown, "{peer}");
     }
 }

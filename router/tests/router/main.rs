@@ -59,7 +59,11 @@ impl Answer {
     }
 }
 
-fn ask_request(router: &Router<Echo>, request: Request<()>) -> Answer {
+fn ask_request<S>(router: &S, request: Request<()>) -> Answer
+where
+    S: Service<Request<()>, Response = Response<RouterBody<String>>> + Clone,
+    S::Error: std::fmt::Debug,
+{
     let response = futures_executor(router.clone().oneshot(request));
     let (parts, body) = response.into_parts();
     let text = futures_executor(http_body_util::BodyExt::collect(body))

@@ -7,7 +7,7 @@ use axum::Router;
 use axum::extract::{ConnectInfo, Extension, Path};
 use axum::response::Html;
 use axum::routing::get;
-use middleware_exceptions::ExceptionsLayer;
+use middleware_exceptions::{ExceptionsLayer, FromAxumLayer};
 use middleware_static::StaticFiles;
 use router::UrlArgs;
 
@@ -29,7 +29,8 @@ async fn serve(address: &str) -> std::io::Result<()> {
         .route("/orders/{id}", get(order))
         .nest_service("/archive", archive)
         .nest_service("/assets", StaticFiles::new(ASSETS))
-        .layer(ExceptionsLayer::new().development());
+        .layer(ExceptionsLayer::new().development())
+        .layer(FromAxumLayer::new());
 
     let listener = tokio::net::TcpListener::bind(address).await?;
     println!("listening on http://{}", listener.local_addr()?);

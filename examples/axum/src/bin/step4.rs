@@ -9,7 +9,7 @@ use axum::extract::{ConnectInfo, Extension, Path};
 use axum::response::Html;
 use axum::routing::get;
 use gateway_core::{Application, Body, Environ, Error, Reply};
-use middleware_exceptions::ExceptionsLayer;
+use middleware_exceptions::{ExceptionsLayer, FromAxumLayer};
 use middleware_static::StaticFiles;
 use router::UrlArgs;
 use tower::Layer;
@@ -34,7 +34,8 @@ async fn serve(address: &str) -> std::io::Result<()> {
         .nest_service("/archive", archive)
         .nest_service("/export", exceptions.layer(export.into_service()))
         .nest_service("/assets", StaticFiles::new(ASSETS))
-        .layer(exceptions);
+        .layer(exceptions)
+        .layer(FromAxumLayer::new());
 
     let listener = tokio::net::TcpListener::bind(address).await?;
     println!("listening on http://{}", listener.local_addr()?);

@@ -6,6 +6,7 @@ use tower_service::Service;
 
 use super::{MountBody, ResponseFuture};
 use crate::Body;
+use crate::FailedBy;
 use crate::paths::script_name::below;
 use crate::paths::{InvalidPrefix, Prefix, RecordPathLayer};
 
@@ -123,5 +124,5 @@ pub(crate) fn not_found() -> Response<Body> {
     *response.status_mut() = StatusCode::NOT_FOUND;
     let text = HeaderValue::from_static("text/plain; charset=utf-8");
     response.headers_mut().insert(header::CONTENT_TYPE, text);
-    response
+    FailedBy::bare().attach(response)
 }

@@ -1,0 +1,11 @@
+//! One place where a site says how its errors look.
+
+mod body;
+mod page;
+mod pages;
+mod service;
+
+pub use body::PageBody;
+pub use page::ErrorPage;
+pub use pages::ErrorPages;
+pub use service::{ErrorPagesFuture, ErrorPagesService};
