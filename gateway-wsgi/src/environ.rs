@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use gateway_core::request::Arrival;
 use gateway_core::Environ;
+use gateway_core::request::Arrival;
 use http::{HeaderName, Method, Version, header};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};

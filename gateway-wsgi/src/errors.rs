@@ -1,8 +1,8 @@
 use std::io::Write;
 use std::sync::{Mutex, PoisonError};
 
-use gateway_core::request::Arrival;
 use gateway_core::Environ;
+use gateway_core::request::Arrival;
 use http::Request;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;

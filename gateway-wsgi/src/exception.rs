@@ -2,8 +2,8 @@
 
 use std::collections::HashSet;
 
-use gateway_core::error::{Foreign, ForeignFrame};
 use gateway_core::Error;
+use gateway_core::error::{Foreign, ForeignFrame};
 use pyo3::exceptions::{PyBaseException, PyBaseExceptionGroup};
 use pyo3::intern;
 use pyo3::prelude::*;

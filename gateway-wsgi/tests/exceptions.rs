@@ -4,8 +4,8 @@ mod support;
 
 use std::sync::{Arc, Mutex};
 
-use gateway_core::error::Foreign;
 use gateway_core::Body;
+use gateway_core::error::Foreign;
 use http::{Request, StatusCode, header};
 use http_body_util::BodyExt;
 use middleware_exceptions::ExceptionsLayer;

@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use axum::Router;
 use gateway_core::adapt::from_service;
-use gateway_core::testing::Client;
 use gateway_core::paths::RecordPathLayer;
+use gateway_core::testing::Client;
 use gateway_core::{Body, mount};
 use http::Request;
 use http_body_util::BodyExt;

@@ -162,7 +162,7 @@ impl Drop for Running {
     }
 }
 
-/// Waits until somebody listens on `port`.
+/// Waits until a server listens on `port`.
 pub fn wait_for_port(port: u16) {
     wait_for(&format!("port {port}"), || {
         TcpStream::connect(("127.0.0.1", port)).is_ok()
@@ -311,7 +311,7 @@ pub fn request(
     let mut writer = connection.try_clone()?;
     let mut answer = Vec::new();
     thread::scope(|scope| {
-        // Whoever answers before the end of a body must not be deadlocked.
+        // A server that answers before the end of a body must not be deadlocked.
         scope.spawn(move || writer.write_all(body));
         connection.read_to_end(&mut answer)
     })
@@ -481,7 +481,7 @@ pub fn haproxy(folder: &Folder, port: u16, conf: &str) -> Running {
     running
 }
 
-/// Debian's servers are in `sbin`, which is not everybody's path.
+/// Debian's servers are in `sbin`, which is not in every user's path.
 fn search_path() -> String {
     format!(
         "{}:/usr/sbin:/sbin",

@@ -12,6 +12,8 @@ pub mod exceptions {}
 pub mod static_files {}
 #[doc = include_str!("../../docs/05-deployment.md")]
 pub mod deployment {}
+#[doc = include_str!("../../docs/moving.md")]
+pub mod moving {}
 #[doc = include_str!("../../docs/guards.md")]
 pub mod guards {}
 #[doc = include_str!("../../README.md")]

@@ -16,7 +16,7 @@ pub struct Front {
     pub loses_encoded_slashes: bool,
     /// It refuses paths with raw bytes that are not ASCII.
     pub refuses_odd_bytes: bool,
-    /// It joins Cookie lines with a comma, before anybody can do it right (RFC 6265 section 5.4).
+    /// It joins Cookie lines with a comma, before we can do it right (RFC 6265 section 5.4).
     pub breaks_cookies: bool,
     /// It delivers what is streamed only at its end.
     pub gathers: bool,

@@ -154,7 +154,7 @@ fn the_articles_apache_example_runs_as_cgi() {
         ],
     );
     httpoxy_is_closed(port);
-    // Nobody reads it; the response arrives all the same.
+    // The application does not read it; the response arrives all the same.
     let large = vec![b'x'; 2_000_000];
     let reply = request(port, "POST", b"/hello/upload", &[], &large).unwrap();
     assert_eq!(

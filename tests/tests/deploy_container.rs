@@ -1,5 +1,5 @@
 //! The container file, as far as it goes without an engine: its binary, built as it says, alone in
-//! an empty read-only root, as nobody, as PID 1.
+//! an empty read-only root, as user `nobody`, as PID 1.
 
 use std::fs;
 use std::process::{Command, Stdio};

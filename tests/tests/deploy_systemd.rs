@@ -109,7 +109,7 @@ fn a_restart_of_the_program_refuses_no_connection() {
     if !has("systemd-socket-activate") {
         return eprintln!("systemd-socket-activate is not here");
     }
-    // The socket is somebody else's: while nobody accepts, connections wait in it. Here that is
+    // The socket is another process's: while no program accepts, connections wait in it. Here that is
     // this process; two programs are started one after the other on the same socket.
     let port = free_port();
     let mut command = Command::new("systemd-socket-activate");

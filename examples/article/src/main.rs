@@ -65,12 +65,14 @@ fn exception_middleware(
     }
 }
 
-fn main() -> std::io::Result<ExitCode> {
-    gateway_server::block_on(async {
-        let server = Server::bind("127.0.0.1:8080")?;
-        println!("listening on http://{}", server.local_addr()?);
-        let application = wsgi(exception_middleware(application));
-        server.serve(application.into_service()).await
+fn main() -> ExitCode {
+    command_line::run("127.0.0.1:8080", |address| {
+        gateway_server::block_on(async {
+            let server = Server::bind(address)?;
+            println!("listening on http://{}", server.local_addr()?);
+            let application = wsgi(exception_middleware(application));
+            server.serve(application.into_service()).await
+        })
     })
 }
 

@@ -12,7 +12,9 @@ struct Program {
 impl Program {
     fn start(path: &str) -> Self {
         let mut command = Command::new(path);
-        command.arg("127.0.0.1:0").env("RUST_BACKTRACE", "0");
+        command
+            .args(["--bind", "127.0.0.1:0"])
+            .env("RUST_BACKTRACE", "0");
         let mut child = command
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
@@ -190,7 +192,7 @@ fn the_lines_of_the_readme_are_those_of_the_programs() {
     assert_eq!(shown.len(), steps.len() - 1);
     for (number, (pair, block)) in steps.windows(2).zip(shown).enumerate() {
         let mut expected = changes(pair[0], pair[1]);
-        // The first line says which step it is; blank lines and braces are nobody's.
+        // The first line says which step it is; blank lines and braces belong to no step.
         expected.retain(|line| !line[1..].starts_with("//!") && line.len() > 2);
         let mut block: Vec<_> = block.lines().filter(|line| line.len() > 2).collect();
         expected.sort_unstable();

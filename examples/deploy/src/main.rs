@@ -38,7 +38,9 @@ fn variables(environ: &Environ) -> Reply {
     Reply::text(lines.concat())
 }
 
-fn main() -> std::io::Result<ExitCode> {
-    let address = std::env::var("ADDRESS").unwrap_or("127.0.0.1:8080".into());
-    gateway_server::auto(address, application)
+fn main() -> ExitCode {
+    let default = std::env::var("ADDRESS").unwrap_or("127.0.0.1:8080".into());
+    command_line::run(&default, |address| {
+        gateway_server::auto(address, application)
+    })
 }

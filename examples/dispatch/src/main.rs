@@ -36,10 +36,14 @@ fn urls() -> Result<Router<View>, BuildError> {
         .build()
 }
 
-fn main() -> Result<ExitCode, Box<dyn std::error::Error>> {
+fn main() -> ExitCode {
+    command_line::run("127.0.0.1:8080", serve)
+}
+
+fn serve(address: &str) -> Result<ExitCode, Box<dyn std::error::Error>> {
     let application = urls()?;
     gateway_server::block_on(async {
-        let server = Server::bind("127.0.0.1:8080")?;
+        let server = Server::bind(address)?;
         println!("listening on http://{}", server.local_addr()?);
         Ok(server.serve(application.into_service()).await?)
     })

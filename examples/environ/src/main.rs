@@ -51,7 +51,7 @@ fn usage() -> ExitCode {
     ExitCode::from(2)
 }
 
-/// Says where, to whoever started it. `println` would panic where nobody listens.
+/// Announces the address on standard output. `println` would panic where that is closed.
 fn listening(scheme: &str, addr: impl Display) -> io::Result<()> {
     writeln!(io::stdout(), "listening on {scheme}://{addr}")
 }

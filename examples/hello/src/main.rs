@@ -13,11 +13,13 @@ fn hello_world(environ: &mut Environ) -> Reply {
     ))
 }
 
-fn main() -> std::io::Result<ExitCode> {
-    gateway_server::block_on(async {
-        let server = Server::bind("127.0.0.1:8080")?;
-        println!("listening on http://{}", server.local_addr()?);
-        server.serve(hello_world.into_service()).await
+fn main() -> ExitCode {
+    command_line::run("127.0.0.1:8080", |address| {
+        gateway_server::block_on(async {
+            let server = Server::bind(address)?;
+            println!("listening on http://{}", server.local_addr()?);
+            server.serve(hello_world.into_service()).await
+        })
     })
 }
 

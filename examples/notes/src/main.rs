@@ -121,7 +121,11 @@ fn broken(environ: &mut Environ) -> Result<Reply, Error> {
     Ok(Reply::text(format!("{count} notes\n")))
 }
 
-fn main() -> Result<ExitCode, Error> {
+fn main() -> ExitCode {
+    command_line::run("127.0.0.1:8080", serve)
+}
+
+fn serve(address: &str) -> Result<ExitCode, Error> {
     // What fails is logged under the id that its client was given.
     tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
@@ -140,9 +144,8 @@ fn main() -> Result<ExitCode, Error> {
         // Browsers say which site sent a form; ours alone may.
         .layer(CsrfLayer::new())
         .service(app.into_service());
-    let addr = std::env::args().nth(1);
     gateway_server::block_on(async {
-        let server = Server::bind(addr.as_deref().unwrap_or("127.0.0.1:8080"))?;
+        let server = Server::bind(address)?;
         println!("listening on http://{}", server.local_addr()?);
         Ok(server.serve(service).await?)
     })

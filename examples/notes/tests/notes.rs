@@ -14,7 +14,7 @@ impl Notes {
     fn start() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let mut child = Command::new(env!("CARGO_BIN_EXE_notes"))
-            .arg("127.0.0.1:0")
+            .args(["--bind", "127.0.0.1:0"])
             .current_dir(dir.path())
             .stdout(Stdio::piped())
             .spawn()

@@ -1,6 +1,7 @@
 //! Our router in an axum program, with axum's handlers in our router.
 
 use std::net::SocketAddr;
+use std::process::ExitCode;
 
 use axum::body::Body;
 use axum::extract::Extension;
@@ -81,10 +82,14 @@ fn app() -> Result<axum::Router, BuildError> {
         .layer(FromAxumLayer::new()))
 }
 
+fn main() -> ExitCode {
+    command_line::run("127.0.0.1:8000", serve)
+}
+
 #[tokio::main]
-async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:8000").await?;
-    println!("http://{}", listener.local_addr()?);
+async fn serve(address: &str) -> Result<(), Box<dyn std::error::Error>> {
+    let listener = tokio::net::TcpListener::bind(address).await?;
+    println!("listening on http://{}", listener.local_addr()?);
     // The page for what is not found is for this machine alone: axum has to tell the peer.
     let service = app()?.into_make_service_with_connect_info::<SocketAddr>();
     axum::serve(listener, service).await?;

@@ -29,7 +29,7 @@ where
 {
     type Response = Response<B>;
     type Error = Infallible;
-    // Boxed: beside writing a line for each request the allocation is nothing.
+    // Boxed: writing a line for each request costs far more.
     type Future = Pin<Box<dyn Future<Output = Result<Response<B>, Infallible>> + Send>>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {

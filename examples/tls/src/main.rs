@@ -1,4 +1,7 @@
-//! HTTPS, HTTP/1.1 and HTTP/2, with rustls: a `Listener` of one's own. See README.md.
+//! HTTPS, HTTP/1.1 and HTTP/2, with rustls: by the program's own `Listener`. See README.md.
+
+#![expect(clippy::print_stdout, reason = "programs print; libraries do not")]
+
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
@@ -28,7 +31,7 @@ impl Listener for Tls {
     async fn accept(&mut self) -> io::Result<Self::Handshake> {
         let accepted = self.sockets.accept().await?;
         let acceptor = self.acceptor.clone();
-        // Not awaited here: a client that is slow to shake hands keeps nobody else waiting.
+        // Not awaited here: a client that is slow to shake hands keeps no other waiting.
         Ok(Box::pin(async move {
             let (stream, conn) = accepted.await?;
             let stream = acceptor.accept(stream).await?;
@@ -50,7 +53,7 @@ fn hello(environ: &mut Environ) -> Reply {
     Reply::text(format!("Hello over {}!\n", environ.scheme()))
 }
 
-/// A certificate for `localhost` that nobody has signed but itself.
+/// A certificate for `localhost` that is signed by itself alone.
 fn acceptor() -> io::Result<TlsAcceptor> {
     let made = rcgen::generate_simple_self_signed(["localhost".to_string()]);
     let made = made.map_err(io::Error::other)?;
@@ -64,12 +67,19 @@ fn acceptor() -> io::Result<TlsAcceptor> {
     Ok(TlsAcceptor::from(Arc::new(config)))
 }
 
-fn main() -> io::Result<ExitCode> {
+fn main() -> ExitCode {
+    command_line::run("127.0.0.1:8443", serve)
+}
+
+fn serve(address: &str) -> io::Result<ExitCode> {
     let tls = Tls {
-        sockets: Sockets::bind("127.0.0.1:8443")?,
+        sockets: Sockets::bind(address)?,
         acceptor: acceptor()?,
     };
     let server = Server::new().listener(tls);
-    eprintln!("https://localhost:{}", server.local_addr()?.port());
+    println!(
+        "listening on https://localhost:{}",
+        server.local_addr()?.port()
+    );
     gateway_server::block_on(server.serve_app(gateway_core::application(hello)))
 }

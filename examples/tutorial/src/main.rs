@@ -1,10 +1,11 @@
 //! What the tutorial in `docs/` arrives at: a dispatching application, static files, tracebacks, any gateway.
 
-use std::io;
+use std::io::{self, Write};
 use std::process::ExitCode;
 use std::sync::LazyLock;
 
 use gateway_core::{Application, Environ, Error, Reply, escape};
+use gateway_server::{Listener, Sockets, ToSockets};
 use middleware_exceptions::ExceptionsLayer;
 use middleware_static::StaticLayer;
 use router::{IntoPattern, UrlMap};
@@ -57,7 +58,7 @@ fn hello(environ: &mut Environ) -> Result<Reply, Error> {
     page(environ, &format!("Hello {subject}!"), "")
 }
 
-/// Somebody has confused a name with a number.
+/// Confuses a name with a number.
 fn broken(_: &mut Environ) -> Result<Reply, Error> {
     let page: u32 = "x7".parse().unwrap();
     Ok(Reply::text(format!("page {page}\n")))
@@ -72,11 +73,30 @@ fn page(environ: &Environ, title: &str, body: &str) -> Result<Reply, Error> {
     )))
 }
 
-fn main() -> io::Result<ExitCode> {
-    let address = std::env::args().nth(1).unwrap_or("127.0.0.1:8080".into());
+fn main() -> ExitCode {
+    command_line::run("127.0.0.1:8080", serve)
+}
+
+fn serve(address: &str) -> io::Result<ExitCode> {
     let service = ServiceBuilder::new()
         .layer(ExceptionsLayer::new().development())
         .layer(StaticLayer::new("/static", STATIC))
         .service(application.into_service());
-    gateway_server::auto_service(address, service)
+    gateway_server::auto_service(Announced(address), service)
+}
+
+/// Says where it listens, once it does. Under CGI nothing is bound, and standard output is the response.
+struct Announced<'a>(&'a str);
+
+impl ToSockets for Announced<'_> {
+    fn to_sockets(self) -> io::Result<Sockets> {
+        let sockets = self.0.to_sockets()?;
+        // A closed standard output is no reason not to serve.
+        let _ = writeln!(
+            io::stdout(),
+            "listening on http://{}",
+            sockets.local_addr()?
+        );
+        Ok(sockets)
+    }
 }

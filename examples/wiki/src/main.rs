@@ -75,29 +75,42 @@ impl Options {
             "/wiki"
         };
         let name = self.script_name.as_deref().unwrap_or(default);
-        // Clients resolve these before they ask, so nobody would ever arrive.
+        // Clients resolve these before they ask, so no request would ever arrive.
         if name
             .split('/')
             .any(|segment| segment == "." || segment == "..")
         {
             return Err(Error::msg(format!(
-                "nobody can ask for a path like `{name}`"
+                "no client can ask for a path like `{name}`"
             )));
         }
         Ok(Prefix::new(name)?)
     }
 }
 
+/// Under CGI a web server may make arguments of a query string that has no `=` (RFC 3875 4.4). They
+/// are the client's then: `?--data+/tmp/mine`. The operator has `$WIKI_DATA`.
+fn arguments() -> Parser {
+    if started_as_cgi() {
+        Parser::from_args(std::iter::empty::<&str>())
+    } else {
+        Parser::from_env()
+    }
+}
+
+fn started_as_cgi() -> bool {
+    let set = |name| std::env::var_os(name).is_some();
+    set("GATEWAY_INTERFACE") && set("REQUEST_METHOD")
+}
+
 /// By what `gateway_server::auto_service` goes by: the variables of CGI, a listening socket as standard
 /// input, or sockets from systemd that are named for FastCGI or SCGI.
 fn started_by_a_web_server() -> bool {
-    let set = |name| std::env::var_os(name).is_some();
-    let cgi = set("GATEWAY_INTERFACE") && set("REQUEST_METHOD");
     let names = std::env::var("LISTEN_FDNAMES").unwrap_or_default();
     let named = names
         .split(':')
         .any(|name| name == "fastcgi" || name == "scgi");
-    cgi || named || stdin_is_a_listening_socket()
+    started_as_cgi() || named || stdin_is_a_listening_socket()
 }
 
 /// Connected ones are what other programs have for a pipe: node, sshd.
@@ -112,7 +125,7 @@ fn stdin_is_a_listening_socket() -> bool {
 }
 
 /// The sockets of HTTP mode. They say on standard output where they are, once they are bound; in
-/// the other modes, where standard output may be the response, nobody asks for them.
+/// the other modes, where standard output may be the response, they are not made.
 struct Announced {
     bind: String,
     mount: Prefix,
@@ -127,7 +140,7 @@ impl ToSockets for Announced {
             .first()
             .map(ToString::to_string)
             .unwrap_or_default();
-        // Whoever reads it may have stopped reading: that is no reason not to serve.
+        // A closed standard output is no reason not to serve.
         let _ = self.announce(&addr, &mut io::stdout().lock());
         Ok(sockets)
     }
@@ -196,7 +209,7 @@ fn log() {
 }
 
 fn main() -> ExitCode {
-    let options = match Options::parse(Parser::from_env()) {
+    let options = match Options::parse(arguments()) {
         Ok(Some(options)) => options,
         Ok(None) => {
             print!("{USAGE}");

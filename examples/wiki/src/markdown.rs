@@ -6,7 +6,7 @@ use ammonia::Builder;
 use gateway_core::escape;
 use pulldown_cmark::{CodeBlockKind, CowStr, Event, LinkType, Options, Parser, Tag, TagEnd, html};
 
-/// Elements inside one another. Nobody writes deeper, and the sanitiser's HTML parser looks
+/// Elements inside one another. No author writes deeper, and the sanitiser's HTML parser looks
 /// through all open elements at each tag: a megabyte of `>` would keep it busy for minutes.
 const DEEPEST: usize = 48;
 
@@ -25,7 +25,7 @@ pub enum Target {
     Nowhere(String),
 }
 
-/// The links of one text, before anybody knows where they lead.
+/// The links of one text, before it is known where they lead.
 #[derive(Debug)]
 pub struct Parsed<'a> {
     events: Vec<Event<'a>>,
@@ -212,7 +212,7 @@ fn shielded(text: CowStr<'_>) -> CowStr<'_> {
     shielded.collect::<String>().into()
 }
 
-/// Longer URLs and titles are nobody's, and see [`AMPERSAND`].
+/// No author needs longer URLs and titles; see also [`AMPERSAND`].
 const LONGEST_ATTRIBUTE: usize = 4096;
 
 fn short(text: CowStr<'_>) -> CowStr<'_> {

@@ -24,7 +24,7 @@ pub const RESERVED: [&str; 14] = [
     "static",
 ];
 
-/// The live page about the request itself: linked to like any page, edited by nobody.
+/// The live page about the request itself: linked to like any page, and not to be edited.
 pub const SERVED: &str = "How this page was served";
 
 /// The page that `<script-name>/` shows.

@@ -87,7 +87,7 @@ impl Wiki {
     ///
     /// # Errors
     ///
-    /// No wiki does: the view was called by somebody else.
+    /// The view was called by something else than a wiki.
     pub(crate) fn of(environ: &Environ) -> Result<Self, Error> {
         let wiki: &Self = environ
             .get()
@@ -188,7 +188,7 @@ impl Wiki {
 }
 
 /// Sent with every page. There is no script at all, so none is allowed; forms go nowhere else;
-/// nobody frames us. `no-cache`: a browser asks again, and still keeps what was typed for "back".
+/// no page frames ours. `no-cache`: a browser asks again, and still keeps what was typed for "back".
 const HEADERS: [(header::HeaderName, &str); 4] = [
     (
         header::CONTENT_SECURITY_POLICY,

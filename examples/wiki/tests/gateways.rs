@@ -160,6 +160,33 @@ fn cgi(data: &std::path::Path, variables: &[(&str, &str)], body: &str) -> String
 }
 
 #[test]
+fn under_cgi_the_arguments_are_the_clients_and_are_not_read() {
+    let dir = tempfile::tempdir().unwrap();
+    // What Apache makes of `/cgi-bin/wiki?--data+DIR`.
+    let chosen = dir.path().join("chosen");
+    let output = Command::new(env!("CARGO_BIN_EXE_wiki"))
+        .env_clear()
+        .env("WIKI_DATA", dir.path().join("data"))
+        .envs([
+            ("GATEWAY_INTERFACE", "CGI/1.1"),
+            ("REQUEST_METHOD", "GET"),
+            ("SERVER_PROTOCOL", "HTTP/1.1"),
+            ("SERVER_NAME", "example.org"),
+            ("SERVER_PORT", "80"),
+            ("SCRIPT_NAME", "/cgi-bin/wiki"),
+            ("PATH_INFO", "/Keyboard"),
+        ])
+        .arg("--data")
+        .arg(&chosen)
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    let answer = String::from_utf8_lossy(&output.stdout);
+    assert!(answer.starts_with("Status: 200 "), "{answer}");
+    assert!(!chosen.exists());
+}
+
+#[test]
 fn under_cgi_it_is_where_the_server_says() {
     let dir = tempfile::tempdir().unwrap();
     let page = cgi(dir.path(), &[("PATH_INFO", "/Keyboard")], "");

@@ -140,7 +140,7 @@ fn nine_reads_to_one_edit_over_64_connections() {
         failures.len()
     );
     assert!(failures.is_empty(), "{:?}", failures.first());
-    // Below a tenth of a second nobody notices, and a busy machine decides.
+    // Below a tenth of a second no user notices, and a busy machine decides.
     assert!(
         p99 < (20 * median).max(Duration::from_millis(100)),
         "p99 of reads is {p99:?} where the median is {median:?}"

@@ -295,7 +295,7 @@ fn a_page_that_somebody_else_created_meanwhile_is_a_conflict_too() {
     site.send("New", &form, &[("text", "mine")])
         .assert_status(409)
         .assert_contains("theirs");
-    // The same text twice is nobody's loss: a double click on Save.
+    // The same text twice loses nothing: a double click on Save.
     site.send("New", &form, &[("text", "theirs")])
         .assert_status(303);
     site.get("/New/history").assert_contains("Revision 1");

@@ -209,7 +209,7 @@ fn port_of(driver: &mut Child) -> u16 {
         let port = line.trim_end().rsplit("on port ").next().unwrap();
         // The first line only repeats what was asked for: 0.
         if let Ok(port @ 1..) = port.trim_end_matches('.').parse() {
-            // It goes on writing; what nobody reads must not stop it.
+            // It goes on writing, and must not stop where its output is not read.
             std::thread::spawn(move || std::io::copy(&mut stdout, &mut std::io::sink()));
             return port;
         }

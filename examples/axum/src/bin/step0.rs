@@ -1,6 +1,7 @@
 //! A shop in axum, before anything of ours.
 
 use std::net::SocketAddr;
+use std::process::ExitCode;
 
 use axum::Router;
 use axum::extract::{ConnectInfo, Path};
@@ -10,9 +11,12 @@ use tower_http::services::ServeDir;
 
 const ASSETS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/assets");
 
+fn main() -> ExitCode {
+    command_line::run("127.0.0.1:8080", serve)
+}
+
 #[tokio::main]
-async fn main() -> std::io::Result<()> {
-    let address = std::env::args().nth(1).unwrap_or("127.0.0.1:8080".into());
+async fn serve(address: &str) -> std::io::Result<()> {
     let app = Router::new()
         .route("/", get(index))
         .route("/orders/{id}", get(order))
@@ -32,7 +36,7 @@ async fn index(ConnectInfo(client): ConnectInfo<SocketAddr>) -> Html<String> {
     ))
 }
 
-/// Orders are numbers, thought whoever wrote this.
+/// Takes for granted that an order is a number.
 async fn order(Path(id): Path<String>) -> String {
     let id: u32 = id.parse().unwrap();
     format!("order {id}\n")

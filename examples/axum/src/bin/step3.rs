@@ -1,6 +1,7 @@
 //! Step 3: URLs that a segment at a time cannot say.
 
 use std::net::SocketAddr;
+use std::process::ExitCode;
 
 use axum::Router;
 use axum::extract::{ConnectInfo, Extension, Path};
@@ -12,9 +13,12 @@ use router::UrlArgs;
 
 const ASSETS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/assets");
 
+fn main() -> ExitCode {
+    command_line::run("127.0.0.1:8080", serve)
+}
+
 #[tokio::main]
-async fn main() -> std::io::Result<()> {
-    let address = std::env::args().nth(1).unwrap_or("127.0.0.1:8080".into());
+async fn serve(address: &str) -> std::io::Result<()> {
     let archive = router::Router::builder()
         .get(r"^(?<year>[0-9]{4})/(?<title>[a-z-]+)\.html$", get(article))
         .get(r"^(?<year>[0-9]{4})/?$", get(year))
@@ -42,7 +46,7 @@ async fn index(ConnectInfo(client): ConnectInfo<SocketAddr>) -> Html<String> {
     ))
 }
 
-/// Orders are numbers, thought whoever wrote this.
+/// Takes for granted that an order is a number.
 async fn order(Path(id): Path<String>) -> String {
     let id: u32 = id.parse().unwrap();
     format!("order {id}\n")

@@ -2,6 +2,7 @@
 
 use std::io::{BufWriter, Write};
 use std::net::SocketAddr;
+use std::process::ExitCode;
 
 use axum::Router;
 use axum::extract::{ConnectInfo, Extension, Path};
@@ -15,9 +16,12 @@ use tower::Layer;
 
 const ASSETS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/assets");
 
+fn main() -> ExitCode {
+    command_line::run("127.0.0.1:8080", serve)
+}
+
 #[tokio::main]
-async fn main() -> std::io::Result<()> {
-    let address = std::env::args().nth(1).unwrap_or("127.0.0.1:8080".into());
+async fn serve(address: &str) -> std::io::Result<()> {
     let archive = router::Router::builder()
         .get(r"^(?<year>[0-9]{4})/(?<title>[a-z-]+)\.html$", get(article))
         .get(r"^(?<year>[0-9]{4})/?$", get(year))
@@ -47,7 +51,7 @@ async fn index(ConnectInfo(client): ConnectInfo<SocketAddr>) -> Html<String> {
     ))
 }
 
-/// Orders are numbers, thought whoever wrote this.
+/// Takes for granted that an order is a number.
 async fn order(Path(id): Path<String>) -> String {
     let id: u32 = id.parse().unwrap();
     format!("order {id}\n")

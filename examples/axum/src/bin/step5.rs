@@ -16,8 +16,11 @@ use tower::Layer;
 
 const ASSETS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/assets");
 
-fn main() -> std::io::Result<ExitCode> {
-    let address = std::env::args().nth(1).unwrap_or("127.0.0.1:9000".into());
+fn main() -> ExitCode {
+    command_line::run("127.0.0.1:9000", serve)
+}
+
+fn serve(address: &str) -> std::io::Result<ExitCode> {
     let archive = router::Router::builder()
         .get(r"^(?<year>[0-9]{4})/(?<title>[a-z-]+)\.html$", get(article))
         .get(r"^(?<year>[0-9]{4})/?$", get(year))
@@ -49,7 +52,7 @@ async fn index(request: Request) -> Html<String> {
     ))
 }
 
-/// Orders are numbers, thought whoever wrote this.
+/// Takes for granted that an order is a number.
 async fn order(Path(id): Path<String>) -> String {
     let id: u32 = id.parse().unwrap();
     format!("order {id}\n")

@@ -160,7 +160,7 @@ fn refused(code: i32, why: &str) -> rusqlite::Error {
     rusqlite::Error::SqliteFailure(ffi::Error::new(code), Some(why.to_owned()))
 }
 
-/// Makes the tables, if somebody else has not, and writes the first pages.
+/// Makes the tables, if another process has not, and writes the first pages.
 fn create(writer: &mut Connection, first_pages: &[(&str, &str)]) -> std::result::Result<(), Error> {
     // Now, not at the first write: another process may be about to create the same tables.
     let transaction = writer.transaction_with_behavior(TransactionBehavior::Immediate)?;
@@ -216,8 +216,8 @@ fn enter_wal(connection: &Connection) -> Result<()> {
     }
 }
 
-/// Whether another process held the lock, or others the connections, for longer than anybody
-/// waits.
+/// Whether another process held the lock, or others the connections, for longer than a
+/// request waits.
 #[must_use]
 pub(crate) fn is_busy(error: &rusqlite::Error) -> bool {
     let code = error.sqlite_error_code();

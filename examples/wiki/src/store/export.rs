@@ -26,7 +26,7 @@ impl Exported {
 }
 
 // Each step is a short transaction of its own. A long one would keep SQLite from reusing its log
-// for as long as a slow client takes, and a reader from everybody else. So the archive is not one
+// for as long as a slow client takes, and would take a reader from all other requests. So the archive is not one
 // moment: each page is in it as it was when its turn came.
 impl Store {
     /// The page after `page` as it is now, in the order of creation; begin with 0.

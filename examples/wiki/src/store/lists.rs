@@ -16,7 +16,7 @@ pub struct Change {
     pub number: i64,
     /// In seconds since 1970.
     pub time: i64,
-    /// Who, if anybody knows.
+    /// Who, if it is known.
     pub author: String,
     /// What the author said.
     pub comment: String,

@@ -3,7 +3,7 @@
 //! One connection writes, a few read; in WAL mode neither waits for the other. Writers queue for
 //! that connection inside this process, and share its commits (see `writer.rs`), and for SQLite's
 //! lock between processes (CGI starts one per request), each for as long as it takes, so
-//! `database is locked` reaches nobody.
+//! `database is locked` reaches no user.
 
 mod connection;
 mod excerpt;

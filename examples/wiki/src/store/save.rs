@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension};
 use super::{Result, Revision, Store};
 use crate::name::PageName;
 
-/// One edit: what somebody wants to save.
+/// One edit: what an author wants to save.
 #[derive(Clone, Copy, Debug)]
 pub struct Edit<'a> {
     /// The page.
@@ -18,7 +18,7 @@ pub struct Edit<'a> {
     pub text: &'a str,
     /// What the author says about it.
     pub comment: &'a str,
-    /// Who it is, if anybody knows.
+    /// Who it is, if it is known.
     pub author: &'a str,
 }
 
@@ -29,7 +29,7 @@ pub enum Outcome {
     Saved(i64),
     /// The page has that text already, in this revision.
     Unchanged(i64),
-    /// Somebody else has saved meanwhile: nothing was written. The page as it is now.
+    /// Another author has saved meanwhile: nothing was written. The page as it is now.
     Conflict(Box<Revision>),
 }
 

@@ -15,7 +15,7 @@ pub struct Hit {
     pub snippet: Vec<Snippet>,
 }
 
-/// More words than anybody types only cost time.
+/// People type fewer words; more would only cost time.
 const MOST_WORDS: usize = 16;
 
 /// How much text is read for what is shown of it, over all pages that are found. The first of them

@@ -1,9 +1,8 @@
 //! The connection that writes, and group commit: edits that come at once share one `fsync`.
 //!
-//! Waiting for the disk is nearly all that an edit costs. So whoever has written leaves the
-//! transaction open if others are waiting to write, and the last of them commits for all. Nobody
-//! is answered before that, so each edit is as safe as it would be alone; and who comes alone
-//! waits for nobody.
+//! Waiting for the disk is nearly all that an edit costs. So an edit leaves the transaction open
+//! if others are waiting to write, and the last of them commits for all. None is answered before
+//! that, so each edit is as safe as it would be alone. An edit that comes alone does not wait.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
@@ -57,7 +56,7 @@ impl Writer {
         drop(turn);
         match group.end.wait() {
             Ok(()) => done,
-            // The error of one's own work says more than that of the group.
+            // An edit's own error says more than that of the group.
             Err(error) => done.and(Err(copy(error))),
         }
     }
@@ -101,7 +100,7 @@ impl Turn<'_> {
 }
 
 impl Drop for Turn<'_> {
-    /// Commits, unless somebody waits to join: then that one will, or the next.
+    /// Commits, unless another edit waits to join: then that one will, or the next.
     fn drop(&mut self) {
         let last = self.writer.queue.load(Ordering::SeqCst) == 0;
         let full = self.desk.size >= LARGEST_GROUP;
@@ -208,7 +207,7 @@ mod tests {
                 })
             }
         });
-        // Nobody's work was to be seen while the others did theirs.
+        // No edit saw another's work before the commit.
         let seen = at_once(&writer, edits.collect());
         assert!(seen.iter().all(|seen| *seen == Ok(0)), "{seen:?}");
         assert_eq!(rows(&lock(&outside)).len(), 10);

@@ -35,7 +35,7 @@ pub fn broken(environ: &mut Environ) -> Result<Reply, Error> {
     }
 }
 
-/// The mistake: nobody thought of a week without a measurement.
+/// The mistake: it does not think of a week without a measurement.
 fn forecast(temperatures: &[i32]) -> String {
     format!("Tomorrow: {} degrees\n", average(temperatures))
 }

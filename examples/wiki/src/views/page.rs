@@ -69,7 +69,7 @@ pub fn raw(environ: &mut Environ) -> Result<Reply, Error> {
     Ok(Reply::text(revision.text)
         .header("x-content-type-options", "nosniff")
         .header("cache-control", "no-cache")
-        // Text cannot run; if somebody's browser thinks otherwise, it may do nothing.
+        // Text cannot run; if a browser thinks otherwise, it may do nothing.
         .header("content-security-policy", "default-src 'none'; sandbox"))
 }
 

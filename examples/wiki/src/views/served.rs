@@ -7,8 +7,8 @@ use router::RequestUrlArgs;
 
 use crate::wiki::Wiki;
 
-/// Parts of the names of variables whose values are nobody's business, not even on the visitor's
-/// own screen.
+/// Parts of the names of variables whose values are secrets: they are not shown, not even on the
+/// visitor's own screen.
 const SECRET: [&str; 6] = ["AUTH", "COOKIE", "KEY", "PASS", "SECRET", "TOKEN"];
 
 /// The live SCRIPT_NAME, PATH_INFO, gateway and stack of this very request.

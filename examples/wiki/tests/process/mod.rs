@@ -38,7 +38,7 @@ impl Process {
         let mut first_line = String::new();
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
         stdout.read_line(&mut first_line).unwrap();
-        // What is not read may not stop it: nobody reads the rest.
+        // The rest is not read, which must not stop it.
         let rest = first_line.trim_end().strip_prefix("listening on http://");
         let rest = rest.unwrap_or_else(|| panic!("{first_line:?}"));
         let addr = rest.split('/').next().unwrap().to_owned();
