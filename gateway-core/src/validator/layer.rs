@@ -38,3 +38,11 @@ impl<S> Layer<S> for ValidatorLayer {
         Validator::new(inner, self.breaches.clone())
     }
 }
+
+impl Validator<()> {
+    /// The layer: the same as [`ValidatorLayer::new`].
+    #[must_use]
+    pub fn layer() -> ValidatorLayer {
+        ValidatorLayer::new()
+    }
+}

@@ -7,10 +7,10 @@ use tower_service::Service;
 use super::body::ValidatedBody;
 use super::breach::{Breaches, Exchange, Side};
 use super::future::ResponseFuture;
-use super::{ValidatorLayer, rules};
+use super::rules;
 use crate::inner::inner_accessors;
 
-/// The service of [`ValidatorLayer`].
+/// The service of [`ValidatorLayer`](super::ValidatorLayer).
 #[derive(Debug)]
 pub struct Validator<S> {
     inner: S,
@@ -23,14 +23,6 @@ enum Readiness {
     Unknown,
     Ready,
     Failed,
-}
-
-impl Validator<()> {
-    /// The layer: the same as [`ValidatorLayer::new`].
-    #[must_use]
-    pub fn layer() -> ValidatorLayer {
-        ValidatorLayer::new()
-    }
 }
 
 impl<S> Validator<S> {

@@ -99,3 +99,11 @@ impl<S> Layer<S> for CanonicalPathLayer {
         CanonicalPath::new(self.policy, inner)
     }
 }
+
+impl CanonicalPath<()> {
+    /// The layer: the same as [`CanonicalPathLayer::new`].
+    #[must_use]
+    pub fn layer() -> CanonicalPathLayer {
+        CanonicalPathLayer::new()
+    }
+}

@@ -4,7 +4,6 @@ use std::task::{Context, Poll};
 use http::{HeaderValue, Request, Response, StatusCode, header};
 use tower_service::Service;
 
-use super::CanonicalPathLayer;
 use super::policy::{Policy, Verdict};
 use crate::inner::inner_accessors;
 use crate::paths::ScriptName;
@@ -13,19 +12,11 @@ use crate::paths::script_name::below;
 use crate::request::Arrival;
 use crate::{Body, RequestExt};
 
-/// The service of [`CanonicalPathLayer`].
+/// The service of [`CanonicalPathLayer`](super::CanonicalPathLayer).
 #[derive(Clone, Debug)]
 pub struct CanonicalPath<S> {
     policy: Policy,
     inner: S,
-}
-
-impl CanonicalPath<()> {
-    /// The layer: the same as [`CanonicalPathLayer::new`].
-    #[must_use]
-    pub fn layer() -> CanonicalPathLayer {
-        CanonicalPathLayer::new()
-    }
 }
 
 impl<S> CanonicalPath<S> {
