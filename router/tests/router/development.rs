@@ -1,7 +1,7 @@
 //! The page for what is not found, while a program is being written.
 
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::OnceLock;
+use std::sync::{OnceLock, PoisonError, RwLock};
 use std::task::Poll;
 
 use gateway_core::request::{Addr, ConnInfo};
@@ -40,7 +40,11 @@ fn articles() -> Router<Echo> {
     )
 }
 
+/// Questions of all routers wait in one queue: the test that fills it does so alone.
+static QUEUE: RwLock<()> = RwLock::new(());
+
 fn ask(router: &Router<Echo>, request: Builder) -> Answer {
+    let _not_full = QUEUE.read().unwrap_or_else(PoisonError::into_inner);
     ask_request(router, request.body(()).unwrap())
 }
 
@@ -144,6 +148,7 @@ fn in_development_a_miss_says_so_if_the_peer_is_unknown() {
 fn in_development_the_peer_may_be_told_by_axum() {
     use tower::Layer;
 
+    let _not_full = QUEUE.read().unwrap_or_else(PoisonError::into_inner);
     let router = build(echo().development_in_release().get("^secret$", Echo("x")));
     let told = router::FromAxumLayer::new().layer(router.clone());
     let far = "192.0.2.1:5000".parse().unwrap();
@@ -153,7 +158,11 @@ fn in_development_the_peer_may_be_told_by_axum() {
             .extension(axum::extract::ConnectInfo(peer));
         let request = request.body(()).unwrap();
         let not_told = ask_request(&router, request.clone());
-        assert!(not_told.text.contains("FromAxumLayer"), "{peer}");
+        assert!(
+            not_told.text.contains("FromAxumLayer"),
+            "{peer}: {}",
+            not_told.text
+        );
         let answer = ask_request(&told, request);
         assert_eq!(answer.text.contains("secret"), shown, "{peer}");
     }
@@ -183,6 +192,7 @@ fn an_application_answers_where_it_is_called() {
 /// More misses at once than wait for an answer, half of them given up: each of the others is answered.
 #[test]
 fn many_misses_at_once_are_all_answered() {
+    let _full = QUEUE.write().unwrap_or_else(PoisonError::into_inner);
     let runtime = tokio::runtime::Builder::new_current_thread().build();
     runtime.unwrap().block_on(async {
         let mut router = articles();
