@@ -31,7 +31,7 @@ impl Start {
     fn find() -> io::Result<Self> {
         let variable = |name| std::env::var(name).ok();
         #[cfg(unix)]
-        if let Ok(server) = fastcgi::Server::new().stdin() {
+        if let Ok(server) = fastcgi::Server::new().and_stdin() {
             return Ok(Self::FastCgi(Box::new(server)));
         }
         if is_cgi(
@@ -130,7 +130,7 @@ fn listen(
             Start::Handed(Speak::Scgi, sockets) => scgi::Server::on(sockets).serve(service).await,
             Start::Handed(Speak::Http, sockets) => {
                 http_server::Server::new()
-                    .listener(sockets)
+                    .and_listener(sockets)
                     .serve(service)
                     .await
             }
@@ -138,7 +138,7 @@ fn listen(
                 // Binding may announce the address, so listen for signals first.
                 let signals = Signals::listen()?;
                 http_server::Server::new()
-                    .listener(sockets.to_sockets()?)
+                    .and_listener(sockets.to_sockets()?)
                     .signals(signals)
                     .serve(service)
                     .await

@@ -98,9 +98,9 @@ impl<P: Protocol> Server<P> {
     ///
     /// # Errors
     ///
-    /// Those of [`listenfd`](Self::listenfd) but `NotFound`, or of [`bind`](Self::bind).
+    /// Those of [`and_listenfd`](Self::and_listenfd) but `NotFound`, or of [`bind`](Self::bind).
     pub fn listenfd_or_bind(addr: impl ToSocketAddrs) -> io::Result<Self> {
-        match Self::new().listenfd() {
+        match Self::new().and_listenfd() {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Self::bind(addr),
             other => other,
         }
@@ -125,7 +125,7 @@ impl<P: Protocol> Server<P> {
     /// Another server listens there, the path is something other than a socket, or it cannot be
     /// made.
     #[cfg(unix)]
-    pub fn unix(mut self, path: impl AsRef<std::path::Path>, mode: u32) -> io::Result<Self> {
+    pub fn and_unix(mut self, path: impl AsRef<std::path::Path>, mode: u32) -> io::Result<Self> {
         self.listener = self.listener.and_unix(path, mode)?;
         Ok(self)
     }
@@ -135,7 +135,7 @@ impl<P: Protocol> Server<P> {
     /// # Errors
     ///
     /// `NotFound` if it was started with none; `InvalidInput` for one that cannot be used.
-    pub fn listenfd(mut self) -> io::Result<Self> {
+    pub fn and_listenfd(mut self) -> io::Result<Self> {
         self.listener = self.listener.and_listenfd()?;
         Ok(self)
     }
@@ -162,7 +162,7 @@ impl<P: Protocol> Default for Server<P> {
 
 impl<P, L: Listener> Server<P, L> {
     /// Takes connections from `listener` too: TLS, or another one of your own.
-    pub fn listener<M: Listener>(self, listener: M) -> Server<P, Both<L, M>> {
+    pub fn and_listener<M: Listener>(self, listener: M) -> Server<P, Both<L, M>> {
         Server {
             listener: Both::new(self.listener, listener),
             settings: self.settings,
