@@ -107,12 +107,12 @@ pub use cgi_vars::environ as cgi_environ;
 pub use front_end::fastcgi;
 #[cfg(feature = "scgi")]
 pub use front_end::scgi;
-#[cfg(feature = "_wire")]
-pub use front_end::to_sockets::ToSockets;
 #[cfg(feature = "listen")]
 pub use listen::listener::{Both, Either, EitherHandshake, Listener};
 #[cfg(feature = "listen")]
 pub use listen::sockets::{Sockets, Stream};
+#[cfg(feature = "listen")]
+pub use listen::to_sockets::ToSockets;
 #[cfg(feature = "http")]
 pub use log::common as common_log;
 #[cfg(any(feature = "http", feature = "_wire"))]
