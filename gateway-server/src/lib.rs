@@ -62,7 +62,7 @@
     feature = "scgi",
     feature = "cgi"
 ))]
-mod auto;
+pub mod auto;
 #[cfg(feature = "listen")]
 mod block_on;
 #[cfg(feature = "cgi")]
@@ -91,14 +91,6 @@ mod service;
 mod settings;
 #[cfg(feature = "listen")]
 mod shutdown;
-#[cfg(any(feature = "http", feature = "_wire"))]
-#[cfg(all(
-    feature = "http",
-    feature = "fastcgi",
-    feature = "scgi",
-    feature = "cgi"
-))]
-pub use auto::{auto, auto_service};
 #[cfg(feature = "listen")]
 pub use block_on::block_on;
 #[cfg(feature = "_environ")]

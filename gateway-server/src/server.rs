@@ -12,13 +12,13 @@ use gateway_core::Application;
 use gateway_core::request::{Addr, ConnInfo};
 use tracing::debug;
 
-use crate::HttpService;
 use crate::lifetime::{Lifetime, tcp_addr};
 use crate::listen::accept::Admission;
 use crate::listen::listener::{Both, Listener};
 use crate::listen::sockets::Sockets;
 use crate::settings::Settings;
-use crate::shutdown::{Outcome, Phase};
+use crate::shutdown::{Outcome, Phase, Signals};
+use crate::{HttpService, ToSockets};
 
 /// A protocol that a server speaks on its connections.
 pub(crate) trait Protocol: Send + 'static {
@@ -291,17 +291,6 @@ impl<P, L> Server<P, L> {
         self.lifetime.plan.deadline = deadline;
         self
     }
-
-    #[cfg(all(
-        feature = "http",
-        feature = "fastcgi",
-        feature = "scgi",
-        feature = "cgi"
-    ))]
-    pub(crate) fn signals(mut self, signals: crate::shutdown::Signals) -> Self {
-        self.lifetime.signals = Some(signals);
-        self
-    }
 }
 
 #[expect(private_bounds, reason = "the protocols are those of this crate")]
@@ -364,6 +353,18 @@ impl<P: Protocol, L: Listener> Server<P, L> {
     pub async fn serve_app<A: Application>(self, application: A) -> io::Result<Outcome> {
         self.serve(application.into_service()).await
     }
+}
+
+/// `serve` of each protocol's module.
+pub(crate) async fn serve<P: Protocol>(
+    sockets: impl ToSockets,
+    service: impl HttpService,
+) -> io::Result<Outcome> {
+    // Binding may announce the address, so listen for signals first.
+    let signals = Signals::listen()?;
+    let mut server = Server::<P>::on(sockets.to_sockets_or_listenfd()?);
+    server.lifetime.signals = Some(signals);
+    server.serve(service).await
 }
 
 /// Waits for a handshake; `None` if it fails, takes too long, or a shutdown closes idle
