@@ -1,4 +1,5 @@
 use std::fmt;
+use std::str::FromStr;
 
 use http::Uri;
 use http::uri::{InvalidUri, PathAndQuery};
@@ -228,6 +229,14 @@ impl Prefix {
             end += 1 + segment.len();
         }
         Some(end)
+    }
+}
+
+impl FromStr for Prefix {
+    type Err = InvalidPrefix;
+
+    fn from_str(text: &str) -> Result<Self, InvalidPrefix> {
+        Self::new(text)
     }
 }
 
