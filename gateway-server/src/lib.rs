@@ -91,7 +91,8 @@ mod service;
 mod settings;
 #[cfg(feature = "listen")]
 mod shutdown;
-#[cfg(any(feature = "http", feature = "_wire"))]
+#[cfg(feature = "tls-no-provider")]
+pub mod tls;
 #[cfg(all(
     feature = "http",
     feature = "fastcgi",
