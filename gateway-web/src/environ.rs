@@ -174,7 +174,8 @@ pub trait EnvironExt: BorrowMut<Environ> {
         Ok(crate::routes::of(self.borrow())?.url_for(route, args)?)
     }
 
-    /// The arguments of the URL as a type of the caller's: [`UrlArgs::parse`](router::UrlArgs::parse).
+    /// The arguments of the URL as a type of the caller's: [`UrlArgs::parse`](router::UrlArgs::parse). A view of two
+    /// routes, one with an argument and one without, asks for an `Option`.
     ///
     /// # Errors
     ///
