@@ -259,7 +259,7 @@ pub trait EnvironExt: BorrowMut<Environ> {
     ///
     /// # Errors
     ///
-    /// As [`session`](Self::session); or the session's cookie would be longer than browsers keep.
+    /// As [`session`](Self::session); or the values of the session leave no room for the message.
     #[cfg(feature = "session")]
     #[track_caller]
     fn flash(&self, kind: impl Into<String>, text: impl Into<String>) -> Result<(), Error> {
