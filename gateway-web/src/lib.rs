@@ -142,9 +142,12 @@ browser.get("/books/7").send().assert_status(404).assert_contains("Not Found: <a
 //! ServiceBuilder::new()
 //!     .layer(error_pages)
 //!     .layer(ExceptionsLayer::new())
-//!     .layer(CsrfLayer::new())
+//!     .layer(CsrfLayer::new().with_rejection_response(error_pages::forbidden))
 //!     .service(site.into_service())
 //! ```
+//!
+//! `error_pages::forbidden` has the 403 look like the site's other errors. Browsers name the site that they see: behind a
+//! proxy that sends another `Host`, `gateway_core::ProxyLayer` goes around all of it, and sets the one that the browser asked.
 //!
 //! # What it does not do
 //!

@@ -6,6 +6,7 @@ mod views;
 use std::convert::Infallible;
 
 use gateway_core::{Application, Body, Error};
+use gateway_web::error_pages::forbidden;
 use gateway_web::{CookieKeys, ErrorPage, ErrorPages, SessionLayer, StateLayer, Templates, values};
 use http::{Request, Response};
 use middleware_exceptions::ExceptionsLayer;
@@ -46,7 +47,7 @@ pub fn site(shop: Shop, keys: CookieKeys) -> Result<Site, Error> {
         .layer(ExceptionsLayer::new())
         .layer(StaticLayer::with_files("/static", files))
         // Browsers say which site sent a form; ours alone may.
-        .layer(CsrfLayer::new())
+        .layer(CsrfLayer::new().with_rejection_response(forbidden))
         .service(site.into_service());
     Ok(Site::new(service))
 }
