@@ -111,6 +111,7 @@ browser.get("/books/7").send().assert_status(404).assert_contains("Not Found: <a
 //! | `error-pages` | one place where a site says how its errors look | |
 //! | `minijinja` | templates with `url_for`, `asset_url`, `flashes` | minijinja |
 //! | `state` | what all views share | |
+//! | `site` | a site with its layers, as one type | |
 //! | `testing` | a browser for tests: cookies, redirects, uploads, JSON | |
 //! | `full` | all of these | |
 //!
@@ -186,6 +187,8 @@ mod reply;
 mod routes;
 #[cfg(feature = "session")]
 pub mod session;
+#[cfg(feature = "site")]
+mod site;
 #[cfg(feature = "state")]
 mod state;
 #[cfg(feature = "minijinja")]
@@ -214,6 +217,8 @@ pub use reply::ReplyExt;
 #[cfg(feature = "session")]
 #[doc(inline)]
 pub use session::SessionLayer;
+#[cfg(feature = "site")]
+pub use site::{Site, SiteFuture};
 #[cfg(feature = "state")]
 pub use state::StateLayer;
 #[cfg(feature = "minijinja")]
