@@ -65,6 +65,9 @@ impl ExceptionsLayer {
     /// proxy adds, and for no page of another site. All others get the text of production and, in the body, the
     /// reason and the line that mends it. Off by default.
     ///
+    /// Where nothing names the peer, as below plain `axum::serve`, Linux says by the sockets of this process whether all who
+    /// can ask are at this machine. That is looked up for a failure that is shown, and not for each request.
+    ///
     /// A proxy that adds no header and runs as the same user is not seen.
     #[must_use]
     pub fn development(self) -> Self {
