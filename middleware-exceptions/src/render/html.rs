@@ -7,7 +7,7 @@ use gateway_core::escape;
 use super::{curl, text};
 use crate::{
     failure::id::ErrorId,
-    frames::{Folded, Frame, names::Origin, source::Excerpt},
+    frames::{Folded, frame::Frame, names::Origin, source::Excerpt},
     report::Report,
 };
 

@@ -7,7 +7,7 @@ use http::StatusCode;
 use super::text;
 use crate::{
     failure::id::ErrorId,
-    frames::{Folded, Frame},
+    frames::{Folded, frame::Frame},
     report::Report,
 };
 

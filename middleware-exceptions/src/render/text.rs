@@ -4,7 +4,7 @@ use std::fmt::{self, Display, Write as _};
 
 use crate::{
     failure::id::ErrorId,
-    frames::{Folded, Frame, names::Origin},
+    frames::{Folded, frame::Frame, names::Origin},
     report::Report,
     text::clean::Indented,
 };
