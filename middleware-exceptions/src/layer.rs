@@ -226,7 +226,10 @@ impl ExceptionsLayer {
     }
 
     /// Makes places in the HTML page links that open an editor: a URL with `{path}`, `{line}` and `{column}`,
-    /// such as `vscode://file/{path}:{line}:{column}`. Default: none.
+    /// such as `vscode://file/{path}:{line}:{column}`. An empty one: no links.
+    ///
+    /// Default: those of the editor in whose terminal the program was started, or that `VISUAL` or `EDITOR` names, if it is one
+    /// that opens URLs (VS Code and its kin, Zed, TextMate, MacVim); else, over SSH and under WSL, none.
     #[must_use]
     pub fn editor(self, url: impl Into<Arc<str>>) -> Self {
         let url = url.into();

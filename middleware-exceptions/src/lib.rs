@@ -246,7 +246,7 @@ pub use body::ResponseBody;
 pub use failure::body_error::BodyError;
 pub use failure::facts::{ChainLink, Kind, Place, SpanSummary, Stage};
 pub use failure::id::ErrorId;
-pub use frames::{Folded, Note, Traceback, frame::Frame, names::Origin, source::Excerpt};
+pub use frames::{Note, Traceback, folded::Folded, frame::Frame, names::Origin, source::Excerpt};
 pub use future::ResponseFuture;
 #[cfg(feature = "axum")]
 pub use gateway_core::axum::FromAxumLayer;

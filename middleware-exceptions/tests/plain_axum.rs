@@ -2,6 +2,7 @@
 //! has a process of its own, a child that prints what its client got.
 #![cfg(target_os = "linux")]
 #![expect(clippy::panic, reason = "panics are what is tested")]
+#![expect(clippy::print_stdout, reason = "children print for their parents")]
 
 use std::{
     io::{BufRead as _, BufReader, Write as _},

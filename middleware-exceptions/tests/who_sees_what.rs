@@ -383,6 +383,17 @@ async fn accept_chooses_the_page() {
             let (nonce, _) = nonce.split_once('\'').unwrap();
             assert_eq!(taken.text.matches("<script").count(), 1);
             assert!(taken.text.contains(&format!("<script nonce=\"{nonce}\">")));
+            // What scrolls is reached by keyboard.
+            for scroller in [
+                "<pre class=\"source\" tabindex=\"0\"",
+                "<pre id=\"as-text\" tabindex=\"0\"",
+            ] {
+                assert!(taken.text.contains(scroller), "{scroller}");
+            }
+            assert!(
+                taken.text.contains("<h1>"),
+                "a short message does not scroll"
+            );
             for outside in [
                 "src=", "@import", "url(", "<link", "<img", " onclick", "style=\"",
             ] {
@@ -435,7 +446,7 @@ async fn editor_links_are_there_when_they_are_set() {
         taken.text
     );
     assert!(taken.text.contains("who_sees_what.rs:"));
-    let taken = failing(&development(), request()).await;
+    let taken = failing(&development().editor(""), request()).await;
     assert!(!taken.text.contains("href="));
 }
 

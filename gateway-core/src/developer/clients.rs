@@ -289,7 +289,7 @@ mod tests {
                 "{at} of another process"
             );
         }
-        let rows = [listener(OURS, 1), listener("[::1]:8080", 4), mine.clone()];
+        let rows = [listener(OURS, 1), listener("[::1]:8080", 4), mine];
         assert_eq!(verdict(&[1, 4], &rows, ""), Ok(()));
         assert_eq!(verdict(&[], &rows, ""), Err(Doubt::NoListener));
     }

@@ -26,7 +26,7 @@ pub struct Facts {
     pub(super) runs_as: Option<u32>,
     pub(super) owner: Owner,
     /// `None`: not looked up.
-    pub(super) clients: Option<Result<(), Doubt>>,
+    pub(super) clients: Option<Box<Result<(), Doubt>>>,
     ends: Ends,
 }
 
@@ -125,7 +125,7 @@ impl Facts {
     #[must_use]
     pub fn with_clients(mut self, runs_as: Option<u32>, clients: Result<(), Doubt>) -> Self {
         self.runs_as = runs_as;
-        self.clients = Some(clients);
+        self.clients = Some(Box::new(clients));
         self
     }
 

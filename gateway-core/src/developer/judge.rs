@@ -54,7 +54,7 @@ fn judge_peer(facts: &Facts) -> Result<(), Reason> {
 }
 
 fn judge_clients(facts: &Facts) -> Result<(), Reason> {
-    match &facts.clients {
+    match facts.clients.as_deref() {
         None => return Err(Reason::Unasked),
         Some(Err(doubt)) => return Err(Reason::PeerUntold(doubt.clone())),
         Some(Ok(())) => {}

@@ -1,5 +1,7 @@
 //! The stack at a failure, as people read it.
 
+pub(crate) mod built;
+pub(crate) mod folded;
 pub(crate) mod frame;
 pub(crate) mod names;
 pub(crate) mod program;
@@ -9,7 +11,13 @@ pub(crate) mod symbols;
 
 use std::{fmt, sync::Arc};
 
-use crate::{failure::facts::Place, frames::frame::Frame};
+use crate::{
+    failure::facts::Place,
+    frames::{
+        folded::{Folded, folded},
+        frame::Frame,
+    },
+};
 
 /// The frames of a failure, the outermost first, as Python has them.
 #[derive(Debug, Default)]
@@ -35,15 +43,6 @@ pub enum Note {
     NoBacktrace,
 }
 
-/// What is said of the frames one after another: one of yours, or several of others'.
-#[derive(Debug)]
-pub enum Folded<'a> {
-    /// Yours.
-    Frame(&'a Frame),
-    /// Those of others, together.
-    Others(&'a [Arc<Frame>]),
-}
-
 impl Traceback {
     /// All frames, the outermost first.
     #[must_use]
@@ -51,13 +50,9 @@ impl Traceback {
         &self.frames
     }
 
-    /// Yours one by one, those of others folded.
-    pub fn folded(&self) -> impl Iterator<Item = Folded<'_>> {
-        let runs = self.frames.chunk_by(|a, b| !a.is_yours() && !b.is_yours());
-        runs.map(|run| match run {
-            [frame] if frame.is_yours() => Folded::Frame(frame),
-            others => Folded::Others(others),
-        })
+    /// Yours one by one, those of others folded; what repeats itself once, with a count.
+    pub fn folded(&self) -> impl DoubleEndedIterator<Item = Folded<'_>> {
+        folded(&self.frames).into_iter()
     }
 
     /// Whether the stack was deeper than is kept, so that outer frames are missing.
