@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 
-use gateway_core::developer::{Doubt, Facts, Owner, Reason, judge};
+use gateway_core::developer::{Doubt, Facts, Owner, OwnerLookUp, Reason, judge};
 use gateway_core::request::{Addr, Arrival, ConnInfo};
 use http::request::{Builder, Parts};
 use http::{Request, Version};
@@ -263,6 +263,35 @@ const UNTOLD: Reason = if cfg!(target_os = "linux") {
 } else {
     Reason::NoPeer
 };
+
+/// More at once than wait for an answer, half of them given up: each of the others is told what a thread that blocks is
+/// told, or that too many wait; and it is told the same when it asks again.
+#[cfg(feature = "tokio")]
+#[test]
+fn look_ups_without_blocking_are_all_answered() {
+    let (_sockets, parts) = on_this_machine();
+    let facts = Facts::of(&parts);
+    let blocked = shown(facts.clone());
+    let runtime = tokio::runtime::Builder::new_current_thread().build();
+    runtime.unwrap().block_on(async {
+        let mut asked: Vec<_> = (0..200)
+            .map(|_| OwnerLookUp::start(facts.clone()))
+            .collect();
+        // The first of all is kept, and there is room for it.
+        drop(asked.split_off(100));
+        let mut verdicts = Vec::new();
+        for mut look_up in asked {
+            let verdict = (&mut look_up).await;
+            assert!(
+                verdict == blocked || verdict == Err(Reason::Unasked),
+                "{verdict:?}"
+            );
+            assert_eq!(look_up.await, verdict);
+            verdicts.push(verdict);
+        }
+        assert_eq!(verdicts[0], blocked);
+    });
+}
 
 fn shown(facts: Facts) -> Result<(), Reason> {
     judge(&facts.look_up())

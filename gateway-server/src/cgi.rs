@@ -1,6 +1,8 @@
 //! CGI: one process for one request, environment in, standard output out.
 //!
 //! ```no_run
+//! use std::process::ExitCode;
+//!
 //! use gateway_core::{Environ, Reply};
 //!
 //! fn hello(environ: &mut Environ) -> Reply {
@@ -8,7 +10,7 @@
 //!     Reply::text(format!("Hello {subject}!\n"))
 //! }
 //!
-//! fn main() -> std::io::Result<()> {
+//! fn main() -> std::io::Result<ExitCode> {
 //!     gateway_server::cgi::run(hello)
 //! }
 //! ```
@@ -27,6 +29,7 @@ use std::ffi::{OsStr, OsString};
 use std::future::{Future, poll_fn};
 use std::io::{self, ErrorKind, IoSlice, Read, Write};
 use std::pin::pin;
+use std::process::ExitCode;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
 
@@ -41,7 +44,7 @@ use crate::cgi_vars::response::encode_head;
 use crate::failure::{guard, status_of};
 use crate::framing::{self, Asked, Content, Framing, Unsent};
 
-/// Answers the request that this process was started for.
+/// Answers the request that this process was started for. The exit code is always success.
 ///
 /// # Errors
 ///
@@ -52,13 +55,14 @@ use crate::framing::{self, Asked, Content, Framing, Unsent};
     clippy::needless_pass_by_value,
     reason = "taken as the other servers take it, and gone with the process"
 )]
-pub fn run(application: impl Application) -> io::Result<()> {
+pub fn run(application: impl Application) -> io::Result<ExitCode> {
     respond(
         &application,
         process_variables()?,
         io::stdin(),
         &mut stdout()?,
     )
+    .map(|()| ExitCode::SUCCESS)
 }
 
 /// Answers the request that this process was started for by a tower service.
@@ -69,7 +73,7 @@ pub fn run(application: impl Application) -> io::Result<()> {
 /// # Errors
 ///
 /// As [`run`].
-pub fn run_service<S, B>(service: S) -> io::Result<()>
+pub fn run_service<S, B>(service: S) -> io::Result<ExitCode>
 where
     S: Service<Request<Body>, Response = Response<B>, Error: Into<BoxError>>,
     B: http_body::Body<Error: Into<BoxError>>,
@@ -89,10 +93,10 @@ where
             .as_mut()
             .poll(&mut Context::from_waker(Waker::noop()))
         {
-            return result;
+            return result.map(|()| ExitCode::SUCCESS);
         }
     }
-    runtime.block_on(answer)
+    runtime.block_on(answer).map(|()| ExitCode::SUCCESS)
 }
 
 /// Answers one request with an application: its variables and input come from wherever you have them

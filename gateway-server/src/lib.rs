@@ -62,7 +62,7 @@
     feature = "scgi",
     feature = "cgi"
 ))]
-mod auto;
+pub mod auto;
 #[cfg(feature = "listen")]
 mod block_on;
 #[cfg(feature = "cgi")]
@@ -91,14 +91,6 @@ mod service;
 mod settings;
 #[cfg(feature = "listen")]
 mod shutdown;
-#[cfg(any(feature = "http", feature = "_wire"))]
-#[cfg(all(
-    feature = "http",
-    feature = "fastcgi",
-    feature = "scgi",
-    feature = "cgi"
-))]
-pub use auto::{auto, auto_service};
 #[cfg(feature = "listen")]
 pub use block_on::block_on;
 #[cfg(feature = "_environ")]
@@ -107,12 +99,12 @@ pub use cgi_vars::environ as cgi_environ;
 pub use front_end::fastcgi;
 #[cfg(feature = "scgi")]
 pub use front_end::scgi;
-#[cfg(feature = "_wire")]
-pub use front_end::to_sockets::ToSockets;
 #[cfg(feature = "listen")]
 pub use listen::listener::{Both, Either, EitherHandshake, Listener};
 #[cfg(feature = "listen")]
 pub use listen::sockets::{Sockets, Stream};
+#[cfg(feature = "listen")]
+pub use listen::to_sockets::ToSockets;
 #[cfg(feature = "http")]
 pub use log::common as common_log;
 #[cfg(any(feature = "http", feature = "_wire"))]

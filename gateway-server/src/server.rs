@@ -12,13 +12,13 @@ use gateway_core::Application;
 use gateway_core::request::{Addr, ConnInfo};
 use tracing::debug;
 
-use crate::HttpService;
 use crate::lifetime::{Lifetime, tcp_addr};
 use crate::listen::accept::Admission;
 use crate::listen::listener::{Both, Listener};
 use crate::listen::sockets::Sockets;
 use crate::settings::Settings;
-use crate::shutdown::{Outcome, Phase};
+use crate::shutdown::{Outcome, Phase, Signals};
+use crate::{HttpService, ToSockets};
 
 /// A protocol that a server speaks on its connections.
 pub(crate) trait Protocol: Send + 'static {
@@ -98,9 +98,9 @@ impl<P: Protocol> Server<P> {
     ///
     /// # Errors
     ///
-    /// Those of [`listenfd`](Self::listenfd) but `NotFound`, or of [`bind`](Self::bind).
+    /// Those of [`and_listenfd`](Self::and_listenfd) but `NotFound`, or of [`bind`](Self::bind).
     pub fn listenfd_or_bind(addr: impl ToSocketAddrs) -> io::Result<Self> {
-        match Self::new().listenfd() {
+        match Self::new().and_listenfd() {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Self::bind(addr),
             other => other,
         }
@@ -125,7 +125,7 @@ impl<P: Protocol> Server<P> {
     /// Another server listens there, the path is something other than a socket, or it cannot be
     /// made.
     #[cfg(unix)]
-    pub fn unix(mut self, path: impl AsRef<std::path::Path>, mode: u32) -> io::Result<Self> {
+    pub fn and_unix(mut self, path: impl AsRef<std::path::Path>, mode: u32) -> io::Result<Self> {
         self.listener = self.listener.and_unix(path, mode)?;
         Ok(self)
     }
@@ -135,7 +135,7 @@ impl<P: Protocol> Server<P> {
     /// # Errors
     ///
     /// `NotFound` if it was started with none; `InvalidInput` for one that cannot be used.
-    pub fn listenfd(mut self) -> io::Result<Self> {
+    pub fn and_listenfd(mut self) -> io::Result<Self> {
         self.listener = self.listener.and_listenfd()?;
         Ok(self)
     }
@@ -162,7 +162,7 @@ impl<P: Protocol> Default for Server<P> {
 
 impl<P, L: Listener> Server<P, L> {
     /// Takes connections from `listener` too: TLS, or another one of your own.
-    pub fn listener<M: Listener>(self, listener: M) -> Server<P, Both<L, M>> {
+    pub fn and_listener<M: Listener>(self, listener: M) -> Server<P, Both<L, M>> {
         Server {
             listener: Both::new(self.listener, listener),
             settings: self.settings,
@@ -291,17 +291,6 @@ impl<P, L> Server<P, L> {
         self.lifetime.plan.deadline = deadline;
         self
     }
-
-    #[cfg(all(
-        feature = "http",
-        feature = "fastcgi",
-        feature = "scgi",
-        feature = "cgi"
-    ))]
-    pub(crate) fn signals(mut self, signals: crate::shutdown::Signals) -> Self {
-        self.lifetime.signals = Some(signals);
-        self
-    }
 }
 
 #[expect(private_bounds, reason = "the protocols are those of this crate")]
@@ -364,6 +353,18 @@ impl<P: Protocol, L: Listener> Server<P, L> {
     pub async fn serve_app<A: Application>(self, application: A) -> io::Result<Outcome> {
         self.serve(application.into_service()).await
     }
+}
+
+/// `serve` of each protocol's module.
+pub(crate) async fn serve<P: Protocol>(
+    sockets: impl ToSockets,
+    service: impl HttpService,
+) -> io::Result<Outcome> {
+    // Binding may announce the address, so listen for signals first.
+    let signals = Signals::listen()?;
+    let mut server = Server::<P>::on(sockets.to_sockets_or_listenfd()?);
+    server.lifetime.signals = Some(signals);
+    server.serve(service).await
 }
 
 /// Waits for a handshake; `None` if it fails, takes too long, or a shutdown closes idle

@@ -8,6 +8,7 @@ use std::process::ExitCode;
 
 use gateway_core::paths::Prefix;
 use gateway_core::{Body, Error};
+use gateway_server::auto::Start;
 use gateway_server::{Sockets, ToSockets};
 use http::Response;
 use lexopt::Parser;
@@ -68,8 +69,8 @@ impl Options {
     }
 
     /// Where the wiki is mounted. A web server that starts us says so itself, in SCRIPT_NAME.
-    fn mount(&self) -> Result<Prefix, Error> {
-        let default = if started_by_a_web_server() {
+    fn mount(&self, start: &Start) -> Result<Prefix, Error> {
+        let default = if start.is_behind_web_server() {
             ""
         } else {
             "/wiki"
@@ -90,38 +91,12 @@ impl Options {
 
 /// Under CGI a web server may make arguments of a query string that has no `=` (RFC 3875 4.4). They
 /// are the client's then: `?--data+/tmp/mine`. The operator has `$WIKI_DATA`.
-fn arguments() -> Parser {
-    if started_as_cgi() {
+fn arguments(start: &Start) -> Parser {
+    if matches!(start, Start::Cgi) {
         Parser::from_args(std::iter::empty::<&str>())
     } else {
         Parser::from_env()
     }
-}
-
-fn started_as_cgi() -> bool {
-    let set = |name| std::env::var_os(name).is_some();
-    set("GATEWAY_INTERFACE") && set("REQUEST_METHOD")
-}
-
-/// By what `gateway_server::auto_service` goes by: the variables of CGI, a listening socket as standard
-/// input, or sockets from systemd that are named for FastCGI or SCGI.
-fn started_by_a_web_server() -> bool {
-    let names = std::env::var("LISTEN_FDNAMES").unwrap_or_default();
-    let named = names
-        .split(':')
-        .any(|name| name == "fastcgi" || name == "scgi");
-    started_as_cgi() || named || stdin_is_a_listening_socket()
-}
-
-/// Connected ones are what other programs have for a pipe: node, sshd.
-#[cfg(unix)]
-fn stdin_is_a_listening_socket() -> bool {
-    Sockets::new().and_stdin().is_ok()
-}
-
-#[cfg(not(unix))]
-fn stdin_is_a_listening_socket() -> bool {
-    false
 }
 
 /// The sockets of HTTP mode. They say on standard output where they are, once they are bound; in
@@ -171,8 +146,8 @@ impl Announced {
     }
 }
 
-fn run(options: Options) -> Result<ExitCode, Error> {
-    let mount = options.mount()?;
+fn run(start: Start, options: Options) -> Result<ExitCode, Error> {
+    let mount = options.mount(&start)?;
     let hosts = Hosts::new(&options.bind, &options.hosts)?;
     let Options {
         bind,
@@ -194,7 +169,7 @@ fn run(options: Options) -> Result<ExitCode, Error> {
         .layer(ValidateRequestHeaderLayer::custom(hosts))
         .map_response(|response: Response<_>| response.map(Body::new))
         .service(wiki);
-    Ok(gateway_server::auto_service(sockets, service)?)
+    Ok(start.run_service(sockets, service)?)
 }
 
 fn log() {
@@ -209,7 +184,14 @@ fn log() {
 }
 
 fn main() -> ExitCode {
-    let options = match Options::parse(arguments()) {
+    let start = match Start::detect() {
+        Ok(start) => start,
+        Err(error) => {
+            eprintln!("wiki: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let options = match Options::parse(arguments(&start)) {
         Ok(Some(options)) => options,
         Ok(None) => {
             print!("{USAGE}");
@@ -221,7 +203,7 @@ fn main() -> ExitCode {
         }
     };
     log();
-    match run(options) {
+    match run(start, options) {
         Ok(code) => code,
         Err(error) => {
             eprintln!("wiki: {error}");

@@ -37,7 +37,8 @@
 //! # How to ask
 //!
 //! The owner is one of the facts, and the only one that takes a look-up which may block. So a page judges
-//! twice: what it knows at once, and, if nothing but the owner is missing, again with the owner.
+//! twice: what it knows at once, and, if nothing but the owner is missing, again with the owner. Code that must
+//! not block awaits an [`OwnerLookUp`] in place of [`Facts::look_up`].
 //!
 //! ```
 //! use gateway_core::developer::{Facts, Reason, judge};
@@ -60,6 +61,7 @@ mod doubt;
 mod facts;
 mod host;
 mod judge;
+mod look_up;
 mod owner;
 mod proxies;
 mod reason;
@@ -71,5 +73,6 @@ mod table;
 pub use doubt::Doubt;
 pub use facts::{Facts, head_of};
 pub use judge::judge;
+pub use look_up::OwnerLookUp;
 pub use owner::Owner;
 pub use reason::Reason;

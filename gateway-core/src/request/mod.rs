@@ -10,7 +10,7 @@ mod vars;
 mod view;
 
 pub use arrival::{Arrival, ErrorSink, GatewayFacts, GatewayVars, Nest};
-pub use conn::{Addr, ConnInfo};
+pub use conn::{Addr, ClientCertificate, ConnInfo};
 pub use environ::{Cancellation, Environ, EnvironBuilder, Errors, Segment};
 pub use ext::RequestExt;
 pub use form::{Form, Pairs};

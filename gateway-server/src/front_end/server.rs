@@ -93,7 +93,7 @@ impl<F: FrontEnd> Server<F> {
     ///
     /// As [`Sockets::and_stdin`](crate::Sockets::and_stdin).
     #[cfg(unix)]
-    pub fn stdin(mut self) -> io::Result<Self> {
+    pub fn and_stdin(mut self) -> io::Result<Self> {
         self.listener = self.listener.and_stdin()?;
         self.settings.peers = front_ends(std::env::var("FCGI_WEB_SERVER_ADDRS").ok().as_deref());
         Ok(self)

@@ -2,12 +2,16 @@
 
 use std::{
     fmt,
+    pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
 };
 
 use bytes::Bytes;
-use gateway_core::error::{FailureText, Reported};
+use gateway_core::{
+    developer::OwnerLookUp,
+    error::{FailureText, Reported},
+};
 use http::{HeaderValue, Response, StatusCode};
 use panic_capture::Caught;
 
@@ -21,7 +25,6 @@ use crate::{
     frames::{Note, Traceback},
     pending::{
         emit::{emit, goes_anywhere},
-        owner::OwnerLookUp,
         ready::{Prepared, prepare},
         worker::{self, Signal},
     },
@@ -80,7 +83,7 @@ impl PendingReport {
     }
 
     /// Ready when the observers and the log have it.
-    pub(crate) fn poll_emitted(&mut self, cx: &Context<'_>) -> Poll<()> {
+    pub(crate) fn poll_emitted(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if self.emitted {
             return Poll::Ready(());
         }
@@ -108,11 +111,12 @@ impl PendingReport {
     }
 
     /// Ready when the verdict is final.
-    fn poll_owner(&mut self, cx: &Context<'_>) -> Poll<()> {
+    fn poll_owner(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if let Judged::ButForTheOwner(facts) = &self.judged {
             let owner_look_up = (self.owner_look_up)
-                .get_or_insert_with(|| OwnerLookUp::new(facts.as_ref().clone()));
-            self.judged = Judged::Finally(ready!(owner_look_up.poll(cx)));
+                .get_or_insert_with(|| OwnerLookUp::start(facts.as_ref().clone()));
+            let verdict = ready!(Pin::new(owner_look_up).poll(cx));
+            self.judged = Judged::Finally(verdict.into());
         }
         Poll::Ready(())
     }

@@ -256,7 +256,9 @@ where
             // ready: the one in the table is shared.
             Dispatch::Endpoint(service) => ResponseFuture::call(service.clone(), request, head),
             Dispatch::Answer(response) => ResponseFuture::own(response, head),
-            Dispatch::Question(question) => ResponseFuture::later(question.answer_later(), head),
+            Dispatch::Question(question) => {
+                ResponseFuture::development(question.answer_later(), head)
+            }
         }
     }
 }
