@@ -39,6 +39,7 @@
 //!     let cents: u32 = std::hint::black_box("12.50").parse().unwrap();
 //!   ... 2 frames hidden (core)
 //! panic: called `Result::unwrap()` on an `Err` value: ParseIntError { kind: InvalidDigit }
+//! Hint: Return the error in place of `unwrap()`: `?` hands it to the caller, with its causes.
 //!
 //! Raised at src/main.rs:6:60 on thread 'tokio-rt-worker'
 //! While in span request{method=GET path=/orders/7}

@@ -96,7 +96,7 @@ impl Page<'_> {
             escape(report.message()),
         )?;
         if let Some(hint) = report.hint() {
-            writeln!(self.out, "<p class=\"hint\">{}</p>", escape(hint))?;
+            writeln!(self.out, "<p class=\"hint\">{}</p>", with_code(hint))?;
         }
         self.out.push_str("<dl class=\"facts\">\n");
         if let Some(place) = report.location() {
@@ -127,15 +127,6 @@ impl Page<'_> {
              <button type=\"button\" data-copy=\"as-text\" hidden>Copy as text</button>\
              <button type=\"button\" data-copy=\"as-markdown\" hidden>Copy as Markdown</button>",
         );
-        if report
-            .frames()
-            .folded()
-            .any(|part| !matches!(part, Folded::Frame(_)))
-        {
-            self.out.push_str(
-                "<button type=\"button\" id=\"all-frames\" aria-pressed=\"false\" hidden>All frames</button>",
-            );
-        }
         if curl::command(report.request()).is_some() {
             self.out.push_str(
                 "<button type=\"button\" data-copy=\"as-curl\" hidden>Copy as curl</button>",
@@ -146,7 +137,7 @@ impl Page<'_> {
             writeln!(
                 self.out,
                 "<p class=\"note\">{}</p>",
-                escape(&note.to_string())
+                with_code(&note.to_string())
             )
         })
     }
@@ -158,8 +149,15 @@ impl Page<'_> {
             return Ok(());
         }
         self.out.push_str(
-            "<section>\n<h2>Traceback <small>most recent call first</small></h2>\n<ol class=\"frames\">\n",
+            "<section>\n<div class=\"heading\"><h2>Traceback <small>most recent call first</small></h2>",
         );
+        let is_folded = |part| !matches!(part, Folded::Frame(_));
+        if traceback.folded().any(is_folded) {
+            self.out.push_str(
+                "<button type=\"button\" id=\"all-frames\" aria-pressed=\"false\" hidden>All frames</button>",
+            );
+        }
+        self.out.push_str("</div>\n<ol class=\"frames\">\n");
         for part in traceback.folded().rev() {
             match part {
                 Folded::Frame(frame) => self.frame(frame)?,
@@ -365,6 +363,16 @@ impl Page<'_> {
         }
         Ok(())
     }
+}
+
+/// A sentence of ours: what is between backticks is code.
+fn with_code(sentence: &str) -> String {
+    let parts = sentence.split('`').enumerate();
+    let parts = parts.map(|(n, part)| match n % 2 {
+        0 => escape(part).into_owned(),
+        _ => format!("<code>{}</code>", escape(part)),
+    });
+    parts.collect()
 }
 
 /// Whether a heading may be higher than the page gives it room, so that it scrolls.

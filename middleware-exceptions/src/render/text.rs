@@ -41,6 +41,9 @@ fn write(page: &mut String, report: &Report) -> fmt::Result {
         heading(report),
         Indented(report.message(), "    ")
     )?;
+    if let Some(hint) = report.hint() {
+        writeln!(page, "Hint: {hint}")?;
+    }
     writeln!(page)?;
     if let Some(place) = report.location() {
         write!(page, "Raised at {place}")?;
@@ -73,9 +76,6 @@ fn write(page: &mut String, report: &Report) -> fmt::Result {
         for (name, value) in request.headers() {
             writeln!(page, "  {name}: {}", Indented(value, "    "))?;
         }
-    }
-    if let Some(hint) = report.hint() {
-        writeln!(page, "Hint: {hint}")?;
     }
     writeln!(page, "Stage: {}", report.stage())?;
     writeln!(page, "Error ID: {}", report.id())?;
