@@ -15,7 +15,8 @@ use crate::{
         trace::{AnyError, Trace, foreign},
     },
     frames::{
-        Frame, Note, Traceback,
+        Note, Traceback,
+        frame::Frame,
         names::Origin,
         program,
         source::{Excerpt, Sources},
