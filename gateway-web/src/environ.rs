@@ -21,6 +21,8 @@ use gateway_core::Error;
     feature = "redirects"
 ))]
 use gateway_core::Reply;
+#[cfg(feature = "negotiation")]
+use gateway_core::request::accept::Accept;
 #[cfg(feature = "forms")]
 use http::StatusCode;
 #[cfg(any(feature = "forms", feature = "json", feature = "router"))]
@@ -114,7 +116,7 @@ pub trait EnvironExt: BorrowMut<Environ> {
     /// What answers differently has to say so: `.header("vary", "accept")`.
     #[cfg(feature = "negotiation")]
     fn accepts<'o>(&self, offered: &[&'o str]) -> Option<&'o str> {
-        crate::negotiate::media_type(self.borrow().headers(), offered)
+        Accept::of(self.borrow().headers()).best(offered)
     }
 
     /// The best for this client of the languages that are offered (`en`, `pt-BR`), by `Accept-Language` (RFC 4647

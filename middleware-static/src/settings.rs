@@ -2,6 +2,7 @@
 
 use std::time::SystemTime;
 
+use gateway_core::paths::Prefix;
 use http::{HeaderName, HeaderValue, StatusCode};
 
 use crate::assets::{AssetManifest, Builds};
@@ -67,8 +68,8 @@ pub enum SendFile {
     XSendfile,
     /// `X-Accel-Redirect: /prefix/path`, for nginx with an `internal` location at the prefix.
     XAccelRedirect {
-        /// The prefix, with or without a slash at its end.
-        prefix: String,
+        /// The prefix, as in `"/internal".parse()?`.
+        prefix: Prefix,
     },
 }
 

@@ -44,7 +44,7 @@ pub fn site(shop: Shop, keys: CookieKeys) -> Result<Site, Error> {
         .map_response(|response: Response<_>| response.map(Body::new))
         .layer(error_pages)
         .layer(ExceptionsLayer::new())
-        .layer(StaticLayer::with_files("/static", files))
+        .layer(StaticLayer::with_files("/static", files)?)
         // Browsers say which site sent a form; ours alone may.
         .layer(CsrfLayer::new())
         .service(site.into_service());

@@ -87,7 +87,9 @@ impl<S> Exchange<S> {
     where
         S: HttpService,
     {
-        self.activity.on(Event::RequestBegan);
+        let refusal = self.refusal(&request);
+        let has_body = !request.body().is_end_stream();
+        self.activity.request_began(has_body && refusal.is_none());
         let mut around = Around {
             record: Record::begin(request.method(), request.uri(), &self.conn),
             version: request.version(),
@@ -98,8 +100,8 @@ impl<S> Exchange<S> {
             upload: None,
             guard: ResponseGuard::new(Arc::clone(&self.activity)),
         };
-        if let Some(status) = self.refusal(&request) {
-            if !request.body().is_end_stream() {
+        if let Some(status) = refusal {
+            if has_body {
                 self.activity.upload_refused();
             }
             return ResponseFuture {
@@ -309,16 +311,17 @@ fn finish<B: http_body::Body>(
     }
     obey(response.headers_mut(), framing);
     let status = response.status();
-    around.guard.activity.on(Event::AnswerBegan);
     let upgrades = status == StatusCode::SWITCHING_PROTOCOLS
         || (around.asked == Asked::Connect && status.is_success());
-    if is_two {
-        // GOAWAY says that a connection closes, and the stream's own task that it is a tunnel.
-    } else if upgrades {
-        around.guard.activity.on(Event::Upgraded);
-    } else if closing {
-        let close = HeaderValue::from_static("close");
-        response.headers_mut().insert(CONNECTION, close);
+    // Over HTTP/2, GOAWAY says that a connection closes, and the stream's own task that it is a tunnel.
+    if !is_two {
+        around.guard.activity.answer_began();
+        if upgrades {
+            around.guard.activity.on(Event::Upgraded);
+        } else if closing {
+            let close = HeaderValue::from_static("close");
+            response.headers_mut().insert(CONNECTION, close);
+        }
     }
     let record = around.record.map(|record| {
         let body = response.body().as_ref();

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use super::activity::Event;
 use super::shared_activity::SharedActivity;
 
 /// A response that is not finished.
@@ -19,6 +18,6 @@ impl ResponseGuard {
 
 impl Drop for ResponseGuard {
     fn drop(&mut self) {
-        self.activity.on(Event::ResponseEnded);
+        self.activity.response_ended();
     }
 }
