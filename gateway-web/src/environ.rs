@@ -331,6 +331,35 @@ pub trait EnvironExt: BorrowMut<Environ> {
     ) -> Result<Reply, Error> {
         version.answer(self.borrow_mut(), page)
     }
+
+    /// A finished page with an `ETag` by its content; 304 Not Modified where the client has it already.
+    ///
+    /// It costs the making of the page, and spares the client its transfer; there is nothing that could be forgotten.
+    /// Where a page's version is known without making it, [`conditional`](Self::conditional) is better. Only what
+    /// answers GET or HEAD with 200, has no `ETag` yet, and a length that is known and at most 4 MiB, becomes
+    /// conditional: the rest is as it was. The tag is weak, so that a layer further out may compress the page.
+    ///
+    /// ```
+    /// use gateway_core::testing::Client;
+    /// use gateway_core::{Environ, Error, Reply, Response};
+    /// use gateway_web::EnvironExt;
+    ///
+    /// fn clock(environ: &mut Environ) -> Result<Response, Error> {
+    ///     environ.tagged(Reply::html("<p>It is today.</p>"))
+    /// }
+    ///
+    /// let client = Client::new(clock);
+    /// let etag = client.get("/").send().header("etag").unwrap().to_owned();
+    /// client.get("/").header("if-none-match", &etag[..]).send().assert_status(304).assert_header("etag", &etag);
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// The page is an error itself.
+    #[cfg(feature = "conditional")]
+    fn tagged(&self, page: impl gateway_core::IntoReply) -> Result<gateway_core::Response, Error> {
+        crate::conditional::tagged(self.borrow(), page.into_reply()?)
+    }
 }
 
 impl EnvironExt for Environ {}
