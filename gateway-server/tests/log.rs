@@ -161,7 +161,7 @@ async fn tracing_has_one_event_a_request_refused_ones_included() {
     let _guard = tracing::subscriber::set_default(collector.clone());
     let server = Running::start(service_fn(answer));
     let mut client = server.client().await;
-    client.get("/a?secret").await;
+    client.get("/a;sid=1?secret").await;
     client.send("HEAD /b HTTP/1.1\r\nHost: a\r\n\r\n").await;
     client.until("\r\n\r\n").await;
     let peer = client.stream.local_addr().unwrap().to_string();
