@@ -57,6 +57,12 @@ pub trait Listener: Send + 'static {
     /// errors go on, and asks again.
     fn accept(&mut self) -> impl Future<Output = io::Result<Self::Handshake>> + Send;
 
+    /// Who is connecting, if that can be said before the handshake: a bound for each client then refuses a connection
+    /// without it. Default: not known, and the handshake tells.
+    fn peer(_handshake: &Self::Handshake) -> Option<&Addr> {
+        None
+    }
+
     /// Nothing more will be accepted than what has come by now. From here on [`accept`](Self::accept)
     /// is asked until it is not ready at once, and then the listener is dropped: what is in the
     /// kernel's queue then, and the runtime has not heard of yet, is reset. Default: nothing.
@@ -205,6 +211,13 @@ impl<L: Listener, M: Listener> Listener for Both<L, M> {
             tokio::select! { biased; accepted = second => accepted, accepted = first => accepted }
         } else {
             tokio::select! { biased; accepted = first => accepted, accepted = second => accepted }
+        }
+    }
+
+    fn peer(handshake: &Self::Handshake) -> Option<&Addr> {
+        match handshake {
+            EitherHandshake::First { first } => L::peer(first),
+            EitherHandshake::Second { second } => M::peer(second),
         }
     }
 
