@@ -53,7 +53,7 @@
 //!
 //! # Features
 //!
-//! `http` (default), `fastcgi`, `scgi` and `cgi`: each is the module of its name. With all four there is `auto`,
+//! `http` (default), `tls` (HTTPS by rustls with ring), `fastcgi`, `scgi` and `cgi`: each is the module of its name. With all four there is `auto`,
 //! which finds out how the program was started, so that one binary deploys anywhere.
 //!
 //! `fairness` bounds what one client takes of a server: connections, and requests begun in a second. What a server is doing
@@ -96,10 +96,10 @@ mod service;
 mod settings;
 #[cfg(feature = "listen")]
 mod shutdown;
-#[cfg(feature = "tls-no-provider")]
-pub mod tls;
 #[cfg(feature = "listen")]
 mod state;
+#[cfg(feature = "tls-no-provider")]
+pub mod tls;
 #[cfg(feature = "listen")]
 pub use block_on::block_on;
 #[cfg(feature = "_environ")]

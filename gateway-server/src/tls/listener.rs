@@ -3,7 +3,7 @@ use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::Context;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use gateway_core::request::{Addr, ClientCertificate, ConnInfo};
@@ -25,6 +25,7 @@ use super::plain::{is_plain, turn_away};
 use super::settings::{RemoteUser, Tls};
 use super::stream::{Begun, TlsStream};
 use crate::Listener;
+use crate::http::Server;
 
 /// What a connection of ACME's is for: the handshake alone (RFC 8737 section 3).
 const ACME: &[u8] = b"acme-tls/1";
@@ -58,8 +59,31 @@ struct Shared {
     remote_user: Option<RemoteUser>,
 }
 
+impl Tls {
+    /// TLS on the connections of `listener`, for a server of several:
+    ///
+    /// ```no_run
+    /// use gateway_server::http::Server;
+    /// use gateway_server::Sockets;
+    /// # fn example(tls: gateway_server::tls::Tls) -> std::io::Result<()> {
+    /// let both = Server::bind("[::]:80")?.and_listener(tls.listen(Sockets::bind("[::]:443")?));
+    /// # drop(both); Ok(())
+    /// # }
+    /// ```
+    pub fn listen<L: Listener>(self, listener: L) -> TlsListener<L> {
+        TlsListener::new(listener, self)
+    }
+}
+
+impl<L: Listener> Server<L> {
+    /// Speaks TLS on the connections of all listeners so far.
+    pub fn tls(self, tls: Tls) -> Server<TlsListener<L>> {
+        self.map_listener(|listener| tls.listen(listener))
+    }
+}
+
 impl<L> TlsListener<L> {
-    pub(super) fn new(inner: L, tls: Tls) -> Self {
+    fn new(inner: L, tls: Tls) -> Self {
         Self {
             inner,
             #[cfg(unix)]
@@ -80,8 +104,7 @@ impl<L> TlsListener<L> {
 
 impl<L: Listener> Listener for TlsListener<L> {
     type Io = TlsStream<L::Io>;
-    // Boxed: a connection is served for long, and shakes hands once.
-    type Handshake = Pin<Box<dyn Future<Output = io::Result<(Self::Io, ConnInfo)>> + Send>>;
+    type Handshake = TlsHandshake<L::Io>;
 
     async fn accept(&mut self) -> io::Result<Self::Handshake> {
         #[cfg(unix)]
@@ -91,8 +114,14 @@ impl<L: Listener> Listener for TlsListener<L> {
             };
         }
         let accepted = self.inner.accept().await?;
-        let shared = Arc::clone(&self.shared);
-        Ok(Box::pin(shared.shake_hands(accepted)))
+        Ok(TlsHandshake {
+            peer: L::peer(&accepted).cloned(),
+            shaking: Box::pin(Arc::clone(&self.shared).shake_hands(accepted)),
+        })
+    }
+
+    fn peer(handshake: &Self::Handshake) -> Option<&Addr> {
+        handshake.peer.as_ref()
     }
 
     fn most_connections(&mut self, most: usize) {
@@ -122,6 +151,30 @@ impl<L: Listener> Listener for TlsListener<L> {
     }
 }
 
+/// The handshake of a connection from [`TlsListener`].
+pub struct TlsHandshake<T> {
+    peer: Option<Addr>,
+    // Boxed: a connection is served for long, and shakes hands once.
+    shaking: Pin<Box<dyn Future<Output = Shaken<T>> + Send>>,
+}
+
+type Shaken<T> = io::Result<(TlsStream<T>, ConnInfo)>;
+
+impl<T> Future for TlsHandshake<T> {
+    type Output = Shaken<T>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.shaking.as_mut().poll(cx)
+    }
+}
+
+impl<T> fmt::Debug for TlsHandshake<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut handshake = f.debug_struct("TlsHandshake");
+        handshake.field("peer", &self.peer).finish_non_exhaustive()
+    }
+}
+
 impl Shared {
     fn half_open(&self) -> MutexGuard<'_, HalfOpen<oneshot::Sender<()>>> {
         let half_open = self.half_open.lock();
@@ -131,7 +184,7 @@ impl Shared {
     async fn shake_hands<T>(
         self: Arc<Self>,
         accepted: impl Future<Output = io::Result<(T, ConnInfo)>>,
-    ) -> io::Result<(TlsStream<T>, ConnInfo)>
+    ) -> Shaken<T>
     where
         T: AsyncRead + AsyncWrite + Unpin,
     {
@@ -162,7 +215,7 @@ impl Shared {
         }
     }
 
-    async fn begin<T>(&self, mut io: T, conn: ConnInfo) -> io::Result<(TlsStream<T>, ConnInfo)>
+    async fn begin<T>(&self, mut io: T, conn: ConnInfo) -> Shaken<T>
     where
         T: AsyncRead + AsyncWrite + Unpin,
     {

@@ -9,7 +9,7 @@
 //! let tls = Tls::pem("fullchain.pem", "privkey.pem")?;
 //! Server::bind("[::]:443")?
 //!     .tls(tls)
-//!     .listener(Sockets::bind("[::]:80")?)
+//!     .and_listener(Sockets::bind("[::]:80")?)
 //!     .serve(router.layer(HttpsLayer::new()))
 //!     .await?;
 //! # Ok(())
@@ -83,7 +83,7 @@ mod stream;
 
 pub use clients::ClientCertificates;
 pub use files::PemFiles;
-pub use listener::TlsListener;
+pub use listener::{TlsHandshake, TlsListener};
 pub use redirect::{Https, HttpsLayer, ResponseFuture};
 pub use reloader::Reloader;
 pub use settings::Tls;
