@@ -1,6 +1,7 @@
 //! How a page became what it is.
 
 use gateway_core::{Environ, Error, Reply};
+use gateway_web::EnvironExt;
 use http::StatusCode;
 use minijinja::context;
 use minijinja::value::Serde;
@@ -9,14 +10,14 @@ use crate::diff::Diff;
 use crate::store::{Change, Edit, Outcome};
 use crate::token::{self, Token};
 use crate::views::edit::author;
-use crate::views::page::{existing, number_in_query, revision};
+use crate::views::page::{known, number_in_query, revision};
 use crate::wiki::{Wiki, name_of};
 
 /// Lines on one page of a list.
 const LINES: u32 = 50;
 
 /// Longest form of a button.
-const LONGEST_FORM: usize = 4096;
+pub(super) const LONGEST_FORM: usize = 4096;
 
 /// The revisions, the newest first.
 ///
@@ -30,7 +31,7 @@ pub fn history(environ: &mut Environ) -> Result<Reply, Error> {
 fn shown(environ: &Environ, notice: Option<&str>) -> Result<Reply, Error> {
     let wiki = Wiki::of(environ)?;
     let name = name_of(environ)?;
-    let page = existing(&wiki, &name)?;
+    let page = known(&wiki, &name)?;
     let before = number_in_query(environ, "before")?;
     let changes = wiki.store().history(&name, before, LINES)?;
     let token = Token::of(environ)?;
@@ -42,10 +43,7 @@ fn shown(environ: &Environ, notice: Option<&str>) -> Result<Reply, Error> {
         notice,
     };
     let reply = wiki.render(environ, "history.html", values)?;
-    Ok(match token.cookie(environ) {
-        Some(cookie) => reply.header("set-cookie", cookie),
-        None => reply,
-    })
+    Ok(token.kept(environ, reply))
 }
 
 /// What changed from revision `from` (by default the one before) to revision `to` (by default the
@@ -57,7 +55,7 @@ fn shown(environ: &Environ, notice: Option<&str>) -> Result<Reply, Error> {
 pub fn diff(environ: &mut Environ) -> Result<Reply, Error> {
     let wiki = Wiki::of(environ)?;
     let name = name_of(environ)?;
-    let page = existing(&wiki, &name)?;
+    let page = known(&wiki, &name)?;
     let newest = page.newest.number;
     let to = number_in_query(environ, "to")?.unwrap_or(newest);
     let from = number_in_query(environ, "from")?.unwrap_or(to - 1);
@@ -100,7 +98,7 @@ pub fn revert(environ: &mut Environ) -> Result<Reply, Error> {
             .unwrap_or(0)
     };
     let old = revision(&wiki, &name, number("revision"))?;
-    let author = author(environ);
+    let author = author(environ, None);
     let edit = Edit {
         name: &name,
         base: number("base"),
@@ -114,10 +112,6 @@ pub fn revert(environ: &mut Environ) -> Result<Reply, Error> {
                           changed. This is the list now.";
             again(notice, StatusCode::CONFLICT)
         }
-        _ => Ok(Reply::see_other(&wiki.url(
-            environ,
-            "page",
-            Some(name.as_str()),
-        )?)),
+        _ => environ.redirect_to("page", [name.as_str()]),
     }
 }

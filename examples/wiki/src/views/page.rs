@@ -1,6 +1,7 @@
 //! Reading.
 
 use gateway_core::{Environ, Error, Reply};
+use gateway_web::EnvironExt;
 use http::StatusCode;
 use minijinja::context;
 use minijinja::value::Serde;
@@ -9,6 +10,7 @@ use crate::markdown::{Parsed, Target};
 use crate::name::{FRONT, NotAName, PageName, SERVED, key};
 use crate::store::{Page, Revision};
 use crate::templates::safe;
+use crate::token::Token;
 use crate::wiki::{Wiki, name_of, relative, root};
 
 /// The wiki's first page.
@@ -39,14 +41,17 @@ fn show_page(environ: &Environ, name: &PageName) -> Result<Reply, Error> {
         return Ok(reply.with_status(StatusCode::NOT_FOUND));
     };
     // By another spelling, or a name that it had. Not for good: it may be renamed once more.
-    let is_front = key(&page.name) == key(FRONT);
     if page.name != name.as_str() && name.as_str() != FRONT {
-        let mut url = wiki.url(environ, "page", Some(&page.name))?;
-        if !environ.query_string().is_empty() {
-            url += &format!("?{}", environ.query_string());
-        }
-        return Ok(Reply::status(StatusCode::FOUND).header("location", url));
+        let path = wiki.router().url_for("page", [page.name.as_str()])?;
+        let query = Some(environ.query_string()).filter(|query| !query.is_empty());
+        let query = query.map(|query| format!("?{query}")).unwrap_or_default();
+        let url = format!("{}{query}", relative(&root(environ), &path));
+        return Ok(environ.redirect(&url));
     }
+    if page.deleted {
+        return deleted(&wiki, environ, &page);
+    }
+    let is_front = key(&page.name) == key(FRONT);
     let newest = page.newest.number;
     let shown = match number_in_query(environ, "revision")? {
         Some(number) if number != newest => revision(&wiki, name, number)?,
@@ -61,6 +66,20 @@ fn show_page(environ: &Environ, name: &PageName) -> Result<Reply, Error> {
         revision => Serde(&shown),
     };
     wiki.render(environ, "page.html", values)
+}
+
+/// Where a page was: who deleted it, and the button that brings it back.
+fn deleted(wiki: &Wiki, environ: &Environ, page: &Page) -> Result<Reply, Error> {
+    let token = Token::of(environ)?;
+    let values = context! {
+        name => &page.name,
+        deleted => Serde(&page.newest),
+        token => token.value(),
+    };
+    let reply = wiki.render(environ, "missing.html", values)?;
+    Ok(token
+        .kept(environ, reply)
+        .with_status(StatusCode::NOT_FOUND))
 }
 
 /// The Markdown as it was saved, with `?revision=` as it once was.
@@ -94,8 +113,18 @@ pub fn nowhere(_: &mut Environ) -> Result<Reply, Error> {
     ))
 }
 
-/// The page that the name leads to.
+/// The page that the name leads to, if it was not deleted.
 pub(super) fn existing(wiki: &Wiki, name: &PageName) -> Result<Page, Error> {
+    let page = known(wiki, name)?;
+    if page.deleted {
+        let text = format!("The page “{}” was deleted.", page.name);
+        return Err(Error::new(StatusCode::NOT_FOUND, text));
+    }
+    Ok(page)
+}
+
+/// The page that the name leads to, deleted or not.
+pub(super) fn known(wiki: &Wiki, name: &PageName) -> Result<Page, Error> {
     let missing = || {
         let text = format!("There is no page “{name}” yet.");
         Error::new(StatusCode::NOT_FOUND, text)
