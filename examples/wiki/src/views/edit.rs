@@ -7,11 +7,12 @@ use minijinja::context;
 use minijinja::value::{Serde, Value};
 
 use crate::diff::Diff;
+use crate::markdown::Shown;
 use crate::store::{Change, Edit, Outcome};
 use crate::templates::safe;
 use crate::token::{self, Token, YEAR};
 use crate::views::page::html;
-use crate::wiki::{Wiki, name_of, root};
+use crate::wiki::{Wiki, name_of};
 
 /// Longest text of a page, in bytes. The longest of Wikipedia's articles have half of it.
 pub const LONGEST_TEXT: usize = 1024 * 1024;
@@ -78,7 +79,7 @@ pub fn save(environ: &mut Environ) -> Result<Reply, Error> {
         return Ok(reply.with_status(StatusCode::FORBIDDEN));
     }
     if form.get("action").as_deref() == Some("preview") {
-        let preview = safe(html(&wiki, &draft.text, &root(environ))?);
+        let preview = safe(html(&wiki, environ, &draft.text, Shown::Preview)?);
         let name = name.as_str();
         return draft.reply(&wiki, environ, name, "edit.html", context! { preview });
     }

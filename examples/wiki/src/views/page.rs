@@ -6,7 +6,7 @@ use http::StatusCode;
 use minijinja::context;
 use minijinja::value::Serde;
 
-use crate::markdown::{Parsed, Target};
+use crate::markdown::{Parsed, Shown, Target};
 use crate::name::{FRONT, NotAName, PageName, SERVED, key};
 use crate::store::{Page, Revision};
 use crate::templates::safe;
@@ -57,7 +57,7 @@ fn show_page(environ: &Environ, name: &PageName) -> Result<Reply, Error> {
         Some(number) if number != newest => revision(&wiki, name, number)?,
         _ => page.newest,
     };
-    let html = html(&wiki, &shown.text, &root(environ))?;
+    let html = html(&wiki, environ, &shown.text, Shown::Page)?;
     let values = context! {
         name => page.name,
         is_front,
@@ -156,7 +156,13 @@ pub(super) fn number_in_query(environ: &Environ, key: &str) -> Result<Option<i64
 }
 
 /// A text as HTML, its links red where there is no page yet.
-pub(super) fn html(wiki: &Wiki, text: &str, root: &str) -> Result<String, Error> {
+pub(super) fn html(
+    wiki: &Wiki,
+    environ: &Environ,
+    text: &str,
+    shown: Shown,
+) -> Result<String, Error> {
+    let root = &*root(environ);
     let parsed = Parsed::new(text);
     let names: Vec<_> = parsed.pages().collect();
     let called = wiki.store().called(names.iter().copied())?;
@@ -177,5 +183,5 @@ pub(super) fn html(wiki: &Wiki, text: &str, root: &str) -> Result<String, Error>
             (Err(why), _) => Target::Nowhere(why.to_string()),
         });
     }
-    Ok(parsed.into_html(targets, root))
+    Ok(parsed.into_html(targets, root, shown))
 }
