@@ -34,6 +34,10 @@ pub(crate) fn random() -> Result<String, Error> {
     Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
+/// What is said to a browser whose form does not repeat it.
+pub(crate) const STALE: &str = "This form was too old, or cookies are off, so nothing was changed. \
+                                Send it again.";
+
 /// The token of a browser.
 #[derive(Debug)]
 pub struct Token {

@@ -20,6 +20,7 @@ use crate::FIRST_PAGES;
 use crate::name::{NotAName, PageName};
 use crate::store::Store;
 use crate::templates::{self, Assets};
+use crate::token::Token;
 use crate::urls::{View, urls};
 use crate::views::edit::cut;
 
@@ -159,6 +160,22 @@ impl Wiki {
             ..values
         };
         Ok(with_headers(environ.render(template, values)?))
+    }
+
+    /// A page with a form: the template finds the form's `token`, and the browser keeps it.
+    ///
+    /// # Errors
+    ///
+    /// As [`render`](Self::render).
+    pub(crate) fn render_form(
+        &self,
+        environ: &Environ,
+        template: &str,
+        values: Value,
+    ) -> Result<Reply, Error> {
+        let token = Token::of(environ)?;
+        let values = context! { token => token.value(), ..values };
+        Ok(token.kept(environ, self.render(environ, template, values)?))
     }
 
     /// The pages of all errors below `error_pages`: see `stack`.

@@ -10,7 +10,7 @@ use crate::diff::Diff;
 use crate::markdown::Shown;
 use crate::store::{Change, Edit, Outcome};
 use crate::templates::safe;
-use crate::token::{self, Token, YEAR};
+use crate::token::{self, YEAR};
 use crate::views::page::html;
 use crate::wiki::{Wiki, name_of};
 
@@ -151,7 +151,6 @@ impl Draft {
         template: &str,
         more: Value,
     ) -> Result<Reply, Error> {
-        let token = Token::of(environ)?;
         let values = context! {
             name,
             base => self.base,
@@ -159,12 +158,10 @@ impl Draft {
             comment => &self.comment,
             author => author(environ, Some(&self.author)),
             is_known => environ.var("REMOTE_USER").is_some(),
-            token => token.value(),
             longest_comment => LONGEST_COMMENT,
             ..more
         };
-        let reply = wiki.render(environ, template, values)?;
-        Ok(token.kept(environ, reply))
+        wiki.render_form(environ, template, values)
     }
 }
 

@@ -11,7 +11,7 @@ use minijinja::value::Serde;
 use router::RequestUrlArgs;
 
 use crate::store::Page;
-use crate::token::{self, Token};
+use crate::token::{self, STALE};
 use crate::views::edit::author;
 use crate::views::history::LONGEST_FORM;
 use crate::views::page::existing;
@@ -59,9 +59,7 @@ pub fn upload(environ: &mut Environ) -> Result<Reply, Error> {
         Ok(shown(environ, &page, Some(notice))?.with_status(status))
     };
     if !token::accepts(environ, &upload.form().get("token").unwrap_or_default()) {
-        let notice = "This form was too old, or cookies are off, so nothing was added. \
-                      Choose the file again.";
-        return again(StatusCode::FORBIDDEN, notice);
+        return again(StatusCode::FORBIDDEN, STALE);
     }
     let files: Vec<_> = upload.files().collect();
     let there = wiki.store().attachments(&page, MOST_FILES)?;
@@ -91,9 +89,7 @@ pub fn remove(environ: &mut Environ) -> Result<Reply, Error> {
     let page = existing(&wiki, &name_of(environ)?)?;
     let form = environ.form(LONGEST_FORM)?;
     if !token::is_repeated(environ, &form) {
-        let notice = "This list was too old, or cookies are off, so nothing was changed. \
-                      Press the button again.";
-        return Ok(shown(environ, &page, Some(notice))?.with_status(StatusCode::FORBIDDEN));
+        return Ok(shown(environ, &page, Some(STALE))?.with_status(StatusCode::FORBIDDEN));
     }
     let file = form.get("file").and_then(|file| file.parse().ok());
     let removed = form.get("back").is_none();
@@ -140,14 +136,7 @@ fn missing() -> Error {
 
 fn shown(environ: &Environ, page: &Page, notice: Option<&str>) -> Result<Reply, Error> {
     let wiki = Wiki::of(environ)?;
-    let token = Token::of(environ)?;
     let files = wiki.store().attachments(page, MOST_FILES)?;
-    let values = context! {
-        name => &page.name,
-        files => Serde(&files),
-        token => token.value(),
-        notice,
-    };
-    let reply = wiki.render(environ, "files.html", values)?;
-    Ok(token.kept(environ, reply))
+    let values = context! { name => &page.name, files => Serde(&files), notice };
+    wiki.render_form(environ, "files.html", values)
 }

@@ -8,7 +8,7 @@ use minijinja::value::Serde;
 
 use crate::diff::Diff;
 use crate::store::{Change, Edit, Outcome};
-use crate::token::{self, Token};
+use crate::token::{self, STALE};
 use crate::views::edit::author;
 use crate::views::page::{known, number_in_query, revision};
 use crate::wiki::{Wiki, name_of};
@@ -34,16 +34,13 @@ fn shown(environ: &Environ, notice: Option<&str>) -> Result<Reply, Error> {
     let page = known(&wiki, &name)?;
     let before = number_in_query(environ, "before")?;
     let changes = wiki.store().history(&name, before, LINES)?;
-    let token = Token::of(environ)?;
     let values = context! {
         name => page.name,
         newest => page.newest.number,
         changes => Serde(&changes),
-        token => token.value(),
         notice,
     };
-    let reply = wiki.render(environ, "history.html", values)?;
-    Ok(token.kept(environ, reply))
+    wiki.render_form(environ, "history.html", values)
 }
 
 /// What changed from revision `from` (by default the one before) to revision `to` (by default the
@@ -88,9 +85,7 @@ pub fn revert(environ: &mut Environ) -> Result<Reply, Error> {
     let form = environ.form(LONGEST_FORM)?;
     let again = |notice, status| Ok(shown(environ, Some(notice))?.with_status(status));
     if !token::is_repeated(environ, &form) {
-        let notice = "This list was too old, or cookies are off, so nothing was changed. \
-                      Press the button again.";
-        return again(notice, StatusCode::FORBIDDEN);
+        return again(STALE, StatusCode::FORBIDDEN);
     }
     let number = |field| {
         form.get(field)

@@ -7,7 +7,7 @@ use minijinja::context;
 
 use crate::name::PageName;
 use crate::store::{Change, Edit, Outcome, Page};
-use crate::token::{self, Token};
+use crate::token::{self, STALE};
 use crate::views::edit::{LONGEST_COMMENT, author, one_line};
 use crate::views::history::LONGEST_FORM;
 use crate::views::page::existing;
@@ -59,9 +59,7 @@ fn changed(
         Ok(shown(environ, &page, &form, Some(notice))?.with_status(status))
     };
     if !token::is_repeated(environ, &form) {
-        let notice = "This form was too old, or cookies are off, so nothing was changed. \
-                      Press the button again.";
-        return again(StatusCode::FORBIDDEN, notice);
+        return again(StatusCode::FORBIDDEN, STALE);
     }
     let (mut comment, to) = match what(&page, &form) {
         Ok(done) => done,
@@ -107,16 +105,13 @@ fn shown(
     form: &Form,
     notice: Option<&str>,
 ) -> Result<Reply, Error> {
-    let token = Token::of(environ)?;
     let values = context! {
         name => &page.name,
         base => page.newest.number,
         to => form.get("to").unwrap_or_else(|| page.name.as_str().into()),
         comment => form.get("comment").unwrap_or_default(),
-        token => token.value(),
         longest_comment => LONGEST_COMMENT,
         notice,
     };
-    let reply = Wiki::of(environ)?.render(environ, "manage.html", values)?;
-    Ok(token.kept(environ, reply))
+    Wiki::of(environ)?.render_form(environ, "manage.html", values)
 }

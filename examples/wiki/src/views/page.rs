@@ -10,7 +10,6 @@ use crate::markdown::{Parsed, Shown, Target};
 use crate::name::{FRONT, NotAName, PageName, SERVED, key};
 use crate::store::{Page, Revision};
 use crate::templates::safe;
-use crate::token::Token;
 use crate::wiki::{Wiki, name_of, relative, root};
 
 /// The wiki's first page.
@@ -70,16 +69,9 @@ fn show_page(environ: &Environ, name: &PageName) -> Result<Reply, Error> {
 
 /// Where a page was: who deleted it, and the button that brings it back.
 fn deleted(wiki: &Wiki, environ: &Environ, page: &Page) -> Result<Reply, Error> {
-    let token = Token::of(environ)?;
-    let values = context! {
-        name => &page.name,
-        deleted => Serde(&page.newest),
-        token => token.value(),
-    };
-    let reply = wiki.render(environ, "missing.html", values)?;
-    Ok(token
-        .kept(environ, reply)
-        .with_status(StatusCode::NOT_FOUND))
+    let values = context! { name => &page.name, deleted => Serde(&page.newest) };
+    let reply = wiki.render_form(environ, "missing.html", values)?;
+    Ok(reply.with_status(StatusCode::NOT_FOUND))
 }
 
 /// The Markdown as it was saved, with `?revision=` as it once was.
