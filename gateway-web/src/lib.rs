@@ -107,6 +107,7 @@ browser.get("/books/7").send().assert_status(404).assert_contains("Not Found: <a
 //! | `router` | URLs by the names of routes, their arguments as types | router |
 //! | `files` | files and downloads with conditions and ranges | middleware-static |
 //! | `conditional` | pages that answer 304 and 412 | middleware-static |
+//! | `brake` | 429 to clients that ask too often | |
 //! | `auth` | Basic and Bearer, parsed | base64, subtle |
 //! | `error-pages` | one place where a site says how its errors look | |
 //! | `minijinja` | templates with `url_for`, `asset_url`, `flashes` | minijinja |
@@ -161,6 +162,8 @@ pub mod around;
 pub mod auth;
 #[cfg(any(feature = "error-pages", feature = "session"))]
 mod bare;
+#[cfg(feature = "brake")]
+mod brake;
 #[cfg(feature = "conditional")]
 mod conditional;
 #[cfg(feature = "cookies")]
@@ -196,6 +199,8 @@ mod templates;
 #[cfg(feature = "testing")]
 pub mod testing;
 
+#[cfg(feature = "brake")]
+pub use brake::Brake;
 #[cfg(feature = "conditional")]
 pub use conditional::Version;
 #[cfg(feature = "secure-cookies")]

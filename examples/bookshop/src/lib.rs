@@ -40,7 +40,7 @@ pub fn site(shop: Shop, keys: CookieKeys) -> Result<Site, Error> {
     let service = ServiceBuilder::new()
         .layer(error_pages)
         .layer(ExceptionsLayer::new())
-        .layer(StaticLayer::with_files("/static", files))
+        .layer(StaticLayer::with_files("/static", files)?)
         // Browsers say which site sent a form; ours alone may.
         .layer(CsrfLayer::new().with_rejection_response(forbidden))
         .service(site.into_service());

@@ -3,6 +3,7 @@
 use std::error::Error as StdError;
 
 use gateway_core::FailedBy;
+use gateway_core::request::accept::Accept;
 use http::{HeaderMap, Method, StatusCode};
 
 /// An error that is to be shown: what the function of [`ErrorPages`](super::ErrorPages) is called with.
@@ -102,7 +103,7 @@ pub(super) enum Format {
 impl Format {
     pub(super) fn accepted(headers: &HeaderMap) -> Self {
         let offered = ["text/html", "application/json", "application/problem+json"];
-        match crate::negotiate::media_type(headers, &offered) {
+        match Accept::of(headers).best(&offered) {
             Some("text/html") => Self::Html,
             Some(_) => Self::Problem,
             None => Self::Bare,
