@@ -91,6 +91,8 @@ mod service;
 mod settings;
 #[cfg(feature = "listen")]
 mod shutdown;
+#[cfg(feature = "tls-no-provider")]
+pub mod tls;
 #[cfg(feature = "listen")]
 pub use block_on::block_on;
 #[cfg(feature = "_environ")]

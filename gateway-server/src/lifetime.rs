@@ -61,7 +61,9 @@ impl Lifetime {
         F: Future<Output = ()> + Send + 'static,
     {
         let shutdown = Shutdown::new();
-        let limit = Arc::new(Semaphore::new(self.most_connections()));
+        let most = self.most_connections();
+        listener.most_connections(most);
+        let limit = Arc::new(Semaphore::new(most));
         let (mut signals, when) = match self.stop {
             Stop::Signals => (Some(self.signals.map_or_else(Signals::listen, Ok)?), None),
             Stop::When(when) => (None, Some(when)),
