@@ -176,7 +176,8 @@ pub trait EnvironExt: BorrowMut<Environ> {
         Ok(crate::routes::of(self.borrow())?.url_for(route, args)?)
     }
 
-    /// The arguments of the URL as a type of the caller's: [`UrlArgs::parse`](router::UrlArgs::parse).
+    /// The arguments of the URL as a type of the caller's: [`UrlArgs::parse`](router::UrlArgs::parse). A view of two
+    /// routes, one with an argument and one without, asks for an `Option`.
     ///
     /// # Errors
     ///
@@ -260,7 +261,7 @@ pub trait EnvironExt: BorrowMut<Environ> {
     ///
     /// # Errors
     ///
-    /// As [`session`](Self::session); or the session's cookie would be longer than browsers keep.
+    /// As [`session`](Self::session); or the values of the session leave no room for the message.
     #[cfg(feature = "session")]
     #[track_caller]
     fn flash(&self, kind: impl Into<String>, text: impl Into<String>) -> Result<(), Error> {
