@@ -199,6 +199,9 @@ impl Page<'_> {
                 )?,
                 None => write!(self.out, "<span class=\"place\">{}</span>", escape(&place))?,
             }
+        } else if let Some(offset) = frame.offset() {
+            let place = offset.to_string();
+            write!(self.out, "<span class=\"place\">{}</span>", escape(&place))?;
         }
         if frame.source().is_some_and(Excerpt::is_newer) {
             self.out

@@ -123,6 +123,13 @@ fn frame(json: &mut String, frame: &Frame) -> fmt::Result {
     if let (Some(file), Some(line)) = (frame.file(), frame.line()) {
         write!(json, ",\"file\":{},\"line\":{line}", Text(file))?;
     }
+    if let Some(offset) = frame.offset() {
+        let (module, address) = (Text(offset.module()), offset.address());
+        write!(json, ",\"module\":{module},\"offset\":\"{address:#x}\"")?;
+        if let Some(id) = offset.build_id() {
+            write!(json, ",\"build_id\":{}", Text(id))?;
+        }
+    }
     if let Some(source) = frame.source() {
         write!(json, ",\"source\":{}", Text(source.line()))?;
     }

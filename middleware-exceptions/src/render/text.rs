@@ -126,10 +126,15 @@ fn traceback(page: &mut String, report: &Report) -> fmt::Result {
             }
             Folded::Frame(frame) => {
                 match (frame.file(), frame.line()) {
+                    (Some(file), Some(line))
+                        if frame.raw_name().is_empty() && frame.function.is_empty() =>
+                    {
+                        writeln!(page, "  File \"{file}\", line {line}")?;
+                    }
                     (Some(file), Some(line)) => {
                         writeln!(page, "  File \"{file}\", line {line}, in {}", frame.title())?;
                     }
-                    _ => writeln!(page, "  In {}", frame.title())?,
+                    _ => writeln!(page, "  In {}", unplaced(frame))?,
                 }
                 if let Some(source) = frame.source() {
                     writeln!(page, "    {}", source.line())?;
@@ -138,6 +143,20 @@ fn traceback(page: &mut String, report: &Report) -> fmt::Result {
         }
     }
     Ok(())
+}
+
+/// With its unstripped file a stripped program's traceback is whole again. Takes what [`unplaced`] writes.
+const STRIPPED: &str = "the program is stripped of its symbols. With an unstripped file of the same build id: \
+     `addr2line -Cfipe UNSTRIPPED $(sed -n 's/^ *In .* \\(0x[0-9a-f]*\\).*/\\1/p' THIS_TEXT)`, or \
+     `sed -n 's/^ *In .* \\(0x[0-9a-f]*\\).*/\\1/p' THIS_TEXT | llvm-symbolizer -Cfipe UNSTRIPPED`.";
+
+/// A frame without a line of source: its name, and where it is in the program's file.
+pub(crate) fn unplaced(frame: &Frame) -> String {
+    match frame.offset() {
+        Some(offset) if frame.is_nameless() => offset.to_string(),
+        Some(offset) => format!("{}, {offset}", frame.title()),
+        None => frame.title(),
+    }
 }
 
 /// `14 frames hidden (hyper, tokio, tower)`.
@@ -176,6 +195,9 @@ pub(crate) fn notes(
         each(&format_args!(
             "{file} was changed after the program was built: its lines may not be those that ran."
         ))?;
+    }
+    if report.frames().is_stripped() {
+        each(&STRIPPED)?;
     }
     if report.frames().lacks_lines() {
         each(
