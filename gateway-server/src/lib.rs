@@ -99,6 +99,8 @@ mod service;
 mod settings;
 #[cfg(feature = "listen")]
 mod shutdown;
+#[cfg(feature = "tls-no-provider")]
+pub mod tls;
 #[cfg(feature = "listen")]
 mod state;
 #[cfg(feature = "listen")]

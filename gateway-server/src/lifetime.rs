@@ -67,6 +67,7 @@ impl Lifetime {
     {
         let shutdown = Shutdown::new();
         let places = self.most_connections();
+        listener.most_connections(places);
         let _open = self.state.as_ref().map(|state| state.open_places(places));
         let door = Arc::new(Door {
             limit: Arc::new(Semaphore::new(places)),

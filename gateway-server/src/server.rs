@@ -196,6 +196,17 @@ impl<P: Protocol, L> Server<P, L> {
 }
 
 impl<P, L> Server<P, L> {
+    /// The same server on what `change` makes of its listener.
+    #[cfg(feature = "tls-no-provider")]
+    pub(crate) fn map_listener<M>(self, change: impl FnOnce(L) -> M) -> Server<P, M> {
+        Server {
+            listener: change(self.listener),
+            settings: self.settings,
+            lifetime: self.lifetime,
+            protocol: PhantomData,
+        }
+    }
+
     /// How long the head of a request (behind a front end: its variables) may take from its first
     /// byte to its last, however slowly it arrives. Default: 15 seconds. Then the client gets 408;
     /// a front end's connection is closed.

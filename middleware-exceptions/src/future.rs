@@ -153,7 +153,7 @@ enum FailureSource<E, B> {
 }
 
 impl<F, B> ResponseFutureProjection<'_, F, B> {
-    fn poll_report(&mut self, cx: &Context<'_>) -> Poll<Box<Response<ResponseBody<B>>>>
+    fn poll_report(&mut self, cx: &mut Context<'_>) -> Poll<Box<Response<ResponseBody<B>>>>
     where
         B: Body<Data = Bytes> + Unpin,
         B::Error: Into<BoxError> + 'static,
@@ -293,7 +293,7 @@ impl<F, B> ResponseFutureProjection<'_, F, B> {
         &mut self,
         failed: FailureSource<E, B::Error>,
         stage: Stage,
-        cx: &Context<'_>,
+        cx: &mut Context<'_>,
     ) -> Poll<Box<Response<ResponseBody<B>>>>
     where
         E: Into<BoxError> + 'static,
@@ -332,7 +332,7 @@ impl<B> State<B> {
 }
 
 impl<B> Failed<B> {
-    fn poll(&mut self, cx: &Context<'_>) -> Poll<Box<Response<ResponseBody<B>>>>
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Box<Response<ResponseBody<B>>>>
     where
         B: Body<Data = Bytes> + Unpin,
         B::Error: Into<BoxError> + 'static,

@@ -453,11 +453,8 @@ impl Site {
         let text = match send_file {
             SendFile::XSendfile => encode_path(&crate::lookup::path::name_bytes(path.as_os_str())),
             SendFile::XAccelRedirect { prefix } => {
-                format!(
-                    "/{}/{}",
-                    prefix.trim_matches('/'),
-                    encode_path(&chosen.path)
-                )
+                let prefix = encode_path(prefix.as_str().as_bytes());
+                format!("{prefix}/{}", encode_path(&chosen.path))
             }
         };
         HeaderValue::try_from(text).ok()

@@ -121,6 +121,16 @@ pub fn is_guarded() -> bool {
 }
 
 impl Caught {
+    /// Leaves a number, such as that of a report, for those who catch this panic next, after [`resume`](Self::resume).
+    pub fn set_mark(&mut self, mark: u64) {
+        if let Err(missing) = self.capture {
+            self.capture = Ok(Capture::empty(Identity::of(&*self.payload), missing));
+        }
+        if let Ok(capture) = &mut self.capture {
+            capture.seen_mut().mark = Some(mark);
+        }
+    }
+
     /// Lets the panic go on from here, so that a guard further out on this thread claims the
     /// frames of where it first happened.
     ///

@@ -73,7 +73,7 @@ pub fn stack(
     let assets = wiki.assets().clone();
     let files = StaticFiles::from_source(embedded()).assets(assets);
     let wiki = ServiceBuilder::new()
-        .layer(StaticLayer::with_files("/static", files))
+        .layer(StaticLayer::with_files("/static", files)?)
         .layer(CsrfLayer::new().with_rejection_response(refused))
         .service(wiki.into_service().wait_timeout(WAIT));
     let mount = MountLayer::new(settings.mount.as_str(), wiki)?;

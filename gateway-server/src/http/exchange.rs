@@ -6,6 +6,7 @@ use std::pin::Pin;
 use std::sync::{Arc, LazyLock};
 use std::task::{Context, Poll, ready};
 
+use gateway_core::error::status_of;
 use gateway_core::request::{Arrival, ConnInfo};
 use gateway_core::{Body, BoxError};
 use http::header::{CONNECTION, CONTENT_LENGTH, EXPECT, HOST, TRANSFER_ENCODING};
@@ -24,7 +25,7 @@ use super::request_body::{EndBy, RequestBody, Upload};
 use super::response_body::ResponseBody;
 use super::shared_activity::SharedActivity;
 use crate::HttpService;
-use crate::failure::{discard, guard, status_of};
+use crate::failure::{discard, guard};
 use crate::framing::{self, Asked, Content, Framing, Unsendable};
 use crate::log::access::Record;
 use crate::log::operator;
@@ -374,7 +375,7 @@ fn obey(fields: &mut HeaderMap, framing: Framing) {
 
 /// The status of a service's error. It is logged, as no layer will see it.
 fn failed(error: &BoxError) -> StatusCode {
-    let status = status_of(error);
+    let status = status_of(&**error);
     if status.is_server_error() {
         error!(error = &**error as &dyn std::error::Error, "service failed");
     }

@@ -63,6 +63,10 @@ pub trait Listener: Send + 'static {
         None
     }
 
+    /// The server takes `most` connections at a time. Told once, before the first is accepted: a listener
+    /// that holds connections which are of no use yet (handshakes) leaves room for others. Default: nothing.
+    fn most_connections(&mut self, _most: usize) {}
+
     /// Nothing more will be accepted than what has come by now. From here on [`accept`](Self::accept)
     /// is asked until it is not ready at once, and then the listener is dropped: what is in the
     /// kernel's queue then, and the runtime has not heard of yet, is reset. Default: nothing.
@@ -219,6 +223,11 @@ impl<L: Listener, M: Listener> Listener for Both<L, M> {
             EitherHandshake::First { first } => L::peer(first),
             EitherHandshake::Second { second } => M::peer(second),
         }
+    }
+
+    fn most_connections(&mut self, most: usize) {
+        self.first.most_connections(most);
+        self.second.most_connections(most);
     }
 
     fn last_call(&mut self) {

@@ -7,15 +7,17 @@ use std::{
 };
 
 use gateway_core::error::{Foreign, ForeignFrame};
-use panic_capture::{Missing, discard, guard};
+use panic_capture::{Missing, guard};
 
 use crate::{
     failure::{
+        cause::Cause,
         facts::Place,
-        trace::{AnyError, Trace, foreign},
+        trace::{AnyError, Trace, backtraces_enabled, foreign},
     },
     frames::{
-        Frame, Note, Traceback,
+        Note, Traceback,
+        frame::Frame,
         names::Origin,
         program,
         source::{Excerpt, Sources},
@@ -33,8 +35,9 @@ impl Traceback {
         }
     }
 
-    pub(crate) fn resolve(trace: &Trace, place: Option<&Place>) -> Self {
-        match trace {
+    pub(crate) fn resolve(cause: &Cause) -> Self {
+        let place = cause.location.as_ref();
+        match &cause.trace {
             Trace::Missing(missing) => Self::without(place, note(*missing)),
             Trace::Addresses {
                 frames,
@@ -50,16 +53,14 @@ impl Traceback {
                 traceback.note = doubt.map(note);
                 traceback
             }
-            Trace::Error(error) => {
+            Trace::Error => {
                 if let Ok(Some(foreign_traceback)) =
-                    guard(|| error.get().and_then(foreign_traceback))
+                    guard(|| cause.error().and_then(foreign_traceback))
                 {
                     return foreign_traceback;
                 }
-                let printed = symbols::backtraces_enabled()
-                    .then(|| error.get().and_then(printed))
-                    .flatten()
-                    .unwrap_or_default();
+                let backtrace = cause.told().backtrace.as_deref();
+                let printed = backtrace.map(printed).unwrap_or_default();
                 let mut traceback = Self::of(printed, false, place);
                 if place.is_none() {
                     traceback.place = traceback.innermost_place();
@@ -121,18 +122,18 @@ fn note(missing: Missing) -> Note {
 }
 
 /// Whether nothing slow is needed for a traceback.
-pub(crate) fn is_ready(trace: &Trace, place: Option<&Place>) -> bool {
-    let known = match trace {
+pub(crate) fn is_ready(cause: &Cause) -> bool {
+    let known = match &cause.trace {
         Trace::Addresses { frames, .. } => symbols::are_known(frames),
         Trace::Missing(_) => true,
-        Trace::Error(error) if guard(|| has_foreign_traceback(error.get())).unwrap_or_default() => {
+        Trace::Error if guard(|| has_foreign_traceback(cause.error())).unwrap_or_default() => {
             return true;
         }
         // Printing a backtrace of std's symbolicates all of it.
-        Trace::Error(_) => !symbols::backtraces_enabled(),
+        Trace::Error => !backtraces_enabled(),
     };
     // The line of source at the place comes from a file.
-    known && place.is_none_or(is_frame_known)
+    known && cause.location.as_ref().is_none_or(is_frame_known)
 }
 
 /// The frames of an exception of another language, if it has some.
@@ -286,11 +287,7 @@ fn looked_up(place: &Place) -> Frame {
 }
 
 /// The frames in a backtrace as std prints it, the innermost first.
-fn printed(error: &AnyError) -> Option<Vec<Arc<Frame>>> {
-    let text = guard(|| error.printed_backtrace()).unwrap_or_else(|caught| {
-        discard(caught.payload);
-        None
-    })?;
+fn printed(text: &str) -> Vec<Arc<Frame>> {
     let here = std::env::current_dir().unwrap_or_default();
     let mut sources = Sources::default();
     let mut frames = Vec::new();
@@ -326,5 +323,5 @@ fn printed(error: &AnyError) -> Option<Vec<Arc<Frame>>> {
             &mut sources,
         )));
     }
-    Some(frames)
+    frames
 }

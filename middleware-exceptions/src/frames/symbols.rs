@@ -7,7 +7,7 @@ use std::{
 };
 
 use crate::frames::{
-    Frame,
+    frame::Frame,
     names::{self, Origin},
     source::Sources,
 };
@@ -29,17 +29,6 @@ pub(crate) fn are_known(addresses: &[usize]) -> bool {
             .is_some_and(|map| map.contains_key(address))
     };
     addresses.iter().all(known)
-}
-
-/// Whether errors may carry a backtrace: as std and anyhow decide it.
-pub(crate) fn backtraces_enabled() -> bool {
-    static ENABLED: std::sync::OnceLock<bool> = std::sync::OnceLock::new();
-    let set = |name| std::env::var_os(name).map(|value| value != "0");
-    *ENABLED.get_or_init(|| {
-        set("RUST_LIB_BACKTRACE")
-            .or_else(|| set("RUST_BACKTRACE"))
-            .unwrap_or(false)
-    })
 }
 
 /// The frames at these addresses, in the same order.

@@ -139,7 +139,7 @@ fn is_fallback_of_nest(extensions: &http::Extensions, mount: &str) -> bool {
     })
 }
 
-fn last_segment(path: &str) -> Option<&str> {
+pub(crate) fn last_segment(path: &str) -> Option<&str> {
     path.rsplit('/').next().filter(|last| !last.is_empty())
 }
 

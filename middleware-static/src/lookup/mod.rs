@@ -2,6 +2,5 @@
 
 pub(crate) mod ask;
 pub(crate) mod find;
-pub(crate) mod mount;
 pub mod path;
 mod root;
