@@ -99,10 +99,10 @@ mod service;
 mod settings;
 #[cfg(feature = "listen")]
 mod shutdown;
-#[cfg(feature = "tls-no-provider")]
-pub mod tls;
 #[cfg(feature = "listen")]
 mod state;
+#[cfg(feature = "tls-no-provider")]
+pub mod tls;
 #[cfg(feature = "listen")]
 pub use block_on::block_on;
 #[cfg(feature = "_environ")]
@@ -112,7 +112,7 @@ pub use front_end::fastcgi;
 #[cfg(feature = "scgi")]
 pub use front_end::scgi;
 #[cfg(feature = "listen")]
-pub use listen::listener::{Both, Either, EitherHandshake, Listener};
+pub use listen::listener::{Both, BoxHandshake, Either, EitherHandshake, Listener};
 #[cfg(feature = "listen")]
 pub use listen::sockets::{Accepted, Sockets, Stream};
 #[cfg(feature = "listen")]

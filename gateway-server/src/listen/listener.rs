@@ -1,3 +1,4 @@
+use std::fmt;
 use std::future::Future;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -116,6 +117,49 @@ pub trait Listener: Send + 'static {
         _range: &FileRange,
     ) -> Poll<io::Result<usize>> {
         Poll::Ready(Err(io::ErrorKind::Unsupported.into()))
+    }
+}
+
+/// A handshake as a type that has a name, for a [`Listener`] around another one.
+///
+/// Boxed once a connection, which is then served for long.
+pub struct BoxHandshake<T> {
+    peer: Option<Addr>,
+    shaken: Pin<Box<dyn Future<Output = io::Result<(T, ConnInfo)>> + Send>>,
+}
+
+impl<T> BoxHandshake<T> {
+    /// `shaken` of a connection from `peer`, if that is [known](Listener::peer) before.
+    pub fn new(
+        peer: Option<Addr>,
+        shaken: impl Future<Output = io::Result<(T, ConnInfo)>> + Send + 'static,
+    ) -> Self {
+        Self {
+            peer,
+            shaken: Box::pin(shaken),
+        }
+    }
+
+    /// For [`Listener::peer`].
+    #[must_use]
+    pub fn peer(&self) -> Option<&Addr> {
+        self.peer.as_ref()
+    }
+}
+
+impl<T> Future for BoxHandshake<T> {
+    type Output = io::Result<(T, ConnInfo)>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.shaken.as_mut().poll(cx)
+    }
+}
+
+impl<T> fmt::Debug for BoxHandshake<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BoxHandshake")
+            .field("peer", &self.peer)
+            .finish_non_exhaustive()
     }
 }
 

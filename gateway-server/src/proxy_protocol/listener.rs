@@ -1,7 +1,5 @@
-use std::future::Future;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -14,7 +12,7 @@ use tokio::time::timeout;
 use tracing::warn;
 
 use super::header::{self, Said};
-use crate::Listener;
+use crate::{BoxHandshake, Listener};
 
 /// Believes the PROXY headers of named peers, on the connections of `L`. See the [module](crate::proxy_protocol).
 ///
@@ -144,7 +142,7 @@ fn believe(conn: ConnInfo, said: Said) -> ConnInfo {
 
 impl<L: Listener> Listener for ProxyProtocol<L> {
     type Io = L::Io;
-    type Handshake = ProxyHandshake<L>;
+    type Handshake = BoxHandshake<L::Io>;
 
     async fn accept(&mut self) -> io::Result<Self::Handshake> {
         let handshake = self.listener.accept().await?;
@@ -153,17 +151,18 @@ impl<L: Listener> Listener for ProxyProtocol<L> {
         let peer = L::peer(&handshake)
             .filter(|peer| peer.ip().is_some() && !config.trusts(peer, None))
             .cloned();
-        Ok(ProxyHandshake {
-            peer,
-            shaken: Box::pin(async move {
-                let (io, conn) = handshake.await?;
-                config.shake_hands::<L>(io, conn).await
-            }),
-        })
+        Ok(BoxHandshake::new(peer, async move {
+            let (io, conn) = handshake.await?;
+            config.shake_hands::<L>(io, conn).await
+        }))
     }
 
     fn peer(handshake: &Self::Handshake) -> Option<&Addr> {
-        handshake.peer.as_ref()
+        handshake.peer()
+    }
+
+    fn most_connections(&mut self, most: usize) {
+        self.listener.most_connections(most);
     }
 
     fn last_call(&mut self) {
@@ -197,31 +196,5 @@ impl<L: Listener> Listener for ProxyProtocol<L> {
         range: &FileRange,
     ) -> Poll<io::Result<usize>> {
         L::poll_send_file(io, cx, head, range)
-    }
-}
-
-type Shaken<L> = io::Result<(<L as Listener>::Io, ConnInfo)>;
-
-/// The handshake of a connection from [`ProxyProtocol`]: its header is read.
-pub struct ProxyHandshake<L: Listener> {
-    // Where that is the client.
-    peer: Option<Addr>,
-    // Boxed once a connection, as it waits in several places.
-    shaken: Pin<Box<dyn Future<Output = Shaken<L>> + Send>>,
-}
-
-impl<L: Listener> Future for ProxyHandshake<L> {
-    type Output = Shaken<L>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        self.shaken.as_mut().poll(cx)
-    }
-}
-
-impl<L: Listener> std::fmt::Debug for ProxyHandshake<L> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("ProxyHandshake")
-            .field("peer", &self.peer)
-            .finish_non_exhaustive()
     }
 }

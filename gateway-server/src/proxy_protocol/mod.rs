@@ -39,4 +39,4 @@
 mod header;
 mod listener;
 
-pub use self::listener::{OtherPeers, ProxyHandshake, ProxyProtocol};
+pub use self::listener::{OtherPeers, ProxyProtocol};
