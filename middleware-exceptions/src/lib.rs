@@ -237,6 +237,7 @@ mod render;
 mod report;
 mod request;
 mod service;
+mod task_panic;
 mod text;
 
 pub use body::ResponseBody;
@@ -254,4 +255,5 @@ pub use report::Report;
 pub use request::accept::Format;
 pub use request::summary::RequestSummary;
 pub use service::Exceptions;
+pub use task_panic::TaskPanic;
 pub use text::shown::redacted;

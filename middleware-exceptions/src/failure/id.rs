@@ -26,6 +26,13 @@ impl ErrorId {
     }
 }
 
+impl ErrorId {
+    /// From what another report has left with a panic.
+    pub(crate) fn of_mark(mark: u64) -> Self {
+        Self(mark)
+    }
+}
+
 impl fmt::Display for ErrorId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:016x}", self.0)

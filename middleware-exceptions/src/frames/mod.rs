@@ -24,6 +24,7 @@ pub struct Traceback {
     is_truncated: bool,
     lacks_lines: bool,
     note: Option<Note>,
+    denies_unwrap: bool,
     place: Option<Place>,
 }
 
@@ -92,6 +93,11 @@ impl Traceback {
     #[must_use]
     pub fn lacks_lines(&self) -> bool {
         self.lacks_lines
+    }
+
+    /// Whether the functions of the panic have names, and none is what std's `unwrap` and `expect` fail in.
+    pub(crate) fn denies_unwrap(&self) -> bool {
+        self.denies_unwrap
     }
 
     /// Where the error was made, if only its backtrace tells.

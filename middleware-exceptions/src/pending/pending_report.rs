@@ -22,7 +22,6 @@ use crate::{
         facts::Stage,
         id::ErrorId,
     },
-    frames::{Note, Traceback},
     pending::{
         emit::{emit, goes_anywhere},
         ready::{Prepared, prepare, prepare_and},
@@ -96,9 +95,7 @@ impl PendingReport {
                 match prepare(report) {
                     Prepared::Now => {}
                     Prepared::When(signal) => self.frames_ready = Some(signal),
-                    Prepared::Never(note) => {
-                        report.set_traceback(Traceback::without(report.location(), note));
-                    }
+                    Prepared::Never => report.give_frames_up(),
                 }
             }
             if let Some(signal) = &self.frames_ready {
@@ -237,7 +234,7 @@ fn emit_in_background(report: &Arc<Report>, config: &Arc<Config>) {
         tracing::dispatcher::with_default(&dispatch, || emit(&elsewhere, &its_config));
     });
     if !is_prepared {
-        report.set_traceback(Traceback::without(report.location(), Note::TooMany));
+        report.give_frames_up();
         emit(report, config);
     }
 }
