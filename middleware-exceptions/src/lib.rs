@@ -35,12 +35,13 @@
 //! ```text
 //! Traceback (most recent call last):
 //!   ... 3 frames hidden (axum, tower, core)
-//!   File "src/main.rs", line 7, in async show_order
+//!   File "src/main.rs", line 6, in async show_order
 //!     let cents: u32 = std::hint::black_box("12.50").parse().unwrap();
 //!   ... 2 frames hidden (core)
 //! panic: called `Result::unwrap()` on an `Err` value: ParseIntError { kind: InvalidDigit }
+//! Hint: Return the error in place of `unwrap()`: `?` hands it to the caller, with its causes.
 //!
-//! Raised at src/main.rs:7:60 on thread 'tokio-rt-worker'
+//! Raised at src/main.rs:6:60 on thread 'tokio-rt-worker'
 //! While in span request{method=GET path=/orders/7}
 //!
 //! Request: GET /orders/7 HTTP/1.1
@@ -110,8 +111,11 @@
 //!
 //! # With axum
 //!
-//! Who is asking is what `into_make_service_with_connect_info` found out, and `FromAxumLayer` (feature `axum`)
-//! around all else passes on:
+//! `axum::serve(listener, app)` does not say who is asking. On Linux the layer then takes the client for one at this machine if the
+//! sockets of the process leave no doubt: all that listen do so at loopback addresses, and all clients run as the user who runs the
+//! program. Where there is a doubt ([`Doubt`](gateway_core::developer::Doubt)) and on other systems, details are withheld and the
+//! body names the lines that mend it. The client is told by `into_make_service_with_connect_info`, and passed on by
+//! `FromAxumLayer` (feature `axum`) around all else:
 //!
 //! ```no_run
 //! # #[cfg(feature = "axum")] mod example {
@@ -244,7 +248,7 @@ pub use body::ResponseBody;
 pub use failure::body_error::BodyError;
 pub use failure::facts::{ChainLink, Kind, Place, SpanSummary, Stage};
 pub use failure::id::ErrorId;
-pub use frames::{Folded, Frame, Note, Traceback, names::Origin, source::Excerpt};
+pub use frames::{Note, Traceback, folded::Folded, frame::Frame, names::Origin, source::Excerpt};
 pub use future::ResponseFuture;
 #[cfg(feature = "axum")]
 pub use gateway_core::axum::FromAxumLayer;

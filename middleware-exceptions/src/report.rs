@@ -8,6 +8,7 @@ use crate::{
     failure::{
         cause::Cause,
         facts::{ChainLink, Kind, Place, SpanSummary, Stage},
+        hints,
         id::ErrorId,
     },
     frames::{Note, Traceback, resolve::is_ready},
@@ -73,6 +74,15 @@ impl Report {
     #[must_use]
     pub fn message(&self) -> &str {
         &self.cause.told().message
+    }
+
+    /// What to do about it, in one sentence, where it is one of the commonest panics of std, tokio and axum.
+    #[must_use]
+    pub fn hint(&self) -> Option<&'static str> {
+        match self.kind() {
+            Kind::Panic => hints::of(self.message()),
+            Kind::Error => None,
+        }
     }
 
     /// The errors behind the error (`source()`), the nearest first, the root last. Cut at

@@ -262,7 +262,8 @@ impl StaticFiles {
         })
     }
 
-    /// How many files the cache may keep open. Default: a quarter of what the process may open, 16,384 at most.
+    /// How many files the cache may keep open. Default: a quarter of what the process may open, or all but 8,192 where that
+    /// is more; 16,384 at most.
     #[must_use]
     pub fn cache_descriptors(self, descriptors: usize) -> Self {
         self.set(|settings| {

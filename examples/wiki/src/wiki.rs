@@ -134,12 +134,9 @@ impl Wiki {
         &self,
         environ: &Environ,
         route: &str,
-        name: Option<&PageName>,
+        name: Option<&str>,
     ) -> Result<String, Error> {
-        let args: Vec<_> = name
-            .map(|name| ("name", name.as_str()))
-            .into_iter()
-            .collect();
+        let args: Vec<_> = name.map(|name| ("name", name)).into_iter().collect();
         let url = self.shared.router.url_for(route, args)?;
         Ok(relative(&root(environ), &url))
     }

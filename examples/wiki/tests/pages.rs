@@ -118,12 +118,12 @@ fn a_page_is_written_read_changed_and_found() {
 #[test]
 fn all_pages_stand_in_the_order_of_a_dictionary() {
     let site = Site::at("/wiki");
-    for name in ["cherry", "Banana", "apple", "banana"] {
+    for name in ["cherry", "Banana", "apple", "banana split"] {
         site.edit(name, "x", "");
     }
     let listed = |path: &str| {
         let page = site.get(path).text();
-        let all = ["apple", "Banana", "banana", "cherry"];
+        let all = ["apple", "Banana", "banana split", "cherry"];
         let mut found: Vec<_> = all
             .into_iter()
             .filter_map(|name| Some((page.find(&format!(">{name}</a>"))?, name)))
@@ -131,8 +131,77 @@ fn all_pages_stand_in_the_order_of_a_dictionary() {
         found.sort_unstable();
         found.into_iter().map(|(_, name)| name).collect::<Vec<_>>()
     };
-    assert_eq!(listed("/pages"), ["apple", "Banana", "banana", "cherry"]);
-    assert_eq!(listed("/pages?after=Banana"), ["banana", "cherry"]);
+    let all = ["apple", "Banana", "banana split", "cherry"];
+    assert_eq!(listed("/pages"), all);
+    assert_eq!(listed("/pages?after=Banana"), ["banana split", "cherry"]);
+}
+
+#[test]
+fn names_that_look_the_same_lead_to_one_page() {
+    let site = Site::at("/wiki");
+    site.edit("Café au lait", "first", "");
+    for spelling in ["café au lait", "CAFE\u{301} AU LAIT"] {
+        let path = format!("/{}", encoded(spelling));
+        let there = site.get(&format!("{path}?revision=1"));
+        there
+            .assert_status(302)
+            .assert_header("location", "./Caf%C3%A9%20au%20lait?revision=1");
+        assert_eq!(site.raw(spelling), "first");
+        site.get(&format!("{path}/history"))
+            .assert_contains("History of <em>Café au lait</em>");
+        site.get(&format!("{path}/edit"))
+            .assert_contains("Edit <em>Café au lait</em>");
+        site.edit("Links", &format!("[[{spelling}]]"), spelling);
+        site.get("/Links")
+            .assert_contains("<a href=\"./Caf%C3%A9%20au%20lait\"");
+    }
+    site.get("/Cafe%CC%81%20au%20lait").assert_status(200);
+    let saved = site.edit("CAFÉ AU LAIT", "second", "");
+    saved.assert_header("location", "../CAF%C3%89%20AU%20LAIT");
+    assert_eq!(site.raw("Café au lait"), "second");
+    let pages = site.get("/pages").text();
+    assert_eq!(pages.to_lowercase().matches("au lait</a>").count(), 1);
+    site.get("/front%20page")
+        .assert_header("location", "./Front%20page");
+    site.get("/FRONT%20PAGE/raw")
+        .assert_contains("This is a wiki.");
+}
+
+#[test]
+fn a_search_finds_inside_texts_without_spaces() {
+    let site = Site::at("/wiki");
+    let text = "私は東京都庁の近くに住んでいます。ガイドブックを読む。";
+    site.edit("日本", text, "");
+    site.edit("中文", "我喜欢在北京大学学习Rust语言。", "");
+    for (asked, page, shown) in [
+        ("東京", "日本", "私は<mark>東京</mark>都庁の"),
+        ("京都庁", "日本", "私は東<mark>京都庁</mark>の近く"),
+        ("庁", "日本", "東京都<mark>庁</mark>の"),
+        ("読む", "日本", "ブックを<mark>読む</mark>。"),
+        ("カ\u{3099}イド", "日本", "<mark>ガイド</mark>ブック"),
+        (
+            "住んで 東京",
+            "日本",
+            "<mark>東京</mark>都庁の近くに<mark>住んで</mark>い",
+        ),
+        ("北京", "中文", "我喜欢在<mark>北京</mark>大学"),
+        ("rust语言", "中文", "<mark>Rust语言</mark>。"),
+        ("京大", "中文", "北<mark>京大</mark>学"),
+        ("本", "日本", "私は東京"),
+    ] {
+        let found = site.get(&format!("/search?q={}", encoded(asked)));
+        found
+            .assert_contains(&format!(">{page}</a></h2>"))
+            .assert_contains(shown);
+    }
+    for asked in ["東都", "京学", "北京学", "都京"] {
+        site.get(&format!("/search?q={}", encoded(asked)))
+            .assert_contains("No page has this word.");
+    }
+    // What is gone from a text is found no more.
+    site.edit("日本", "別の文", "");
+    site.get(&format!("/search?q={}", encoded("東京")))
+        .assert_contains("No page has this word.");
 }
 
 #[test]

@@ -6,6 +6,7 @@ use std::pin::Pin;
 use std::sync::{Arc, LazyLock};
 use std::task::{Context, Poll, ready};
 
+use gateway_core::error::status_of;
 use gateway_core::request::{Arrival, ConnInfo};
 use gateway_core::{Body, BoxError};
 use http::header::{CONNECTION, CONTENT_LENGTH, EXPECT, HOST, TRANSFER_ENCODING};
@@ -24,7 +25,7 @@ use super::request_body::{EndBy, RequestBody, Upload};
 use super::response_body::ResponseBody;
 use super::shared_activity::SharedActivity;
 use crate::HttpService;
-use crate::failure::{discard, guard, status_of};
+use crate::failure::{discard, guard};
 use crate::framing::{self, Asked, Content, Framing, Unsendable};
 use crate::log::access::Record;
 use crate::log::operator;
@@ -98,7 +99,7 @@ impl<S> Exchange<S> {
             switches: request.extensions().get::<OnUpgrade>().is_some()
                 && request.method() != Method::CONNECT,
             upload: None,
-            guard: ResponseGuard::new(Arc::clone(&self.activity)),
+            guard: ResponseGuard::new(Arc::clone(&self.activity), self.settings.state.as_ref()),
         };
         if let Some(status) = refusal {
             if has_body {
@@ -209,6 +210,11 @@ pin_project! {
 }
 
 impl<S: HttpService> State<S> {
+    /// Whether the service was asked whether it is ready, and not called yet.
+    fn is_asking(&self) -> bool {
+        matches!(self, Self::Asking { .. })
+    }
+
     fn poll_answer(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Answer<S>> {
         loop {
             match self.as_mut().project() {
@@ -249,8 +255,13 @@ impl<S: HttpService> Future for ResponseFuture<S> {
         }
         // A service may panic before it returns a future, too. The state of one that did is not
         // looked at again.
-        let state = this.state;
-        let polled = guard(|| state.poll_answer(cx));
+        let mut state = this.state;
+        let polled = guard(|| state.as_mut().poll_answer(cx));
+        if let Some(around) = this.around
+            && let Some(counted) = &mut around.guard.counted
+        {
+            counted.waits(matches!(polled, Ok(Poll::Pending)) && state.is_asking());
+        }
         let (response, refused) = match polled {
             Ok(Poll::Pending) => return Poll::Pending,
             Ok(Poll::Ready(Ok(response))) => (Ok(response), false),
@@ -364,7 +375,7 @@ fn obey(fields: &mut HeaderMap, framing: Framing) {
 
 /// The status of a service's error. It is logged, as no layer will see it.
 fn failed(error: &BoxError) -> StatusCode {
-    let status = status_of(error);
+    let status = status_of(&**error);
     if status.is_server_error() {
         error!(error = &**error as &dyn std::error::Error, "service failed");
     }

@@ -6,7 +6,7 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
-use gateway_core::error::Failure;
+use gateway_core::error::{Failure, status_of};
 use gateway_core::{BoxError, FailedBy};
 use http::StatusCode;
 use panic_capture::{Capture, Caught, Missing, discard, guard, of_task};
@@ -320,12 +320,11 @@ impl Awaited {
 
 /// The error's own, unless that is 500.
 fn status(error: &(dyn Error + 'static), statuses: &[Arc<StatusFn>]) -> StatusCode {
-    let failure = error.downcast_ref::<Failure>();
-    let own = failure.map_or(StatusCode::INTERNAL_SERVER_ERROR, Failure::status);
-    if own == StatusCode::INTERNAL_SERVER_ERROR {
-        mapped(error, statuses).unwrap_or(own)
-    } else {
-        own
+    match status_of(error) {
+        StatusCode::INTERNAL_SERVER_ERROR => mapped(error, statuses)
+            .filter(|status| !status.is_informational())
+            .unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
+        own => own,
     }
 }
 

@@ -3,6 +3,7 @@
 pub(crate) mod body_error;
 pub(crate) mod cause;
 pub(crate) mod facts;
+pub(crate) mod hints;
 pub(crate) mod id;
 pub(crate) mod payload;
 pub(crate) mod response;

@@ -16,7 +16,8 @@ use crate::{
         trace::{AnyError, Trace, backtraces_enabled, foreign},
     },
     frames::{
-        Frame, Note, Traceback,
+        Note, Traceback,
+        frame::Frame,
         names::Origin,
         program,
         source::{Excerpt, Sources},

@@ -7,7 +7,7 @@ use std::{
 };
 
 use crate::frames::{
-    Frame,
+    frame::Frame,
     names::{self, Origin},
     source::Sources,
 };

@@ -9,6 +9,7 @@ use std::{
 
 use bytes::Bytes;
 use gateway_core::{
+    FailedBy,
     developer::OwnerLookUp,
     error::{FailureText, Reported},
 };
@@ -156,6 +157,10 @@ impl PendingReport {
         let text = FailureText::new(AsText(Arc::clone(report)));
         response.extensions_mut().insert(text);
         response.extensions_mut().insert(Reported);
+        if let Some(failed_by) = response.extensions_mut().remove::<FailedBy>() {
+            let failed_by = failed_by.with_id(report.id().to_string());
+            response.extensions_mut().insert(failed_by);
+        }
         if let Some(name) = &self.config.id_header
             && let Ok(id) = HeaderValue::try_from(report.id().to_string())
         {

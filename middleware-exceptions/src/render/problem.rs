@@ -7,7 +7,7 @@ use http::StatusCode;
 use super::text;
 use crate::{
     failure::id::ErrorId,
-    frames::{Folded, Frame, Traceback},
+    frames::{Traceback, folded::Folded, frame::Frame},
     report::Report,
     task_panic::TaskPanic,
 };
@@ -50,6 +50,9 @@ fn write(json: &mut String, report: &Report) -> fmt::Result {
     )?;
     if let Some(name) = report.type_name() {
         write!(json, ",\"error_type\":{}", Text(name))?;
+    }
+    if let Some(hint) = report.hint() {
+        write!(json, ",\"hint\":{}", Text(hint))?;
     }
     write!(json, ",\"stage\":{}", Text(&report.stage().to_string()))?;
     if let Some(place) = report.location() {
@@ -113,6 +116,13 @@ fn traceback(json: &mut String, traceback: &Traceback) -> fmt::Result {
         match folded {
             Folded::Others(frames) => {
                 write!(json, "{{\"hidden\":{}}}", Text(&text::hidden(frames)))?;
+            }
+            Folded::Repeated { frames, times } => {
+                let count = frames.len();
+                write!(
+                    json,
+                    "{{\"repeated\":{{\"frames\":{count},\"times\":{times}}}}}"
+                )?;
             }
             Folded::Frame(frame) => self::frame(json, frame)?,
         }

@@ -4,7 +4,7 @@ use std::fmt::{self, Display, Write as _};
 
 use crate::{
     failure::id::ErrorId,
-    frames::{Folded, Frame, Traceback, names::Origin},
+    frames::{Traceback, folded::Folded, frame::Frame, names::Origin},
     report::Report,
     text::clean::Indented,
 };
@@ -42,6 +42,9 @@ fn write(page: &mut String, report: &Report) -> fmt::Result {
         heading(report),
         Indented(report.message(), "    ")
     )?;
+    if let Some(hint) = report.hint() {
+        writeln!(page, "Hint: {hint}")?;
+    }
     writeln!(page)?;
     if let Some(place) = report.location() {
         write!(page, "Raised at {place}")?;
@@ -138,6 +141,16 @@ fn traceback(page: &mut String, traceback: &Traceback) -> fmt::Result {
     for folded in traceback.folded() {
         match folded {
             Folded::Others(frames) => writeln!(page, "  ... {}", hidden(frames))?,
+            Folded::Repeated { frames, times } => {
+                let frames = match frames.len() {
+                    1 => "frame".to_owned(),
+                    count => format!("{count} frames"),
+                };
+                writeln!(
+                    page,
+                    "  ... the previous {frames} repeated {times} more times"
+                )?;
+            }
             Folded::Frame(frame) => {
                 match (frame.file(), frame.line()) {
                     (Some(file), Some(line)) => {
@@ -189,12 +202,31 @@ pub(crate) fn notes(
         }
         each(&format_args!("it was raised at one of {places}"))?;
     }
+    for file in changed(report.frames()) {
+        each(&format_args!(
+            "{file} was changed after the program was built: its lines may not be those that ran."
+        ))?;
+    }
     if report.frames().lacks_lines() {
         each(
             &"set debug = \"line-tables-only\" in the profile for file names and lines of every frame.",
         )?;
     }
     Ok(())
+}
+
+/// The files that are newer than the program, each once.
+fn changed(traceback: &Traceback) -> Vec<&str> {
+    let mut files = Vec::new();
+    for frame in traceback.frames() {
+        if let (Some(file), Some(source)) = (frame.file(), frame.source())
+            && source.is_newer()
+            && !files.contains(&file)
+        {
+            files.push(file);
+        }
+    }
+    files
 }
 
 /// As a field of a log record: begins on a line of its own, every line indented.

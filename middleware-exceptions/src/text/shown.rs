@@ -2,10 +2,9 @@
 
 use std::fmt::{self, Write};
 
-use crate::text::{
-    clean::escaped,
-    secrets::{Kind, without_secrets},
-};
+use gateway_core::secrets::{Kind, without_secrets};
+
+use crate::text::clean::escaped;
 
 /// Of a message so much is shown, in bytes.
 pub(crate) const MESSAGE: usize = 8 * 1024;

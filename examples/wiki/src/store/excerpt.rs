@@ -10,6 +10,9 @@ use std::ops::Range;
 use icu_normalizer::properties::{CanonicalDecompositionBorrowed, Decomposed};
 use serde::Serialize;
 
+use super::words::is_unspaced;
+use crate::name::composed;
+
 /// A piece of text, and whether it is what was searched for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Snippet {
@@ -29,7 +32,8 @@ const LEAD: usize = 40;
 const LENGTH: usize = 240;
 
 /// The words of a question, as they are compared: by their letters alone, whether capital or not
-/// and with whatever accents, as FTS5's `unicode61 remove_diacritics 2` does it.
+/// and with whatever accents, as FTS5's `unicode61 remove_diacritics 2` does it. A run of a script
+/// without spaces is one word, and found wherever its characters stand in a row.
 #[derive(Debug)]
 pub(super) struct Words {
     words: Vec<String>,
@@ -39,31 +43,59 @@ impl Words {
     /// The first `most` words of `asked`; of the last one any longer word will do.
     pub(super) fn new(asked: &str, most: usize) -> Self {
         let mut words: Vec<String> = Vec::new();
-        for word in tokens(asked)
-            .take(most)
-            .filter_map(|range| asked.get(range))
-        {
-            let word: String = folded(word).collect();
-            words.retain(|known| *known != word);
-            words.push(word);
+        let asked = composed(asked);
+        let mut run_end = None;
+        for range in tokens(&asked) {
+            let word: String = folded(asked.get(range.clone()).unwrap_or_default()).collect();
+            let unspaced = word.chars().all(is_unspaced);
+            let full = words.len() == most;
+            match words.last_mut() {
+                Some(run) if unspaced && run_end == Some(range.start) => run.push_str(&word),
+                _ if full => break,
+                _ => words.push(word),
+            }
+            run_end = unspaced.then_some(range.end);
         }
-        Self { words }
+        // Of equal words the last: that may be the beginning of one.
+        let mut distinct: Vec<String> = Vec::new();
+        for word in words {
+            distinct.retain(|known| *known != word);
+            distinct.push(word);
+        }
+        Self { words: distinct }
     }
 
-    /// Which of the words `token` is.
-    fn position(&self, token: &str) -> Option<usize> {
+    /// Which of the words stands in `text` at `token`, and where it ends.
+    fn position(&self, text: &str, token: &Range<usize>) -> Option<(usize, usize)> {
         let last = self.words.len().checked_sub(1)?;
-        let is = |(index, word): (usize, &String)| {
-            let mut letters = folded(token);
-            let begins = word.chars().all(|letter| letters.next() == Some(letter));
+        let word = text.get(token.clone())?;
+        if word.chars().all(is_unspaced) {
+            let rest = text.get(token.start..)?;
+            let mut best = None;
+            for (index, word) in self.words.iter().enumerate() {
+                let mut letters = rest.chars();
+                let stands = word.chars().all(|letter| letters.next() == Some(letter));
+                let end = token.start + word.len();
+                if stands && best.is_none_or(|(_, longest)| longest < end) {
+                    best = Some((index, end));
+                }
+            }
+            return best;
+        }
+        let is = |(index, wanted): (usize, &String)| {
+            let mut letters = folded(word);
+            let begins = wanted.chars().all(|letter| letters.next() == Some(letter));
             begins && (index == last || letters.next().is_none())
         };
-        self.words.iter().enumerate().position(is)
+        let index = self.words.iter().enumerate().position(is)?;
+        Some((index, token.end))
     }
 
     /// The first place in `text` that has the most of the words. Reads at most `budget` bytes, and
     /// takes what it has read off it.
     pub(super) fn excerpt(&self, text: &str, budget: &mut usize) -> Vec<Snippet> {
+        let readable = floor(text, (*budget).max(LENGTH));
+        let text = &*composed(text.get(..readable).unwrap_or_default());
         let place = self.place(text, budget);
         let start = floor(text, place.saturating_sub(LEAD));
         // Not in the middle of a word, if it has a beginning near by.
@@ -78,13 +110,13 @@ impl Words {
         pieces.add(if start > 0 { "…" } else { "" }, false);
         let mut done = 0;
         for token in tokens(shown) {
-            let Some(word) = shown.get(token.clone()) else {
+            if token.start < done {
                 continue;
-            };
-            if self.position(word).is_some() {
+            }
+            if let Some((_, end)) = self.position(shown, &token) {
                 pieces.add(shown.get(done..token.start).unwrap_or_default(), false);
-                pieces.add(word, true);
-                done = token.end;
+                pieces.add(shown.get(token.start..end).unwrap_or_default(), true);
+                done = end;
             }
         }
         pieces.add(shown.get(done..).unwrap_or_default(), false);
@@ -102,8 +134,7 @@ impl Words {
         let (mut best, mut most) = (0, 0);
         let mut read = readable.len();
         for (number, token) in tokens(readable).enumerate() {
-            let word = readable.get(token.clone()).unwrap_or_default();
-            let Some(word) = self.position(word) else {
+            let Some((word, _)) = self.position(readable, &token) else {
                 continue;
             };
             let mut count = |word: usize, by: isize| {
@@ -160,14 +191,16 @@ fn floor(text: &str, at: usize) -> usize {
     boundary.unwrap_or_default()
 }
 
-/// Runs of letters and digits, with the accents that stand behind them.
+/// Runs of letters and digits, with the accents that stand behind them; single characters in
+/// scripts without spaces.
 fn tokens(text: &str) -> impl Iterator<Item = Range<usize>> {
     let mut characters = text.char_indices().peekable();
     std::iter::from_fn(move || {
-        let (start, _) = characters.find(|&(_, c)| c.is_alphanumeric())?;
+        let (start, first) = characters.find(|&(_, c)| c.is_alphanumeric())?;
         let mut end = text.len();
         while let Some(&(at, c)) = characters.peek() {
-            if !c.is_alphanumeric() && !is_accent(c) {
+            let goes_on = c.is_alphanumeric() && !is_unspaced(first) && !is_unspaced(c);
+            if !goes_on && !is_accent(c) {
                 end = at;
                 break;
             }
@@ -224,12 +257,17 @@ mod tests {
         for (asked, text, shown) in [
             ("wiki", "the Wiki is here", "the [Wiki] is here"),
             ("cafe", "Das Café.", "Das [Café]."),
-            ("CAFÉ", "Das Cafe\u{301}!", "Das [Cafe\u{301}]!"),
+            ("CAFÉ", "Das Cafe\u{301}!", "Das [Café]!"),
             ("grosse", "Größe", "Größe"),
             ("ệ", "e E Ệ", "[e] [E] [Ệ]"),
             ("wi", "wiki wi windy", "[wiki] [wi] [windy]"),
             ("wi x", "wiki wi x xy", "wiki [wi] [x] [xy]"),
             ("\"say\" NEAR(x)", "say: x near", "[say]: [x] [near]"),
+            ("京", "東京都の京。", "東[京]都の[京]。"),
+            ("東京", "私は東京都へ、東海へ", "私は[東京]都へ、東海へ"),
+            ("東京 都", "東京都、東", "[東京都]、東"),
+            ("rust言語", "これはRust言語です", "これは[Rust言語]です"),
+            ("ガイド", "旅カ\u{3099}イドブック", "旅[ガイド]ブック"),
             ("", "text", "text"),
             ("x", "", ""),
         ] {

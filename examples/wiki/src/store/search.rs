@@ -4,6 +4,7 @@ use rusqlite::OptionalExtension;
 use serde::Serialize;
 
 use super::excerpt::{Snippet, Words};
+use super::words::asked;
 use super::{Result, Store};
 
 /// A page that was found.
@@ -70,9 +71,13 @@ fn expression(words: &str) -> Option<String> {
     let words = words.split(|c: char| c.is_whitespace() || c.is_control());
     // What the tokenizer would drop altogether is dropped here.
     let words = words.filter(|word| word.contains(char::is_alphanumeric));
-    let quoted = |word: &str| format!("\"{}\"", word.replace('"', "\"\""));
+    let quoted = |word: &str| {
+        let (tokens, alone) = asked(word);
+        let prefix = if alone { "*" } else { "" };
+        format!("\"{}\"{prefix}", tokens.replace('"', "\"\""))
+    };
     let words: Vec<_> = words.take(MOST_WORDS).map(quoted).collect();
-    (!words.is_empty()).then(|| words.join(" ") + "*")
+    (!words.is_empty()).then(|| words.join(" ").trim_end_matches('*').to_owned() + "*")
 }
 
 #[cfg(test)]
@@ -85,9 +90,10 @@ mod tests {
         assert_eq!(asked("a OR b"), r#""a" "OR" "b"*"#);
         assert_eq!(
             asked(r#"say "hello" NEAR(x)"#),
-            r#""say" """hello""" "NEAR(x)"*"#
+            r#""say" """hello" "NEAR(x"*"#
         );
         assert_eq!(asked("name:x -y *"), r#""name:x" "-y"*"#);
+        assert_eq!(asked("東 東京 b"), r#"" 東"* " 東京" "b"*"#);
         assert_eq!(expression(" -- * \u{0} \" "), None);
     }
 }

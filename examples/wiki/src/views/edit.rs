@@ -6,8 +6,7 @@ use minijinja::context;
 use minijinja::value::{Serde, Value};
 
 use crate::diff::Diff;
-use crate::name::PageName;
-use crate::store::{Edit, Outcome};
+use crate::store::{Change, Edit, Outcome};
 use crate::templates::safe;
 use crate::token::{self, Token};
 use crate::views::page::html;
@@ -30,9 +29,9 @@ const LONGEST_FORM: usize = 3 * (LONGEST_TEXT + LONGEST_COMMENT) + 4096;
 pub fn form(environ: &mut Environ) -> Result<Reply, Error> {
     let wiki = Wiki::of(environ)?;
     let name = name_of(environ)?;
-    let (base, text) = match wiki.store().page(&name)? {
-        Some(current) => (current.number, current.text),
-        None => (0, String::new()),
+    let (name, base, text) = match wiki.store().page(&name)? {
+        Some(page) => (page.name, page.newest.number, page.newest.text),
+        None => (name.as_str().to_owned(), 0, String::new()),
     };
     let draft = Draft {
         base,
@@ -61,37 +60,47 @@ pub fn save(environ: &mut Environ) -> Result<Reply, Error> {
         // What was typed is not lost: the form again, with a token that fits.
         let notice = "This form was too old, or cookies are off, so nothing was saved yet. \
                       Your text is below: look it over and save again.";
-        let reply = draft.reply(&wiki, environ, &name, "edit.html", context! { notice })?;
+        let reply = draft.reply(
+            &wiki,
+            environ,
+            name.as_str(),
+            "edit.html",
+            context! { notice },
+        )?;
         return Ok(reply.with_status(StatusCode::FORBIDDEN));
     }
     if form.get("action").as_deref() == Some("preview") {
         let preview = safe(html(&wiki, &draft.text, &root(environ))?);
-        return draft.reply(&wiki, environ, &name, "edit.html", context! { preview });
+        let name = name.as_str();
+        return draft.reply(&wiki, environ, name, "edit.html", context! { preview });
     }
     let author = author(environ);
     let edit = Edit {
         name: &name,
         base: draft.base,
-        text: &draft.text,
         comment: &draft.comment,
         author: &author,
+        change: Change::Text(&draft.text),
     };
     match wiki.store().save(edit)? {
-        Outcome::Saved(_) | Outcome::Unchanged(_) => {
-            Ok(Reply::see_other(&wiki.url(environ, "page", Some(&name))?))
-        }
-        Outcome::Conflict(current) => {
+        Outcome::Conflict(page) => {
+            let current = &page.newest;
             // Saving once more will replace what the person has now seen.
             let draft = Draft {
                 base: current.number,
                 ..draft
             };
             let diff = Serde(Diff::between(&current.text, &draft.text));
-            let theirs = Serde(&*current);
+            let theirs = Serde(current);
             let values = context! { diff, theirs };
-            let reply = draft.reply(&wiki, environ, &name, "conflict.html", values)?;
+            let reply = draft.reply(&wiki, environ, &page.name, "conflict.html", values)?;
             Ok(reply.with_status(StatusCode::CONFLICT))
         }
+        _ => Ok(Reply::see_other(&wiki.url(
+            environ,
+            "page",
+            Some(name.as_str()),
+        )?)),
     }
 }
 
@@ -128,13 +137,13 @@ impl Draft {
         &self,
         wiki: &Wiki,
         environ: &Environ,
-        name: &PageName,
+        name: &str,
         template: &str,
         more: Value,
     ) -> Result<Reply, Error> {
         let token = Token::of(environ)?;
         let values = context! {
-            name => name.as_str(),
+            name,
             base => self.base,
             text => &self.text,
             comment => &self.comment,

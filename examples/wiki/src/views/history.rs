@@ -6,7 +6,7 @@ use minijinja::context;
 use minijinja::value::Serde;
 
 use crate::diff::Diff;
-use crate::store::{Edit, Outcome};
+use crate::store::{Change, Edit, Outcome};
 use crate::token::{self, Token};
 use crate::views::edit::author;
 use crate::views::page::{existing, number_in_query, revision};
@@ -30,13 +30,13 @@ pub fn history(environ: &mut Environ) -> Result<Reply, Error> {
 fn shown(environ: &Environ, notice: Option<&str>) -> Result<Reply, Error> {
     let wiki = Wiki::of(environ)?;
     let name = name_of(environ)?;
-    let newest = existing(&wiki, &name)?.number;
+    let page = existing(&wiki, &name)?;
     let before = number_in_query(environ, "before")?;
     let changes = wiki.store().history(&name, before, LINES)?;
     let token = Token::of(environ)?;
     let values = context! {
-        name => name.as_str(),
-        newest,
+        name => page.name,
+        newest => page.newest.number,
         changes => Serde(&changes),
         token => token.value(),
         notice,
@@ -57,7 +57,8 @@ fn shown(environ: &Environ, notice: Option<&str>) -> Result<Reply, Error> {
 pub fn diff(environ: &mut Environ) -> Result<Reply, Error> {
     let wiki = Wiki::of(environ)?;
     let name = name_of(environ)?;
-    let newest = existing(&wiki, &name)?.number;
+    let page = existing(&wiki, &name)?;
+    let newest = page.newest.number;
     let to = number_in_query(environ, "to")?.unwrap_or(newest);
     let from = number_in_query(environ, "from")?.unwrap_or(to - 1);
     let new = revision(&wiki, &name, to)?;
@@ -67,7 +68,7 @@ pub fn diff(environ: &mut Environ) -> Result<Reply, Error> {
     };
     let old_text = old.as_ref().map_or("", |old| &old.text);
     let values = context! {
-        name => name.as_str(),
+        name => page.name,
         newest,
         from,
         to,
@@ -103,18 +104,20 @@ pub fn revert(environ: &mut Environ) -> Result<Reply, Error> {
     let edit = Edit {
         name: &name,
         base: number("base"),
-        text: &old.text,
         comment: &format!("Revert to revision {}", old.number),
         author: &author,
+        change: Change::Text(&old.text),
     };
     match wiki.store().save(edit)? {
-        Outcome::Saved(_) | Outcome::Unchanged(_) => {
-            Ok(Reply::see_other(&wiki.url(environ, "page", Some(&name))?))
-        }
         Outcome::Conflict(_) => {
             let notice = "Somebody has saved the page since you saw this list, so nothing was \
                           changed. This is the list now.";
             again(notice, StatusCode::CONFLICT)
         }
+        _ => Ok(Reply::see_other(&wiki.url(
+            environ,
+            "page",
+            Some(name.as_str()),
+        )?)),
     }
 }

@@ -6,8 +6,8 @@ use minijinja::context;
 use minijinja::value::Serde;
 
 use crate::markdown::{Parsed, Target};
-use crate::name::{FRONT, NotAName, PageName, SERVED};
-use crate::store::Revision;
+use crate::name::{FRONT, NotAName, PageName, SERVED, key};
+use crate::store::{Page, Revision};
 use crate::templates::safe;
 use crate::wiki::{Wiki, name_of, relative, root};
 
@@ -33,20 +33,29 @@ pub fn show(environ: &mut Environ) -> Result<Reply, Error> {
 
 fn show_page(environ: &Environ, name: &PageName) -> Result<Reply, Error> {
     let wiki = Wiki::of(environ)?;
-    let Some(current) = wiki.store().page(name)? else {
+    let Some(page) = wiki.store().page(name)? else {
         let values = context! { name => name.as_str() };
         let reply = wiki.render(environ, "missing.html", values)?;
         return Ok(reply.with_status(StatusCode::NOT_FOUND));
     };
-    let newest = current.number;
+    // By another spelling, or a name that it had. Not for good: it may be renamed once more.
+    let is_front = key(&page.name) == key(FRONT);
+    if page.name != name.as_str() && name.as_str() != FRONT {
+        let mut url = wiki.url(environ, "page", Some(&page.name))?;
+        if !environ.query_string().is_empty() {
+            url += &format!("?{}", environ.query_string());
+        }
+        return Ok(Reply::status(StatusCode::FOUND).header("location", url));
+    }
+    let newest = page.newest.number;
     let shown = match number_in_query(environ, "revision")? {
         Some(number) if number != newest => revision(&wiki, name, number)?,
-        _ => current,
+        _ => page.newest,
     };
     let html = html(&wiki, &shown.text, &root(environ))?;
     let values = context! {
-        name => name.as_str(),
-        is_front => name.as_str() == FRONT,
+        name => page.name,
+        is_front,
         html => safe(html),
         newest,
         revision => Serde(&shown),
@@ -64,7 +73,7 @@ pub fn raw(environ: &mut Environ) -> Result<Reply, Error> {
     let name = name_of(environ)?;
     let revision = match number_in_query(environ, "revision")? {
         Some(number) => revision(&wiki, &name, number)?,
-        None => existing(&wiki, &name)?,
+        None => existing(&wiki, &name)?.newest,
     };
     Ok(Reply::text(revision.text)
         .header("x-content-type-options", "nosniff")
@@ -85,8 +94,8 @@ pub fn nowhere(_: &mut Environ) -> Result<Reply, Error> {
     ))
 }
 
-/// The page as it is now.
-pub(super) fn existing(wiki: &Wiki, name: &PageName) -> Result<Revision, Error> {
+/// The page that the name leads to.
+pub(super) fn existing(wiki: &Wiki, name: &PageName) -> Result<Page, Error> {
     let missing = || {
         let text = format!("There is no page “{name}” yet.");
         Error::new(StatusCode::NOT_FOUND, text)
@@ -121,20 +130,22 @@ pub(super) fn number_in_query(environ: &Environ, key: &str) -> Result<Option<i64
 pub(super) fn html(wiki: &Wiki, text: &str, root: &str) -> Result<String, Error> {
     let parsed = Parsed::new(text);
     let names: Vec<_> = parsed.pages().collect();
-    let there = wiki.store().are_pages(names.iter().copied())?;
+    let called = wiki.store().called(names.iter().copied())?;
     let urls = |route, args: &[(&str, &str)]| -> Result<String, Error> {
         Ok(relative(root, &wiki.router().url_for(route, args)?))
     };
     let mut targets = Vec::with_capacity(names.len());
-    for (name, there) in names.into_iter().zip(there) {
-        targets.push(match PageName::new(name) {
-            Ok(_) if there => Target::There(urls("page", &[("name", name)])?),
-            Ok(_) => Target::Missing(urls("edit", &[("name", name)])?),
-            Err(NotAName::Reserved) if name == SERVED => Target::There(urls("served", &[])?),
-            Err(NotAName::Reserved) if ["recent", "search", "pages", "export"].contains(&name) => {
+    for (name, called) in names.into_iter().zip(called) {
+        targets.push(match (PageName::new(name), called) {
+            (Ok(_), Some(called)) => Target::There(urls("page", &[("name", &called)])?),
+            (Ok(name), None) => Target::Missing(urls("edit", &[("name", name.as_str())])?),
+            (Err(NotAName::Reserved), _) if name == SERVED => Target::There(urls("served", &[])?),
+            (Err(NotAName::Reserved), _)
+                if ["recent", "search", "pages", "export"].contains(&name) =>
+            {
                 Target::There(urls(name, &[])?)
             }
-            Err(why) => Target::Nowhere(why.to_string()),
+            (Err(why), _) => Target::Nowhere(why.to_string()),
         });
     }
     Ok(parsed.into_html(targets, root))

@@ -1,0 +1,17 @@
+-- Every name that leads to a page: its own, and those it had before. As its `key`, so that one name
+-- in several spellings is one row.
+CREATE TABLE names (
+    key TEXT PRIMARY KEY,
+    page INTEGER NOT NULL REFERENCES pages (id) DEFERRABLE INITIALLY DEFERRED
+) WITHOUT ROWID;
+
+-- The newest revision is what the page was deleted with.
+ALTER TABLE pages ADD COLUMN deleted INTEGER NOT NULL DEFAULT 0;
+
+-- Without the texts, which are in `revisions`, and with other words than theirs: see words.rs.
+DROP TABLE search;
+CREATE VIRTUAL TABLE search USING fts5 (
+    name, text,
+    content = '', contentless_delete = 1,
+    tokenize = 'unicode61 remove_diacritics 2'
+);
