@@ -233,6 +233,7 @@ mod config;
 mod failure;
 mod frames;
 mod future;
+mod in_request;
 mod layer;
 mod pending;
 mod recent;
@@ -252,6 +253,7 @@ pub use frames::{Note, Traceback, folded::Folded, frame::Frame, names::Origin, s
 pub use future::ResponseFuture;
 #[cfg(feature = "axum")]
 pub use gateway_core::axum::FromAxumLayer;
+pub use in_request::{InRequest, in_request, in_request_fn};
 pub use layer::ExceptionsLayer;
 pub use recent::service::{RecentFailures, RecentFuture};
 pub use render::page::{Page, Rendered};

@@ -30,10 +30,19 @@ pub struct Report {
 }
 
 impl Report {
-    pub(crate) fn new(mut cause: Cause, stage: Stage, request: RequestSummary) -> Self {
+    pub(crate) fn new(cause: Cause, stage: Stage, request: RequestSummary) -> Self {
+        Self::with_id(ErrorId::new(), cause, stage, request)
+    }
+
+    pub(crate) fn with_id(
+        id: ErrorId,
+        mut cause: Cause,
+        stage: Stage,
+        request: RequestSummary,
+    ) -> Self {
         let awaited = std::mem::take(&mut cause.awaited);
         Self {
-            id: ErrorId::new(),
+            id,
             stage,
             request,
             cause,

@@ -88,6 +88,18 @@ impl Cause {
         cause
     }
 
+    /// Of a panic that goes on after it was told.
+    pub(crate) fn of_resumed(caught: &mut Caught) -> Self {
+        let capture = caught.capture.as_mut().map(Capture::copy);
+        let mut cause = Self::of_capture(capture.map_err(|missing| *missing));
+        if let Some(message) = payload_str(&*caught.payload) {
+            cause.awaited = awaited_by_message(message, true);
+        }
+        let (type_name, message) = payload_text(&*caught.payload);
+        cause.tell(type_name, message);
+        cause
+    }
+
     /// Of a panic, all but what it says.
     fn of_capture(capture: Result<Capture, Missing>) -> Self {
         let mut cause = Self {

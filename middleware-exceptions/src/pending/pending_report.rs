@@ -224,7 +224,12 @@ impl Drop for PendingReport {
 pub(crate) fn report_in_background(caught: Caught, stage: Stage, record: Option<RequestRecord>) {
     let cause = Cause::of_panic(caught);
     let Some(record) = record else { return };
-    let report = Report::new(cause, stage, record.summary());
+    report_detached(ErrorId::new(), cause, stage, &record);
+}
+
+/// Reports what no client waits for.
+pub(crate) fn report_detached(id: ErrorId, cause: Cause, stage: Stage, record: &RequestRecord) {
+    let report = Report::with_id(id, cause, stage, record.summary());
     emit_in_background(&Arc::new(report), record.config());
 }
 
