@@ -55,6 +55,9 @@
 //!
 //! `http` (default), `fastcgi`, `scgi` and `cgi`: each is the module of its name. With all four there is `auto`,
 //! which finds out how the program was started, so that one binary deploys anywhere.
+//!
+//! `fairness` bounds what one client takes of a server: connections, and requests begun in a second. What a server is doing
+//! is told by a [`ServerState`], to the program and to Prometheus.
 
 #[cfg(all(
     feature = "http",
@@ -71,6 +74,8 @@ pub mod cgi;
 mod cgi_vars;
 #[cfg(any(feature = "http", feature = "_environ"))]
 mod failure;
+#[cfg(feature = "fairness")]
+pub mod fairness;
 #[cfg(any(feature = "http", feature = "_environ"))]
 mod framing;
 #[cfg(feature = "_wire")]
@@ -91,6 +96,8 @@ mod service;
 mod settings;
 #[cfg(feature = "listen")]
 mod shutdown;
+#[cfg(feature = "listen")]
+mod state;
 #[cfg(feature = "tls-no-provider")]
 pub mod tls;
 #[cfg(feature = "listen")]
@@ -104,7 +111,7 @@ pub use front_end::scgi;
 #[cfg(feature = "listen")]
 pub use listen::listener::{Both, Either, EitherHandshake, Listener};
 #[cfg(feature = "listen")]
-pub use listen::sockets::{Sockets, Stream};
+pub use listen::sockets::{Accepted, Sockets, Stream};
 #[cfg(feature = "listen")]
 pub use listen::to_sockets::ToSockets;
 #[cfg(feature = "http")]
@@ -115,3 +122,5 @@ pub use server::Server;
 pub use service::HttpService;
 #[cfg(feature = "listen")]
 pub use shutdown::{Outcome, Signal};
+#[cfg(feature = "listen")]
+pub use state::{Counts, Metrics, ServerState};

@@ -18,7 +18,7 @@ use crate::listen::listener::{Both, Listener};
 use crate::listen::sockets::Sockets;
 use crate::settings::Settings;
 use crate::shutdown::{Outcome, Phase, Signals};
-use crate::{HttpService, ToSockets};
+use crate::{HttpService, ServerState, ToSockets};
 
 /// A protocol that a server speaks on its connections.
 pub(crate) trait Protocol: Send + 'static {
@@ -255,6 +255,29 @@ impl<P, L> Server<P, L> {
         self
     }
 
+    /// How many connections one client may have open at a time. What is beyond is closed at once, and told to `tracing` at the
+    /// level DEBUG. Default: no bound. See [`fairness`](crate::fairness) for what a client is.
+    #[cfg(feature = "fairness")]
+    pub fn max_connections_per_client(mut self, most: impl Into<Option<usize>>) -> Self {
+        self.lifetime.bounds.most = most.into();
+        self
+    }
+
+    /// Does not count the connections of the peers of `net`, as all clients of a proxy come over those. May be called more than
+    /// once. Default: every peer's are counted.
+    #[cfg(feature = "fairness")]
+    pub fn uncounted_peers(mut self, net: ipnet::IpNet) -> Self {
+        self.lifetime.bounds.uncounted.push(net);
+        self
+    }
+
+    /// Counts connections and requests in `state`. Default: nothing is counted.
+    pub fn with_state(mut self, state: &ServerState) -> Self {
+        self.lifetime.state = Some(state.clone());
+        self.settings.state = Some(state.clone());
+        self
+    }
+
     /// How many bytes the head of a request may have (behind a front end: its variables). For more
     /// the client gets 431. Default: 64 KiB over HTTP, 128 KiB behind a front end. (HTTP/2 counts 32
     /// more for each field, by RFC 9113 section 6.5.2.)
@@ -343,11 +366,13 @@ impl<P: Protocol, L: Listener> Server<P, L> {
         } = self;
         let handshake_timeout = settings.timeouts.first_byte.unwrap_or(Duration::MAX);
         let shared = Arc::new(P::share(settings, lifetime.most_connections()));
-        let serve = move |handshake: L::Handshake, admission: Admission| {
+        let serve = move |handshake: L::Handshake, mut admission: Admission| {
             let (service, shared) = (service.clone(), Arc::clone(&shared));
             async move {
                 let shaken = shake_hands(handshake, handshake_timeout, &admission).await;
-                if let Some((io, conn)) = shaken {
+                if let Some((io, conn)) = shaken
+                    && admission.is_for(conn.peer())
+                {
                     P::serve::<L, S>(io, conn, service, shared, admission).await;
                 }
             }

@@ -107,6 +107,17 @@ fn a_book_is_added_told_once_changed_and_deleted() {
 }
 
 #[test]
+fn a_message_is_told_once() {
+    let browser = browser();
+    let page = browser.post("/books/1/buy").send();
+    page.assert_status(200)
+        .assert_contains("<h1>Basket</h1>")
+        .assert_contains("“Moby-Dick” is in your basket.");
+    let again = browser.get("/basket").send();
+    assert!(!again.text().contains("is in your basket"));
+}
+
+#[test]
 fn a_form_is_shown_again_with_everything_that_is_wrong() {
     let browser = browser();
     let wrong = [

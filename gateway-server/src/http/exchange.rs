@@ -99,7 +99,7 @@ impl<S> Exchange<S> {
             switches: request.extensions().get::<OnUpgrade>().is_some()
                 && request.method() != Method::CONNECT,
             upload: None,
-            guard: ResponseGuard::new(Arc::clone(&self.activity)),
+            guard: ResponseGuard::new(Arc::clone(&self.activity), self.settings.state.as_ref()),
         };
         if let Some(status) = refusal {
             if has_body {
@@ -210,6 +210,11 @@ pin_project! {
 }
 
 impl<S: HttpService> State<S> {
+    /// Whether the service was asked whether it is ready, and not called yet.
+    fn is_asking(&self) -> bool {
+        matches!(self, Self::Asking { .. })
+    }
+
     fn poll_answer(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Answer<S>> {
         loop {
             match self.as_mut().project() {
@@ -250,8 +255,13 @@ impl<S: HttpService> Future for ResponseFuture<S> {
         }
         // A service may panic before it returns a future, too. The state of one that did is not
         // looked at again.
-        let state = this.state;
-        let polled = guard(|| state.poll_answer(cx));
+        let mut state = this.state;
+        let polled = guard(|| state.as_mut().poll_answer(cx));
+        if let Some(around) = this.around
+            && let Some(counted) = &mut around.guard.counted
+        {
+            counted.waits(matches!(polled, Ok(Poll::Pending)) && state.is_asking());
+        }
         let (response, refused) = match polled {
             Ok(Poll::Pending) => return Poll::Pending,
             Ok(Poll::Ready(Ok(response))) => (Ok(response), false),

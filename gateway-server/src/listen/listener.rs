@@ -61,6 +61,12 @@ pub trait Listener: Send + 'static {
     /// that holds connections which are of no use yet (handshakes) leaves room for others. Default: nothing.
     fn most_connections(&mut self, _most: usize) {}
 
+    /// Who is connecting, if that can be said before the handshake: a bound for each client then refuses a connection
+    /// without it. Default: not known, and the handshake tells.
+    fn peer(_handshake: &Self::Handshake) -> Option<&Addr> {
+        None
+    }
+
     /// Nothing more will be accepted than what has come by now. From here on [`accept`](Self::accept)
     /// is asked until it is not ready at once, and then the listener is dropped: what is in the
     /// kernel's queue then, and the runtime has not heard of yet, is reset. Default: nothing.
@@ -215,6 +221,13 @@ impl<L: Listener, M: Listener> Listener for Both<L, M> {
     fn most_connections(&mut self, most: usize) {
         self.first.most_connections(most);
         self.second.most_connections(most);
+    }
+
+    fn peer(handshake: &Self::Handshake) -> Option<&Addr> {
+        match handshake {
+            EitherHandshake::First { first } => L::peer(first),
+            EitherHandshake::Second { second } => M::peer(second),
+        }
     }
 
     fn last_call(&mut self) {
