@@ -51,6 +51,9 @@ fn write(json: &mut String, report: &Report) -> fmt::Result {
     if let Some(name) = report.type_name() {
         write!(json, ",\"error_type\":{}", Text(name))?;
     }
+    if let Some(variant) = report.variant() {
+        write!(json, ",\"variant\":{}", Text(variant))?;
+    }
     if let Some(hint) = report.hint() {
         write!(json, ",\"hint\":{}", Text(hint))?;
     }
@@ -67,6 +70,9 @@ fn write(json: &mut String, report: &Report) -> fmt::Result {
         write!(json, "{{\"message\":{}", Text(&link.message))?;
         if let Some(name) = &link.type_name {
             write!(json, ",\"error_type\":{}", Text(name))?;
+        }
+        if let Some(variant) = &link.variant {
+            write!(json, ",\"variant\":{}", Text(variant))?;
         }
         json.push('}');
     }

@@ -83,9 +83,18 @@ fn write(page: &mut String, report: &Report) -> fmt::Result {
     notes(report, |note| writeln!(page, "Note: {note}"))
 }
 
-/// What the last line of a traceback begins with, as Python's does with the exception's type.
-pub(crate) fn heading(report: &Report) -> &str {
-    report.exception_type().unwrap_or("error")
+/// What the last line of a traceback begins with, as Python's does with the exception's type; the variant beside it.
+pub(crate) fn heading(report: &Report) -> String {
+    typed(report.exception_type(), report.variant())
+}
+
+/// `shop::Error (OutOfStock)`.
+pub(crate) fn typed(type_name: Option<&str>, variant: Option<&str>) -> String {
+    let type_name = type_name.unwrap_or("error");
+    match variant {
+        Some(variant) => format!("{type_name} ({variant})"),
+        None => type_name.to_owned(),
+    }
 }
 
 /// The panics of tasks, the first to panic first: each is what the next one awaited.
@@ -120,7 +129,7 @@ fn causes(page: &mut String, report: &Report) -> fmt::Result {
         writeln!(page, "... more causes, perhaps without end\n")?;
     }
     for link in report.chain().iter().rev() {
-        let name = link.type_name.as_deref().unwrap_or("error");
+        let name = typed(link.type_name.as_deref(), link.variant.as_deref());
         writeln!(page, "{name}: {}", Indented(&link.message, "    "))?;
         writeln!(
             page,
