@@ -3,7 +3,7 @@ use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll};
+use std::task::Context;
 use std::time::Duration;
 
 use gateway_core::request::{Addr, ClientCertificate, ConnInfo};
@@ -17,15 +17,15 @@ use tokio_rustls::rustls::server::danger::ClientCertVerifier;
 
 use super::config::Config;
 use super::current::Current;
-use super::half_open::{HalfOpen, Origin};
+use super::half_open::HalfOpen;
 #[cfg(unix)]
 use super::hangup::Hangup;
 use super::pem;
 use super::plain::{is_plain, turn_away};
 use super::settings::{RemoteUser, Tls};
 use super::stream::{Begun, TlsStream};
-use crate::Listener;
 use crate::http::Server;
+use crate::{BoxHandshake, Listener};
 
 /// What a connection of ACME's is for: the handshake alone (RFC 8737 section 3).
 const ACME: &[u8] = b"acme-tls/1";
@@ -104,7 +104,7 @@ impl<L> TlsListener<L> {
 
 impl<L: Listener> Listener for TlsListener<L> {
     type Io = TlsStream<L::Io>;
-    type Handshake = TlsHandshake<L::Io>;
+    type Handshake = BoxHandshake<Self::Io>;
 
     async fn accept(&mut self) -> io::Result<Self::Handshake> {
         #[cfg(unix)]
@@ -114,14 +114,13 @@ impl<L: Listener> Listener for TlsListener<L> {
             };
         }
         let accepted = self.inner.accept().await?;
-        Ok(TlsHandshake {
-            peer: L::peer(&accepted).cloned(),
-            shaking: Box::pin(Arc::clone(&self.shared).shake_hands(accepted)),
-        })
+        let shared = Arc::clone(&self.shared);
+        let peer = L::peer(&accepted).cloned();
+        Ok(BoxHandshake::new(peer, shared.shake_hands(accepted)))
     }
 
     fn peer(handshake: &Self::Handshake) -> Option<&Addr> {
-        handshake.peer.as_ref()
+        handshake.peer()
     }
 
     fn most_connections(&mut self, most: usize) {
@@ -151,29 +150,7 @@ impl<L: Listener> Listener for TlsListener<L> {
     }
 }
 
-/// The handshake of a connection from [`TlsListener`].
-pub struct TlsHandshake<T> {
-    peer: Option<Addr>,
-    // Boxed: a connection is served for long, and shakes hands once.
-    shaking: Pin<Box<dyn Future<Output = Shaken<T>> + Send>>,
-}
-
 type Shaken<T> = io::Result<(TlsStream<T>, ConnInfo)>;
-
-impl<T> Future for TlsHandshake<T> {
-    type Output = Shaken<T>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        self.shaking.as_mut().poll(cx)
-    }
-}
-
-impl<T> fmt::Debug for TlsHandshake<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut handshake = f.debug_struct("TlsHandshake");
-        handshake.field("peer", &self.peer).finish_non_exhaustive()
-    }
-}
 
 impl Shared {
     fn half_open(&self) -> MutexGuard<'_, HalfOpen<oneshot::Sender<()>>> {
@@ -205,7 +182,7 @@ impl Shared {
 
     /// A place among the handshakes until it is dropped. Another may have to give way for it.
     fn place(&self, peer: &Addr, give_way: oneshot::Sender<()>) -> Place<'_> {
-        let (number, oldest) = self.half_open().begin(Origin::of(peer.ip()), give_way);
+        let (number, oldest) = self.half_open().begin(peer.owner(), give_way);
         if let Some(oldest) = oldest {
             let _ = oldest.send(());
         }

@@ -83,7 +83,7 @@ mod stream;
 
 pub use clients::ClientCertificates;
 pub use files::PemFiles;
-pub use listener::{TlsHandshake, TlsListener};
+pub use listener::TlsListener;
 pub use redirect::{Https, HttpsLayer, ResponseFuture};
 pub use reloader::Reloader;
 pub use settings::Tls;
