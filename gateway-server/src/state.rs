@@ -18,7 +18,7 @@ use gateway_core::{Application, Environ, Error, IntoReply, Reply, Response};
 /// # async fn example() -> std::io::Result<()> {
 /// let state = ServerState::new();
 /// let app = axum::Router::new()
-///     // For the operator's eyes: let no one else reach it.
+///     // For the operator: not to be reached from outside.
 ///     .route_service("/metrics", state.metrics().into_inline_service().answer_errors());
 /// Server::bind("127.0.0.1:8080")?.with_state(&state).serve(app).await?;
 /// println!("{} requests, {} connections cut", state.counts().requests_total, state.counts().cut_total);
