@@ -152,6 +152,8 @@ pub mod paths;
 pub mod proxy;
 mod reply;
 pub mod request;
+#[doc(hidden)]
+pub mod secrets;
 mod stream;
 pub mod testing;
 mod threads;

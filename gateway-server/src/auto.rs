@@ -95,10 +95,6 @@ pub fn run_service(sockets: impl ToSockets, service: impl HttpService) -> io::Re
 /// }
 /// ```
 #[derive(Debug)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "there is one in the life of a process"
-)]
 pub enum Start {
     /// A web server has started the program for one request: the variables of CGI are set.
     Cgi,

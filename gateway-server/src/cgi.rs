@@ -34,6 +34,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use bytes::Buf;
+use gateway_core::error::status_of;
 use gateway_core::request::GatewayFacts;
 use gateway_core::{Application, Body, BoxError, Environ, Input};
 use http::{HeaderMap, Method, Request, Response, StatusCode};
@@ -41,7 +42,7 @@ use tower_service::Service;
 
 use crate::cgi_vars::environ::{Head, Refused, Variables};
 use crate::cgi_vars::response::encode_head;
-use crate::failure::{guard, status_of};
+use crate::failure::guard;
 use crate::framing::{self, Asked, Content, Framing, Unsent};
 
 /// Answers the request that this process was started for. The exit code is always success.
@@ -412,7 +413,7 @@ impl<'a> Answer<'a> {
     /// The application failed before its response began.
     fn fail(&mut self, error: &BoxError) -> io::Result<()> {
         report(error);
-        self.bare(status_of(error))
+        self.bare(status_of(&**error))
     }
 
     /// The body is at its end, or failed.

@@ -18,7 +18,7 @@ use crate::listen::listener::{Both, Listener};
 use crate::listen::sockets::Sockets;
 use crate::settings::Settings;
 use crate::shutdown::{Outcome, Phase, Signals};
-use crate::{HttpService, ToSockets};
+use crate::{HttpService, ServerState, ToSockets};
 
 /// A protocol that a server speaks on its connections.
 pub(crate) trait Protocol: Send + 'static {
@@ -196,6 +196,17 @@ impl<P: Protocol, L> Server<P, L> {
 }
 
 impl<P, L> Server<P, L> {
+    /// The same server on what `change` makes of its listener.
+    #[cfg(feature = "tls-no-provider")]
+    pub(crate) fn map_listener<M>(self, change: impl FnOnce(L) -> M) -> Server<P, M> {
+        Server {
+            listener: change(self.listener),
+            settings: self.settings,
+            lifetime: self.lifetime,
+            protocol: PhantomData,
+        }
+    }
+
     /// How long the head of a request (behind a front end: its variables) may take from its first
     /// byte to its last, however slowly it arrives. Default: 15 seconds. Then the client gets 408;
     /// a front end's connection is closed.
@@ -241,6 +252,29 @@ impl<P, L> Server<P, L> {
     /// most.
     pub fn max_connections(mut self, most: usize) -> Self {
         self.lifetime.limit_connections(most);
+        self
+    }
+
+    /// How many connections one client may have open at a time. What is beyond is closed at once, and told to `tracing` at the
+    /// level DEBUG. Default: no bound. See [`fairness`](crate::fairness) for what a client is.
+    #[cfg(feature = "fairness")]
+    pub fn max_connections_per_client(mut self, most: impl Into<Option<usize>>) -> Self {
+        self.lifetime.bounds.most = most.into();
+        self
+    }
+
+    /// Does not count the connections of the peers of `net`, as all clients of a proxy come over those. May be called more than
+    /// once. Default: every peer's are counted.
+    #[cfg(feature = "fairness")]
+    pub fn uncounted_peers(mut self, net: ipnet::IpNet) -> Self {
+        self.lifetime.bounds.uncounted.push(net);
+        self
+    }
+
+    /// Counts connections and requests in `state`. Default: nothing is counted.
+    pub fn with_state(mut self, state: &ServerState) -> Self {
+        self.lifetime.state = Some(state.clone());
+        self.settings.state = Some(state.clone());
         self
     }
 
@@ -332,11 +366,13 @@ impl<P: Protocol, L: Listener> Server<P, L> {
         } = self;
         let handshake_timeout = settings.timeouts.first_byte.unwrap_or(Duration::MAX);
         let shared = Arc::new(P::share(settings, lifetime.most_connections()));
-        let serve = move |handshake: L::Handshake, admission: Admission| {
+        let serve = move |handshake: L::Handshake, mut admission: Admission| {
             let (service, shared) = (service.clone(), Arc::clone(&shared));
             async move {
                 let shaken = shake_hands(handshake, handshake_timeout, &admission).await;
-                if let Some((io, conn)) = shaken {
+                if let Some((io, conn)) = shaken
+                    && admission.is_for(conn.peer())
+                {
                     P::serve::<L, S>(io, conn, service, shared, admission).await;
                 }
             }

@@ -21,6 +21,8 @@ use gateway_core::Error;
     feature = "redirects"
 ))]
 use gateway_core::Reply;
+#[cfg(feature = "negotiation")]
+use gateway_core::request::accept::Accept;
 #[cfg(feature = "forms")]
 use http::StatusCode;
 #[cfg(any(feature = "forms", feature = "json", feature = "router"))]
@@ -114,7 +116,7 @@ pub trait EnvironExt: BorrowMut<Environ> {
     /// What answers differently has to say so: `.header("vary", "accept")`.
     #[cfg(feature = "negotiation")]
     fn accepts<'o>(&self, offered: &[&'o str]) -> Option<&'o str> {
-        crate::negotiate::media_type(self.borrow().headers(), offered)
+        Accept::of(self.borrow().headers()).best(offered)
     }
 
     /// The best for this client of the languages that are offered (`en`, `pt-BR`), by `Accept-Language` (RFC 4647
@@ -174,7 +176,8 @@ pub trait EnvironExt: BorrowMut<Environ> {
         Ok(crate::routes::of(self.borrow())?.url_for(route, args)?)
     }
 
-    /// The arguments of the URL as a type of the caller's: [`UrlArgs::parse`](router::UrlArgs::parse).
+    /// The arguments of the URL as a type of the caller's: [`UrlArgs::parse`](router::UrlArgs::parse). A view of two
+    /// routes, one with an argument and one without, asks for an `Option`.
     ///
     /// # Errors
     ///
@@ -258,7 +261,7 @@ pub trait EnvironExt: BorrowMut<Environ> {
     ///
     /// # Errors
     ///
-    /// As [`session`](Self::session); or the session's cookie would be longer than browsers keep.
+    /// As [`session`](Self::session); or the values of the session leave no room for the message.
     #[cfg(feature = "session")]
     #[track_caller]
     fn flash(&self, kind: impl Into<String>, text: impl Into<String>) -> Result<(), Error> {

@@ -113,6 +113,7 @@ browser.get("/books/7").send().assert_status(404).assert_contains("Not Found: <a
 //! | `error-pages` | one place where a site says how its errors look | |
 //! | `minijinja` | templates with `url_for`, `asset_url`, `flashes` | minijinja |
 //! | `state` | what all views share | |
+//! | `site` | a site with its layers, as one type | |
 //! | `testing` | a browser for tests: cookies, redirects, uploads, JSON | |
 //! | `full` | all of these | |
 //!
@@ -144,9 +145,12 @@ browser.get("/books/7").send().assert_status(404).assert_contains("Not Found: <a
 //! ServiceBuilder::new()
 //!     .layer(error_pages)
 //!     .layer(ExceptionsLayer::new())
-//!     .layer(CsrfLayer::new())
+//!     .layer(CsrfLayer::new().with_rejection_response(error_pages::forbidden))
 //!     .service(site.into_service())
 //! ```
+//!
+//! `error_pages::forbidden` has the 403 look like the site's other errors. Browsers name the site that they see: behind a
+//! proxy that sends another `Host`, `gateway_core::ProxyLayer` goes around all of it, and sets the one that the browser asked.
 //!
 //! # What it does not do
 //!
@@ -157,6 +161,8 @@ browser.get("/books/7").send().assert_status(404).assert_contains("Not Found: <a
 pub mod around;
 #[cfg(feature = "auth")]
 pub mod auth;
+#[cfg(any(feature = "error-pages", feature = "session"))]
+mod bare;
 #[cfg(feature = "brake")]
 mod brake;
 #[cfg(feature = "conditional")]
@@ -187,6 +193,8 @@ mod reply;
 mod routes;
 #[cfg(feature = "session")]
 pub mod session;
+#[cfg(feature = "site")]
+mod site;
 #[cfg(feature = "state")]
 mod state;
 #[cfg(feature = "minijinja")]
@@ -217,6 +225,8 @@ pub use reply::ReplyExt;
 #[cfg(feature = "session")]
 #[doc(inline)]
 pub use session::SessionLayer;
+#[cfg(feature = "site")]
+pub use site::{Site, SiteFuture};
 #[cfg(feature = "state")]
 pub use state::StateLayer;
 #[cfg(feature = "minijinja")]

@@ -65,6 +65,9 @@ impl ExceptionsLayer {
     /// proxy adds, and for no page of another site. All others get the text of production and, in the body, the
     /// reason and the line that mends it. Off by default.
     ///
+    /// Where nothing names the peer, as below plain `axum::serve`, Linux says by the sockets of this process whether all who
+    /// can ask are at this machine. That is looked up for a failure that is shown, and not for each request.
+    ///
     /// A proxy that adds no header and runs as the same user is not seen.
     #[must_use]
     pub fn development(self) -> Self {
@@ -223,7 +226,10 @@ impl ExceptionsLayer {
     }
 
     /// Makes places in the HTML page links that open an editor: a URL with `{path}`, `{line}` and `{column}`,
-    /// such as `vscode://file/{path}:{line}:{column}`. Default: none.
+    /// such as `vscode://file/{path}:{line}:{column}`. An empty one: no links.
+    ///
+    /// Default: those of the editor in whose terminal the program was started, or that `VISUAL` or `EDITOR` names, if it is one
+    /// that opens URLs (VS Code and its kin, Zed, TextMate, MacVim); else, over SSH and under WSL, none.
     #[must_use]
     pub fn editor(self, url: impl Into<Arc<str>>) -> Self {
         let url = url.into();

@@ -8,6 +8,7 @@ use crate::{
     failure::{
         cause::Cause,
         facts::{ChainLink, Kind, Place, SpanSummary, Stage},
+        hints,
         id::ErrorId,
     },
     frames::{Traceback, resolve::is_ready},
@@ -53,7 +54,7 @@ impl Report {
     /// is of a type we know.
     #[must_use]
     pub fn type_name(&self) -> Option<&str> {
-        self.cause.type_name.as_deref()
+        self.cause.told().type_name.as_deref()
     }
 
     /// What OpenTelemetry calls `exception.type`: `panic`, or the error's type where it is known.
@@ -68,20 +69,29 @@ impl Report {
     /// The panic's message, or what the error's `Display` says. At most 8 KiB, cut with a note.
     #[must_use]
     pub fn message(&self) -> &str {
-        &self.cause.message
+        &self.cause.told().message
+    }
+
+    /// What to do about it, in one sentence, where it is one of the commonest panics of std, tokio and axum.
+    #[must_use]
+    pub fn hint(&self) -> Option<&'static str> {
+        match self.kind() {
+            Kind::Panic => hints::of(self.message()),
+            Kind::Error => None,
+        }
     }
 
     /// The errors behind the error (`source()`), the nearest first, the root last. Cut at
     /// a depth of 32, see [`is_chain_cut`](Self::is_chain_cut).
     #[must_use]
     pub fn chain(&self) -> &[ChainLink] {
-        &self.cause.chain
+        &self.cause.told().chain
     }
 
     /// Whether there were more causes than are shown, perhaps without end.
     #[must_use]
     pub fn is_chain_cut(&self) -> bool {
-        self.cause.chain_cut
+        self.cause.told().chain_cut
     }
 
     /// The stack at the failure, symbolicated when first asked for.
@@ -91,7 +101,7 @@ impl Report {
     #[must_use]
     pub fn frames(&self) -> &Traceback {
         self.traceback
-            .get_or_init(|| Traceback::resolve(&self.cause.trace, self.location()))
+            .get_or_init(|| Traceback::resolve(&self.cause))
     }
 
     pub(crate) fn set_traceback(&self, traceback: Traceback) {
@@ -102,9 +112,24 @@ impl Report {
         self.traceback.get().is_some()
     }
 
+    /// Asks the error what it has to say, and puts names to the frames: what must not be done on an async worker.
+    pub(crate) fn prepare(&self) {
+        self.tell();
+        _ = self.frames();
+    }
+
+    /// Asks the error what it has to say.
+    pub(crate) fn tell(&self) {
+        _ = self.cause.told();
+    }
+
+    pub(crate) fn is_told(&self) -> bool {
+        self.cause.is_told()
+    }
+
     /// Whether [`frames`](Self::frames) costs little.
-    pub(crate) fn is_ready(&self) -> bool {
-        self.has_traceback() || is_ready(&self.cause.trace, self.location())
+    pub(crate) fn has_frames(&self) -> bool {
+        self.has_traceback() || is_ready(&self.cause)
     }
 
     /// Where it was raised, or where `?` met it; of an error of anyhow's or eyre's, the innermost line of yours in its
@@ -130,7 +155,7 @@ impl Report {
     /// The tracing spans that were open, the innermost first.
     #[must_use]
     pub fn spans(&self) -> &[SpanSummary] {
-        &self.cause.spans
+        self.cause.spans()
     }
 
     /// The request, its secrets redacted.

@@ -77,12 +77,12 @@ fn main() -> ExitCode {
     command_line::run("127.0.0.1:8080", serve)
 }
 
-fn serve(address: &str) -> io::Result<ExitCode> {
+fn serve(address: &str) -> Result<ExitCode, Error> {
     let service = ServiceBuilder::new()
         .layer(ExceptionsLayer::new().development())
-        .layer(StaticLayer::new("/static", STATIC))
+        .layer(StaticLayer::new("/static", STATIC)?)
         .service(application.into_service());
-    auto::run_service(|| announced(address), service)
+    Ok(auto::run_service(|| announced(address), service)?)
 }
 
 /// Says where it listens, once it does. Under CGI nothing is bound, and standard output is the response.

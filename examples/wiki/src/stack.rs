@@ -84,7 +84,7 @@ pub fn braked(settings: Settings, edits: u32) -> Result<Site, Error> {
         .map_response(|response: Response<_>| response.map(Body::new))
         .layer(error_pages)
         .layer(exceptions.id_header(ERROR_ID))
-        .layer(StaticLayer::with_files("/static", files))
+        .layer(StaticLayer::with_files("/static", files)?)
         .layer(CsrfLayer::new().with_rejection_response(refused))
         .service(wiki.into_service().wait_timeout(WAIT));
     let mount = MountLayer::new(settings.mount.as_str(), wiki)?;

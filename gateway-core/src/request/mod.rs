@@ -1,5 +1,6 @@
 //! A request as applications see it: how it arrived, its head, its body, and the CGI view.
 
+pub mod accept;
 pub(crate) mod arrival;
 mod conn;
 mod environ;

@@ -76,6 +76,9 @@ impl<F: FrontEnd> Protocol for F {
         Connection::new(io, codec, service, Arc::clone(settings), options, watch).await;
         if admission.is_cut() {
             warn!(%peer, "connection cut");
+            if let Some(state) = &settings.state {
+                state.connection_cut();
+            }
         }
         // Not before here: a shutdown waits for connections that are still being closed.
         drop(admission);

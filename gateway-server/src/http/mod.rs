@@ -20,6 +20,7 @@
 //! | [idle between requests](Server::keep_alive_timeout) | 75 s, at most a quarter more | closed, GOAWAY |
 //! | [half-closed client](Server::half_close_timeout) waiting for an answer to begin | 1 s | request dropped |
 //! | [connections](Server::max_connections) | 9/10 of the open-file limit, 65,536 at most | they wait |
+//! | connections of one client (`max_connections_per_client`, feature `fairness`) | no limit | closed |
 //! | [bytes](Server::max_header_size) and [fields](Server::max_headers) of a head | 64 KiB, 100 | 431 |
 //! | [bytes of a body](Server::max_body) | no limit | 413 |
 //! | [HTTP/2 streams](Server::max_concurrent_streams) of a connection | 200 | they wait |
@@ -110,7 +111,8 @@
 //! # What it does not do
 //!
 //! TLS (bring a [`Listener`](crate::Listener): `examples/tls` shows rustls), HTTP/3, virtual hosts, compression,
-//! and limits per client: those are layers, or a proxy's.
+//! and requests that wait for their turn: those are layers, or a proxy's. Bounds for each client are in
+//! `fairness`, a feature.
 
 mod activity;
 mod check;

@@ -9,6 +9,7 @@ use std::{
 
 use bytes::Bytes;
 use gateway_core::{
+    FailedBy,
     developer::OwnerLookUp,
     error::{FailureText, Reported},
 };
@@ -25,8 +26,8 @@ use crate::{
     frames::{Note, Traceback},
     pending::{
         emit::{emit, goes_anywhere},
-        ready::{Prepared, prepare},
-        worker::{self, Signal},
+        ready::{Prepared, prepare, prepare_and},
+        worker::Signal,
     },
     record::RequestRecord,
     render,
@@ -159,6 +160,10 @@ impl PendingReport {
         let text = FailureText::new(AsText(Arc::clone(report)));
         response.extensions_mut().insert(text);
         response.extensions_mut().insert(Reported);
+        if let Some(failed_by) = response.extensions_mut().remove::<FailedBy>() {
+            let failed_by = failed_by.with_id(report.id().to_string());
+            response.extensions_mut().insert(failed_by);
+        }
         if let Some(name) = &self.config.id_header
             && let Ok(id) = HeaderValue::try_from(report.id().to_string())
         {
@@ -230,19 +235,13 @@ fn emit_in_background(report: &Arc<Report>, config: &Arc<Config>) {
     if !goes_anywhere(config) {
         return;
     }
-    if report.is_ready() {
-        emit(report, config);
-        return;
-    }
-    // Symbols take their time, and this may be an async worker. What is logged elsewhere is logged
-    // by the subscriber of here.
+    // This may be an async worker. What is logged elsewhere is logged by the subscriber of here.
     let dispatch = tracing::dispatcher::get_default(Clone::clone);
     let (elsewhere, its_config) = (Arc::clone(report), Arc::clone(config));
-    let sent = worker::run(move || {
-        _ = elsewhere.frames();
+    let is_prepared = prepare_and(report, move || {
         tracing::dispatcher::with_default(&dispatch, || emit(&elsewhere, &its_config));
     });
-    if !sent {
+    if !is_prepared {
         report.set_traceback(Traceback::without(report.location(), Note::TooMany));
         emit(report, config);
     }

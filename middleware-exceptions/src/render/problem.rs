@@ -7,7 +7,7 @@ use http::StatusCode;
 use super::text;
 use crate::{
     failure::id::ErrorId,
-    frames::{Folded, Frame},
+    frames::{folded::Folded, frame::Frame},
     report::Report,
 };
 
@@ -50,6 +50,9 @@ fn write(json: &mut String, report: &Report) -> fmt::Result {
     if let Some(name) = report.type_name() {
         write!(json, ",\"error_type\":{}", Text(name))?;
     }
+    if let Some(hint) = report.hint() {
+        write!(json, ",\"hint\":{}", Text(hint))?;
+    }
     write!(json, ",\"stage\":{}", Text(&report.stage().to_string()))?;
     if let Some(place) = report.location() {
         write!(json, ",\"location\":{}", Text(&place.to_string()))?;
@@ -72,6 +75,13 @@ fn write(json: &mut String, report: &Report) -> fmt::Result {
         match folded {
             Folded::Others(frames) => {
                 write!(json, "{{\"hidden\":{}}}", Text(&text::hidden(frames)))?;
+            }
+            Folded::Repeated { frames, times } => {
+                let count = frames.len();
+                write!(
+                    json,
+                    "{{\"repeated\":{{\"frames\":{count},\"times\":{times}}}}}"
+                )?;
             }
             Folded::Frame(frame) => self::frame(json, frame)?,
         }
@@ -112,6 +122,13 @@ fn frame(json: &mut String, frame: &Frame) -> fmt::Result {
     write!(json, "{{\"function\":{}", Text(&frame.title()))?;
     if let (Some(file), Some(line)) = (frame.file(), frame.line()) {
         write!(json, ",\"file\":{},\"line\":{line}", Text(file))?;
+    }
+    if let Some(offset) = frame.offset() {
+        let (module, address) = (Text(offset.module()), offset.address());
+        write!(json, ",\"module\":{module},\"offset\":\"{address:#x}\"")?;
+        if let Some(id) = offset.build_id() {
+            write!(json, ",\"build_id\":{}", Text(id))?;
+        }
     }
     if let Some(source) = frame.source() {
         write!(json, ",\"source\":{}", Text(source.line()))?;

@@ -4,7 +4,7 @@ use std::fmt::{self, Display, Write as _};
 
 use crate::{
     failure::id::ErrorId,
-    frames::{Folded, Frame, names::Origin},
+    frames::{Traceback, folded::Folded, frame::Frame, names::Origin},
     report::Report,
     text::clean::Indented,
 };
@@ -41,6 +41,9 @@ fn write(page: &mut String, report: &Report) -> fmt::Result {
         heading(report),
         Indented(report.message(), "    ")
     )?;
+    if let Some(hint) = report.hint() {
+        writeln!(page, "Hint: {hint}")?;
+    }
     writeln!(page)?;
     if let Some(place) = report.location() {
         write!(page, "Raised at {place}")?;
@@ -111,12 +114,27 @@ fn traceback(page: &mut String, report: &Report) -> fmt::Result {
     for folded in traceback.folded() {
         match folded {
             Folded::Others(frames) => writeln!(page, "  ... {}", hidden(frames))?,
+            Folded::Repeated { frames, times } => {
+                let frames = match frames.len() {
+                    1 => "frame".to_owned(),
+                    count => format!("{count} frames"),
+                };
+                writeln!(
+                    page,
+                    "  ... the previous {frames} repeated {times} more times"
+                )?;
+            }
             Folded::Frame(frame) => {
                 match (frame.file(), frame.line()) {
+                    (Some(file), Some(line))
+                        if frame.raw_name().is_empty() && frame.function.is_empty() =>
+                    {
+                        writeln!(page, "  File \"{file}\", line {line}")?;
+                    }
                     (Some(file), Some(line)) => {
                         writeln!(page, "  File \"{file}\", line {line}, in {}", frame.title())?;
                     }
-                    _ => writeln!(page, "  In {}", frame.title())?,
+                    _ => writeln!(page, "  In {}", unplaced(frame))?,
                 }
                 if let Some(source) = frame.source() {
                     writeln!(page, "    {}", source.line())?;
@@ -125,6 +143,20 @@ fn traceback(page: &mut String, report: &Report) -> fmt::Result {
         }
     }
     Ok(())
+}
+
+/// With its unstripped file a stripped program's traceback is whole again. Takes what [`unplaced`] writes.
+const STRIPPED: &str = "the program is stripped of its symbols. With an unstripped file of the same build id: \
+     `addr2line -Cfipe UNSTRIPPED $(sed -n 's/^ *In .* \\(0x[0-9a-f]*\\).*/\\1/p' THIS_TEXT)`, or \
+     `sed -n 's/^ *In .* \\(0x[0-9a-f]*\\).*/\\1/p' THIS_TEXT | llvm-symbolizer -Cfipe UNSTRIPPED`.";
+
+/// A frame without a line of source: its name, and where it is in the program's file.
+pub(crate) fn unplaced(frame: &Frame) -> String {
+    match frame.offset() {
+        Some(offset) if frame.is_nameless() => offset.to_string(),
+        Some(offset) => format!("{}, {offset}", frame.title()),
+        None => frame.title(),
+    }
 }
 
 /// `14 frames hidden (hyper, tokio, tower)`.
@@ -159,12 +191,34 @@ pub(crate) fn notes(
         }
         each(&format_args!("it was raised at one of {places}"))?;
     }
+    for file in changed(report.frames()) {
+        each(&format_args!(
+            "{file} was changed after the program was built: its lines may not be those that ran."
+        ))?;
+    }
+    if report.frames().is_stripped() {
+        each(&STRIPPED)?;
+    }
     if report.frames().lacks_lines() {
         each(
             &"set debug = \"line-tables-only\" in the profile for file names and lines of every frame.",
         )?;
     }
     Ok(())
+}
+
+/// The files that are newer than the program, each once.
+fn changed(traceback: &Traceback) -> Vec<&str> {
+    let mut files = Vec::new();
+    for frame in traceback.frames() {
+        if let (Some(file), Some(source)) = (frame.file(), frame.source())
+            && source.is_newer()
+            && !files.contains(&file)
+        {
+            files.push(file);
+        }
+    }
+    files
 }
 
 /// As a field of a log record: begins on a line of its own, every line indented.

@@ -42,7 +42,8 @@ const WORDS: [&str; 12] = [
 const IN_FIELDS: [&str; 5] = ["assertion", "code", "pin", "sig", "ticket"];
 
 /// Whether a header, a member or a field of this name is kept out of everything.
-pub(crate) fn is_secret(name: &str) -> bool {
+#[must_use]
+pub fn is_secret(name: &str) -> bool {
     let lower = name.to_ascii_lowercase();
     ANYWHERE.iter().any(|mark| lower.contains(mark)) || has_word(name, &WORDS)
 }

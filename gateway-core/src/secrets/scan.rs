@@ -7,33 +7,31 @@
 
 use std::{borrow::Cow, ops::Range};
 
-use crate::text::{
+use super::{
     decoded::Decoded,
     marks::{is_of_credentials, is_secret, is_secret_in_fields},
 };
 
-pub(crate) const REDACTED: &str = "[redacted]";
+/// In place of a secret.
+pub const REDACTED: &str = "[redacted]";
 
 /// Looks at a byte, for each byte of a text. Few texts take more than three.
 const STEPS: usize = 32;
 
 /// What a text is, for how far a value goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub enum Kind {
     /// Anything: a message, a path with its query, a header.
     Text,
     /// The fields of a span: unquoted values may have spaces in them.
-    #[cfg_attr(
-        not(feature = "tracing-error"),
-        cfg_attr(not(test), expect(dead_code, reason = "fields come with it"))
-    )]
     Fields,
     /// A line of source: names stand before expressions there, and only literals can be secrets.
     Code,
 }
 
 /// A text without its secrets. Of one that was cut, what is open at its end is a secret where it may be one.
-pub(crate) fn without_secrets(text: &str, kind: Kind, is_cut: bool) -> Cow<'_, str> {
+#[must_use]
+pub fn without_secrets(text: &str, kind: Kind, is_cut: bool) -> Cow<'_, str> {
     let mut scan = Scan::of(text, kind, is_cut);
     let secrets = scan.secrets();
     if secrets.is_empty() {
@@ -526,7 +524,6 @@ mod tests {
     use serde::Deserialize;
 
     use super::*;
-    use crate::text::shown::truncated;
 
     #[derive(Deserialize)]
     struct Table {
@@ -596,7 +593,7 @@ mod tests {
         for Rule { rule, cases } in table().cut {
             for (text, expected) in cases {
                 let at = text.find('|').unwrap();
-                let cut = without_secrets(truncated(&text, at), Kind::Text, true);
+                let cut = without_secrets(&text[..at], Kind::Text, true);
                 assert_eq!(cut, expected, "{rule}: {text}");
             }
         }
