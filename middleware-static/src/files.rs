@@ -12,7 +12,7 @@ use tower_service::Service;
 use crate::assets::AssetManifest;
 use crate::body::ResponseBody;
 use crate::future::ResponseFuture;
-use crate::lookup::ask::{Ask, bare_mount};
+use crate::lookup::file_request::{FileRequest, bare_mount};
 use crate::settings::{
     Caching, Dotfiles, Glob, Limits, OtherSpellings, SendFile, Settings, ValidateBy,
 };
@@ -296,14 +296,14 @@ impl<B> Service<Request<B>> for StaticFiles {
 
     fn call(&mut self, request: Request<B>) -> ResponseFuture {
         let uri = request.uri();
-        let ask = Ask::new(
+        let file_request = FileRequest::new(
             request.method(),
             uri,
             uri.path(),
             request.headers(),
             bare_mount(&request),
         );
-        ResponseFuture::new(&self.site, &ask, uri)
+        ResponseFuture::new(&self.site, &file_request, uri)
     }
 }
 

@@ -15,17 +15,20 @@ use lexopt::Parser;
 use tower::ServiceBuilder;
 use tower_http::validate_request::ValidateRequestHeaderLayer;
 use wiki::hosts::Hosts;
-use wiki::stack::{Settings, stack, url_path};
+use wiki::stack::{EDITS_A_MINUTE, Settings, braked, url_path};
 use wiki::urls::urls;
 
 const USAGE: &str = "\
-usage: wiki [--bind 127.0.0.1:8080] [--host NAME]... [--data DIR] [--script-name /wiki] [--development]
+usage: wiki [--bind 127.0.0.1:8080] [--host NAME]... [--data DIR] [--script-name /wiki] [--edits 60]
+            [--development]
 
   --bind ADDRESS      where to listen (default 127.0.0.1:8080; port 0 takes a free one)
   --host NAME         a name or an address by which it is asked for over HTTP, besides that of
                       --bind and those of this machine's loopback; may be repeated
   --data DIR          where the pages are kept (default $WIKI_DATA, or wiki-data)
   --script-name PATH  where the wiki is mounted (default /wiki; / for the root)
+  --edits N           forms that one address may send a minute, after a hundred at once (default 60;
+                      0 for any number)
   --development       show tracebacks, to requests from this machine only
 
 Started by a web server it speaks CGI or FastCGI, and is mounted where that says.
@@ -37,6 +40,7 @@ struct Options {
     hosts: Vec<String>,
     data: PathBuf,
     script_name: Option<String>,
+    edits: u32,
     development: bool,
 }
 
@@ -52,6 +56,7 @@ impl Options {
                 .unwrap_or_else(|| "wiki-data".into())
                 .into(),
             script_name: None,
+            edits: EDITS_A_MINUTE,
             development: false,
         };
         while let Some(argument) = arguments.next()? {
@@ -60,6 +65,7 @@ impl Options {
                 Long("host") => options.hosts.push(arguments.value()?.string()?),
                 Long("data") => options.data = arguments.value()?.into(),
                 Long("script-name") => options.script_name = Some(arguments.value()?.string()?),
+                Long("edits") => options.edits = arguments.value()?.parse()?,
                 Long("development") => options.development = true,
                 Long("help") | Short('h') => return Ok(None),
                 other => return Err(other.unexpected()),
@@ -135,9 +141,8 @@ impl Announced {
                 writeln!(out, "  {line}")?;
             }
         }
-        writeln!(out, "\nBreak something: {top}break")?;
-        if !self.development {
-            writeln!(out, "With --development it shows a traceback.")?;
+        if self.development {
+            writeln!(out, "\nBreak something: {top}break")?;
         }
         if io::stdout().is_terminal() {
             writeln!(out, "\nCtrl+C ends.")?;
@@ -149,9 +154,11 @@ impl Announced {
 fn run(start: Start, options: Options) -> Result<ExitCode, Error> {
     let mount = options.mount(&start)?;
     let hosts = Hosts::new(&options.bind, &options.hosts)?;
+    let hosts = hosts.advice("The option --host {host} makes it answer to that.");
     let Options {
         bind,
         data,
+        edits,
         development,
         ..
     } = options;
@@ -160,11 +167,12 @@ fn run(start: Start, options: Options) -> Result<ExitCode, Error> {
         mount: mount.clone(),
         development,
     };
-    let wiki = stack(Settings {
+    let settings = Settings {
         data,
         mount,
         development,
-    })?;
+    };
+    let wiki = braked(settings, edits)?;
     let service = ServiceBuilder::new()
         .layer(ValidateRequestHeaderLayer::custom(hosts))
         .map_response(|response: Response<_>| response.map(Body::new))

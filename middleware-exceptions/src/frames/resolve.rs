@@ -45,11 +45,15 @@ impl Traceback {
                 doubt,
             } => {
                 let inlined = symbols::resolved(frames);
-                let flat = inlined
+                let flat: Vec<_> = inlined
                     .iter()
                     .flat_map(|frames| frames.iter().cloned())
                     .collect();
+                // Where not even the machinery of the panic has a name, there are no symbols to tell.
+                let has = |name: &str| flat.iter().any(|frame| frame.is_marker(name));
+                let denies_unwrap = has("panicking") && !has("unwrap_failed");
                 let mut traceback = Self::of(flat, *truncated, place);
+                traceback.denies_unwrap = denies_unwrap;
                 traceback.note = doubt.map(note);
                 traceback
             }
@@ -92,12 +96,17 @@ impl Traceback {
         frames.reverse();
         let lacks_lines = frames
             .iter()
-            .any(|frame| frame.is_yours() && frame.line.is_none());
+            .any(|frame| frame.is_yours() && frame.line.is_none() && !frame.is_nameless());
+        let is_stripped = frames
+            .iter()
+            .any(|frame| frame.is_yours() && frame.is_nameless());
         Self {
             frames,
             is_truncated,
             lacks_lines,
+            is_stripped,
             note: None,
+            denies_unwrap: false,
             place: None,
         }
     }
@@ -164,6 +173,7 @@ fn foreign_frame(frame: &ForeignFrame) -> Frame {
         line: Some(frame.line()),
         column: None,
         source: Excerpt::given(first, frame.line(), lines).map(Arc::new),
+        offset: None,
     }
 }
 
@@ -226,6 +236,11 @@ fn correct_innermost(frames: &mut Vec<Arc<Frame>>, place: &Place) {
         }
         return;
     };
+    // Which of the frames without a name it is, nothing says: the innermost are those of the panic itself.
+    if frame.is_nameless() {
+        frames.insert(0, known);
+        return;
+    }
     let same_file = frame
         .path
         .as_deref()

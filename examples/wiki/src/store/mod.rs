@@ -8,6 +8,7 @@
 mod connection;
 mod excerpt;
 mod export;
+mod files;
 mod lists;
 mod save;
 mod schema;
@@ -19,6 +20,7 @@ pub use connection::Store;
 pub(crate) use connection::is_busy;
 pub use excerpt::Snippet;
 pub use export::Exported;
+pub use files::Attachment;
 pub use lists::{Listed, Saved};
 pub use save::{Change, Edit, Outcome};
 pub use search::Hit;

@@ -4,12 +4,12 @@ use gateway_core::RequestExt;
 use gateway_core::request::Nest;
 use http::{HeaderMap, Method, Request, Uri, header};
 
-use crate::facts::{Learned, NOTHING};
+use crate::facts::{Findings, NO_FINDINGS};
 use crate::protocol::navigation;
 
 /// The head of a request, looked at once.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Ask<'a> {
+pub(crate) struct FileRequest<'a> {
     pub(crate) method: &'a Method,
     /// Below the mount, beginning with a slash.
     pub(crate) path: &'a str,
@@ -24,10 +24,10 @@ pub(crate) struct Ask<'a> {
     /// What is missing is for a service behind.
     pub(crate) falls_through: bool,
     /// What was read for this request already.
-    pub(crate) learned: &'a Learned,
+    pub(crate) findings: &'a Findings,
 }
 
-impl<'a> Ask<'a> {
+impl<'a> FileRequest<'a> {
     pub(crate) fn new(
         method: &'a Method,
         uri: &'a Uri,
@@ -53,7 +53,7 @@ impl<'a> Ask<'a> {
             conditional,
             ranged,
             falls_through: false,
-            learned: &NOTHING,
+            findings: &NO_FINDINGS,
         }
     }
 
@@ -72,7 +72,7 @@ impl<'a> Ask<'a> {
 
 /// The same, owned: for a thread that may block. Cloned only when the kernel would make us wait.
 #[derive(Debug)]
-pub(crate) struct OwnedAsk {
+pub(crate) struct OwnedFileRequest {
     method: Method,
     uri: Uri,
     /// Its own, not a part of the URI's: what a `StaticFile` is asked for is not in the URI at all.
@@ -80,27 +80,27 @@ pub(crate) struct OwnedAsk {
     headers: HeaderMap,
     bare_mount: Option<String>,
     falls_through: bool,
-    pub(crate) learned: Learned,
+    pub(crate) findings: Findings,
 }
 
-impl OwnedAsk {
-    pub(crate) fn new(ask: &Ask<'_>, uri: &Uri) -> Self {
+impl OwnedFileRequest {
+    pub(crate) fn new(request: &FileRequest<'_>, uri: &Uri) -> Self {
         Self {
-            method: ask.method.clone(),
+            method: request.method.clone(),
             uri: uri.clone(),
-            path: ask.path.to_owned(),
-            headers: ask.headers.clone(),
-            bare_mount: ask.bare_mount.map(str::to_owned),
-            falls_through: ask.falls_through,
-            learned: ask.learned.clone(),
+            path: request.path.to_owned(),
+            headers: request.headers.clone(),
+            bare_mount: request.bare_mount.map(str::to_owned),
+            falls_through: request.falls_through,
+            findings: request.findings.clone(),
         }
     }
 
-    pub(crate) fn ask(&self) -> Ask<'_> {
-        Ask {
+    pub(crate) fn borrowed(&self) -> FileRequest<'_> {
+        FileRequest {
             falls_through: self.falls_through,
-            learned: &self.learned,
-            ..Ask::new(
+            findings: &self.findings,
+            ..FileRequest::new(
                 &self.method,
                 &self.uri,
                 &self.path,
@@ -153,8 +153,8 @@ mod tests {
         let (method, headers) = (Method::GET, HeaderMap::new());
         for (uri, path) in [("/", "/app.js"), ("/mount/a", "/a"), ("/mount", "/")] {
             let uri: Uri = uri.parse().unwrap();
-            let ask = Ask::new(&method, &uri, path, &headers, None);
-            assert_eq!(OwnedAsk::new(&ask, &uri).ask().path, path);
+            let request = FileRequest::new(&method, &uri, path, &headers, None);
+            assert_eq!(OwnedFileRequest::new(&request, &uri).borrowed().path, path);
         }
     }
 }
