@@ -1,6 +1,7 @@
 //! The site by itself, with a browser for each customer.
 
 use bookshop::{Shop, site};
+use gateway_core::adapt::from_service;
 use gateway_core::testing::Client;
 use gateway_web::CookieKeys;
 use gateway_web::testing::{Browser, MultipartForm, ResponseExt};
@@ -10,7 +11,8 @@ const PNG: &[u8] = b"\x89PNG\r\n\x1a\nand more";
 
 fn client() -> Client {
     let shop = Shop::open(":memory:").unwrap();
-    Client::of_service(site(shop, CookieKeys::random()).unwrap())
+    // Without a runtime, so that there are no threads to wait for.
+    Client::new(from_service(site(shop, CookieKeys::random()).unwrap()))
 }
 
 fn browser() -> Browser {

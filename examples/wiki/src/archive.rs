@@ -34,7 +34,11 @@ pub fn write(store: &Store, out: &mut BodyWriter<'_>) -> Result<(), Error> {
     let mut file = 0;
     while let Some((page, attached)) = store.export_file(file)? {
         file = attached.id;
-        let mut content = File::open(store.content(&attached.place))?;
+        let mut content = match File::open(store.content(&attached.place)) {
+            // A copy of the database alone, say.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            content => content?,
+        };
         let size = content.metadata()?.len();
         let mut header = header(size, attached.time);
         let path = format!("files/{page}/{}", attached.name);

@@ -154,6 +154,7 @@ impl Announced {
 fn run(start: Start, options: Options) -> Result<ExitCode, Error> {
     let mount = options.mount(&start)?;
     let hosts = Hosts::new(&options.bind, &options.hosts)?;
+    let hosts = hosts.advice("The option --host {host} makes it answer to that.");
     let Options {
         bind,
         data,

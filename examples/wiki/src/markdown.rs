@@ -54,18 +54,13 @@ impl<'a> Parsed<'a> {
     /// `[[Page]]` or `[[Page|shown]]`. HTML in it is shown as the text it is.
     #[must_use]
     pub fn new(text: &'a str) -> Self {
-        let options = Options::ENABLE_TABLES
-            | Options::ENABLE_STRIKETHROUGH
-            | Options::ENABLE_TASKLISTS
-            | Options::ENABLE_FOOTNOTES
-            | Options::ENABLE_WIKILINKS;
         let mut limits = Limits {
             depth: 0,
             elements: 0,
             cut: 0,
         };
         let mut urls = BareUrls::default();
-        let events = TextMergeStream::new(Parser::new_ext(text, options));
+        let events = TextMergeStream::new(parser(text));
         let events = events.flat_map(|event| urls.apply(event));
         Self {
             events: notes::arranged(events.filter_map(|event| limits.apply(event))),
@@ -184,6 +179,36 @@ impl<'a> Parsed<'a> {
             .replace(AMPERSAND, "&amp;")
             .replace(NO_BREAK_SPACE, "&nbsp;")
     }
+}
+
+/// What a text says, without the marks: for a line of it in a list.
+#[must_use]
+pub fn plain(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    for event in parser(text) {
+        match event {
+            Event::Text(text) | Event::Code(text) | Event::Html(text) | Event::InlineHtml(text) => {
+                plain.push_str(&text);
+            }
+            Event::End(
+                TagEnd::Emphasis | TagEnd::Strong | TagEnd::Strikethrough | TagEnd::Link,
+            )
+            | Event::Start(_)
+            | Event::FootnoteReference(_) => {}
+            // Between lines, blocks and cells.
+            _ => plain.push(' '),
+        }
+    }
+    plain
+}
+
+fn parser(text: &str) -> Parser<'_> {
+    let options = Options::ENABLE_TABLES
+        | Options::ENABLE_STRIKETHROUGH
+        | Options::ENABLE_TASKLISTS
+        | Options::ENABLE_FOOTNOTES
+        | Options::ENABLE_WIKILINKS;
+    Parser::new_ext(text, options)
 }
 
 /// Lets no element be deeper than [`DEEPEST`], and no more than [`MOST_ELEMENTS`] be; the text of
@@ -540,6 +565,18 @@ mod tests {
         let parsed = Parsed::new("# Of *it*");
         let preview = parsed.into_html(Vec::new(), "", Shown::Preview);
         assert_eq!(preview, "<h1>Of <em>it</em></h1>\n");
+    }
+
+    #[test]
+    fn a_text_is_said_without_its_marks() {
+        let text = "# Of *it*\n\nIt is **m**ilk[^1]: [[Tea|green tea]], `x`.\n\n|a|b|\n|-|-:|\n|1|2|\n\n\
+                    - [x] <b>one</b>\n- ![two](x.png)\n\n[^1]: A note.";
+        let plain = plain(text);
+        let words: Vec<_> = plain.split_whitespace().collect();
+        assert_eq!(
+            words.join(" "),
+            "Of it It is milk: green tea, x. a b 1 2 <b>one</b> two A note."
+        );
     }
 
     #[test]

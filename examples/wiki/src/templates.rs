@@ -60,6 +60,7 @@ pub(crate) fn templates(router: &Router<View>, assets: &AssetManifest) -> Result
     environment.add_filter("clock", date::clock);
     environment.add_filter("iso", date::iso);
     environment.add_filter("bytes", |bytes: i64| match bytes {
+        1 => "1 byte".to_owned(),
         ..=1023 => format!("{bytes} bytes"),
         1024..=1_048_575 => format!("{} KiB", bytes / 1024),
         _ => format!("{} MiB", bytes / 1_048_576),

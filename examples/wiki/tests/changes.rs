@@ -76,6 +76,24 @@ fn a_page_has_another_name_and_the_old_one_leads_to_it() {
 }
 
 #[test]
+fn the_front_page_is_the_front_page_whatever_it_is_called() {
+    let site = Site::at("/wiki");
+    let form = site.edit_form("Front page");
+    assert_eq!(rename(&site, &form, "Front page", "Welcome"), 303);
+    site.get("/")
+        .assert_status(200)
+        .assert_contains("<h1>Welcome</h1>");
+    site.get("/Front%20page")
+        .assert_status(302)
+        .assert_header("location", "./Welcome");
+    site.press(&form, "/Welcome/delete", &[("base", "2")])
+        .assert_status(303);
+    site.get("/")
+        .assert_status(404)
+        .assert_contains("Bring it back");
+}
+
+#[test]
 fn a_name_that_cannot_be_is_refused_and_nothing_is_lost() {
     let site = Site::at("/wiki");
     site.edit("Tea", "leaves", "");

@@ -262,4 +262,9 @@ fn the_archive_has_the_files_too() {
         }
     }
     assert_eq!(files, [("files/Tea/cup.png".to_owned(), PNG.to_vec())]);
+
+    // Without what is in the files, the rest is still there.
+    std::fs::remove_dir_all(site.data().join("deeper/data/files")).unwrap();
+    assert!(site.get("/export").cut_short().is_none());
+    site.get("/Tea/files/cup.png").assert_status(404);
 }

@@ -570,6 +570,18 @@ fn a_search_is_words_and_nothing_else() {
         .assert_status(200);
 }
 
+#[test]
+fn a_place_that_was_found_is_shown_as_it_reads() {
+    let site = Site::at("/wiki");
+    site.edit(
+        "Tea",
+        "## Kinds\n\nOf **green** tea[^1], see [[Leaves|the *leaves*]].\n\n[^1]: From 日本.",
+        "",
+    );
+    site.get("/search?q=green+leaves")
+        .assert_contains("Kinds Of <mark>green</mark> tea, see the <mark>leaves</mark>. ");
+}
+
 /// FTS5's own `snippet` takes a page of equal words seconds each time.
 #[test]
 fn a_page_of_equal_words_is_found_like_any_other() {

@@ -17,14 +17,14 @@ use tokio_rustls::rustls::server::danger::ClientCertVerifier;
 
 use super::config::Config;
 use super::current::Current;
-use super::half_open::{HalfOpen, Origin};
+use super::half_open::HalfOpen;
 #[cfg(unix)]
 use super::hangup::Hangup;
 use super::pem;
 use super::plain::{is_plain, turn_away};
 use super::settings::{RemoteUser, Tls};
 use super::stream::{Begun, TlsStream};
-use crate::Listener;
+use crate::{BoxHandshake, Listener};
 
 /// What a connection of ACME's is for: the handshake alone (RFC 8737 section 3).
 const ACME: &[u8] = b"acme-tls/1";
@@ -80,8 +80,7 @@ impl<L> TlsListener<L> {
 
 impl<L: Listener> Listener for TlsListener<L> {
     type Io = TlsStream<L::Io>;
-    // Boxed: a connection is served for long, and shakes hands once.
-    type Handshake = Pin<Box<dyn Future<Output = io::Result<(Self::Io, ConnInfo)>> + Send>>;
+    type Handshake = BoxHandshake<Self::Io>;
 
     async fn accept(&mut self) -> io::Result<Self::Handshake> {
         #[cfg(unix)]
@@ -92,7 +91,12 @@ impl<L: Listener> Listener for TlsListener<L> {
         }
         let accepted = self.inner.accept().await?;
         let shared = Arc::clone(&self.shared);
-        Ok(Box::pin(shared.shake_hands(accepted)))
+        let peer = L::peer(&accepted).cloned();
+        Ok(BoxHandshake::new(peer, shared.shake_hands(accepted)))
+    }
+
+    fn peer(handshake: &Self::Handshake) -> Option<&Addr> {
+        handshake.peer()
     }
 
     fn most_connections(&mut self, most: usize) {
@@ -152,7 +156,7 @@ impl Shared {
 
     /// A place among the handshakes until it is dropped. Another may have to give way for it.
     fn place(&self, peer: &Addr, give_way: oneshot::Sender<()>) -> Place<'_> {
-        let (number, oldest) = self.half_open().begin(Origin::of(peer.ip()), give_way);
+        let (number, oldest) = self.half_open().begin(peer.owner(), give_way);
         if let Some(oldest) = oldest {
             let _ = oldest.send(());
         }

@@ -9,7 +9,7 @@
 //! let tls = Tls::pem("fullchain.pem", "privkey.pem")?;
 //! Server::bind("[::]:443")?
 //!     .tls(tls)
-//!     .listener(Sockets::bind("[::]:80")?)
+//!     .and_listener(Sockets::bind("[::]:80")?)
 //!     .serve(router.layer(HttpsLayer::new()))
 //!     .await?;
 //! # Ok(())

@@ -125,7 +125,7 @@ impl Tls {
     /// use gateway_server::http::Server;
     /// use gateway_server::Sockets;
     /// # fn example(tls: gateway_server::tls::Tls) -> std::io::Result<()> {
-    /// let both = Server::bind("[::]:80")?.listener(tls.listen(Sockets::bind("[::]:443")?));
+    /// let both = Server::bind("[::]:80")?.and_listener(tls.listen(Sockets::bind("[::]:443")?));
     /// # drop(both); Ok(())
     /// # }
     /// ```

@@ -7,19 +7,19 @@ use minijinja::context;
 use minijinja::value::Serde;
 
 use crate::markdown::{Parsed, Shown, Target};
-use crate::name::{FRONT, NotAName, PageName, SERVED, key};
+use crate::name::{FRONT, NotAName, PageName, SERVED};
 use crate::store::{Page, Revision};
 use crate::templates::safe;
 use crate::wiki::{Wiki, name_of, relative, root};
 
-/// The wiki's first page.
+/// The wiki's first page, whatever it is called by now.
 ///
 /// # Errors
 ///
 /// As [`show`].
 pub fn front(environ: &mut Environ) -> Result<Reply, Error> {
     let name = PageName::new(FRONT)?;
-    show_page(environ, &name)
+    show_page(environ, &name, true)
 }
 
 /// A page, or with `?revision=` how it once was; where there is none, the offer to write it.
@@ -29,10 +29,10 @@ pub fn front(environ: &mut Environ) -> Result<Reply, Error> {
 /// No page can have that name, or there is no such revision.
 pub fn show(environ: &mut Environ) -> Result<Reply, Error> {
     let name = name_of(environ)?;
-    show_page(environ, &name)
+    show_page(environ, &name, false)
 }
 
-fn show_page(environ: &Environ, name: &PageName) -> Result<Reply, Error> {
+fn show_page(environ: &Environ, name: &PageName, is_front: bool) -> Result<Reply, Error> {
     let wiki = Wiki::of(environ)?;
     let Some(page) = wiki.store().page(name)? else {
         let values = context! { name => name.as_str() };
@@ -40,7 +40,7 @@ fn show_page(environ: &Environ, name: &PageName) -> Result<Reply, Error> {
         return Ok(reply.with_status(StatusCode::NOT_FOUND));
     };
     // By another spelling, or a name that it had. Not for good: it may be renamed once more.
-    if page.name != name.as_str() && name.as_str() != FRONT {
+    if page.name != name.as_str() && !is_front {
         let path = wiki.router().url_for("page", [page.name.as_str()])?;
         let query = Some(environ.query_string()).filter(|query| !query.is_empty());
         let query = query.map(|query| format!("?{query}")).unwrap_or_default();
@@ -50,7 +50,6 @@ fn show_page(environ: &Environ, name: &PageName) -> Result<Reply, Error> {
     if page.deleted {
         return deleted(&wiki, environ, &page);
     }
-    let is_front = key(&page.name) == key(FRONT);
     let newest = page.newest.number;
     let shown = match number_in_query(environ, "revision")? {
         Some(number) if number != newest => revision(&wiki, name, number)?,
@@ -59,7 +58,6 @@ fn show_page(environ: &Environ, name: &PageName) -> Result<Reply, Error> {
     let html = html(&wiki, environ, &shown.text, Shown::Page)?;
     let values = context! {
         name => page.name,
-        is_front,
         html => safe(html),
         newest,
         revision => Serde(&shown),
