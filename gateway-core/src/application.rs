@@ -41,7 +41,8 @@ use crate::{Environ, Error, IntoReply, Response};
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is no application",
     label = "not a `fn(&mut Environ) -> impl IntoReply`, nor a type that implements `Application`",
-    note = "an application is plain blocking code: `fn`, not `async fn`; a tower service becomes one by `adapt::from_service(service)`",
+    note = "an application is plain blocking code: `fn`, not `async fn`; a tower service becomes one by `adapt::from_service(service)`, and \
+            is served as it is by gateway-server's `run_service` and `serve`",
     note = "a closure needs its argument's type told: `application(|environ| ..)`",
     note = "it is shared by threads: `Send + Sync + 'static`"
 )]

@@ -1,13 +1,12 @@
 //! The bare answer to an error: the status and its name, nothing of the error itself.
 
-use http::{HeaderValue, StatusCode, header};
+use http::{HeaderValue, header};
 
-use crate::error::Failure;
+use crate::error::status_of;
 use crate::{Body, BoxError, FailedBy, Response};
 
 pub(crate) fn bare(error: BoxError) -> Response {
-    let failure = error.downcast_ref::<Failure>();
-    let status = failure.map_or(StatusCode::INTERNAL_SERVER_ERROR, Failure::status);
+    let status = status_of(&*error);
     let text = format!("{}\n", status.canonical_reason().unwrap_or("Error"));
     let mut response = Response::new(Body::from(text));
     *response.status_mut() = status;
@@ -42,6 +41,8 @@ impl axum_core::response::IntoResponse for crate::Error {
 #[cfg(all(test, feature = "axum"))]
 mod tests {
     use axum_core::response::IntoResponse as _;
+
+    use http::StatusCode;
 
     use super::*;
     use crate::Error;

@@ -38,6 +38,7 @@ pub struct FailedBy {
     error: Option<Arc<dyn StdError + Send + Sync>>,
     type_name: Option<&'static str>,
     location: Option<&'static Location<'static>>,
+    id: Option<Arc<str>>,
     is_bare: bool,
 }
 
@@ -61,6 +62,7 @@ impl FailedBy {
             error: Some(error.into()),
             type_name,
             location,
+            id: None,
             is_bare: false,
         }
     }
@@ -72,6 +74,7 @@ impl FailedBy {
             error: None,
             type_name: None,
             location: None,
+            id: None,
             is_bare: true,
         }
     }
@@ -88,6 +91,14 @@ impl FailedBy {
     #[must_use]
     pub fn at(mut self, location: &'static Location<'static>) -> Self {
         self.location = Some(location);
+        self
+    }
+
+    /// Says under which id the log has the failure, for a page that tells it to the client. A layer that logs failures says
+    /// so, as `middleware-exceptions` does. Default: none.
+    #[must_use]
+    pub fn with_id(mut self, id: impl Into<Arc<str>>) -> Self {
+        self.id = Some(id.into());
         self
     }
 
@@ -128,6 +139,12 @@ impl FailedBy {
         self.location
     }
 
+    /// The id under which the log has the failure, where a layer said so.
+    #[must_use]
+    pub fn id(&self) -> Option<&str> {
+        self.id.as_deref()
+    }
+
     /// Whether the body is a component's bare answer, which may be replaced.
     #[must_use]
     pub fn is_bare(&self) -> bool {
@@ -140,6 +157,7 @@ impl fmt::Debug for FailedBy {
         f.debug_struct("FailedBy")
             .field("error", &self.error)
             .field("location", &self.location)
+            .field("id", &self.id)
             .field("is_bare", &self.is_bare)
             .finish_non_exhaustive()
     }

@@ -76,7 +76,9 @@
 //! | `SERVER_ADDR`, `REMOTE_ADDR`, `REMOTE_PORT` | of the connection |
 //! | `REQUEST_SCHEME`, `HTTPS`, `wsgi.url_scheme` | of the connection, never of a header |
 //! | `GATEWAY_INTERFACE`, `SERVER_SOFTWARE` | `CGI/1.1`; the gateway's name |
-//! | `REMOTE_USER`, `AUTH_TYPE`, `DOCUMENT_ROOT`, ... | as a CGI, FastCGI or SCGI front end sent them |
+//! | `SSL_CLIENT_CERT`, `SSL_CLIENT_VERIFY` | of the [certificate](request::ClientCertificate) that a client showed: PEM; `SUCCESS`, or `FAILED` where no authority vouches for it |
+//! | `REMOTE_USER` | as a front end sent it; or whom a client's certificate names |
+//! | `AUTH_TYPE`, `DOCUMENT_ROOT`, ... | as a CGI, FastCGI or SCGI front end sent them |
 //!
 //! # Slow clients
 //!
@@ -150,6 +152,8 @@ pub mod paths;
 pub mod proxy;
 mod reply;
 pub mod request;
+#[doc(hidden)]
+pub mod secrets;
 mod stream;
 pub mod testing;
 mod threads;

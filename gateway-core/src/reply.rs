@@ -144,6 +144,26 @@ impl Reply {
     }
 }
 
+/// A response that another component made, such as a file of `middleware-static`, to be changed as any reply. Its
+/// extensions stay, so that a [bare](FailedBy::is_bare) one still is.
+///
+/// ```
+/// use gateway_core::{FailedBy, Reply};
+/// use http::{Response, StatusCode};
+///
+/// let reply = Reply::from(FailedBy::bare().attach(Response::new("no such range")));
+/// let response = reply.with_status(StatusCode::RANGE_NOT_SATISFIABLE).into_response()?;
+/// assert!(FailedBy::of(response.extensions()).unwrap().is_bare());
+/// # Ok::<(), gateway_core::Error>(())
+/// ```
+impl<B: Into<Body>> From<http::Response<B>> for Reply {
+    fn from(response: http::Response<B>) -> Self {
+        Self {
+            response: Ok(response.map(Into::into)),
+        }
+    }
+}
+
 impl fmt::Debug for Reply {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.response {

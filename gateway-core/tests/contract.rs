@@ -7,7 +7,7 @@ use gateway_core::error::{Failure, Foreign, ForeignFrame};
 use gateway_core::paths::{
     CanonicalPath, CanonicalPathLayer, Prefix, RecordPath, ScriptName, Spelling,
 };
-use gateway_core::request::{Cancellation, ConnInfo, Segment};
+use gateway_core::request::{Cancellation, ClientCertificate, ConnInfo, Segment};
 use gateway_core::testing::Client;
 use gateway_core::validator::{Validator, ValidatorLayer};
 use gateway_core::{
@@ -29,6 +29,7 @@ fn the_public_types_are_what_threads_and_servers_need() {
     send::<Error>();
     send::<Reply>();
     shared::<ConnInfo>();
+    shared::<ClientCertificate>();
     shared::<Foreign>();
     shared::<ForeignFrame>();
     shared::<ScriptName>();

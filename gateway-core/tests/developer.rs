@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 
-use gateway_core::developer::{Facts, Owner, Reason, judge};
+use gateway_core::developer::{Doubt, Facts, Owner, OwnerLookUp, Reason, judge};
 use gateway_core::request::{Addr, Arrival, ConnInfo};
 use http::request::{Builder, Parts};
 use http::{Request, Version};
@@ -26,6 +26,7 @@ struct Case {
     headers: Vec<String>,
     runs_as: i64,
     owner: String,
+    clients: String,
     withheld: Option<String>,
 }
 
@@ -46,6 +47,7 @@ impl Default for Case {
             headers: vec!["Host: localhost:8080".into()],
             runs_as: 1000,
             owner: "1000".into(),
+            clients: "unasked".into(),
             withheld: None,
         }
     }
@@ -56,6 +58,10 @@ impl Case {
         let facts = Facts::of(&self.request())
             .with_trusted_users(self.trust_users.as_slice().into())
             .with_owner(u32::try_from(self.runs_as).ok(), self.owner());
+        let facts = match self.clients() {
+            Some(clients) => facts.with_clients(u32::try_from(self.runs_as).ok(), clients),
+            None => facts,
+        };
         if self.trust_peer {
             facts.with_trusted_peer()
         } else {
@@ -68,24 +74,45 @@ impl Case {
             "1.0" => Version::HTTP_10,
             "1.1" => Version::HTTP_11,
             "2" => Version::HTTP_2,
+            "3" => Version::HTTP_3,
             other => panic!("version {other}"),
         };
         let ours: SocketAddr = "127.0.0.1:8080".parse().unwrap();
         let conn = match &*self.peer {
             "unknown" => ConnInfo::new(Addr::Unknown, ours),
             "unix" => ConnInfo::new(Addr::Unix(None), Addr::Unix(Some("/run/app.sock".into()))),
+            "untold" => ConnInfo::new(Addr::Unknown, Addr::Unknown),
             "proxied" => ConnInfo::new(ours, ours).on_behalf_of(ours),
             peer => ConnInfo::new(peer.parse::<SocketAddr>().unwrap(), ours),
         };
-        let mut request = Request::builder()
-            .uri(&self.target)
-            .version(version)
-            .extension(Arrival::over(conn));
+        let mut request = Request::builder().uri(&self.target).version(version);
+        if self.peer != "untold" {
+            request = request.extension(Arrival::over(conn));
+        }
         for header in &self.headers {
             let (name, value) = header.split_once(": ").unwrap();
             request = request.header(name, value);
         }
         parts(request)
+    }
+
+    fn clients(&self) -> Option<Result<(), Doubt>> {
+        Some(match &*self.clients {
+            "unasked" => return None,
+            "ours" => Ok(()),
+            "none" => Err(Doubt::NoConnection),
+            "unlisted" => Err(Doubt::Unlisted),
+            "unreadable" => Err(Doubt::Unreadable),
+            "no listener" => Err(Doubt::NoListener),
+            "unix listener" => Err(Doubt::UnixListener),
+            "not found" => Err(Doubt::Unclear(Owner::NotFound)),
+            "another user" => Err(Doubt::Owner {
+                uid: 33,
+                name: Some("www-data".into()),
+                runs_as: 1000,
+            }),
+            listener => Err(Doubt::Listener(listener.parse().unwrap())),
+        })
     }
 
     fn owner(&self) -> Owner {
@@ -119,6 +146,9 @@ fn table() -> Table {
 #[test]
 fn every_case_of_the_table_is_judged_as_it_says() {
     for case in table().case {
+        if case.peer == "untold" && cfg!(not(target_os = "linux")) {
+            continue;
+        }
         let verdict = judge(&case.facts()).map_err(|reason| reason.to_string());
         match &case.withheld {
             None => assert_eq!(verdict, Ok(()), "{}", case.name),
@@ -170,8 +200,9 @@ fn every_header_of_a_proxy_withholds_details() {
 #[test]
 fn a_request_that_nobody_looked_into_is_no_developers() {
     // Each fact that is missing withholds details, not only a fact that speaks against them.
-    let verdict = judge(&Facts::of(&parts(Request::builder())));
-    assert_eq!(verdict, Err(Reason::NoPeer));
+    let request = Request::builder().header("host", "localhost");
+    let verdict = judge(&Facts::of(&parts(request)));
+    assert_eq!(verdict, Err(UNTOLD));
 }
 
 #[test]
@@ -214,7 +245,7 @@ fn the_peer_comes_from_axum_where_the_program_says_so() {
     parts.extensions.clear();
     let peer = client.local_addr().unwrap();
     parts.extensions.insert(axum::extract::ConnectInfo(peer));
-    assert_eq!(judge(&Facts::of(&parts)), Err(Reason::NoPeer));
+    assert_eq!(judge(&Facts::of(&parts)), Err(UNTOLD));
     let judged = service_fn(|request: Request<()>| {
         std::future::ready(Ok::<_, ()>(shown(Facts::of(&request.into_parts().0))))
     });
@@ -224,6 +255,42 @@ fn the_peer_comes_from_axum_where_the_program_says_so() {
         matches!(verdict, Ok(Ok(()) | Err(Reason::Service(_)))),
         "{verdict:?}"
     );
+}
+
+/// Of a request that says nothing of its connection. Elsewhere than on Linux sockets are not looked at.
+const UNTOLD: Reason = if cfg!(target_os = "linux") {
+    Reason::Unasked
+} else {
+    Reason::NoPeer
+};
+
+/// More at once than wait for an answer, half of them given up: each of the others is told what a thread that blocks is
+/// told, or that too many wait; and it is told the same when it asks again.
+#[cfg(feature = "tokio")]
+#[test]
+fn look_ups_without_blocking_are_all_answered() {
+    let (_sockets, parts) = on_this_machine();
+    let facts = Facts::of(&parts);
+    let blocked = shown(facts.clone());
+    let runtime = tokio::runtime::Builder::new_current_thread().build();
+    runtime.unwrap().block_on(async {
+        let mut asked: Vec<_> = (0..200)
+            .map(|_| OwnerLookUp::start(facts.clone()))
+            .collect();
+        // The first of all is kept, and there is room for it.
+        drop(asked.split_off(100));
+        let mut verdicts = Vec::new();
+        for mut look_up in asked {
+            let verdict = (&mut look_up).await;
+            assert!(
+                verdict == blocked || verdict == Err(Reason::Unasked),
+                "{verdict:?}"
+            );
+            assert_eq!(look_up.await, verdict);
+            verdicts.push(verdict);
+        }
+        assert_eq!(verdicts[0], blocked);
+    });
 }
 
 fn shown(facts: Facts) -> Result<(), Reason> {

@@ -6,6 +6,7 @@ use std::io::{self, BufRead, Read};
 use std::time::Duration;
 
 use bytes::Bytes;
+use gateway_core::error::status_of;
 use gateway_core::{Body, BoxError, Error, Input};
 use http::StatusCode;
 use http_body::Frame;
@@ -149,6 +150,28 @@ struct Broken;
 impl Read for Broken {
     fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
         Err(io::Error::other("a reader's own words"))
+    }
+}
+
+/// Gateways, adapters and the exceptions layer ask [`status_of`]. Without an `Error` around it, such a failure was a 500 once, and
+/// an interim status left as the answer.
+#[test]
+fn the_status_of_an_error_is_the_one_it_carries_or_that_of_the_read_behind_it() {
+    let too_long = |_: &str| too_long().read(&mut [0]).unwrap_err();
+    let carries = |status: u16| Error::new(StatusCode::from_u16(status).unwrap(), "no").into();
+    let errors: [(BoxError, u16); 9] = [
+        (carries(404), 404),
+        (carries(503), 503),
+        (carries(101), 500),
+        (carries(100), 500),
+        ("no".into(), 500),
+        (of_kind(io::ErrorKind::TimedOut).into(), 500),
+        (too_long("itself").into(), 413),
+        (Wrapped(too_long("behind another")).into(), 413),
+        (Error::from(too_long("by `?`")).into(), 413),
+    ];
+    for (error, status) in errors {
+        assert_eq!(status_of(&*error), status, "{error:?}");
     }
 }
 

@@ -128,6 +128,36 @@ fn a_prefix_is_rooted_and_has_no_empty_segment() {
 }
 
 #[test]
+fn a_prefix_is_written_decoded_and_matches_every_spelling_of_it() {
+    for (prefix, path, end) in [
+        ("/public", "/public/a", Some(7)),
+        ("/public/", "/public/", Some(7)),
+        ("/public", "/public", Some(7)),
+        ("/a/b", "/a/b/c/", Some(4)),
+        ("/a/b", "/%61/b", Some(6)),
+        ("/public", "/p%75blic/a", Some(9)),
+        ("/public", "/public2", None),
+        ("/public", "/publi", None),
+        ("/public", "/other/public/a", None),
+        ("/public", "//public/a", None),
+        ("/public", "/public%2Fa", None),
+        ("/public", "*", None),
+        // A percent sign in a prefix is one, and no escape.
+        ("/p%75blic", "/public/a", None),
+        ("/p%75blic", "/p%75blic/a", None),
+        ("/p%75blic", "/p%2575blic/a", Some(11)),
+        ("/100%", "/100%25", Some(7)),
+        ("/caf\u{e9}", "/caf%C3%A9/a", Some(10)),
+        ("/", "/a", Some(0)),
+        ("", "/", Some(0)),
+        ("", "*", None),
+    ] {
+        let found = Prefix::new(prefix).unwrap().matched_in(path);
+        assert_eq!(found, end, "{prefix} {path}");
+    }
+}
+
+#[test]
 fn what_a_gateway_says_is_the_script_name_is_checked() {
     let uri: Uri = "/Page".parse().unwrap();
     for bad in [

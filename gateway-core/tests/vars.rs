@@ -4,7 +4,9 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use gateway_core::request::{Addr, Arrival, ConnInfo, EnvironBuilder, GatewayFacts};
+use gateway_core::request::{
+    Addr, Arrival, ClientCertificate, ConnInfo, EnvironBuilder, GatewayFacts,
+};
 use gateway_core::{Environ, RequestExt};
 use http::{Request, Version};
 
@@ -89,6 +91,41 @@ fn https_is_the_connections_word() {
     let expected = [("HTTPS", Some("on")), ("wsgi.url_scheme", Some("https"))];
     assert_vars(&environ, &expected);
     assert_eq!(environ.request_uri(), "https://example.com/");
+}
+
+#[test]
+fn a_clients_certificate_is_in_the_environ_by_the_names_of_mod_ssl() {
+    let pem = "-----BEGIN CERTIFICATE-----\nAAEC\n-----END CERTIFICATE-----\n";
+    let shown = |is_verified| ClientCertificate::new([0, 1, 2], pem, is_verified);
+    let conn = || tcp("192.0.2.7:1", "127.0.0.1:443").with_scheme(http::uri::Scheme::HTTPS);
+    for (certificate, verdict, user) in [
+        (None, None, None),
+        (Some(shown(false)), Some("FAILED"), None),
+        (Some(shown(true)), Some("SUCCESS"), None),
+        (
+            Some(shown(true).with_user("ann")),
+            Some("SUCCESS"),
+            Some("ann"),
+        ),
+    ] {
+        let pem = certificate.as_ref().map(|_| pem);
+        let conn = match certificate {
+            Some(certificate) => conn().with_client_certificate(certificate),
+            None => conn(),
+        };
+        let environ = request().conn(conn.clone()).build();
+        let expected = [
+            ("SSL_CLIENT_VERIFY", verdict),
+            ("SSL_CLIENT_CERT", pem),
+            ("REMOTE_USER", user),
+        ];
+        assert_vars(&environ, &expected);
+        // That of a proxy is not its client's.
+        let client: std::net::IpAddr = "198.51.100.9".parse().unwrap();
+        let environ = request().conn(conn.on_behalf_of(client)).build();
+        let expected = expected.map(|(name, _)| (name, None));
+        assert_vars(&environ, &expected);
+    }
 }
 
 #[test]

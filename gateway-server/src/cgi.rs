@@ -1,6 +1,8 @@
 //! CGI: one process for one request, environment in, standard output out.
 //!
 //! ```no_run
+//! use std::process::ExitCode;
+//!
 //! use gateway_core::{Environ, Reply};
 //!
 //! fn hello(environ: &mut Environ) -> Reply {
@@ -8,7 +10,7 @@
 //!     Reply::text(format!("Hello {subject}!\n"))
 //! }
 //!
-//! fn main() -> std::io::Result<()> {
+//! fn main() -> std::io::Result<ExitCode> {
 //!     gateway_server::cgi::run(hello)
 //! }
 //! ```
@@ -27,10 +29,12 @@ use std::ffi::{OsStr, OsString};
 use std::future::{Future, poll_fn};
 use std::io::{self, ErrorKind, IoSlice, Read, Write};
 use std::pin::pin;
+use std::process::ExitCode;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use bytes::Buf;
+use gateway_core::error::status_of;
 use gateway_core::request::GatewayFacts;
 use gateway_core::{Application, Body, BoxError, Environ, Input};
 use http::{HeaderMap, Method, Request, Response, StatusCode};
@@ -38,10 +42,10 @@ use tower_service::Service;
 
 use crate::cgi_vars::environ::{Head, Refused, Variables};
 use crate::cgi_vars::response::encode_head;
-use crate::failure::{guard, status_of};
+use crate::failure::guard;
 use crate::framing::{self, Asked, Content, Framing, Unsent};
 
-/// Answers the request that this process was started for.
+/// Answers the request that this process was started for. The exit code is always success.
 ///
 /// # Errors
 ///
@@ -52,13 +56,14 @@ use crate::framing::{self, Asked, Content, Framing, Unsent};
     clippy::needless_pass_by_value,
     reason = "taken as the other servers take it, and gone with the process"
 )]
-pub fn run(application: impl Application) -> io::Result<()> {
+pub fn run(application: impl Application) -> io::Result<ExitCode> {
     respond(
         &application,
         process_variables()?,
         io::stdin(),
         &mut stdout()?,
     )
+    .map(|()| ExitCode::SUCCESS)
 }
 
 /// Answers the request that this process was started for by a tower service.
@@ -69,7 +74,7 @@ pub fn run(application: impl Application) -> io::Result<()> {
 /// # Errors
 ///
 /// As [`run`].
-pub fn run_service<S, B>(service: S) -> io::Result<()>
+pub fn run_service<S, B>(service: S) -> io::Result<ExitCode>
 where
     S: Service<Request<Body>, Response = Response<B>, Error: Into<BoxError>>,
     B: http_body::Body<Error: Into<BoxError>>,
@@ -89,10 +94,10 @@ where
             .as_mut()
             .poll(&mut Context::from_waker(Waker::noop()))
         {
-            return result;
+            return result.map(|()| ExitCode::SUCCESS);
         }
     }
-    runtime.block_on(answer)
+    runtime.block_on(answer).map(|()| ExitCode::SUCCESS)
 }
 
 /// Answers one request with an application: its variables and input come from wherever you have them
@@ -408,7 +413,7 @@ impl<'a> Answer<'a> {
     /// The application failed before its response began.
     fn fail(&mut self, error: &BoxError) -> io::Result<()> {
         report(error);
-        self.bare(status_of(error))
+        self.bare(status_of(&**error))
     }
 
     /// The body is at its end, or failed.

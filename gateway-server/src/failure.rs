@@ -1,21 +1,7 @@
-//! What a gateway does about a service that fails: the status that is answered, and a panic as an error.
+//! What a gateway does about a service that panics: an error that says where.
 
 use std::error::Error;
 use std::fmt;
-
-use gateway_core::BoxError;
-use gateway_core::error::Failure;
-use http::StatusCode;
-
-/// The status that answers a service's error, if no head has gone out: the one that a [`Failure`]
-/// carries, or 500.
-pub(crate) fn status_of(error: &BoxError) -> StatusCode {
-    let status = error.downcast_ref::<Failure>().map(Failure::status);
-    status
-        // An error can carry any status, and an interim one is no response.
-        .filter(|status| !status.is_informational())
-        .unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
-}
 
 /// Runs code of the service. A panic there must not end the connection's task, and the process
 /// neither. After one, do not go on with what was run.
@@ -47,13 +33,7 @@ struct Panic {
 impl Panicked {
     #[cold]
     fn new(caught: panic_capture::Caught) -> Self {
-        let payload = &*caught.payload;
-        let message = payload
-            .downcast_ref::<&str>()
-            .copied()
-            .or_else(|| payload.downcast_ref::<String>().map(String::as_str))
-            .unwrap_or("(not text)")
-            .to_owned();
+        let message = caught.message().unwrap_or("(not text)").to_owned();
         let capture = caught.capture.as_ref().ok();
         let panic = Panic {
             message,
@@ -103,16 +83,6 @@ impl Error for Panicked {}
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn an_interim_status_of_an_error_is_answered_with_500() {
-        for (carried, answered) in [(404, 404), (503, 503), (101, 500), (100, 500)] {
-            let carried = StatusCode::from_u16(carried).unwrap();
-            let error: BoxError = gateway_core::Error::new(carried, "no").into();
-            assert_eq!(status_of(&error).as_u16(), answered);
-        }
-        assert_eq!(status_of(&"no".into()).as_u16(), 500);
-    }
 
     #[test]
     fn a_panic_tells_its_place_and_its_thread() {

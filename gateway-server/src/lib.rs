@@ -55,6 +55,10 @@
 //!
 //! `http` (default), `fastcgi`, `scgi` and `cgi`: each is the module of its name. With all four there is `auto`,
 //! which finds out how the program was started, so that one binary deploys anywhere.
+//!
+//! `fairness` bounds what one client takes of a server: connections, and requests begun in a second. What a server is doing
+//! is told by a [`ServerState`], to the program and to Prometheus. `proxy-protocol` believes load balancers that forward
+//! bytes, such as HAProxy in `mode tcp`, about who the client is.
 
 #[cfg(all(
     feature = "http",
@@ -62,7 +66,7 @@
     feature = "scgi",
     feature = "cgi"
 ))]
-mod auto;
+pub mod auto;
 #[cfg(feature = "listen")]
 mod block_on;
 #[cfg(feature = "cgi")]
@@ -71,6 +75,8 @@ pub mod cgi;
 mod cgi_vars;
 #[cfg(any(feature = "http", feature = "_environ"))]
 mod failure;
+#[cfg(feature = "fairness")]
+pub mod fairness;
 #[cfg(any(feature = "http", feature = "_environ"))]
 mod framing;
 #[cfg(feature = "_wire")]
@@ -83,6 +89,8 @@ mod lifetime;
 mod listen;
 #[cfg(feature = "listen")]
 mod log;
+#[cfg(feature = "proxy-protocol")]
+pub mod proxy_protocol;
 #[cfg(any(feature = "http", feature = "_wire"))]
 mod server;
 #[cfg(any(feature = "http", feature = "_wire"))]
@@ -91,14 +99,10 @@ mod service;
 mod settings;
 #[cfg(feature = "listen")]
 mod shutdown;
-#[cfg(any(feature = "http", feature = "_wire"))]
-#[cfg(all(
-    feature = "http",
-    feature = "fastcgi",
-    feature = "scgi",
-    feature = "cgi"
-))]
-pub use auto::{auto, auto_service};
+#[cfg(feature = "listen")]
+mod state;
+#[cfg(feature = "tls-no-provider")]
+pub mod tls;
 #[cfg(feature = "listen")]
 pub use block_on::block_on;
 #[cfg(feature = "_environ")]
@@ -107,12 +111,12 @@ pub use cgi_vars::environ as cgi_environ;
 pub use front_end::fastcgi;
 #[cfg(feature = "scgi")]
 pub use front_end::scgi;
-#[cfg(feature = "_wire")]
-pub use front_end::to_sockets::ToSockets;
 #[cfg(feature = "listen")]
-pub use listen::listener::{Both, Either, EitherHandshake, Listener};
+pub use listen::listener::{Both, BoxHandshake, Either, EitherHandshake, Listener};
 #[cfg(feature = "listen")]
-pub use listen::sockets::{Sockets, Stream};
+pub use listen::sockets::{Accepted, Sockets, Stream};
+#[cfg(feature = "listen")]
+pub use listen::to_sockets::ToSockets;
 #[cfg(feature = "http")]
 pub use log::common as common_log;
 #[cfg(any(feature = "http", feature = "_wire"))]
@@ -121,3 +125,5 @@ pub use server::Server;
 pub use service::HttpService;
 #[cfg(feature = "listen")]
 pub use shutdown::{Outcome, Signal};
+#[cfg(feature = "listen")]
+pub use state::{Counts, Metrics, ServerState};

@@ -11,10 +11,12 @@ use gateway_core::request::Addr;
 use tokio::sync::Semaphore;
 use tracing::info;
 
-use crate::Listener;
-use crate::listen::accept::{self, Admission};
+#[cfg(feature = "fairness")]
+use crate::fairness::ConnectionBounds;
+use crate::listen::accept::{self, Admission, Door};
 use crate::log::operator;
 use crate::shutdown::{Outcome, Plan, Shutdown, Signals};
+use crate::{Listener, ServerState};
 
 /// How many connections a server takes, and when and how it stops.
 #[derive(Debug, Default)]
@@ -23,6 +25,9 @@ pub(crate) struct Lifetime {
     most_connections: Option<usize>,
     pub(crate) plan: Plan,
     stop: Stop,
+    pub(crate) state: Option<ServerState>,
+    #[cfg(feature = "fairness")]
+    pub(crate) bounds: ConnectionBounds,
     /// Heard since before the server was told to serve.
     pub(crate) signals: Option<Signals>,
 }
@@ -61,7 +66,15 @@ impl Lifetime {
         F: Future<Output = ()> + Send + 'static,
     {
         let shutdown = Shutdown::new();
-        let limit = Arc::new(Semaphore::new(self.most_connections()));
+        let places = self.most_connections();
+        listener.most_connections(places);
+        let _open = self.state.as_ref().map(|state| state.open_places(places));
+        let door = Arc::new(Door {
+            limit: Arc::new(Semaphore::new(places)),
+            state: self.state,
+            #[cfg(feature = "fairness")]
+            bounds: Arc::new(self.bounds),
+        });
         let (mut signals, when) = match self.stop {
             Stop::Signals => (Some(self.signals.map_or_else(Signals::listen, Ok)?), None),
             Stop::When(when) => (None, Some(when)),
@@ -76,7 +89,7 @@ impl Lifetime {
                 (None, None) => std::future::pending().await,
             }
         };
-        accept::accept(&mut listener, &limit, &shutdown, stopped, serve).await;
+        accept::accept(&mut listener, &door, &shutdown, stopped, serve).await;
         drop(listener);
         let hurry = async {
             match signals.as_mut() {

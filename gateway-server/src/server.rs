@@ -12,13 +12,13 @@ use gateway_core::Application;
 use gateway_core::request::{Addr, ConnInfo};
 use tracing::debug;
 
-use crate::HttpService;
 use crate::lifetime::{Lifetime, tcp_addr};
 use crate::listen::accept::Admission;
 use crate::listen::listener::{Both, Listener};
 use crate::listen::sockets::Sockets;
 use crate::settings::Settings;
-use crate::shutdown::{Outcome, Phase};
+use crate::shutdown::{Outcome, Phase, Signals};
+use crate::{HttpService, ServerState, ToSockets};
 
 /// A protocol that a server speaks on its connections.
 pub(crate) trait Protocol: Send + 'static {
@@ -98,9 +98,9 @@ impl<P: Protocol> Server<P> {
     ///
     /// # Errors
     ///
-    /// Those of [`listenfd`](Self::listenfd) but `NotFound`, or of [`bind`](Self::bind).
+    /// Those of [`and_listenfd`](Self::and_listenfd) but `NotFound`, or of [`bind`](Self::bind).
     pub fn listenfd_or_bind(addr: impl ToSocketAddrs) -> io::Result<Self> {
-        match Self::new().listenfd() {
+        match Self::new().and_listenfd() {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Self::bind(addr),
             other => other,
         }
@@ -125,7 +125,7 @@ impl<P: Protocol> Server<P> {
     /// Another server listens there, the path is something other than a socket, or it cannot be
     /// made.
     #[cfg(unix)]
-    pub fn unix(mut self, path: impl AsRef<std::path::Path>, mode: u32) -> io::Result<Self> {
+    pub fn and_unix(mut self, path: impl AsRef<std::path::Path>, mode: u32) -> io::Result<Self> {
         self.listener = self.listener.and_unix(path, mode)?;
         Ok(self)
     }
@@ -135,7 +135,7 @@ impl<P: Protocol> Server<P> {
     /// # Errors
     ///
     /// `NotFound` if it was started with none; `InvalidInput` for one that cannot be used.
-    pub fn listenfd(mut self) -> io::Result<Self> {
+    pub fn and_listenfd(mut self) -> io::Result<Self> {
         self.listener = self.listener.and_listenfd()?;
         Ok(self)
     }
@@ -162,7 +162,7 @@ impl<P: Protocol> Default for Server<P> {
 
 impl<P, L: Listener> Server<P, L> {
     /// Takes connections from `listener` too: TLS, or another one of your own.
-    pub fn listener<M: Listener>(self, listener: M) -> Server<P, Both<L, M>> {
+    pub fn and_listener<M: Listener>(self, listener: M) -> Server<P, Both<L, M>> {
         Server {
             listener: Both::new(self.listener, listener),
             settings: self.settings,
@@ -196,6 +196,17 @@ impl<P: Protocol, L> Server<P, L> {
 }
 
 impl<P, L> Server<P, L> {
+    /// The same server on what `change` makes of its listener.
+    #[cfg(feature = "tls-no-provider")]
+    pub(crate) fn map_listener<M>(self, change: impl FnOnce(L) -> M) -> Server<P, M> {
+        Server {
+            listener: change(self.listener),
+            settings: self.settings,
+            lifetime: self.lifetime,
+            protocol: PhantomData,
+        }
+    }
+
     /// How long the head of a request (behind a front end: its variables) may take from its first
     /// byte to its last, however slowly it arrives. Default: 15 seconds. Then the client gets 408;
     /// a front end's connection is closed.
@@ -241,6 +252,29 @@ impl<P, L> Server<P, L> {
     /// most.
     pub fn max_connections(mut self, most: usize) -> Self {
         self.lifetime.limit_connections(most);
+        self
+    }
+
+    /// How many connections one client may have open at a time. What is beyond is closed at once, and told to `tracing` at the
+    /// level DEBUG. Default: no bound. See [`fairness`](crate::fairness) for what a client is.
+    #[cfg(feature = "fairness")]
+    pub fn max_connections_per_client(mut self, most: impl Into<Option<usize>>) -> Self {
+        self.lifetime.bounds.most = most.into();
+        self
+    }
+
+    /// Does not count the connections of the peers of `net`, as all clients of a proxy come over those. May be called more than
+    /// once. Default: every peer's are counted.
+    #[cfg(feature = "fairness")]
+    pub fn uncounted_peers(mut self, net: ipnet::IpNet) -> Self {
+        self.lifetime.bounds.uncounted.push(net);
+        self
+    }
+
+    /// Counts connections and requests in `state`. Default: nothing is counted.
+    pub fn with_state(mut self, state: &ServerState) -> Self {
+        self.lifetime.state = Some(state.clone());
+        self.settings.state = Some(state.clone());
         self
     }
 
@@ -291,17 +325,6 @@ impl<P, L> Server<P, L> {
         self.lifetime.plan.deadline = deadline;
         self
     }
-
-    #[cfg(all(
-        feature = "http",
-        feature = "fastcgi",
-        feature = "scgi",
-        feature = "cgi"
-    ))]
-    pub(crate) fn signals(mut self, signals: crate::shutdown::Signals) -> Self {
-        self.lifetime.signals = Some(signals);
-        self
-    }
 }
 
 #[expect(private_bounds, reason = "the protocols are those of this crate")]
@@ -343,11 +366,13 @@ impl<P: Protocol, L: Listener> Server<P, L> {
         } = self;
         let handshake_timeout = settings.timeouts.first_byte.unwrap_or(Duration::MAX);
         let shared = Arc::new(P::share(settings, lifetime.most_connections()));
-        let serve = move |handshake: L::Handshake, admission: Admission| {
+        let serve = move |handshake: L::Handshake, mut admission: Admission| {
             let (service, shared) = (service.clone(), Arc::clone(&shared));
             async move {
                 let shaken = shake_hands(handshake, handshake_timeout, &admission).await;
-                if let Some((io, conn)) = shaken {
+                if let Some((io, conn)) = shaken
+                    && admission.is_for(conn.peer())
+                {
                     P::serve::<L, S>(io, conn, service, shared, admission).await;
                 }
             }
@@ -364,6 +389,18 @@ impl<P: Protocol, L: Listener> Server<P, L> {
     pub async fn serve_app<A: Application>(self, application: A) -> io::Result<Outcome> {
         self.serve(application.into_service()).await
     }
+}
+
+/// `serve` of each protocol's module.
+pub(crate) async fn serve<P: Protocol>(
+    sockets: impl ToSockets,
+    service: impl HttpService,
+) -> io::Result<Outcome> {
+    // Binding may announce the address, so listen for signals first.
+    let signals = Signals::listen()?;
+    let mut server = Server::<P>::on(sockets.to_sockets_or_listenfd()?);
+    server.lifetime.signals = Some(signals);
+    server.serve(service).await
 }
 
 /// Waits for a handshake; `None` if it fails, takes too long, or a shutdown closes idle

@@ -10,9 +10,18 @@ use tower_service::Service;
 /// threads: an axum `Router`, a tonic `Routes`, a `service_fn`, an
 /// [`Application`](gateway_core::Application)'s `into_service()`. It cannot be implemented
 /// otherwise.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no tower service that a server can serve",
+    label = "not a `Service<http::Request<gateway_core::Body>>` with an `http::Response`",
+    note = "of an application (a blocking function of `&mut Environ`), call `.into_service()` first, or pass it to \
+            `serve_app` in place of `serve`, or to `run` in place of `run_service`",
+    note = "an axum `Router<()>` is one as it is; `with_state` makes one of a `Router<S>`",
+    note = "an `async fn` of a request becomes one by `tower::service_fn`"
+)]
 pub trait HttpService:
-    sealed::HttpShaped<
-        Body = <Self as HttpService>::ResponseBody,
+    Service<
+        Request<Body>,
+        Response = Response<<Self as HttpService>::ResponseBody>,
         Error: Into<BoxError>,
         Future: Send + 'static,
     > + Clone
@@ -25,10 +34,18 @@ pub trait HttpService:
 
 impl<S> HttpService for S
 where
-    S: sealed::HttpShaped<Error: Into<BoxError>, Future: Send + 'static> + Clone + Send + 'static,
-    S::Body: http_body::Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
+    // First: what is no service at all is then told so by our trait, and not by tower's.
+    S: sealed::HttpShaped + Clone + Send + 'static,
+    S: Service<
+            Request<Body>,
+            Response = Response<<S as sealed::HttpShaped>::Body>,
+            Error: Into<BoxError>,
+            Future: Send + 'static,
+        >,
+    <S as sealed::HttpShaped>::Body:
+        http_body::Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
 {
-    type ResponseBody = S::Body;
+    type ResponseBody = <S as sealed::HttpShaped>::Body;
 }
 
 mod sealed {
@@ -36,17 +53,8 @@ mod sealed {
 
     /// The shape alone. What else is asked for is asked by [`HttpService`](super::HttpService), so
     /// that an error that is none, or a future that stays on its thread, is named by the compiler.
-    #[diagnostic::on_unimplemented(
-        message = "`{Self}` is no tower service that a server can serve",
-        label = "not a `Service<http::Request<gateway_core::Body>>` with an `http::Response`",
-        note = "of an application (a blocking function of `&mut Environ`), call `.into_service()` first, or pass it to \
-                `serve_app` or `run` in place of `serve` or `run_service`",
-        note = "an axum `Router<()>` is one as it is; `with_state` makes one of a `Router<S>`"
-    )]
     #[expect(unnameable_types, reason = "sealed")]
-    pub trait HttpShaped:
-        Service<Request<Body>, Response = Response<<Self as HttpShaped>::Body>>
-    {
+    pub trait HttpShaped {
         type Body;
     }
 

@@ -9,6 +9,8 @@ use std::time::Duration;
 #[cfg(feature = "_wire")]
 use gateway_core::paths::Prefix;
 
+use crate::ServerState;
+
 /// Timeouts and limits, each with its default in the documentation of the method of
 /// [`Server`](crate::Server) that changes it. Each protocol has its defaults.
 #[derive(Clone, Debug)]
@@ -20,6 +22,8 @@ pub(crate) struct Settings {
     pub(crate) head_fields: usize,
     /// Bytes of a request's body.
     pub(crate) body_bytes: Option<u64>,
+    /// What counts the requests.
+    pub(crate) state: Option<ServerState>,
     /// HTTP/2: streams that a client may have open at a time.
     #[cfg(feature = "http")]
     pub(crate) streams: u32,
@@ -63,6 +67,7 @@ impl Settings {
         head_bytes: 64 * 1024,
         head_fields: 100,
         body_bytes: None,
+        state: None,
         #[cfg(feature = "http")]
         streams: 200,
         #[cfg(feature = "http")]

@@ -50,7 +50,7 @@ async fn one_server_listens_on_tcp_and_unix_sockets() {
     let path = dir.path().join("app.sock");
     let server = Server::bind("127.0.0.1:0")
         .unwrap()
-        .unix(&path, 0o660)
+        .and_unix(&path, 0o660)
         .unwrap();
     let addr = server.local_addr().unwrap();
     assert_eq!(
@@ -158,7 +158,7 @@ async fn a_listener_of_ones_own_is_served_beside_sockets_and_slow_handshakes_hol
     let (connect, connections) = mpsc::unbounded_channel();
     let server = Server::bind("127.0.0.1:0")
         .unwrap()
-        .listener(InMemory(connections))
+        .and_listener(InMemory(connections))
         .first_byte_timeout(std::time::Duration::from_millis(300));
     let addr = server.local_addr().unwrap();
     tokio::spawn(server.serve(service_fn(hello)));

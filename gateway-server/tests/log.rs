@@ -91,6 +91,26 @@ async fn the_common_log_has_a_line_a_request() {
     );
 }
 
+#[tokio::test]
+async fn no_secret_of_a_path_a_query_or_a_referer_is_logged() {
+    let _alone = ONE_AT_A_TIME.lock().await;
+    let lines = Lines::default();
+    let layer = CommonLogLayer::new(lines.clone()).combined();
+    let server = Running::start(layer.layer(service_fn(answer)));
+    let mut client = server.client().await;
+    client
+        .send(
+            "GET /a;jsessionid=1/b?x=1&token=abc&y=2 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\
+             Referer: http://a/login?code=abc&state=1\r\nUser-Agent: a/1 (+http://b/bot)\r\n\r\n",
+        )
+        .await;
+    client.rest().await;
+    assert_eq!(
+        lines.text(),
+        r#"127.0.0.1 - - [] "GET /a;jsessionid=[redacted]&token=[redacted]&y=2 HTTP/1.1" 200 5 "http://a/login?code=[redacted]&state=1" "a/1 (+http://b/bot)""#
+    );
+}
+
 type Event = BTreeMap<&'static str, String>;
 
 /// Collects what the server tells.
@@ -141,7 +161,7 @@ async fn tracing_has_one_event_a_request_refused_ones_included() {
     let _guard = tracing::subscriber::set_default(collector.clone());
     let server = Running::start(service_fn(answer));
     let mut client = server.client().await;
-    client.get("/a?secret").await;
+    client.get("/a;sid=1?secret").await;
     client.send("HEAD /b HTTP/1.1\r\nHost: a\r\n\r\n").await;
     client.until("\r\n\r\n").await;
     let peer = client.stream.local_addr().unwrap().to_string();
@@ -165,7 +185,7 @@ async fn tracing_has_one_event_a_request_refused_ones_included() {
     assert_eq!(
         seen,
         [
-            ("GET", "/a", "200", "5", "true", &*peer),
+            ("GET", "/a;sid=[redacted]", "200", "5", "true", &*peer),
             ("HEAD", "/b", "200", "0", "true", &*peer),
             ("GET", "/c", "400", "0", "true", &*peer),
         ]

@@ -49,6 +49,11 @@ pub(crate) trait Surround: Clone + Send + Sync + 'static {
     fn before(&self, request: &mut impl Head) -> Self::Kept;
 
     fn after(&self, kept: Self::Kept, headers: &mut HeaderMap);
+
+    /// In place of `after`, where an application returned an error.
+    fn failed(&self, _: Self::Kept, error: Error) -> Result<Response, Error> {
+        Err(error)
+    }
 }
 
 /// The head of a request, whether it is an environ's or a tower service's.
@@ -103,9 +108,13 @@ impl<B> Head for Request<B> {
 impl<L: Surround, A: Application> Application for Around<L, A> {
     fn respond(&self, environ: &mut Environ) -> Result<Response, Error> {
         let kept = self.layer.before(environ);
-        let mut response = self.inner.respond(environ)?;
-        self.layer.after(kept, response.headers_mut());
-        Ok(response)
+        match self.inner.respond(environ) {
+            Ok(mut response) => {
+                self.layer.after(kept, response.headers_mut());
+                Ok(response)
+            }
+            Err(error) => self.layer.failed(kept, error),
+        }
     }
 }
 

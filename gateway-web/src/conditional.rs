@@ -2,10 +2,12 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use gateway_core::{Environ, Error, Reply};
-use http::{HeaderName, HeaderValue, StatusCode, header};
+use gateway_core::{Body, Environ, Error, Reply, Response};
+use http::{HeaderName, HeaderValue, Method, StatusCode, header};
+use http_body::Body as _;
 use middleware_static::EntityTag;
 use middleware_static::conditional::{Decision, Validators, evaluate};
+use twox_hash::XxHash3_128;
 
 /// What a page is known by, before it is made: for [`conditional`](crate::EnvironExt::conditional).
 ///
@@ -103,6 +105,53 @@ impl Version {
             reply = reply.header(name.clone(), value.clone());
         }
         reply
+    }
+}
+
+/// Of the content, which a 304 does not have (RFC 9110 section 15.4.5).
+const NOT_OF_A_304: [HeaderName; 4] = [
+    header::CONTENT_TYPE,
+    header::CONTENT_LENGTH,
+    header::CONTENT_ENCODING,
+    header::CONTENT_LANGUAGE,
+];
+
+/// What is held in memory for its tag, in bytes.
+const LONGEST_TAGGED: u64 = 4 * 1024 * 1024;
+
+pub(crate) fn tagged(environ: &Environ, page: Response) -> Result<Response, Error> {
+    let reads = matches!(*environ.method(), Method::GET | Method::HEAD);
+    let is_tagged = page.headers().contains_key(header::ETAG);
+    let length = page.body().size_hint().exact();
+    // The content of a HEAD may have been dropped, and then the tag would be that of nothing.
+    let is_dropped = *environ.method() == Method::HEAD && length == Some(0);
+    let is_whole = length.is_some_and(|length| length <= LONGEST_TAGGED) && !is_dropped;
+    if !reads || page.status() != StatusCode::OK || is_tagged || !is_whole {
+        return Ok(page);
+    }
+    let (mut parts, body) = page.into_parts();
+    let content = body.into_bytes().map_err(Error::from_boxed)?;
+    let tag = format!("{:032x}", XxHash3_128::oneshot(&content));
+    let Some(etag) = EntityTag::weak(&tag) else {
+        return Ok(Response::from_parts(parts, content.into()));
+    };
+    let validators = Validators {
+        etag: Some(&etag),
+        last_modified: None,
+        last_modified_is_strong: false,
+    };
+    parts
+        .headers
+        .insert(header::ETAG, etag.as_header_value().clone());
+    match evaluate(environ.method(), environ.headers(), validators) {
+        Decision::NotModified => {
+            for name in NOT_OF_A_304 {
+                parts.headers.remove(name);
+            }
+            parts.status = StatusCode::NOT_MODIFIED;
+            Ok(Response::from_parts(parts, Body::empty()))
+        }
+        _ => Ok(Response::from_parts(parts, content.into())),
     }
 }
 

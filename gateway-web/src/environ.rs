@@ -21,6 +21,8 @@ use gateway_core::Error;
     feature = "redirects"
 ))]
 use gateway_core::Reply;
+#[cfg(feature = "negotiation")]
+use gateway_core::request::accept::Accept;
 #[cfg(feature = "forms")]
 use http::StatusCode;
 #[cfg(any(feature = "forms", feature = "json", feature = "router"))]
@@ -114,7 +116,7 @@ pub trait EnvironExt: BorrowMut<Environ> {
     /// What answers differently has to say so: `.header("vary", "accept")`.
     #[cfg(feature = "negotiation")]
     fn accepts<'o>(&self, offered: &[&'o str]) -> Option<&'o str> {
-        crate::negotiate::media_type(self.borrow().headers(), offered)
+        Accept::of(self.borrow().headers()).best(offered)
     }
 
     /// The best for this client of the languages that are offered (`en`, `pt-BR`), by `Accept-Language` (RFC 4647
@@ -174,7 +176,8 @@ pub trait EnvironExt: BorrowMut<Environ> {
         Ok(crate::routes::of(self.borrow())?.url_for(route, args)?)
     }
 
-    /// The arguments of the URL as a type of the caller's: [`UrlArgs::parse`](router::UrlArgs::parse).
+    /// The arguments of the URL as a type of the caller's: [`UrlArgs::parse`](router::UrlArgs::parse). A view of two
+    /// routes, one with an argument and one without, asks for an `Option`.
     ///
     /// # Errors
     ///
@@ -258,7 +261,7 @@ pub trait EnvironExt: BorrowMut<Environ> {
     ///
     /// # Errors
     ///
-    /// As [`session`](Self::session); or the session's cookie would be longer than browsers keep.
+    /// As [`session`](Self::session); or the values of the session leave no room for the message.
     #[cfg(feature = "session")]
     #[track_caller]
     fn flash(&self, kind: impl Into<String>, text: impl Into<String>) -> Result<(), Error> {
@@ -328,6 +331,35 @@ pub trait EnvironExt: BorrowMut<Environ> {
         page: impl FnOnce(&mut Environ) -> Result<Reply, Error>,
     ) -> Result<Reply, Error> {
         version.answer(self.borrow_mut(), page)
+    }
+
+    /// A finished page with an `ETag` by its content; 304 Not Modified where the client has it already.
+    ///
+    /// It costs the making of the page, and spares the client its transfer; there is nothing that could be forgotten.
+    /// Where a page's version is known without making it, [`conditional`](Self::conditional) is better. Only what
+    /// answers GET or HEAD with 200, has no `ETag` yet, and a length that is known and at most 4 MiB, becomes
+    /// conditional: the rest is as it was. The tag is weak, so that a layer further out may compress the page.
+    ///
+    /// ```
+    /// use gateway_core::testing::Client;
+    /// use gateway_core::{Environ, Error, Reply, Response};
+    /// use gateway_web::EnvironExt;
+    ///
+    /// fn clock(environ: &mut Environ) -> Result<Response, Error> {
+    ///     environ.tagged(Reply::html("<p>It is today.</p>"))
+    /// }
+    ///
+    /// let client = Client::new(clock);
+    /// let etag = client.get("/").send().header("etag").unwrap().to_owned();
+    /// client.get("/").header("if-none-match", &etag[..]).send().assert_status(304).assert_header("etag", &etag);
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// The page is an error itself.
+    #[cfg(feature = "conditional")]
+    fn tagged(&self, page: impl gateway_core::IntoReply) -> Result<gateway_core::Response, Error> {
+        crate::conditional::tagged(self.borrow(), page.into_reply()?)
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::SystemTime;
 
 use gateway_core::adapt::from_service;
 use gateway_core::{Application, Body, Environ, Error, Reply};
-use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
+use http::{HeaderValue, Method, Request, StatusCode, header};
 use middleware_static::source::{File, Node, ReadAt, Source, Wait};
 use middleware_static::{Dotfiles, EntityTag, StaticFile, StaticFiles};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -156,16 +156,7 @@ where
     if (status.is_client_error() || status.is_server_error()) && !says_more.contains(&status) {
         return Err(Error::new(status, "the file cannot be sent"));
     }
-    Ok(reply_of(response.into_parts()))
-}
-
-/// A reply of a response. Its extensions say nothing that a reply would have to.
-fn reply_of((parts, body): (http::response::Parts, Body)) -> Reply {
-    let headers: HeaderMap = parts.headers;
-    let reply = Reply::new(body).with_status(parts.status);
-    headers.iter().fold(reply, |reply, (name, value)| {
-        reply.header(name.clone(), value.clone())
-    })
+    Ok(Reply::from(response))
 }
 
 /// Every path is this file.

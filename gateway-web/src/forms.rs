@@ -50,6 +50,37 @@ impl Form {
         form_urlencoded::parse(encoded).collect()
     }
 
+    /// The fields that a value is sent as: for a page that lets a client edit what there is, and to check JSON as forms
+    /// are checked.
+    ///
+    /// ```
+    /// use gateway_web::Form;
+    ///
+    /// #[derive(serde::Serialize)]
+    /// struct Book {
+    ///     title: &'static str,
+    ///     year: u16,
+    ///     shelves: Vec<u32>,
+    ///     editor: Option<String>,
+    /// }
+    ///
+    /// let book = Book { title: "Moby-Dick", year: 1851, shelves: vec![3, 7], editor: None };
+    /// let form = Form::of(&book)?;
+    /// assert_eq!(form.get("year"), Some("1851"));
+    /// assert_eq!(form.get_all("shelves").collect::<Vec<_>>(), ["3", "7"]);
+    /// assert_eq!(form.get("editor"), None);
+    /// # Ok::<(), gateway_core::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// The value has no fields, or one that no field of a form can be, such as a struct in a struct: 500.
+    #[track_caller]
+    pub fn of(value: &impl Serialize) -> Result<Self, Error> {
+        let encoded = serde_html_form::to_string(value)?;
+        Ok(Self::from_encoded(encoded.as_bytes()))
+    }
+
     /// The first value of the field `name`.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {

@@ -107,10 +107,13 @@ browser.get("/books/7").send().assert_status(404).assert_contains("Not Found: <a
 //! | `router` | URLs by the names of routes, their arguments as types | router |
 //! | `files` | files and downloads with conditions and ranges | middleware-static |
 //! | `conditional` | pages that answer 304 and 412 | middleware-static |
+//! | `brake` | 429 to clients that ask too often | |
+//! | `hosts` | which hosts a site answers to, against DNS rebinding | tower-http |
 //! | `auth` | Basic and Bearer, parsed | base64, subtle |
 //! | `error-pages` | one place where a site says how its errors look | |
 //! | `minijinja` | templates with `url_for`, `asset_url`, `flashes` | minijinja |
 //! | `state` | what all views share | |
+//! | `site` | a site with its layers, as one type | |
 //! | `testing` | a browser for tests: cookies, redirects, uploads, JSON | |
 //! | `full` | all of these | |
 //!
@@ -142,9 +145,12 @@ browser.get("/books/7").send().assert_status(404).assert_contains("Not Found: <a
 //! ServiceBuilder::new()
 //!     .layer(error_pages)
 //!     .layer(ExceptionsLayer::new())
-//!     .layer(CsrfLayer::new())
+//!     .layer(CsrfLayer::new().with_rejection_response(error_pages::forbidden))
 //!     .service(site.into_service())
 //! ```
+//!
+//! `error_pages::forbidden` has the 403 look like the site's other errors. Browsers name the site that they see: behind a
+//! proxy that sends another `Host`, `gateway_core::ProxyLayer` goes around all of it, and sets the one that the browser asked.
 //!
 //! # What it does not do
 //!
@@ -155,6 +161,10 @@ browser.get("/books/7").send().assert_status(404).assert_contains("Not Found: <a
 pub mod around;
 #[cfg(feature = "auth")]
 pub mod auth;
+#[cfg(any(feature = "error-pages", feature = "session"))]
+mod bare;
+#[cfg(feature = "brake")]
+mod brake;
 #[cfg(feature = "conditional")]
 mod conditional;
 #[cfg(feature = "cookies")]
@@ -168,6 +178,8 @@ mod file_name;
 mod files;
 #[cfg(feature = "forms")]
 pub mod forms;
+#[cfg(feature = "hosts")]
+pub mod hosts;
 #[cfg(feature = "json")]
 pub mod json;
 #[cfg(feature = "multipart")]
@@ -181,6 +193,8 @@ mod reply;
 mod routes;
 #[cfg(feature = "session")]
 pub mod session;
+#[cfg(feature = "site")]
+mod site;
 #[cfg(feature = "state")]
 mod state;
 #[cfg(feature = "minijinja")]
@@ -188,6 +202,8 @@ mod templates;
 #[cfg(feature = "testing")]
 pub mod testing;
 
+#[cfg(feature = "brake")]
+pub use brake::Brake;
 #[cfg(feature = "conditional")]
 pub use conditional::Version;
 #[cfg(feature = "secure-cookies")]
@@ -209,6 +225,8 @@ pub use reply::ReplyExt;
 #[cfg(feature = "session")]
 #[doc(inline)]
 pub use session::SessionLayer;
+#[cfg(feature = "site")]
+pub use site::{Site, SiteFuture};
 #[cfg(feature = "state")]
 pub use state::StateLayer;
 #[cfg(feature = "minijinja")]

@@ -54,6 +54,7 @@ struct Shared {
     /// Whether files may have changed since.
     reads_anew: bool,
     external_prefix: String,
+    relative: bool,
     #[cfg(feature = "router")]
     routes: Option<Routes>,
     #[cfg(feature = "files")]
@@ -95,6 +96,7 @@ impl Templates {
                 environment: Arc::new(RwLock::new(environment)),
                 reads_anew,
                 external_prefix: String::new(),
+                relative: false,
                 #[cfg(feature = "router")]
                 routes: None,
                 #[cfg(feature = "files")]
@@ -139,6 +141,17 @@ impl Templates {
         self
     }
 
+    /// Has `url_for` and `asset_url` give relative references (`../books/7`), from the path that the client asked for.
+    /// Default: paths (`/shop/books/7`).
+    ///
+    /// They are right below any mount, and behind a proxy that strips a prefix and does not say so, with nothing
+    /// configured. They are no use in a text that is read elsewhere, such as a mail.
+    #[must_use]
+    pub fn relative_urls(mut self) -> Self {
+        Arc::make_mut(&mut self.shared).relative = true;
+        self
+    }
+
     /// A template with these values, as text.
     ///
     /// # Errors
@@ -169,6 +182,7 @@ impl Templates {
     ) -> Result<Reply, Error> {
         let place = Place {
             script_name: error.script_name().to_owned(),
+            path: format!("{}{}", error.script_name(), error.path_info()),
             environ: None,
         };
         let page = self.write(&place, template, Value::from(Serde(values)))?;
@@ -199,7 +213,7 @@ impl Templates {
             #[cfg(feature = "router")]
             ("url_for", Some(self.url_for(place, script_name.clone()))),
             #[cfg(feature = "files")]
-            ("asset_url", self.asset_url(script_name)),
+            ("asset_url", self.asset_url(place, script_name)),
             #[cfg(feature = "session")]
             ("flashes", Some(flashes(place))),
         ];
@@ -208,11 +222,18 @@ impl Templates {
     }
 
     #[cfg(feature = "files")]
-    fn asset_url(&self, script_name: String) -> Option<Value> {
+    fn asset_url(&self, place: &Place<'_>, script_name: String) -> Option<Value> {
         let assets = self.shared.assets.clone()?;
+        let start = self.start(place);
         Some(Value::from_function(move |name: &str| {
-            format!("{script_name}{}", assets.asset_url(name))
+            start.to(format!("{script_name}{}", assets.asset_url(name)))
         }))
+    }
+
+    /// Where links begin, for `url_for` and `asset_url`.
+    #[cfg(any(feature = "files", feature = "router"))]
+    fn start(&self, place: &Place<'_>) -> Start {
+        Start(self.shared.relative.then(|| place.path.clone()))
     }
 
     #[cfg(feature = "router")]
@@ -227,6 +248,7 @@ impl Templates {
             .and_then(Environ::url_args)
             .map(router::UrlArgs::urls);
         let routes = self.shared.routes.clone();
+        let start = self.start(place);
         Value::from_function(move |name: &str, in_order: Rest<Value>, by_name: Kwargs| {
             let mut named = Vec::new();
             for key in by_name.args() {
@@ -250,7 +272,7 @@ impl Templates {
                     return Err(minijinja::Error::new(ErrorKind::InvalidOperation, text));
                 }
             };
-            url.map_err(|error| {
+            url.map(|url| start.to(url)).map_err(|error| {
                 let text = error.to_string();
                 minijinja::Error::new(ErrorKind::InvalidOperation, text).with_source(error)
             })
@@ -294,9 +316,28 @@ pub fn template_value(value: &(impl Serialize + ?Sized)) -> Value {
     Value::from(Serde(value))
 }
 
+/// The page's own path, where links are relative to it.
+#[cfg(any(feature = "files", feature = "router"))]
+struct Start(Option<String>);
+
+#[cfg(any(feature = "files", feature = "router"))]
+impl Start {
+    fn to(&self, url: String) -> String {
+        let here = self.0.as_deref();
+        here.and_then(|here| gateway_core::paths::relative_reference(here, &url, None))
+            .unwrap_or(url)
+    }
+}
+
 /// Where a page stands.
 struct Place<'e> {
     script_name: String,
+    /// As the client asked for it.
+    #[cfg_attr(
+        not(any(feature = "files", feature = "router")),
+        expect(dead_code, reason = "for relative URLs")
+    )]
+    path: String,
     #[cfg_attr(
         not(any(feature = "router", feature = "session")),
         expect(dead_code, reason = "for `url_for` and `flashes`")
@@ -311,6 +352,7 @@ impl<'e> Place<'e> {
                 Some(here) => here.mount.to_string(),
                 None => environ.raw_script_name().to_owned(),
             },
+            path: format!("{}{}", environ.raw_script_name(), environ.raw_path_info()),
             environ: Some(environ),
         }
     }

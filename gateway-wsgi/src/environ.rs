@@ -201,6 +201,13 @@ impl Environs {
             if let Some(port) = conn.peer().port() {
                 set(&keys.remote_port, port.to_string().as_bytes())?;
             }
+            if conn.client_certificate().is_some() {
+                for name in ["SSL_CLIENT_VERIFY", "SSL_CLIENT_CERT", "REMOTE_USER"] {
+                    if let Some(value) = environ.var(name) {
+                        dict.set_item(name, latin1(py, &value))?;
+                    }
+                }
+            }
         }
         self.fields(py, environ, &dict)?;
         Ok(dict)

@@ -156,7 +156,7 @@ async fn behind_nginx_by_http_and_by_fastcgi() {
     });
     let socket = nginx.folder.join("app.sock");
     let fastcgi = gateway_server::fastcgi::Server::new()
-        .unix(&socket, 0o666)
+        .and_unix(&socket, 0o666)
         .unwrap();
     tokio::spawn(fastcgi.serve(app(WHERE).into_service()));
     for _ in 0..600 {

@@ -2,7 +2,6 @@
 
 use std::{error::Error, fmt, net::IpAddr, path::PathBuf, sync::Arc, time::Duration};
 
-use gateway_core::flush::FLUSH_TIME;
 use http::{HeaderName, StatusCode, request::Parts};
 use ipnet::IpNet;
 use tower_layer::Layer;
@@ -11,8 +10,8 @@ use crate::{
     Exceptions, RecentFailures, Report,
     config::Config,
     recent::kept::Kept,
-    render::page::{Page, Rendered, Renderer},
-    request::gate::{Details, Gate},
+    render::page::{Page, Rendered},
+    request::gate::Details,
 };
 
 /// Turns panics and errors of the services below it into responses and log records.
@@ -45,16 +44,7 @@ impl ExceptionsLayer {
         crate::frames::program::note_builder();
         warn_of_abort();
         Self {
-            config: Arc::new(Config {
-                gate: Gate::default(),
-                observers: Vec::new(),
-                statuses: Vec::new(),
-                renderer: Renderer::default(),
-                append: false,
-                recent: None,
-                id_header: None,
-                flush: FLUSH_TIME,
-            }),
+            config: Arc::default(),
         }
     }
 
@@ -64,6 +54,9 @@ impl ExceptionsLayer {
     /// runs this program (on Linux), that asks for a loopback Host over HTTP/1.1 or 2, without any header that a
     /// proxy adds, and for no page of another site. All others get the text of production and, in the body, the
     /// reason and the line that mends it. Off by default.
+    ///
+    /// Where nothing names the peer, as below plain `axum::serve`, Linux says by the sockets of this process whether all who
+    /// can ask are at this machine. That is looked up for a failure that is shown, and not for each request.
     ///
     /// A proxy that adds no header and runs as the same user is not seen.
     #[must_use]
@@ -191,7 +184,7 @@ impl ExceptionsLayer {
     }
 
     /// How long a body that failed half way is pending after its last piece, so that the pieces are sent
-    /// first. Default: [`FLUSH_TIME`], 250 ms.
+    /// first. Default: [`FLUSH_TIME`](gateway_core::flush::FLUSH_TIME), 250 ms.
     #[must_use]
     pub fn flush_time(self, time: Duration) -> Self {
         self.with(|config| config.flush = time)
@@ -223,7 +216,10 @@ impl ExceptionsLayer {
     }
 
     /// Makes places in the HTML page links that open an editor: a URL with `{path}`, `{line}` and `{column}`,
-    /// such as `vscode://file/{path}:{line}:{column}`. Default: none.
+    /// such as `vscode://file/{path}:{line}:{column}`. An empty one: no links.
+    ///
+    /// Default: those of the editor in whose terminal the program was started, or that `VISUAL` or `EDITOR` names, if it is one
+    /// that opens URLs (VS Code and its kin, Zed, TextMate, MacVim); else, over SSH and under WSL, none.
     #[must_use]
     pub fn editor(self, url: impl Into<Arc<str>>) -> Self {
         let url = url.into();

@@ -35,12 +35,13 @@
 //! ```text
 //! Traceback (most recent call last):
 //!   ... 3 frames hidden (axum, tower, core)
-//!   File "src/main.rs", line 7, in async show_order
+//!   File "src/main.rs", line 6, in async show_order
 //!     let cents: u32 = std::hint::black_box("12.50").parse().unwrap();
 //!   ... 2 frames hidden (core)
 //! panic: called `Result::unwrap()` on an `Err` value: ParseIntError { kind: InvalidDigit }
+//! Hint: Return the error in place of `unwrap()`: `?` hands it to the caller, with its causes.
 //!
-//! Raised at src/main.rs:7:60 on thread 'tokio-rt-worker'
+//! Raised at src/main.rs:6:60 on thread 'tokio-rt-worker'
 //! While in span request{method=GET path=/orders/7}
 //!
 //! Request: GET /orders/7 HTTP/1.1
@@ -110,8 +111,11 @@
 //!
 //! # With axum
 //!
-//! Who is asking is what `into_make_service_with_connect_info` found out, and `FromAxumLayer` (feature `axum`)
-//! around all else passes on:
+//! `axum::serve(listener, app)` does not say who is asking. On Linux the layer then takes the client for one at this machine if the
+//! sockets of the process leave no doubt: all that listen do so at loopback addresses, and all clients run as the user who runs the
+//! program. Where there is a doubt ([`Doubt`](gateway_core::developer::Doubt)) and on other systems, details are withheld and the
+//! body names the lines that mend it. The client is told by `into_make_service_with_connect_info`, and passed on by
+//! `FromAxumLayer` (feature `axum`) around all else:
 //!
 //! ```no_run
 //! # #[cfg(feature = "axum")] mod example {
@@ -215,6 +219,33 @@
 //! backtrace. With the feature `tracing-error` and its `ErrorLayer` installed, all spans around a failure are listed with
 //! their fields; without it, the name of the innermost.
 //!
+//! # Stripped binaries
+//!
+//! Place, message, causes and id are compiled in, so a program without symbols (`strip = true` in the profile) still tells them. Its
+//! frames are addresses then, on Linux: the program's file, the address in it, and the build id of the linker, as `addr2line` and
+//! `llvm-symbolizer` take them. The report says so once.
+//!
+//! ```text
+//! Traceback (most recent call last):
+//!   In /srv/shop 0x1af9ac (build id ec62c390cd9a815de8a76bf6ef4fc67fd4315c1c)
+//!   In /srv/shop 0x1af747 (build id ec62c390cd9a815de8a76bf6ef4fc67fd4315c1c)
+//!   ...
+//!   File "src/orders.rs", line 44
+//! panic: no price
+//! ```
+//!
+//! Keep the unstripped file of each build. With it and the text, as the client, the log or an observer has it, one of these lines
+//! writes the whole traceback, functions that were inlined and all:
+//!
+//! ```sh
+//! addr2line -Cfipe UNSTRIPPED $(sed -n 's/^ *In .* \(0x[0-9a-f]*\).*/\1/p' THIS_TEXT)
+//! sed -n 's/^ *In .* \(0x[0-9a-f]*\).*/\1/p' THIS_TEXT | llvm-symbolizer -Cfipe UNSTRIPPED
+//! ```
+//!
+//! What is stripped of its debug information alone (`strip -g`, `debug = false`) has names, and addresses beside them. Whose a
+//! function is, its crate says, by the workspace's `Cargo.lock` where the program is in its target folder, and by the names of common
+//! crates elsewhere. Crates below `vendor/` are not yours, nor is the C library.
+//!
 //! # What it costs
 //!
 //! A request that does not fail allocates nothing, unless path and query are longer than 62 bytes, and takes about 300
@@ -229,6 +260,7 @@ mod config;
 mod failure;
 mod frames;
 mod future;
+mod in_request;
 mod layer;
 mod pending;
 mod recent;
@@ -237,16 +269,20 @@ mod render;
 mod report;
 mod request;
 mod service;
+mod task_panic;
 mod text;
 
 pub use body::ResponseBody;
 pub use failure::body_error::BodyError;
 pub use failure::facts::{ChainLink, Kind, Place, SpanSummary, Stage};
 pub use failure::id::ErrorId;
-pub use frames::{Folded, Frame, Note, Traceback, names::Origin, source::Excerpt};
+pub use frames::{
+    Note, Traceback, folded::Folded, frame::Frame, modules::Offset, names::Origin, source::Excerpt,
+};
 pub use future::ResponseFuture;
 #[cfg(feature = "axum")]
 pub use gateway_core::axum::FromAxumLayer;
+pub use in_request::{InRequest, in_request, in_request_fn};
 pub use layer::ExceptionsLayer;
 pub use recent::service::{RecentFailures, RecentFuture};
 pub use render::page::{Page, Rendered};
@@ -254,4 +290,5 @@ pub use report::Report;
 pub use request::accept::Format;
 pub use request::summary::RequestSummary;
 pub use service::Exceptions;
+pub use task_panic::TaskPanic;
 pub use text::shown::redacted;

@@ -8,10 +8,12 @@ use crate::{
     failure::{
         cause::Cause,
         facts::{ChainLink, Kind, Place, SpanSummary, Stage},
+        hints,
         id::ErrorId,
     },
-    frames::{Traceback, resolve::is_ready},
+    frames::{Note, Traceback, resolve::is_ready},
     request::summary::RequestSummary,
+    task_panic::TaskPanic,
 };
 
 /// One failure: what went wrong, where, and during which request.
@@ -24,16 +26,28 @@ pub struct Report {
     request: RequestSummary,
     cause: Cause,
     traceback: OnceLock<Traceback>,
+    tasks: Vec<TaskPanic>,
 }
 
 impl Report {
     pub(crate) fn new(cause: Cause, stage: Stage, request: RequestSummary) -> Self {
+        Self::with_id(ErrorId::new(), cause, stage, request)
+    }
+
+    pub(crate) fn with_id(
+        id: ErrorId,
+        mut cause: Cause,
+        stage: Stage,
+        request: RequestSummary,
+    ) -> Self {
+        let awaited = std::mem::take(&mut cause.awaited);
         Self {
-            id: ErrorId::new(),
+            id,
             stage,
             request,
             cause,
             traceback: OnceLock::new(),
+            tasks: awaited.into_iter().map(TaskPanic::new).collect(),
         }
     }
 
@@ -53,7 +67,13 @@ impl Report {
     /// is of a type we know.
     #[must_use]
     pub fn type_name(&self) -> Option<&str> {
-        self.cause.type_name.as_deref()
+        self.cause.told().type_name.as_deref()
+    }
+
+    /// What the error's `Debug` begins with, where that is not the name of its type: mostly the variant of an enum.
+    #[must_use]
+    pub fn variant(&self) -> Option<&str> {
+        self.cause.told().variant.as_deref()
     }
 
     /// What OpenTelemetry calls `exception.type`: `panic`, or the error's type where it is known.
@@ -68,20 +88,29 @@ impl Report {
     /// The panic's message, or what the error's `Display` says. At most 8 KiB, cut with a note.
     #[must_use]
     pub fn message(&self) -> &str {
-        &self.cause.message
+        &self.cause.told().message
+    }
+
+    /// What to do about it, in one sentence, where it is one of the commonest panics of std, tokio and axum.
+    #[must_use]
+    pub fn hint(&self) -> Option<&'static str> {
+        match self.kind() {
+            Kind::Panic => hints::of(self.message()),
+            Kind::Error => None,
+        }
     }
 
     /// The errors behind the error (`source()`), the nearest first, the root last. Cut at
     /// a depth of 32, see [`is_chain_cut`](Self::is_chain_cut).
     #[must_use]
     pub fn chain(&self) -> &[ChainLink] {
-        &self.cause.chain
+        &self.cause.told().chain
     }
 
     /// Whether there were more causes than are shown, perhaps without end.
     #[must_use]
     pub fn is_chain_cut(&self) -> bool {
-        self.cause.chain_cut
+        self.cause.told().chain_cut
     }
 
     /// The stack at the failure, symbolicated when first asked for.
@@ -91,20 +120,66 @@ impl Report {
     #[must_use]
     pub fn frames(&self) -> &Traceback {
         self.traceback
-            .get_or_init(|| Traceback::resolve(&self.cause.trace, self.location()))
+            .get_or_init(|| Traceback::resolve(&self.cause))
     }
 
-    pub(crate) fn set_traceback(&self, traceback: Traceback) {
-        _ = self.traceback.set(traceback);
+    /// Of all the failure there is the place.
+    pub(crate) fn give_frames_up(&self) {
+        _ = self
+            .traceback
+            .set(Traceback::without(self.location(), Note::TooMany));
+        for task in &self.tasks {
+            task.give_frames_up();
+        }
     }
 
     pub(crate) fn has_traceback(&self) -> bool {
         self.traceback.get().is_some()
     }
 
+    /// Asks the error what it has to say, and puts names to the frames: what must not be done on an async worker.
+    pub(crate) fn prepare(&self) {
+        self.tell();
+        _ = self.frames();
+        _ = self.tasks();
+    }
+
+    /// Asks the error what it has to say.
+    pub(crate) fn tell(&self) {
+        _ = self.cause.told();
+    }
+
+    pub(crate) fn is_told(&self) -> bool {
+        self.cause.is_told()
+    }
+
     /// Whether [`frames`](Self::frames) costs little.
-    pub(crate) fn is_ready(&self) -> bool {
-        self.has_traceback() || is_ready(&self.cause.trace, self.location())
+    pub(crate) fn has_frames(&self) -> bool {
+        let has_own = self.has_traceback() || is_ready(&self.cause);
+        has_own && self.tasks.iter().all(TaskPanic::has_frames)
+    }
+
+    /// The panics of the tasks that the failure awaited, the nearest first: that behind a `JoinError` among the error's causes,
+    /// or behind one that was unwrapped; then that of the task which that one awaited. With the feature `tokio`.
+    #[must_use]
+    pub fn tasks(&self) -> &[TaskPanic] {
+        let mut frames = self.frames();
+        let mut count = 0;
+        for task in &self.tasks {
+            if task.is_by_text() && frames.denies_unwrap() {
+                break;
+            }
+            frames = task.frames();
+            count += 1;
+        }
+        self.tasks.get(..count).unwrap_or_default()
+    }
+
+    /// The id under which this panic was reported before, where it ended detached work and was
+    /// resumed here. That of a panic behind a `JoinError` is [`TaskPanic::first_id`].
+    #[must_use]
+    pub fn first_id(&self) -> Option<ErrorId> {
+        self.cause.first_id
     }
 
     /// Where it was raised, or where `?` met it; of an error of anyhow's or eyre's, the innermost line of yours in its
@@ -130,7 +205,7 @@ impl Report {
     /// The tracing spans that were open, the innermost first.
     #[must_use]
     pub fn spans(&self) -> &[SpanSummary] {
-        &self.cause.spans
+        self.cause.spans()
     }
 
     /// The request, its secrets redacted.

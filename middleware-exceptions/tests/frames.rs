@@ -105,6 +105,35 @@ async fn nested_async_shows_the_functions_by_their_names() {
     );
 }
 
+#[inline(never)]
+fn even(n: u32) -> u32 {
+    if n == 0 {
+        panic!("at the bottom")
+    }
+    odd(black_box(n) - 1) + 1
+}
+
+#[inline(never)]
+fn odd(n: u32) -> u32 {
+    even(black_box(n) - 1) + 1
+}
+
+#[tokio::test]
+async fn a_recursion_is_shown_once_and_counted() {
+    let text = text_of(handler(async |_| -> Never {
+        even(black_box(40));
+        Ok(ok("ok"))
+    }))
+    .await;
+    assert_eq!(text.matches(", in odd\n").count(), 1, "{text}");
+    // The innermost is at the panic's line, which is no part of the cycle.
+    assert_eq!(text.matches(", in even\n").count(), 2, "{text}");
+    assert!(
+        text.contains("\n  ... the previous 2 frames repeated 19 more times\n"),
+        "{text}"
+    );
+}
+
 #[tokio::test]
 async fn frames_of_others_are_folded_and_ours_are_left_out() {
     let text = text_of(handler(async |_| -> Never {
@@ -215,6 +244,7 @@ async fn folding_keeps_every_frame() {
         let folded = traceback.folded().map(|folded| match folded {
             Folded::Frame(_) => 1,
             Folded::Others(frames) => frames.len(),
+            Folded::Repeated { frames, times } => frames.len() * times,
         });
         *seen.lock().unwrap() = (traceback.frames().len(), folded.sum());
     });

@@ -28,6 +28,7 @@ fn printed_in(folder: &Path, program: &Path, child: &str, environment: &[(&str, 
         .env(ALONE, "1")
         .env_remove("RUST_BACKTRACE")
         .env_remove("RUST_LIB_BACKTRACE")
+        .env_remove("SSH_CONNECTION")
         .envs(environment.iter().copied())
         .output()
         .unwrap();
@@ -210,6 +211,54 @@ fn no_debuginfo() {
         "{text}"
     );
     assert!(!text.contains(", line 0"), "{text}");
+}
+
+#[tokio::test]
+#[ignore = "a child of the_page_links_to_the_editor_at_hand"]
+async fn a_page() {
+    let layer = layer().show_details_if(|_| true);
+    let request = http::Request::get("/").header("accept", "text/html");
+    let panics = handler(async |_| -> Never {
+        inner_helper(black_box(7));
+        Ok(ok("ok"))
+    });
+    let page = support::ask_for(&layer, panics, request).await.text;
+    std::io::Write::write_all(&mut std::io::stdout(), page.as_bytes()).unwrap();
+}
+
+#[test]
+fn the_page_links_to_the_editor_at_hand() {
+    let nothing = [("TERM_PROGRAM", ""), ("VISUAL", ""), ("EDITOR", "vi")];
+    let page = printed_by(&this_program(), "a_page", &nothing);
+    assert!(
+        page.contains("inner_helper") && !page.contains("href="),
+        "{page}"
+    );
+    let zed = [("TERM_PROGRAM", "zed")];
+    let page = printed_by(&this_program(), "a_page", &zed);
+    assert!(page.contains("href=\"zed://file/"), "{page}");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_source_that_is_newer_than_the_program_is_told() {
+    const NOTE: &str = "tests/in_a_process_of_its_own.rs was changed after the program was built";
+    let text = printed_by(&this_program(), "panicking", &[]);
+    assert!(!text.contains(NOTE), "{text}");
+    let folder = tempfile::tempdir().unwrap();
+    let old = folder.path().join("old");
+    std::fs::copy(this_program(), &old).unwrap();
+    let file = std::fs::File::options().append(true).open(&old).unwrap();
+    file.set_modified(std::time::SystemTime::UNIX_EPOCH)
+        .unwrap();
+    drop(file);
+    let text = printed_by(&old, "panicking", &[]);
+    assert_eq!(text.matches(NOTE).count(), 1, "{text}");
+    let page = printed_by(&old, "a_page", &[]);
+    assert!(
+        page.contains(">changed after the program was built<"),
+        "{page}"
+    );
 }
 
 /// The response, and nothing else, on stdout.

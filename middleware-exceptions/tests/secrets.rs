@@ -1,4 +1,4 @@
-//! The table in `tests/cases/secrets.toml`, wherever text from outside is shown or logged.
+//! The table of gateway-core, in `tests/cases/secrets.toml`, wherever text from outside is shown or logged.
 #![expect(clippy::panic, reason = "panics are what is tested")]
 
 mod support;
@@ -28,7 +28,8 @@ struct Rule {
 }
 
 fn cases() -> impl Iterator<Item = (String, String, String)> {
-    let table: Table = toml::from_str(include_str!("cases/secrets.toml")).unwrap();
+    let table: Table =
+        toml::from_str(include_str!("../../gateway-core/tests/cases/secrets.toml")).unwrap();
     table.text.into_iter().flat_map(|Rule { rule, cases }| {
         cases
             .into_iter()

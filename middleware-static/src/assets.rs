@@ -14,7 +14,7 @@ mod vite;
 
 pub(crate) use self::builds::{Build, Builds};
 use self::vite::{Chunk, Chunks, Vite};
-use crate::facts::{self, CONTENT_LIMIT, Learned};
+use crate::facts::{self, CONTENT_LIMIT, Findings};
 use crate::lookup::path::{encode_path, to_path};
 use crate::source::{Directory, File, Node, Source, Stamp, Wait};
 
@@ -391,14 +391,14 @@ impl AssetManifest {
         file: File,
         name: &str,
         hash: Hash,
-        learned: &Learned,
+        findings: &Findings,
     ) -> io::Result<Option<File>> {
         let File { content, stamp, .. } = &file;
         let length = file.metadata.length;
         if length > CONTENT_LIMIT && !self.has_given(name, hash) {
             return Ok(None);
         }
-        let digest = facts::digest(content, *stamp, length, learned, Wait::Allowed)?;
+        let digest = facts::digest(content, *stamp, length, findings, Wait::Allowed)?;
         Ok((digest.map(Hash::of) == Some(hash)).then_some(file))
     }
 
@@ -446,13 +446,13 @@ impl AssetManifest {
         &self,
         name: &[u8],
         hash: Hash,
-        learned: &Learned,
+        findings: &Findings,
     ) -> io::Result<Option<Asset>> {
         let Ok(name) = std::str::from_utf8(name) else {
             return Ok(None);
         };
         let file = self.open(name);
-        match file.and_then(|file| self.with_hash(file, name, hash, learned)) {
+        match file.and_then(|file| self.with_hash(file, name, hash, findings)) {
             Ok(Some(file)) => return Ok(Some(Asset::Current(file.stamp))),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Err(error),
             _ => {}
@@ -469,13 +469,13 @@ impl AssetManifest {
         build: &Build,
         name: &[u8],
         hash: Hash,
-        learned: &Learned,
+        findings: &Findings,
     ) -> io::Result<Option<File>> {
         let Ok(name) = std::str::from_utf8(name) else {
             return Ok(None);
         };
         let file = open(&build.source, name);
-        match file.and_then(|file| self.with_hash(file, name, hash, learned)) {
+        match file.and_then(|file| self.with_hash(file, name, hash, findings)) {
             Err(error) if error.kind() != io::ErrorKind::WouldBlock => Ok(None),
             result => result,
         }

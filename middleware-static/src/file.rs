@@ -12,7 +12,7 @@ use tower_service::Service;
 use crate::body::ResponseBody;
 use crate::files::StaticFiles;
 use crate::future::ResponseFuture;
-use crate::lookup::ask::Ask;
+use crate::lookup::file_request::FileRequest;
 use crate::lookup::path::{encode_segment, name_bytes};
 use crate::settings::{Dotfiles, ValidateBy};
 use crate::source::Single;
@@ -121,13 +121,13 @@ impl<B> Service<Request<B>> for StaticFile {
     }
 
     fn call(&mut self, request: Request<B>) -> ResponseFuture {
-        let ask = Ask::new(
+        let file_request = FileRequest::new(
             request.method(),
             request.uri(),
             &self.path,
             request.headers(),
             None,
         );
-        ResponseFuture::new(self.files.site(), &ask, request.uri())
+        ResponseFuture::new(self.files.site(), &file_request, request.uri())
     }
 }

@@ -12,7 +12,7 @@ use tower_service::Service;
 use crate::assets::AssetManifest;
 use crate::body::ResponseBody;
 use crate::future::ResponseFuture;
-use crate::lookup::ask::{Ask, bare_mount};
+use crate::lookup::file_request::{FileRequest, bare_mount};
 use crate::settings::{
     Caching, Dotfiles, Glob, Limits, OtherSpellings, SendFile, Settings, ValidateBy,
 };
@@ -262,7 +262,8 @@ impl StaticFiles {
         })
     }
 
-    /// How many files the cache may keep open. Default: a quarter of what the process may open, 16,384 at most.
+    /// How many files the cache may keep open. Default: a quarter of what the process may open, or all but 8,192 where that
+    /// is more; 16,384 at most.
     #[must_use]
     pub fn cache_descriptors(self, descriptors: usize) -> Self {
         self.set(|settings| {
@@ -295,14 +296,14 @@ impl<B> Service<Request<B>> for StaticFiles {
 
     fn call(&mut self, request: Request<B>) -> ResponseFuture {
         let uri = request.uri();
-        let ask = Ask::new(
+        let file_request = FileRequest::new(
             request.method(),
             uri,
             uri.path(),
             request.headers(),
             bare_mount(&request),
         );
-        ResponseFuture::new(&self.site, &ask, uri)
+        ResponseFuture::new(&self.site, &file_request, uri)
     }
 }
 

@@ -14,7 +14,7 @@ use tokio::task::JoinHandle;
 use crate::answer::response::empty;
 use crate::body::ResponseBody;
 use crate::facts::{Reading, Ticket};
-use crate::lookup::ask::{Ask, OwnedAsk};
+use crate::lookup::file_request::{FileRequest, OwnedFileRequest};
 use crate::site::Site;
 use crate::source::Wait;
 
@@ -25,9 +25,9 @@ pub struct ResponseFuture {
 }
 
 impl ResponseFuture {
-    pub(crate) fn new(site: &Arc<Site>, ask: &Ask<'_>, uri: &Uri) -> Self {
+    pub(crate) fn new(site: &Arc<Site>, request: &FileRequest<'_>, uri: &Uri) -> Self {
         Self {
-            state: Lookup::start(site, ask, uri, Site::answer),
+            state: Lookup::start(site, request, uri, Site::answer),
         }
     }
 }
@@ -58,21 +58,33 @@ pub(crate) enum Lookup<T> {
 /// All of a look-up, to be made once more.
 pub(crate) struct Retry<T> {
     site: Arc<Site>,
-    ask: OwnedAsk,
+    request: OwnedFileRequest,
     look: LookUp<T>,
 }
 
-type LookUp<T> = fn(&Site, &Ask<'_>, Wait) -> io::Result<T>;
+type LookUp<T> = fn(&Site, &FileRequest<'_>, Wait) -> io::Result<T>;
 
 impl<T: Send + 'static> Lookup<T> {
     /// Looks up without waiting. If that is not enough, does the whole look-up once more on a thread that may block.
-    pub(crate) fn start(site: &Arc<Site>, ask: &Ask<'_>, uri: &Uri, look: LookUp<T>) -> Self {
-        match look(site, ask, Wait::Never) {
+    pub(crate) fn start(
+        site: &Arc<Site>,
+        request: &FileRequest<'_>,
+        uri: &Uri,
+        look: LookUp<T>,
+    ) -> Self {
+        match look(site, request, Wait::Never) {
             Ok(found) => Self::Done(Some(Ok(found))),
             Err(error) => {
                 // The only clone of a head: reading from the disk costs far more.
-                let (site, ask) = (Arc::clone(site), OwnedAsk::new(ask, uri));
-                Self::again(Box::new(Retry { site, ask, look }), error)
+                let (site, request) = (Arc::clone(site), OwnedFileRequest::new(request, uri));
+                Self::again(
+                    Box::new(Retry {
+                        site,
+                        request,
+                        look,
+                    }),
+                    error,
+                )
             }
         }
     }
@@ -89,7 +101,7 @@ impl<T: Send + 'static> Lookup<T> {
             // No runtime (CGI): no other request waits for this thread.
             (reading, Err(_)) => {
                 if let Ok(reading) = reading {
-                    reading.here(&mut retry.ask.learned);
+                    reading.here(&mut retry.request.findings);
                 }
                 Self::Done(Some(retry.look_here()))
             }
@@ -121,7 +133,7 @@ impl<T: Send + 'static> Lookup<T> {
                     }
                     Poll::Ready((fact, finding)) => {
                         let (_, mut retry) = *reading;
-                        retry.ask.learned.add(fact, finding);
+                        retry.request.findings.add(fact, finding);
                         match retry.look(Wait::Never) {
                             Ok(found) => Self::Done(Some(Ok(found))),
                             Err(error) => Self::again(retry, error),
@@ -136,7 +148,7 @@ impl<T: Send + 'static> Lookup<T> {
 
 impl<T: Send + 'static> Retry<T> {
     fn look(&self, wait: Wait) -> io::Result<T> {
-        (self.look)(&self.site, &self.ask.ask(), wait)
+        (self.look)(&self.site, &self.request.borrowed(), wait)
     }
 
     /// Goes on after a look-up that was allowed to wait: only a reading can still be missing.
@@ -154,7 +166,7 @@ impl<T: Send + 'static> Retry<T> {
         loop {
             match self.look(Wait::Allowed).map_err(Reading::in_error) {
                 Ok(found) => return Ok(found),
-                Err(Ok(reading)) => reading.here(&mut self.ask.learned),
+                Err(Ok(reading)) => reading.here(&mut self.request.findings),
                 Err(Err(_)) => return Err(StatusCode::INTERNAL_SERVER_ERROR),
             }
         }

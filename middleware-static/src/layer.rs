@@ -9,6 +9,8 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use gateway_core::BoxError;
 use gateway_core::body::{FileBody, Piece};
+#[doc(no_inline)]
+pub use gateway_core::paths::{InvalidPrefix, Prefix};
 use http::{Request, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
@@ -19,8 +21,7 @@ use crate::answer::response::empty;
 use crate::body::ResponseBody;
 use crate::files::StaticFiles;
 use crate::future::Lookup;
-use crate::lookup::ask::Ask;
-use crate::lookup::mount::{Below, Mount};
+use crate::lookup::file_request::{FileRequest, last_segment};
 use crate::site::{Resolution, Site};
 
 /// Serves what is below a prefix and hands every other request to the inner service, untouched.
@@ -28,25 +29,33 @@ use crate::site::{Resolution, Site};
 /// See the [front page](crate) for an example.
 #[derive(Debug, Clone)]
 pub struct StaticLayer {
-    mount: Mount,
+    prefix: Prefix,
     files: StaticFiles,
     fall_through: bool,
 }
 
 impl StaticLayer {
-    /// Serves the files below `root` at `prefix`. The prefix ends at the edge of a segment: `/public` has nothing to do with `/public2`.
-    pub fn new(prefix: &str, root: impl Into<PathBuf>) -> Self {
+    /// Serves the files below `root` at `prefix`, a literal path such as `/public`. It ends at the edge of a segment: `/public` has
+    /// nothing to do with `/public2`.
+    ///
+    /// # Errors
+    ///
+    /// `prefix` does not begin with `/` or has an empty segment; see [`Prefix::new`].
+    pub fn new(prefix: &str, root: impl Into<PathBuf>) -> Result<Self, InvalidPrefix> {
         Self::with_files(prefix, StaticFiles::new(root))
     }
 
     /// The same with files that have settings.
-    #[must_use]
-    pub fn with_files(prefix: &str, files: StaticFiles) -> Self {
-        Self {
-            mount: Mount::new(prefix),
+    ///
+    /// # Errors
+    ///
+    /// As [`new`](Self::new).
+    pub fn with_files(prefix: &str, files: StaticFiles) -> Result<Self, InvalidPrefix> {
+        Ok(Self {
+            prefix: Prefix::new(prefix)?,
             files,
             fall_through: false,
-        }
+        })
     }
 
     /// Hands what is missing below the prefix to the inner service too. Default: it is a 404.
@@ -84,15 +93,25 @@ pub struct Static<S> {
     layer: StaticLayer,
 }
 
+impl Static<()> {
+    /// The layer that makes such services: [`StaticLayer::new`].
+    ///
+    /// # Errors
+    ///
+    /// As [`StaticLayer::new`].
+    pub fn layer(prefix: &str, root: impl Into<PathBuf>) -> Result<StaticLayer, InvalidPrefix> {
+        StaticLayer::new(prefix, root)
+    }
+}
+
 impl<S> Static<S> {
     /// Serves the files below `root` at `prefix`, in front of `inner`.
-    pub fn new(inner: S, prefix: &str, root: impl Into<PathBuf>) -> Self {
-        Self::layer(prefix, root).layer(inner)
-    }
-
-    /// The layer that makes such services: [`StaticLayer::new`].
-    pub fn layer(prefix: &str, root: impl Into<PathBuf>) -> StaticLayer {
-        StaticLayer::new(prefix, root)
+    ///
+    /// # Errors
+    ///
+    /// As [`StaticLayer::new`].
+    pub fn new(inner: S, prefix: &str, root: impl Into<PathBuf>) -> Result<Self, InvalidPrefix> {
+        Ok(StaticLayer::new(prefix, root)?.layer(inner))
     }
 
     /// The inner service.
@@ -125,15 +144,17 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let (path, bare) = match self.layer.mount.strip(request.uri().path()) {
-            Some(Below::Path(path)) => (path, None),
-            Some(Below::Bare(last)) => ("/", Some(last)),
+        let path = request.uri().path();
+        let end = self.layer.prefix.matched_in(path);
+        let (path, bare) = match end.and_then(|end| path.split_at_checked(end)) {
+            Some((prefix, "")) => ("/", last_segment(prefix)),
+            Some((_, path)) => (path, None),
             None => return LayerFuture::pass(self.inner.clone(), request),
         };
         let files = self.layer.files.site();
-        let ask = Ask {
+        let file_request = FileRequest {
             falls_through: self.layer.fall_through,
-            ..Ask::new(
+            ..FileRequest::new(
                 request.method(),
                 request.uri(),
                 path,
@@ -142,9 +163,12 @@ where
             )
         };
         if !self.layer.fall_through {
-            return LayerFuture::look_up(Lookup::start(files, &ask, request.uri(), answer), None);
+            return LayerFuture::look_up(
+                Lookup::start(files, &file_request, request.uri(), answer),
+                None,
+            );
         }
-        match Lookup::start(files, &ask, request.uri(), Site::respond) {
+        match Lookup::start(files, &file_request, request.uri(), Site::respond) {
             Lookup::Done(Some(Ok(Resolution::Missing(_)))) => {
                 LayerFuture::pass(self.inner.clone(), request)
             }
@@ -157,8 +181,12 @@ where
 }
 
 /// As [`Site::answer`], for a layer that keeps what is missing.
-fn answer(site: &Site, ask: &Ask<'_>, wait: crate::source::Wait) -> io::Result<Resolution> {
-    site.answer(ask, wait).map(Resolution::Answer)
+fn answer(
+    site: &Site,
+    file_request: &FileRequest<'_>,
+    wait: crate::source::Wait,
+) -> io::Result<Resolution> {
+    site.answer(file_request, wait).map(Resolution::Answer)
 }
 
 pin_project! {

@@ -13,7 +13,7 @@
 //! # std::fs::write(root.path().join("app.js"), "let a")?;
 //! # let app = service_fn(|_: Request<()>| async { Ok::<_, std::io::Error>(Response::new(Full::<Bytes>::default())) });
 //! let site = ServiceBuilder::new()
-//!     .layer(StaticLayer::new("/public", root.path()))
+//!     .layer(StaticLayer::new("/public", root.path())?)
 //!     .service(app);
 //!
 //! let response = site.oneshot(Request::get("/public/app.js").body(())?).await?;

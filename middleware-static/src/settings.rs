@@ -2,6 +2,7 @@
 
 use std::time::SystemTime;
 
+use gateway_core::paths::Prefix;
 use http::{HeaderName, HeaderValue, StatusCode};
 
 use crate::assets::{AssetManifest, Builds};
@@ -67,8 +68,8 @@ pub enum SendFile {
     XSendfile,
     /// `X-Accel-Redirect: /prefix/path`, for nginx with an `internal` location at the prefix.
     XAccelRedirect {
-        /// The prefix, with or without a slash at its end.
-        prefix: String,
+        /// The prefix, as in `"/internal".parse()?`.
+        prefix: Prefix,
     },
 }
 
@@ -108,6 +109,9 @@ pub(crate) enum Caching {
 pub(crate) const IMMUTABLE: HeaderValue =
     HeaderValue::from_static("public, max-age=31536000, immutable");
 
+/// As many descriptors stay for connections where the process may have several times that.
+const FOR_CONNECTIONS: usize = 8_192;
+
 /// How much a cache may hold.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Limits {
@@ -118,14 +122,15 @@ pub(crate) struct Limits {
 }
 
 impl Limits {
-    /// 32 MiB, and a quarter of the descriptors that this process may have.
+    /// 32 MiB, and of the descriptors that this process may have a quarter, or all but 8,192 where that is more.
     pub(crate) fn of_this_process() -> Self {
         #[cfg(unix)]
         let most = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
         #[cfg(not(unix))]
         let most = Some(1024);
-        let descriptors = usize::try_from(most.unwrap_or(65_536) / 4)
-            .unwrap_or(16_384)
+        let most = usize::try_from(most.unwrap_or(65_536)).unwrap_or(65_536);
+        let descriptors = (most / 4)
+            .max(most.saturating_sub(FOR_CONNECTIONS))
             .clamp(1, 16_384);
         Self {
             bytes: 32 << 20,

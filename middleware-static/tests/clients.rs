@@ -178,7 +178,7 @@ async fn a_media_element_seeks_by_range() {
 async fn nginx_sends_the_file_that_an_answer_names() {
     use middleware_static::SendFile;
     let site = Site::with(&[("d/a b.txt", "0123456789")]);
-    let prefix = "/internal".to_owned();
+    let prefix = "/internal".parse().unwrap();
     let files = StaticFiles::new(site.root()).cache_control("*", "max-age=5".parse().unwrap());
     let (backend, seen) = serve(files.send_file(SendFile::XAccelRedirect { prefix })).await;
     let port = std::net::TcpListener::bind("127.0.0.1:0")

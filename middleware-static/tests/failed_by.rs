@@ -118,7 +118,9 @@ async fn a_layer_says_the_same() {
     let inner = service_fn(async |_: Request<()>| {
         Ok::<_, io::Error>(http::Response::new(Empty::<bytes::Bytes>::new()))
     });
-    let service = StaticLayer::new("/public", site.root()).layer(inner);
+    let service = StaticLayer::new("/public", site.root())
+        .unwrap()
+        .layer(inner);
     for (path, expected) in [
         ("/public/a.txt", Mark::None),
         ("/public/none", Mark::Bare),

@@ -56,8 +56,8 @@ async fn ask(layer: &StaticLayer, method: Method, uri: &str) -> (StatusCode, Str
 fn layers(site: &Site) -> [StaticLayer; 2] {
     let portable = Directory::new(site.root()).io(Io::Portable);
     [
-        StaticLayer::new("/public", site.root()),
-        StaticLayer::with_files("/public", StaticFiles::from_source(portable)),
+        StaticLayer::new("/public", site.root()).unwrap(),
+        StaticLayer::with_files("/public", StaticFiles::from_source(portable)).unwrap(),
     ]
 }
 
@@ -290,20 +290,37 @@ async fn the_error_of_an_inner_body_can_be_downcast() {
         )]));
         Ok::<_, Infallible>(Response::new(failing))
     });
-    let service = StaticLayer::new("/public", site.root()).layer(inner);
+    let service = StaticLayer::new("/public", site.root())
+        .unwrap()
+        .layer(inner);
     let response = service.oneshot(Request::new(())).await.unwrap();
     let error = response.into_body().collect().await.unwrap_err();
     let cause = std::error::Error::source(&error).unwrap();
     assert!(cause.is::<std::fmt::Error>());
 }
 
+// `public` without a slash was served at `/public` once, where a mount says that it is no prefix.
+#[test]
+fn a_prefix_is_one_that_a_mount_takes() {
+    for prefix in ["/public", "/public/", "/a/b", "/caf\u{e9}", "/", ""] {
+        assert!(StaticLayer::new(prefix, "site").is_ok(), "{prefix}");
+    }
+    for prefix in ["public", "//public", "/a//b", "public/", "http://a/b", "*"] {
+        let refused = StaticLayer::new(prefix, "site").unwrap_err();
+        let by_mount = gateway_core::paths::MountLayer::new(prefix, ()).unwrap_err();
+        assert_eq!(refused.to_string(), by_mount.to_string());
+    }
+}
+
 #[test]
 fn the_inner_service_can_be_reached_changed_and_taken_back() {
-    let mut service = middleware_static::Static::new(1, "/public", "site");
+    let mut service = middleware_static::Static::new(1, "/public", "site").unwrap();
     assert_eq!(service.get_ref(), &1);
     *service.get_mut() = 2;
     assert_eq!(service.into_inner(), 2);
-    let service = middleware_static::Static::<u8>::layer("/public", "site").layer(3);
+    let service = middleware_static::Static::layer("/public", "site")
+        .unwrap()
+        .layer(3_u8);
     assert_eq!(service.into_inner(), 3);
 }
 
@@ -315,7 +332,7 @@ async fn axum_serves_it_as_a_fallback_and_below_a_nest() {
         .route_service("/favicon.ico", StaticFile::new(site.path("a.js")).unwrap())
         .nest_service("/assets", StaticFiles::new(site.root()).listing())
         .fallback_service(StaticFiles::new(site.root()))
-        .layer(StaticLayer::new("/public", site.root()));
+        .layer(StaticLayer::new("/public", site.root()).unwrap());
     let get = async |uri: &str| {
         let request = Request::get(uri).body(axum::body::Body::empty()).unwrap();
         let response = router.clone().oneshot(request).await.unwrap();
@@ -398,7 +415,9 @@ async fn bodies_have_a_default_for_who_needs_one() {
         .await
         .unwrap();
     assert_eq!(response.headers()["access-control-allow-origin"], "*");
-    let layered = StaticLayer::new("/public", site.root()).layer(service_fn(application));
+    let layered = StaticLayer::new("/public", site.root())
+        .unwrap()
+        .layer(service_fn(application));
     let _ = tower_http::cors::CorsLayer::permissive()
         .layer(layered)
         .oneshot(Request::get("/").body("").unwrap())
@@ -511,7 +530,9 @@ impl middleware_static::source::Source for Refusing {
 #[tokio::test]
 async fn where_the_file_system_does_not_say_other_methods_are_for_the_application() {
     let files = StaticFiles::from_source(Refusing);
-    let site = StaticLayer::with_files("/public", files).fall_through();
+    let site = StaticLayer::with_files("/public", files)
+        .unwrap()
+        .fall_through();
     let site = site.layer(service_fn(application));
     for (path, reads, others) in [
         ("file", 200, 405),

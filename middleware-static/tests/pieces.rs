@@ -114,7 +114,9 @@ async fn a_layer_passes_both_on() {
     let inner = service_fn(async |_: Request<()>| {
         Ok::<_, io::Error>(Response::new(Full::new(Bytes::from("application"))))
     });
-    let service = StaticLayer::new("/public", site.root()).layer(inner);
+    let service = StaticLayer::new("/public", site.root())
+        .unwrap()
+        .layer(inner);
     let ask = async |path: &str| {
         let request = Request::get(path).body(()).unwrap();
         let response = service.clone().oneshot(request).await.unwrap();

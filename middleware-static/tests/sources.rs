@@ -281,14 +281,14 @@ async fn a_front_end_may_send_the_file() {
     let root = site.root().display().to_string();
     let files = StaticFiles::new(site.root()).cache_control("*", "max-age=5".parse().unwrap());
     let accel = files.clone().send_file(SendFile::XAccelRedirect {
-        prefix: "/internal/".to_owned(),
+        prefix: "/int\u{e9}rnal/".parse().unwrap(),
     });
     let sendfile = files.send_file(SendFile::XSendfile);
     for (files, field, value) in [
         (
             &accel,
             "x-accel-redirect",
-            "/internal/d/a%20b.txt".to_owned(),
+            "/int%C3%A9rnal/d/a%20b.txt".to_owned(),
         ),
         (&sendfile, "x-sendfile", format!("{root}/d/a%20b.txt")),
     ] {

@@ -28,6 +28,11 @@ pub(crate) struct Seen {
     pub(crate) at: Instant,
     /// So many captures came before it on its thread.
     pub(crate) number: usize,
+    /// The task of tokio's that panicked, or that has resumed the panic.
+    pub(crate) task: Option<u64>,
+    pub(crate) mark: Option<u64>,
+    /// It was found by its task: it is no candidate for payloads that could be several panics'.
+    pub(crate) is_settled: bool,
     pub(crate) doubt: Option<Missing>,
     pub(crate) candidates: Box<[Place]>,
 }
@@ -80,11 +85,60 @@ impl Capture {
         parked.extend(displaced.context.take());
     }
 
+    /// Of a panic that no hook saw: there is something to [mark](Self::set_mark).
+    pub(crate) fn empty(identity: Identity, missing: Missing) -> Self {
+        Self(Box::new(Seen {
+            identity,
+            place: None,
+            frames: Box::default(),
+            truncated: false,
+            thread: None,
+            context: None,
+            parked: Vec::new(),
+            at: Instant::now(),
+            number: 0,
+            task: None,
+            mark: None,
+            is_settled: false,
+            doubt: Some(missing),
+            candidates: Box::default(),
+        }))
+    }
+
+    /// A [copy](Self::copy) for one who finds it by its task.
+    pub(crate) fn settle(&mut self) -> Self {
+        self.seen_mut().is_settled = true;
+        self.copy()
+    }
+
     /// How many they were.
     pub(crate) fn give_frames_up(&mut self) -> usize {
         let seen = self.seen_mut();
         seen.doubt = seen.doubt.or(Some(Missing::TooMany));
         std::mem::take(&mut seen.frames).len()
+    }
+
+    /// A copy to tell of, where the panic goes on: see [`Caught::resume`](crate::Caught::resume). The
+    /// [context](Self::context), of which there is one, goes with the copy.
+    #[must_use]
+    pub fn copy(&mut self) -> Self {
+        let seen = self.seen_mut();
+        Self(Box::new(Seen {
+            identity: seen.identity.clone(),
+            place: seen.place.clone(),
+            frames: seen.frames.clone(),
+            truncated: seen.truncated,
+            thread: seen.thread.clone(),
+            context: seen.context.take(),
+            parked: Vec::new(),
+            at: seen.at,
+            number: seen.number,
+            task: seen.task,
+            mark: seen.mark,
+            is_settled: seen.is_settled,
+            doubt: seen.doubt,
+            candidates: seen.candidates.clone(),
+        }))
     }
 
     /// Why it is not whole. `None`: it is, and it is this panic's for certain.
@@ -128,6 +182,26 @@ impl Capture {
     #[must_use]
     pub fn thread(&self) -> Option<&str> {
         self.0.thread.as_deref()
+    }
+
+    /// The message as far as it is kept: 256 bytes of a formatted one, a literal whole. `None` for a payload that is no text.
+    #[must_use]
+    pub fn message(&self) -> Option<&str> {
+        self.0.identity.text()
+    }
+
+    /// The number of the tokio task that panicked, as its `Id` is displayed. Known with the feature `tokio`.
+    ///
+    /// Of a panic that another task has [resumed](crate::Caught::resume), the number of that one.
+    #[must_use]
+    pub fn task(&self) -> Option<u64> {
+        self.0.task
+    }
+
+    /// The number that one who has caught this panic before has [left](crate::Caught::set_mark) for those who catch it next.
+    #[must_use]
+    pub fn mark(&self) -> Option<u64> {
+        self.0.mark
     }
 
     /// What the function given to [`set_context`](crate::set_context) returned in the hook.

@@ -20,6 +20,28 @@ pub struct Caught {
     pub capture: Result<Capture, Missing>,
 }
 
+impl Caught {
+    /// What the panic said, if its payload is text, as that of `panic!` is.
+    #[must_use]
+    pub fn message(&self) -> Option<&str> {
+        let string = || self.payload.downcast_ref().map(String::as_str);
+        self.payload.downcast_ref().copied().or_else(string)
+    }
+}
+
+/// The place, if it is known, and the message.
+impl fmt::Display for Caught {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("panicked")?;
+        if let Some(place) = self.capture.as_ref().ok().and_then(Capture::place) {
+            write!(f, " at {}:{}:{}", place.file, place.line, place.column)?;
+        }
+        write!(f, ": {}", self.message().unwrap_or("(not text)"))
+    }
+}
+
+impl std::error::Error for Caught {}
+
 /// Runs it, and catches its panic together with the place and the frames of it.
 ///
 /// For the caller's data the rules of [`AssertUnwindSafe`] hold: after an `Err` do not
@@ -40,7 +62,8 @@ pub fn guard<R>(run: impl FnOnce() -> R) -> Result<R, Caught> {
 
 /// The frame of the function that enters a [`Guard`].
 #[derive(Debug)]
-pub struct Here(MaybeUninit<u8>);
+#[repr(align(2))]
+pub struct Here([MaybeUninit<u8>; 2]);
 
 impl Here {
     /// For one `Guard`, on the stack.
@@ -48,7 +71,15 @@ impl Here {
     #[must_use]
     #[expect(clippy::new_without_default, reason = "a place, not a value")]
     pub const fn new() -> Self {
-        Self(MaybeUninit::uninit())
+        Self([MaybeUninit::uninit(); 2])
+    }
+}
+
+impl Here {
+    /// Even: the next one is in here as well, and says that the guard answers.
+    #[inline(always)]
+    fn address(&self) -> usize {
+        self.0.as_ptr() as usize
     }
 }
 
@@ -81,8 +112,19 @@ impl<'a> Guard<'a> {
     /// From here until it is dropped, panics of this thread are captured, to be claimed with it.
     #[inline(always)]
     pub fn enter(here: &'a Here) -> Self {
+        Self::enter_at(here.address())
+    }
+
+    /// As [`enter`](Self::enter), by one who answers what is asked by way of [`is_answering`] when the guard is left.
+    #[inline(always)]
+    pub fn enter_answering(here: &'a Here) -> Self {
+        Self::enter_at(here.address() | 1)
+    }
+
+    #[inline(always)]
+    fn enter_at(address: usize) -> Self {
         LOCAL.with(|local| Self {
-            outer: local.guard.replace(here.0.as_ptr() as usize),
+            outer: local.guard.replace(address),
             captures: local.captures.get(),
             here: PhantomData,
         })
@@ -120,7 +162,24 @@ pub fn is_guarded() -> bool {
     LOCAL.with(|local| local.guard.get() != 0)
 }
 
+/// Whether the innermost guard of this thread was [entered](Guard::enter_answering) by one who looks, when it is left, whether
+/// something was asked below it: of which request this is.
+#[must_use]
+pub fn is_answering() -> bool {
+    LOCAL.with(|local| local.guard.get() & 1 == 1)
+}
+
 impl Caught {
+    /// Leaves a number, such as that of a report, for those who catch this panic next, after [`resume`](Self::resume).
+    pub fn set_mark(&mut self, mark: u64) {
+        if let Err(missing) = self.capture {
+            self.capture = Ok(Capture::empty(Identity::of(&*self.payload), missing));
+        }
+        if let Ok(capture) = &mut self.capture {
+            capture.seen_mut().mark = Some(mark);
+        }
+    }
+
     /// Lets the panic go on from here, so that a guard further out on this thread claims the
     /// frames of where it first happened.
     ///

@@ -62,6 +62,7 @@ mod taking {
         identity::Identity,
         kept,
         local::{LOCAL, Local},
+        task,
     };
 
     pub(super) fn install() {
@@ -104,6 +105,9 @@ mod taking {
                 parked: Vec::new(),
                 at: Instant::now(),
                 number: LOCAL.with(Local::number),
+                task: task::current(),
+                mark: None,
+                is_settled: false,
                 doubt: None,
                 candidates: Box::default(),
             })

@@ -1,12 +1,13 @@
 //! Captures that wait for their payload on their own thread, and where else they may be.
 
-use std::{cell::Cell, collections::VecDeque};
+use std::{cell::Cell, collections::VecDeque, time::Instant};
 
 use crate::{
     Capture, Missing,
     identity::Identity,
     local::{LOCAL, Local, discard},
     ring::{self, take},
+    task,
 };
 
 /// At most so many unclaimed panics are kept for a thread that is below a guard.
@@ -56,9 +57,34 @@ pub(crate) fn claim(identity: &Identity, since: usize) -> Result<Capture, Missin
     }
 }
 
+/// What was captured of the panic that ended a task of tokio's: of several panics of one task, the newest.
+///
+/// `task` is the number that the task's `Id` displays, as `JoinError::id` and [`Capture::task`] have it. Each call gives a copy,
+/// and leaves the capture where it is; the [context](Capture::context) is in the first one.
+///
+/// # Errors
+///
+/// There is none: [`Missing::TooMany`], if so many panics came after it that it may be forgotten, else [`Missing::Unseen`].
+pub fn of_task(task: u64) -> Result<Capture, Missing> {
+    let mut kept = KEPT.try_with(Cell::take).unwrap_or_default();
+    // A task that ran below a guard of this thread.
+    let own = kept.iter_mut().rev();
+    let own = own.into_iter().find(|capture| capture.task() == Some(task));
+    let own = own.map(Capture::settle);
+    _ = KEPT.try_with(|cell| cell.set(kept));
+    match (own, ring::of_task(task)) {
+        (Some(own), Ok(other)) if own.seen().at < other.seen().at => Ok(other),
+        (Some(own), _) => Ok(own),
+        (None, other) => other,
+    }
+}
+
 /// Puts back what is about to be resumed on this thread.
 pub(crate) fn adopt(mut capture: Capture, guarded: bool) {
-    capture.seen_mut().number = LOCAL.with(Local::number);
+    let seen = capture.seen_mut();
+    seen.number = LOCAL.with(Local::number);
+    seen.at = Instant::now();
+    seen.task = task::current().or(seen.task);
     if !guarded {
         ring::release([capture]);
         return;

@@ -41,6 +41,9 @@
 //! captured all the same and wait in a ring; when `resume_unwind` brings the
 //! payload below a guard, it is found there by identity.
 //!
+//! A task of tokio's whose panic became a `JoinError` is found by the number of the task, with the feature `tokio`:
+//! see [`of_task`].
+//!
 //! # Whose frames
 //!
 //! Never another panic's. A `String` payload is known by the address, length and text of its
@@ -66,6 +69,8 @@
 //!
 //! # Features
 //!
+//! `tokio`: the hook notes which task panics. It depends on tokio's `rt`.
+//!
 //! `hook` (default) depends on `backtrace` to walk the stack. Without it [`install`] does nothing and every
 //! capture is [`Missing::Unseen`], while guards and [`Caught::resume`] work the same: for
 //! libraries that carry panics and leave it to the program whether they are traced.
@@ -77,11 +82,12 @@ mod identity;
 mod kept;
 mod local;
 mod ring;
+mod task;
 
 pub use capture::{Capture, MAX_CANDIDATES, MAX_FRAMES, Missing, Place};
-pub use guard::{Caught, Guard, Here, guard, is_guarded};
+pub use guard::{Caught, Guard, Here, guard, is_answering, is_guarded};
 pub use hook::{Context, install, is_silenced, set_context, silence_guarded};
-pub use kept::MAX_KEPT;
+pub use kept::{MAX_KEPT, of_task};
 pub use local::discard;
 pub use ring::{RING, RING_FRAMES};
 

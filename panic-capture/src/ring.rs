@@ -1,10 +1,11 @@
 //! Captures of threads without a guard: they wait, for the whole process, until their payload comes below one.
 
 use std::{
+    any::Any,
     collections::VecDeque,
     sync::{
         Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -25,8 +26,15 @@ const CONTEXTS: usize = 256;
 /// panics of the same literal or type ambiguous.
 const STALE: Duration = Duration::from_secs(10);
 
+fn is_stale(at: Instant, now: Instant) -> bool {
+    now.saturating_duration_since(at) > STALE
+}
+
 /// Set when a hook gave up on the ring: the next to hold it notes that one was lost.
 static UNKEPT: AtomicBool = AtomicBool::new(false);
+
+/// The highest number of a task whose capture was lost, plus one.
+static LOST_TASKS: AtomicU64 = AtomicU64::new(0);
 
 /// How many wait. Read before the ring is taken: about right is enough.
 static LEN: AtomicUsize = AtomicUsize::new(0);
@@ -79,6 +87,9 @@ pub(crate) fn keep(capture: Capture) {
         }
     }
     UNKEPT.store(true, Ordering::Relaxed);
+    if let Some(capture) = &capture {
+        note_lost_task(capture);
+    }
     // Its context is foreign code, which must not run in a hook: leaked, this once.
     std::mem::forget(capture);
 }
@@ -100,24 +111,40 @@ pub(crate) fn release(captures: impl IntoIterator<Item = Capture>) {
     discard(displaced);
 }
 
+/// The newest panic of a task, copied.
+pub(crate) fn of_task(task: u64) -> Result<Capture, Missing> {
+    let mut ring = ring();
+    let newest = ring.captures.iter_mut().rev();
+    let newest = newest
+        .into_iter()
+        .find(|capture| capture.task() == Some(task));
+    newest.map(Capture::settle).ok_or_else(|| {
+        if task < LOST_TASKS.load(Ordering::Relaxed) {
+            Missing::TooMany
+        } else {
+            Missing::Unseen
+        }
+    })
+}
+
+fn note_lost_task(capture: &Capture) {
+    if let Some(task) = capture.task() {
+        LOST_TASKS.fetch_max(task.saturating_add(1), Ordering::Relaxed);
+    }
+}
+
 pub(crate) fn claim(identity: &Identity) -> Result<Capture, Missing> {
     let mut ring = ring();
     let now = Instant::now();
     if UNKEPT.swap(false, Ordering::Relaxed) {
         ring.lost = Some(now);
     }
-    let is_stale = |at: Instant| now.saturating_duration_since(at) > STALE;
-    let has_lost = ring.lost.is_some_and(|lost| !is_stale(lost));
+    let has_lost = ring.lost.is_some_and(|lost| !is_stale(lost, now));
     // What is known for certain may come late.
     let certain = identity
         .is_unique()
         .then(|| take(&mut ring.captures, identity, false));
-    let mut stale = Vec::new();
-    while let Some(oldest) = ring.captures.front()
-        && is_stale(oldest.seen().at)
-    {
-        stale.extend(ring.captures.pop_front());
-    }
+    let stale = ring.give_up(|capture| is_stale(capture.seen().at, now));
     let claimed = match certain {
         Some(Err(_)) | None if has_lost => Err(Missing::TooMany),
         Some(claimed) => claimed,
@@ -138,7 +165,12 @@ pub(crate) fn take(
     identity: &Identity,
     same_thread: bool,
 ) -> Result<Capture, Missing> {
-    let is_meant = |capture: &Capture| capture.seen().identity == *identity;
+    let now = Instant::now();
+    let is_meant = |capture: &Capture| {
+        let seen = capture.seen();
+        let is_waited_for = || !seen.is_settled && !is_stale(seen.at, now);
+        seen.identity == *identity && (identity.is_unique() || same_thread || is_waited_for())
+    };
     let newest = captures.iter().rposition(is_meant).ok_or(Missing::Unseen)?;
     let by_type = same_thread && matches!(identity, Identity::Other(_));
     if !identity.is_unique() && !by_type {
@@ -203,10 +235,41 @@ impl Ring {
             return None;
         }
         let oldest = self.captures.pop_front()?;
+        note_lost_task(&oldest);
         self.lost = Some(Instant::now());
         self.frames = self.frames.saturating_sub(oldest.frames().len());
         self.bare = self.bare.saturating_sub(1);
         Some(oldest)
+    }
+
+    /// Takes out those that are no more waited for. A task may be asked for its panic late: of those that have one, only the
+    /// contexts are taken, which may hold on to much.
+    fn give_up(
+        &mut self,
+        is_old: impl Fn(&Capture) -> bool,
+    ) -> (Vec<Capture>, Vec<Box<dyn Any + Send>>) {
+        let (mut captures, mut contexts) = (Vec::new(), Vec::new());
+        let holds_much = |capture: &Capture| {
+            let seen = capture.seen();
+            seen.task.is_none() || seen.context.is_some() || !seen.parked.is_empty()
+        };
+        let is_given_up = |capture: &Capture| is_old(capture) && holds_much(capture);
+        if !self.captures.iter().any(is_given_up) {
+            return (captures, contexts);
+        }
+        for mut capture in std::mem::take(&mut self.captures) {
+            if !is_old(&capture) {
+                self.captures.push_back(capture);
+            } else if capture.task().is_some() {
+                let seen = capture.seen_mut();
+                contexts.append(&mut seen.parked);
+                contexts.extend(seen.context.take());
+                self.captures.push_back(capture);
+            } else {
+                captures.push(capture);
+            }
+        }
+        (captures, contexts)
     }
 
     /// Runs in the hook: nothing foreign is dropped.

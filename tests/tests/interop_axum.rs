@@ -114,7 +114,7 @@ async fn our_layers_and_services_stack_in_an_axum_program() {
         .nest_service("/archive", urls)
         .nest_service("/app", exceptions.layer(blocking.into_service()))
         .fallback_service(mount("/mounted", exceptions.layer(blocking.into_service())).unwrap())
-        .layer(StaticLayer::new("/public", folder.path()))
+        .layer(StaticLayer::new("/public", folder.path()).unwrap())
         .layer(exceptions)
         .layer(RecordPathLayer::new())
         .layer(validator.clone());
@@ -233,7 +233,7 @@ async fn tower_https_layers_stack_over_every_body_of_ours() {
         "/page",
         exceptions.layer(blocking.into_service())
     );
-    let public = StaticLayer::new("/public", folder.path());
+    let public = StaticLayer::new("/public", folder.path()).unwrap();
     stacks!(
         "static layer",
         "/public/style.css",
@@ -327,9 +327,11 @@ async fn trailers_pass_every_layer_untouched_in_both_directions() {
         ExceptionsLayer::new().development().layer(inner()),
     )
     .await;
-    let public = StaticLayer::new("/public", folder.path());
+    let public = StaticLayer::new("/public", folder.path()).unwrap();
     keeps_trailers("static", "/", public.layer(inner())).await;
-    let falling = StaticLayer::new("/public", folder.path()).fall_through();
+    let falling = StaticLayer::new("/public", folder.path())
+        .unwrap()
+        .fall_through();
     keeps_trailers(
         "static, fallen through",
         "/public/none",
@@ -403,7 +405,7 @@ async fn web_sockets_pass_through_all_layers() {
         .route("/socket", any(echo))
         .nest_service("/routed", urls);
     let layered = program
-        .layer(StaticLayer::new("/public", folder.path()))
+        .layer(StaticLayer::new("/public", folder.path()).unwrap())
         .layer(ExceptionsLayer::new())
         .layer(CorsLayer::permissive())
         .layer(TraceLayer::new_for_http())

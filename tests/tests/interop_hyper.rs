@@ -102,7 +102,7 @@ async fn our_services_run_under_plain_hyper() {
         .layer(validator.clone())
         .layer(ExceptionsLayer::new())
         .layer(validator.clone())
-        .layer(StaticLayer::new("/public", folder.path()))
+        .layer(StaticLayer::new("/public", folder.path()).unwrap())
         .layer(validator.clone())
         .service(application.into_service());
     for speaks in BOTH {

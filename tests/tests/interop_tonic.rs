@@ -209,7 +209,7 @@ async fn a_grpc_service_runs_under_our_server_inside_every_layer() {
         .layer(validator.clone())
         .layer(ExceptionsLayer::new())
         .layer(RecordPathLayer::new())
-        .layer(StaticLayer::new("/public", folder.path()))
+        .layer(StaticLayer::new("/public", folder.path()).unwrap())
         .layer(validator.clone())
         .service(routes.clone());
     let served = serve(layered).await;
@@ -273,7 +273,7 @@ async fn our_layers_run_under_tonics_server() {
         .accept_http1(true)
         .layer(validator.clone())
         .layer(ExceptionsLayer::new())
-        .layer(StaticLayer::new("/public", folder.path()))
+        .layer(StaticLayer::new("/public", folder.path()).unwrap())
         .layer(validator.clone())
         .add_service(Greeter);
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -179,7 +179,7 @@ fn services(root: &Path) -> Vec<(&'static str, &'static str, Site)> {
         (
             "static_below",
             "StaticLayer",
-            boxed(StaticLayer::new("/files", &files).layer(nothing())),
+            boxed(StaticLayer::new("/files", &files).unwrap().layer(nothing())),
         ),
         (
             "static_below",

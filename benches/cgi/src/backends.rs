@@ -45,21 +45,21 @@ pub async fn respond(request: Request<Body>) -> Result<Response<Body>, Infallibl
 
 pub async fn ours(port: u16) {
     let service = tower::service_fn(respond);
-    gateway_server::fastcgi::run(format!("127.0.0.1:{port}"), service)
+    gateway_server::fastcgi::serve(format!("127.0.0.1:{port}"), service)
         .await
         .unwrap();
 }
 
 pub async fn scgi(port: u16) {
     let service = tower::service_fn(respond);
-    gateway_server::scgi::run(format!("127.0.0.1:{port}"), service)
+    gateway_server::scgi::serve(format!("127.0.0.1:{port}"), service)
         .await
         .unwrap();
 }
 
 pub async fn ours_http(port: u16) {
     let service = tower::service_fn(respond);
-    gateway_server::http::run(("127.0.0.1", port), service)
+    gateway_server::http::serve(("127.0.0.1", port), service)
         .await
         .unwrap();
 }

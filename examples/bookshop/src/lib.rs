@@ -3,21 +3,17 @@
 mod shop;
 mod views;
 
-use std::convert::Infallible;
-
-use gateway_core::{Application, Body, Error};
-use gateway_web::{CookieKeys, ErrorPage, ErrorPages, SessionLayer, StateLayer, Templates, values};
-use http::{Request, Response};
+use gateway_core::{Application, Error};
+use gateway_web::error_pages::forbidden;
+use gateway_web::{
+    CookieKeys, ErrorPage, ErrorPages, SessionLayer, Site, StateLayer, Templates, values,
+};
 use middleware_exceptions::ExceptionsLayer;
 use middleware_static::{AssetManifest, StaticFiles, StaticLayer};
-use tower::util::BoxCloneSyncService;
 use tower::{Layer, ServiceBuilder};
 use tower_http::csrf::CsrfLayer;
 
 pub use shop::Shop;
-
-/// The site as a tower service.
-pub type Site = BoxCloneSyncService<Request<Body>, Response<Body>, Infallible>;
 
 /// The whole site, its sessions encrypted with `keys`.
 ///
@@ -37,16 +33,16 @@ pub fn site(shop: Shop, keys: CookieKeys) -> Result<Site, Error> {
     let site = templates.layer(StateLayer::new(shop).layer(urls));
     let site = SessionLayer::new(keys).layer(site);
     let error_pages = ErrorPages::new(move |page: &ErrorPage<'_>| {
-        let values = values! { status => page.status().as_u16(), reason => page.reason() };
+        let (status, reason) = (page.status().as_u16(), page.reason());
+        let values = values! { status, reason, id => page.id() };
         templates.error_page(page, "error.html", values)
     });
     let service = ServiceBuilder::new()
-        .map_response(|response: Response<_>| response.map(Body::new))
         .layer(error_pages)
         .layer(ExceptionsLayer::new())
-        .layer(StaticLayer::with_files("/static", files))
+        .layer(StaticLayer::with_files("/static", files)?)
         // Browsers say which site sent a form; ours alone may.
-        .layer(CsrfLayer::new())
+        .layer(CsrfLayer::new().with_rejection_response(forbidden))
         .service(site.into_service());
     Ok(Site::new(service))
 }

@@ -115,7 +115,7 @@ fn edit(environ: &mut Environ) -> Answer {
 
 /// Of the book that the URL names, or of a new one.
 fn save_form(environ: &mut Environ) -> Answer {
-    let id = environ.parse_url::<BTreeMap<String, i64>>()?.remove("id");
+    let id: Option<i64> = environ.parse_url()?;
     let form = environ.read_form(10_000)?;
     match Book::checked(&form) {
         Ok(book) => {
@@ -256,7 +256,7 @@ fn api_show(environ: &mut Environ) -> Answer {
 
 fn api_add(environ: &mut Environ) -> Answer {
     let book: Book = environ.read_json(10_000)?;
-    let form = Form::from_encoded(serde_html_form::to_string(&book)?.as_bytes());
+    let form = Form::of(&book)?;
     if let Err(errors) = Book::checked(&form) {
         return Ok(Reply::from_json(&errors)?.with_status(StatusCode::UNPROCESSABLE_ENTITY));
     }

@@ -41,6 +41,6 @@ fn variables(environ: &Environ) -> Reply {
 fn main() -> ExitCode {
     let default = std::env::var("ADDRESS").unwrap_or("127.0.0.1:8080".into());
     command_line::run(&default, |address| {
-        gateway_server::auto(address, application)
+        gateway_server::auto::run(address, application)
     })
 }

@@ -36,7 +36,7 @@ fn main() -> ExitCode {
         ["fcgi", address] => block_on(fcgi(address)),
         ["scgi", address] => block_on(scgi(address)),
         // Standard output is the response, and there is nothing to wait for: no runtime.
-        ["cgi"] => cgi::run(demo::application).map(|()| ExitCode::SUCCESS),
+        ["cgi"] => cgi::run(demo::application),
         ["--help" | "-h"] => writeln!(io::stdout(), "{USAGE}").map(|()| ExitCode::SUCCESS),
         _ => return usage(),
     };

@@ -140,7 +140,7 @@ fn serve(address: &str) -> Result<ExitCode, Error> {
     let files = concat!(env!("CARGO_MANIFEST_DIR"), "/static");
     let service = ServiceBuilder::new()
         .layer(ExceptionsLayer::new().development())
-        .layer(StaticLayer::new("/static", files))
+        .layer(StaticLayer::new("/static", files)?)
         // Browsers say which site sent a form; ours alone may.
         .layer(CsrfLayer::new())
         .service(app.into_service());

@@ -76,7 +76,7 @@ fn serve(address: &str) -> io::Result<ExitCode> {
         sockets: Sockets::bind(address)?,
         acceptor: acceptor()?,
     };
-    let server = Server::new().listener(tls);
+    let server = Server::on(tls);
     println!(
         "listening on https://localhost:{}",
         server.local_addr()?.port()

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::sync::LazyLock;
 
 use gateway_core::{Application, Environ, Error, Reply, escape};
-use gateway_server::{Listener, Sockets, ToSockets};
+use gateway_server::{Listener, Sockets, ToSockets, auto};
 use middleware_exceptions::ExceptionsLayer;
 use middleware_static::StaticLayer;
 use router::{IntoPattern, UrlMap};
@@ -77,26 +77,22 @@ fn main() -> ExitCode {
     command_line::run("127.0.0.1:8080", serve)
 }
 
-fn serve(address: &str) -> io::Result<ExitCode> {
+fn serve(address: &str) -> Result<ExitCode, Error> {
     let service = ServiceBuilder::new()
         .layer(ExceptionsLayer::new().development())
-        .layer(StaticLayer::new("/static", STATIC))
+        .layer(StaticLayer::new("/static", STATIC)?)
         .service(application.into_service());
-    gateway_server::auto_service(Announced(address), service)
+    Ok(auto::run_service(|| announced(address), service)?)
 }
 
 /// Says where it listens, once it does. Under CGI nothing is bound, and standard output is the response.
-struct Announced<'a>(&'a str);
-
-impl ToSockets for Announced<'_> {
-    fn to_sockets(self) -> io::Result<Sockets> {
-        let sockets = self.0.to_sockets()?;
-        // A closed standard output is no reason not to serve.
-        let _ = writeln!(
-            io::stdout(),
-            "listening on http://{}",
-            sockets.local_addr()?
-        );
-        Ok(sockets)
-    }
+fn announced(address: &str) -> io::Result<Sockets> {
+    let sockets = address.to_sockets()?;
+    // A closed standard output is no reason not to serve.
+    let _ = writeln!(
+        io::stdout(),
+        "listening on http://{}",
+        sockets.local_addr()?
+    );
+    Ok(sockets)
 }

@@ -122,7 +122,7 @@ fn as_a_cgi_program_it_answers_on_standard_output() {
 #[test]
 fn the_layers_of_chapter_5_are_this_programs() {
     let program = include_str!("../src/main.rs").replace("STATIC)", "\"static\")");
-    let shown = block(DEPLOYMENT, "rust,no_run", "auto_service");
+    let shown = block(DEPLOYMENT, "rust,no_run", "auto::run_service");
     let layers = shown
         .lines()
         .map(str::trim)

@@ -8,23 +8,27 @@ use std::process::ExitCode;
 
 use gateway_core::paths::Prefix;
 use gateway_core::{Body, Error};
+use gateway_server::auto::Start;
 use gateway_server::{Sockets, ToSockets};
 use http::Response;
 use lexopt::Parser;
 use tower::ServiceBuilder;
 use tower_http::validate_request::ValidateRequestHeaderLayer;
 use wiki::hosts::Hosts;
-use wiki::stack::{Settings, stack, url_path};
+use wiki::stack::{EDITS_A_MINUTE, Settings, braked, url_path};
 use wiki::urls::urls;
 
 const USAGE: &str = "\
-usage: wiki [--bind 127.0.0.1:8080] [--host NAME]... [--data DIR] [--script-name /wiki] [--development]
+usage: wiki [--bind 127.0.0.1:8080] [--host NAME]... [--data DIR] [--script-name /wiki] [--edits 60]
+            [--development]
 
   --bind ADDRESS      where to listen (default 127.0.0.1:8080; port 0 takes a free one)
   --host NAME         a name or an address by which it is asked for over HTTP, besides that of
                       --bind and those of this machine's loopback; may be repeated
   --data DIR          where the pages are kept (default $WIKI_DATA, or wiki-data)
   --script-name PATH  where the wiki is mounted (default /wiki; / for the root)
+  --edits N           forms that one address may send a minute, after a hundred at once (default 60;
+                      0 for any number)
   --development       show tracebacks, to requests from this machine only
 
 Started by a web server it speaks CGI or FastCGI, and is mounted where that says.
@@ -36,6 +40,7 @@ struct Options {
     hosts: Vec<String>,
     data: PathBuf,
     script_name: Option<String>,
+    edits: u32,
     development: bool,
 }
 
@@ -51,6 +56,7 @@ impl Options {
                 .unwrap_or_else(|| "wiki-data".into())
                 .into(),
             script_name: None,
+            edits: EDITS_A_MINUTE,
             development: false,
         };
         while let Some(argument) = arguments.next()? {
@@ -59,6 +65,7 @@ impl Options {
                 Long("host") => options.hosts.push(arguments.value()?.string()?),
                 Long("data") => options.data = arguments.value()?.into(),
                 Long("script-name") => options.script_name = Some(arguments.value()?.string()?),
+                Long("edits") => options.edits = arguments.value()?.parse()?,
                 Long("development") => options.development = true,
                 Long("help") | Short('h') => return Ok(None),
                 other => return Err(other.unexpected()),
@@ -68,8 +75,8 @@ impl Options {
     }
 
     /// Where the wiki is mounted. A web server that starts us says so itself, in SCRIPT_NAME.
-    fn mount(&self) -> Result<Prefix, Error> {
-        let default = if started_by_a_web_server() {
+    fn mount(&self, start: &Start) -> Result<Prefix, Error> {
+        let default = if start.is_behind_web_server() {
             ""
         } else {
             "/wiki"
@@ -90,38 +97,12 @@ impl Options {
 
 /// Under CGI a web server may make arguments of a query string that has no `=` (RFC 3875 4.4). They
 /// are the client's then: `?--data+/tmp/mine`. The operator has `$WIKI_DATA`.
-fn arguments() -> Parser {
-    if started_as_cgi() {
+fn arguments(start: &Start) -> Parser {
+    if matches!(start, Start::Cgi) {
         Parser::from_args(std::iter::empty::<&str>())
     } else {
         Parser::from_env()
     }
-}
-
-fn started_as_cgi() -> bool {
-    let set = |name| std::env::var_os(name).is_some();
-    set("GATEWAY_INTERFACE") && set("REQUEST_METHOD")
-}
-
-/// By what `gateway_server::auto_service` goes by: the variables of CGI, a listening socket as standard
-/// input, or sockets from systemd that are named for FastCGI or SCGI.
-fn started_by_a_web_server() -> bool {
-    let names = std::env::var("LISTEN_FDNAMES").unwrap_or_default();
-    let named = names
-        .split(':')
-        .any(|name| name == "fastcgi" || name == "scgi");
-    started_as_cgi() || named || stdin_is_a_listening_socket()
-}
-
-/// Connected ones are what other programs have for a pipe: node, sshd.
-#[cfg(unix)]
-fn stdin_is_a_listening_socket() -> bool {
-    Sockets::new().and_stdin().is_ok()
-}
-
-#[cfg(not(unix))]
-fn stdin_is_a_listening_socket() -> bool {
-    false
 }
 
 /// The sockets of HTTP mode. They say on standard output where they are, once they are bound; in
@@ -160,9 +141,8 @@ impl Announced {
                 writeln!(out, "  {line}")?;
             }
         }
-        writeln!(out, "\nBreak something: {top}break")?;
-        if !self.development {
-            writeln!(out, "With --development it shows a traceback.")?;
+        if self.development {
+            writeln!(out, "\nBreak something: {top}break")?;
         }
         if io::stdout().is_terminal() {
             writeln!(out, "\nCtrl+C ends.")?;
@@ -171,12 +151,14 @@ impl Announced {
     }
 }
 
-fn run(options: Options) -> Result<ExitCode, Error> {
-    let mount = options.mount()?;
+fn run(start: Start, options: Options) -> Result<ExitCode, Error> {
+    let mount = options.mount(&start)?;
     let hosts = Hosts::new(&options.bind, &options.hosts)?;
+    let hosts = hosts.advice("The option --host {host} makes it answer to that.");
     let Options {
         bind,
         data,
+        edits,
         development,
         ..
     } = options;
@@ -185,16 +167,17 @@ fn run(options: Options) -> Result<ExitCode, Error> {
         mount: mount.clone(),
         development,
     };
-    let wiki = stack(Settings {
+    let settings = Settings {
         data,
         mount,
         development,
-    })?;
+    };
+    let wiki = braked(settings, edits)?;
     let service = ServiceBuilder::new()
         .layer(ValidateRequestHeaderLayer::custom(hosts))
         .map_response(|response: Response<_>| response.map(Body::new))
         .service(wiki);
-    Ok(gateway_server::auto_service(sockets, service)?)
+    Ok(start.run_service(sockets, service)?)
 }
 
 fn log() {
@@ -209,7 +192,14 @@ fn log() {
 }
 
 fn main() -> ExitCode {
-    let options = match Options::parse(arguments()) {
+    let start = match Start::detect() {
+        Ok(start) => start,
+        Err(error) => {
+            eprintln!("wiki: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let options = match Options::parse(arguments(&start)) {
         Ok(Some(options)) => options,
         Ok(None) => {
             print!("{USAGE}");
@@ -221,7 +211,7 @@ fn main() -> ExitCode {
         }
     };
     log();
-    match run(options) {
+    match run(start, options) {
         Ok(code) => code,
         Err(error) => {
             eprintln!("wiki: {error}");

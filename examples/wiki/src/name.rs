@@ -1,10 +1,17 @@
 //! Names of pages.
 
+use std::borrow::Cow;
 use std::fmt;
+
+use icu_casemap::CaseMapper;
+use icu_normalizer::{ComposingNormalizerBorrowed, DecomposingNormalizerBorrowed};
 
 /// Longest name in bytes. Encoded it is at most three times as long, far below what any server or
 /// browser refuses in a URL.
 const MOST: usize = 200;
+
+/// Longest name before it is composed: no letter has more than nine bytes for each that is left.
+const MOST_DECOMPOSED: usize = 9 * MOST;
 
 /// Names that are taken by the wiki's own pages, or would be confused with them.
 pub const RESERVED: [&str; 14] = [
@@ -44,8 +51,26 @@ pub const FRONT: &str = "Front page";
 /// | spaces at the ends, two in a row | they cannot be seen |
 /// | control characters, line and paragraph separators, direction marks, zero-width spaces | they cannot be seen either, and make one name look like another |
 /// | [`RESERVED`] and [`SERVED`] | the wiki uses them itself |
+///
+/// It is kept in Unicode's composed form (NFC). Names of one [`key`] are names of one page.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct PageName(String);
+
+/// What is equal in all spellings of a name: its letters, whether capital or small, composed or
+/// not (Unicode's canonical caseless match, D145).
+#[must_use]
+pub fn key(name: &str) -> String {
+    const NFD: DecomposingNormalizerBorrowed<'_> = DecomposingNormalizerBorrowed::new_nfd();
+    let decomposed = NFD.normalize(name);
+    composed(&CaseMapper::new().fold_string(&decomposed)).into_owned()
+}
+
+/// The text in Unicode's composed form (NFC).
+#[must_use]
+pub fn composed(text: &str) -> Cow<'_, str> {
+    const NFC: ComposingNormalizerBorrowed<'_> = ComposingNormalizerBorrowed::new_nfc();
+    NFC.normalize(text)
+}
 
 /// Why a text is not the name of a page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,18 +93,23 @@ impl fmt::Display for NotAName {
 impl std::error::Error for NotAName {}
 
 impl PageName {
-    /// The name that `text` is, byte for byte.
+    /// The name that `text` is.
     ///
     /// # Errors
     ///
     /// See the table of [`PageName`].
     pub fn new(text: &str) -> Result<Self, NotAName> {
         let malformed = |reason| Err(NotAName::Malformed(reason));
+        let too_long = "a name has at most 200 bytes";
+        if text.len() > MOST_DECOMPOSED {
+            return malformed(too_long);
+        }
+        let text = composed(text);
         if text.is_empty() {
             return malformed("a name has at least one character");
         }
         if text.len() > MOST {
-            return malformed("a name has at most 200 bytes");
+            return malformed(too_long);
         }
         if text.contains(['/', '\\']) {
             return malformed("a name has no slash");
@@ -96,16 +126,22 @@ impl PageName {
         if text.trim() != text || text.contains("  ") {
             return malformed("a name has single spaces, and none at its ends");
         }
-        if RESERVED.contains(&text) || text == SERVED {
+        if RESERVED.contains(&&*text) || text == SERVED {
             return Err(NotAName::Reserved);
         }
-        Ok(Self(text.to_owned()))
+        Ok(Self(text.into_owned()))
     }
 
     /// The name.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// What it has in common with all names of the same page.
+    #[must_use]
+    pub fn key(&self) -> String {
+        key(&self.0)
     }
 }
 
@@ -145,6 +181,31 @@ mod tests {
         ] {
             assert_eq!(PageName::new(name).map(|name| name.0), Ok(name.to_owned()));
         }
+    }
+
+    #[test]
+    fn names_that_look_the_same_have_one_key() {
+        for (one, other) in [
+            ("Tea", "tEA"),
+            ("Café", "CAFE\u{301}"),
+            ("Größe", "GRÖSSE"),
+            ("ὈΔΥΣΣΕΎΣ", "ὀδυσσεύς"),
+            ("Å", "\u{212B}"),
+            ("가", "\u{1100}\u{1161}"),
+            ("ガ", "カ\u{3099}"),
+            ("\u{1E69}", "s\u{307}\u{323}"),
+            ("\u{345}\u{301}", "\u{301}\u{345}"),
+        ] {
+            assert_eq!(key(one), key(other), "{one} and {other}");
+        }
+        for (one, other) in [("Tea", "Teas"), ("e", "é"), ("ı", "i"), ("カ", "ガ")] {
+            assert_ne!(key(one), key(other), "{one} and {other}");
+        }
+        let name = |text: &str| PageName::new(text).map(|name| name.0);
+        assert_eq!(name("Cafe\u{301}"), Ok("Café".to_owned()));
+        assert_eq!(name(&"a\u{301}".repeat(100)), Ok("á".repeat(100)));
+        assert!(name(&"a\u{301}".repeat(101)).is_err());
+        assert_eq!(name("a\u{37E}"), Ok("a;".to_owned()));
     }
 
     #[test]

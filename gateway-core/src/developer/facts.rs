@@ -5,6 +5,7 @@ use std::{net::IpAddr, sync::Arc};
 use http::{HeaderMap, Request, Version, header, request::Parts};
 
 use super::{
+    doubt::Doubt,
     host::Host,
     owner::{Ends, Owner},
     proxies,
@@ -24,6 +25,8 @@ pub struct Facts {
     pub(super) site: Site,
     pub(super) runs_as: Option<u32>,
     pub(super) owner: Owner,
+    /// `None`: not looked up.
+    pub(super) clients: Option<Box<Result<(), Doubt>>>,
     ends: Ends,
 }
 
@@ -31,6 +34,8 @@ pub struct Facts {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Peer {
     Unknown,
+    /// Nothing says anything of the connection.
+    Untold,
     Unix,
     /// A proxy layer named the client: the connection is the proxy's.
     Proxied,
@@ -64,6 +69,7 @@ impl Facts {
             site: Site::of(&parts.headers, host),
             runs_as: None,
             owner: Owner::Unasked,
+            clients: None,
             ends,
         }
     }
@@ -86,7 +92,7 @@ impl Facts {
     pub fn peer(&self) -> Option<IpAddr> {
         match self.peer {
             Peer::Ip(ip) => Some(ip),
-            Peer::Unknown | Peer::Unix | Peer::Proxied => None,
+            Peer::Unknown | Peer::Untold | Peer::Unix | Peer::Proxied => None,
         }
     }
 
@@ -114,7 +120,17 @@ impl Facts {
         self
     }
 
-    /// Looks up who runs this program and who owns the client's end of the connection.
+    /// With the user who runs this program, and whether all clients of this process are his, as if that had been looked
+    /// up. Counts where nothing names the peer.
+    #[must_use]
+    pub fn with_clients(mut self, runs_as: Option<u32>, clients: Result<(), Doubt>) -> Self {
+        self.runs_as = runs_as;
+        self.clients = Some(Box::new(clients));
+        self
+    }
+
+    /// Looks up who runs this program and who owns the client's end of the connection; or, where nothing names the peer,
+    /// where this process listens and who owns all its clients' ends.
     ///
     /// Reads files of `/proc`, which takes from microseconds to some milliseconds where there are tens of
     /// thousands of sockets: call it on a thread that may block, while the connection is open, and only where
@@ -122,6 +138,15 @@ impl Facts {
     /// Linux it does nothing, and the owner does not count.
     #[must_use]
     pub fn look_up(self) -> Self {
+        #[cfg(target_os = "linux")]
+        if self.peer == Peer::Untold {
+            let runs_as = super::sockets::runs_as();
+            let clients = match runs_as {
+                Some(uid) => super::clients::look_up(uid, &self.trusted_users),
+                None => Err(Doubt::Unreadable),
+            };
+            return self.with_clients(runs_as, clients);
+        }
         let (runs_as, owner) = self.looked_up();
         self.with_owner(runs_as, owner)
     }
@@ -170,10 +195,10 @@ fn connection(parts: &Parts) -> (Peer, Ends) {
                 let peer = Peer::Ip(addr.ip().to_canonical());
                 return (peer, Ends::new(conn.peer(), conn.local()));
             }
-            Addr::Unknown => {}
+            Addr::Unknown => return (Peer::Unknown, Ends::UNKNOWN),
         }
     }
-    (Peer::Unknown, Ends::UNKNOWN)
+    (Peer::Untold, Ends::UNKNOWN)
 }
 
 impl Site {

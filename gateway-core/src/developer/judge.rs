@@ -34,17 +34,32 @@ pub fn judge(facts: &Facts) -> Result<(), Reason> {
     if let Site::Foreign(header) = facts.site {
         return Err(Reason::Site(header));
     }
-    judge_owner(facts)
+    if facts.peer == Peer::Untold {
+        judge_clients(facts)
+    } else {
+        judge_owner(facts)
+    }
 }
 
 fn judge_peer(facts: &Facts) -> Result<(), Reason> {
     match facts.peer {
-        Peer::Unknown => Err(Reason::NoPeer),
+        // The sockets of the process are looked at in place of the peer. HTTP/3 comes over others than those.
+        Peer::Untold if cfg!(target_os = "linux") && facts.version <= Version::HTTP_2 => Ok(()),
+        Peer::Unknown | Peer::Untold => Err(Reason::NoPeer),
         Peer::Unix => Err(Reason::UnixPeer),
         Peer::Proxied => Err(Reason::Proxied),
         Peer::Ip(ip) if facts.trusted_peer || ip.is_loopback() => Ok(()),
         Peer::Ip(ip) => Err(Reason::Peer(ip)),
     }
+}
+
+fn judge_clients(facts: &Facts) -> Result<(), Reason> {
+    match facts.clients.as_deref() {
+        None => return Err(Reason::Unasked),
+        Some(Err(doubt)) => return Err(Reason::PeerUntold(doubt.clone())),
+        Some(Ok(())) => {}
+    }
+    judge_program(facts)
 }
 
 fn judge_owner(facts: &Facts) -> Result<(), Reason> {
@@ -53,9 +68,7 @@ fn judge_owner(facts: &Facts) -> Result<(), Reason> {
         Owner::Unreadable => return Err(Reason::Unclear(Owner::Unreadable)),
         _ => {}
     }
-    if let Some(uid) = facts.runs_as.filter(|&uid| is_service(uid)) {
-        return Err(Reason::Service(uid));
-    }
+    judge_program(facts)?;
     if facts.trusted_peer {
         return Ok(());
     }
@@ -72,6 +85,13 @@ fn judge_owner(facts: &Facts) -> Result<(), Reason> {
             runs_as: facts.runs_as,
         }),
         unclear => Err(Reason::Unclear(unclear.clone())),
+    }
+}
+
+fn judge_program(facts: &Facts) -> Result<(), Reason> {
+    match facts.runs_as.filter(|&uid| is_service(uid)) {
+        Some(uid) => Err(Reason::Service(uid)),
+        None => Ok(()),
     }
 }
 

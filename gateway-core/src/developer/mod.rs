@@ -13,6 +13,14 @@
 //! - the request is HTTP/1.1 or later, and has no header that a known proxy or tunnel adds;
 //! - no page of another site asks: no foreign `Origin`, no `Sec-Fetch-Site: cross-site`.
 //!
+//! # Where nothing names the peer
+//!
+//! `axum::serve(listener, router)` tells a service nothing of the client. On Linux the sockets of the process tell enough:
+//! the peer is at this machine if every listening socket of the process is a TCP socket at a loopback address, and the client's
+//! end of **every** connection to them belongs to the user who runs this program, or to one that the program trusts. Which
+//! connection the request came over stays unknown, so one that is another user's withholds details from all. If a
+//! [`Doubt`] is left, and on other systems, details are withheld, and the reason names the lines that tell the peer.
+//!
 //! # What stays unseen
 //!
 //! A proxy that adds no header and **runs as the same user as this program**: nginx started by hand, a
@@ -20,7 +28,8 @@
 //! that shares the network and the user's number (often 0), the port that a rootless container
 //! publishes. On systems other than Linux, and under a WSL kernel (where relays own the connections
 //! of browsers on Windows, and which containers of Docker Desktop on Windows have as well), owners are not
-//! asked at all. Let proxies set `X-Forwarded-For`, and leave development off where others can reach one.
+//! asked at all. Where nothing names the peer: a listener at another address that the program has closed while its
+//! connections are still served, and a tunnel that the program itself opened. Let proxies set `X-Forwarded-For`, and leave development off where others can reach one.
 //!
 //! A Unix socket is never enough: what speaks over one is mostly a proxy, and the kernel's word on who
 //! that is (`SO_PEERCRED`) would name the proxy's user, who is often the developer.
@@ -28,7 +37,8 @@
 //! # How to ask
 //!
 //! The owner is one of the facts, and the only one that takes a look-up which may block. So a page judges
-//! twice: what it knows at once, and, if nothing but the owner is missing, again with the owner.
+//! twice: what it knows at once, and, if nothing but the owner is missing, again with the owner. Code that must
+//! not block awaits an [`OwnerLookUp`] in place of [`Facts::look_up`].
 //!
 //! ```
 //! use gateway_core::developer::{Facts, Reason, judge};
@@ -45,16 +55,24 @@
 //! }
 //! ```
 
+#[cfg(target_os = "linux")]
+mod clients;
+mod doubt;
 mod facts;
 mod host;
 mod judge;
+mod look_up;
 mod owner;
 mod proxies;
 mod reason;
 #[cfg(target_os = "linux")]
 mod sockets;
+#[cfg(target_os = "linux")]
+mod table;
 
+pub use doubt::Doubt;
 pub use facts::{Facts, head_of};
 pub use judge::judge;
+pub use look_up::OwnerLookUp;
 pub use owner::Owner;
 pub use reason::Reason;

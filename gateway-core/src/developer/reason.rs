@@ -2,7 +2,7 @@
 
 use std::{fmt, net::IpAddr};
 
-use super::Owner;
+use super::{Doubt, Owner};
 
 /// Why details are withheld.
 ///
@@ -13,6 +13,8 @@ use super::Owner;
 pub enum Reason {
     /// The peer is unknown.
     NoPeer,
+    /// Nothing names the peer, and it cannot be taken for one at this machine.
+    PeerUntold(Doubt),
     /// The request came over a Unix socket.
     UnixPeer,
     /// A proxy layer named the client.
@@ -45,17 +47,19 @@ pub enum Reason {
     Unclear(Owner),
 }
 
+const TELL_PEER: &str = "With axum: `.layer(FromAxumLayer::new())` of the feature `axum` around all else, and \
+     `axum::serve(listener, app.into_make_service_with_connect_info::<SocketAddr>())`. \
+     With your own server: put a `gateway_core::request::ConnInfo` into the request's extensions.";
+
 const DECIDE: &str = "To decide yourself: `.show_details_if(|parts| ..)`.";
 
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NoPeer => f.write_str(
-                "it is not known who is asking. With axum: `.layer(FromAxumLayer::new())` \
-                 of the feature `axum` around all else, and \
-                 `axum::serve(listener, app.into_make_service_with_connect_info::<SocketAddr>())`. \
-                 With your own server: put a `gateway_core::request::ConnInfo` into the request's extensions.",
-            ),
+            Self::NoPeer => write!(f, "it is not known who is asking. {TELL_PEER}"),
+            Self::PeerUntold(doubt) => {
+                write!(f, "it is not known who is asking, and {doubt}. {TELL_PEER}")
+            }
             Self::UnixPeer => write!(
                 f,
                 "the request came over a Unix socket, behind which there may be a proxy. {DECIDE}"

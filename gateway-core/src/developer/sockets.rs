@@ -3,10 +3,12 @@
 use std::{
     fs::{self, File},
     io::{self, BufRead, BufReader},
-    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
 };
 
-use super::owner::{Ends, NOBODY, Owner};
+use super::{
+    owner::{Ends, NOBODY, Owner},
+    table::{self, Row, TIME_WAIT},
+};
 
 /// The user by whom this program's sockets are made: its effective user, in the present user namespace, which is
 /// how the tables below number users as well.
@@ -34,11 +36,8 @@ fn search(ends: Ends) -> io::Result<Owner> {
     let mut search = Search::new(ends);
     search.read(BufReader::new(File::open("/proc/net/tcp")?))?;
     // An IPv6 socket that is connected to an IPv4 address stands here, and only here.
-    match File::open("/proc/net/tcp6") {
-        Ok(table) => search.read(BufReader::new(table))?,
-        // A kernel without IPv6.
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        Err(error) => return Err(error),
+    if let Some(table) = table::open("tcp6")? {
+        search.read(table)?;
     }
     Ok(search.found.unwrap_or(Owner::NotFound))
 }
@@ -54,80 +53,36 @@ impl Search {
         Self { ends, found: None }
     }
 
-    fn read(&mut self, mut table: impl BufRead) -> io::Result<()> {
-        let mut line = Vec::new();
-        // The first line names the columns.
-        table.read_until(b'\n', &mut line)?;
-        loop {
-            line.clear();
-            if table.read_until(b'\n', &mut line)? == 0 {
-                return Ok(());
-            }
-            let text = str::from_utf8(&line).map_err(|_| odd())?;
-            self.line(text).ok_or_else(odd)?;
-        }
+    fn read(&mut self, table: impl BufRead) -> io::Result<()> {
+        table::read(table, |row| {
+            self.row(&row);
+            Some(())
+        })
     }
 
-    /// `None` if this is no line of such a table.
-    fn line(&mut self, line: &str) -> Option<()> {
-        let mut columns = line.split_ascii_whitespace();
-        let (local, remote, state) = (columns.nth(1)?, columns.next()?, columns.next()?);
-        let is_peer = |peer| is_end(local, peer);
-        let is_ours = |local| is_end(remote, local);
+    fn row(&mut self, row: &Row<'_>) {
         // A connection that is over on both sides has no socket any more, and hears nothing. Its port may
         // be in use again, towards another address.
-        if state == TIME_WAIT
-            || !self.ends.peer.is_some_and(is_peer)
-            || !self.ends.local.is_none_or(is_ours)
+        if row.state == TIME_WAIT
+            || !self.ends.peer.is_some_and(|peer| row.is_from(peer))
+            || !self.ends.local.is_none_or(|local| row.is_to(local))
         {
-            return Some(());
+            return;
         }
-        let uid = columns.nth(3)?.parse().ok()?;
-        let inode: u64 = columns.nth(1)?.parse().ok()?;
-        let owner = match uid {
-            // No process has it; the user it shows is root.
-            _ if inode == 0 => Owner::Closed,
-            NOBODY => Owner::Outside,
-            uid => Owner::User { uid, name: None },
-        };
+        let owner = owner_of(row.uid, row.inode);
         self.found = Some(match self.found.take() {
             Some(other) if other != owner => Owner::Several,
             _ => owner,
         });
-        Some(())
     }
 }
 
-/// As `include/net/tcp_states.h` numbers it.
-const TIME_WAIT: &str = "06";
-
-fn odd() -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, "no line of a table of sockets")
-}
-
-fn is_end(column: &str, end: SocketAddr) -> bool {
-    let Some((address, port)) = column.split_once(':') else {
-        return false;
-    };
-    u16::from_str_radix(port, 16) == Ok(end.port()) && address_of(address) == Some(end.ip())
-}
-
-/// Words of four bytes in the machine's own order, IPv4-mapped addresses as the IPv4 addresses they are.
-fn address_of(hex: &str) -> Option<IpAddr> {
-    let word = |at: usize| {
-        let digits = hex.get(at * 8..at * 8 + 8)?;
-        Some(u32::from_str_radix(digits, 16).ok()?.to_ne_bytes())
-    };
-    match hex.len() {
-        8 => Some(Ipv4Addr::from(word(0)?).into()),
-        32 => {
-            let mut octets = [0; 16];
-            for (at, room) in octets.chunks_exact_mut(4).enumerate() {
-                room.copy_from_slice(&word(at)?);
-            }
-            Some(IpAddr::from(Ipv6Addr::from(octets)).to_canonical())
-        }
-        _ => None,
+pub(super) fn owner_of(uid: u32, inode: u64) -> Owner {
+    match uid {
+        // No process has it; the user it shows is root.
+        _ if inode == 0 => Owner::Closed,
+        NOBODY => Owner::Outside,
+        uid => Owner::User { uid, name: None },
     }
 }
 
@@ -143,7 +98,7 @@ fn is_wsl(release: &str) -> bool {
     release.contains("microsoft") || release.contains("wsl")
 }
 
-fn name_of(uid: u32) -> Option<String> {
+pub(super) fn name_of(uid: u32) -> Option<String> {
     name_in(&fs::read_to_string("/etc/passwd").ok()?, uid)
 }
 
@@ -162,32 +117,10 @@ fn name_in(passwd: &str, uid: u32) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use std::net::{TcpListener, TcpStream};
+    use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 
     use super::*;
-
-    const HEAD: &str = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n";
-
-    /// One line of a table, as on a machine of this byte order.
-    fn line(local: &str, remote: &str, state: &str, uid: u32, inode: u32) -> String {
-        let column = |addr: &str| {
-            let addr: SocketAddr = addr.parse().unwrap();
-            let octets = match addr.ip() {
-                IpAddr::V4(ip) => ip.octets().to_vec(),
-                IpAddr::V6(ip) => ip.octets().to_vec(),
-            };
-            let words = octets.chunks(4).map(|word| {
-                let word: [u8; 4] = word.try_into().unwrap();
-                format!("{:08X}", u32::from_ne_bytes(word))
-            });
-            format!("{}:{:04X}", words.collect::<String>(), addr.port())
-        };
-        format!(
-            "   0: {} {} {state} 00000000:00000000 00:00000000 00000000 {uid:>5}        0 {inode} 1 000000006e2a9b1c 20 4 30 10 -1\n",
-            column(local),
-            column(remote)
-        )
-    }
+    use crate::developer::table::testing::{HEAD, line};
 
     fn found(peer: &str, local: Option<&str>, lines: &[String]) -> Owner {
         let ends = Ends {

@@ -75,10 +75,10 @@ impl Error {
     #[must_use]
     pub fn from_boxed(error: BoxError) -> Self {
         let failure = error.downcast().unwrap_or_else(|cause: BoxError| {
-            let status = InputError::status_behind(&*cause);
+            let status = status_of(&*cause);
             Box::new(Failure {
                 cause,
-                status: status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
+                status,
                 type_name: None,
                 location: None,
             })
@@ -213,6 +213,31 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(&self.cause, f)
     }
+}
+
+/// The status that answers an error of a service, where no response has begun.
+///
+/// It is the one that a [`Failure`] carries. Otherwise 400, 408 or 413 where reading the [`Input`](crate::Input) failed and the client
+/// made it fail, and 500 for all else. An interim status (1xx) answers nothing: it is 500 as well.
+///
+/// ```
+/// use gateway_core::error::status_of;
+/// use gateway_core::{BoxError, Error};
+/// use http::StatusCode;
+///
+/// let conflict: BoxError = Error::new(StatusCode::CONFLICT, "edited meanwhile").into();
+/// assert_eq!(status_of(&*conflict), StatusCode::CONFLICT);
+/// assert_eq!(status_of(&std::fmt::Error), StatusCode::INTERNAL_SERVER_ERROR);
+/// ```
+#[must_use]
+pub fn status_of(error: &(dyn StdError + 'static)) -> StatusCode {
+    let status = match error.downcast_ref::<Failure>() {
+        Some(failure) => Some(failure.status),
+        None => InputError::status_behind(error),
+    };
+    status
+        .filter(|status| !status.is_informational())
+        .unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
 }
 
 /// The last of an error's sources, where the failure has been logged already: so says the middleware

@@ -1,4 +1,5 @@
 use std::fmt;
+use std::str::FromStr;
 
 use http::Uri;
 use http::uri::{InvalidUri, PathAndQuery};
@@ -207,6 +208,13 @@ impl Prefix {
         if self.text.is_empty() {
             return path.starts_with('/').then_some(0);
         }
+        // As a prefix is mostly spelled. A `%` in it is a `%25` in a path.
+        if let Some(rest) = path.strip_prefix(&*self.text)
+            && (rest.is_empty() || rest.starts_with('/'))
+            && !self.text.contains('%')
+        {
+            return Some(self.text.len());
+        }
         let mut end = 0;
         // The first piece of a split "/a/b" is the nothing in front of the first slash.
         let mut given = path.split('/').skip(1);
@@ -221,6 +229,14 @@ impl Prefix {
             end += 1 + segment.len();
         }
         Some(end)
+    }
+}
+
+impl FromStr for Prefix {
+    type Err = InvalidPrefix;
+
+    fn from_str(text: &str) -> Result<Self, InvalidPrefix> {
+        Self::new(text)
     }
 }
 

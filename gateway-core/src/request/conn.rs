@@ -1,5 +1,5 @@
 use std::fmt;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -21,6 +21,8 @@ struct Inner {
     local: Addr,
     scheme: Scheme,
     proxy: Option<Addr>,
+    // Boxed: few clients show one, and every connection would pay for its room.
+    certificate: Option<Box<ClientCertificate>>,
 }
 
 impl ConnInfo {
@@ -33,6 +35,7 @@ impl ConnInfo {
                 local: local.into(),
                 scheme: Scheme::HTTP,
                 proxy: None,
+                certificate: None,
             }),
         }
     }
@@ -44,11 +47,20 @@ impl ConnInfo {
         self
     }
 
+    /// The same connection, whose peer showed `certificate` in the TLS handshake.
+    #[must_use]
+    pub fn with_client_certificate(mut self, certificate: ClientCertificate) -> Self {
+        Arc::make_mut(&mut self.inner).certificate = Some(Box::new(certificate));
+        self
+    }
+
     /// The same connection on behalf of `client`, which a trusted proxy named; the peer of before
-    /// is remembered as [`proxy`](Self::proxy).
+    /// is remembered as [`proxy`](Self::proxy). A [client certificate](Self::client_certificate) was
+    /// the proxy's, and says nothing of the client: there is none any more.
     #[must_use]
     pub fn on_behalf_of(mut self, client: impl Into<Addr>) -> Self {
         let inner = Arc::make_mut(&mut self.inner);
+        inner.certificate = None;
         let peer = std::mem::replace(&mut inner.peer, client.into());
         inner.proxy.get_or_insert(peer);
         self
@@ -99,6 +111,67 @@ impl ConnInfo {
     pub fn proxy(&self) -> Option<&Addr> {
         self.inner.proxy.as_ref()
     }
+
+    /// The certificate that the client showed in the TLS handshake, where the server asked for one.
+    #[must_use]
+    pub fn client_certificate(&self) -> Option<&ClientCertificate> {
+        self.inner.certificate.as_deref()
+    }
+}
+
+/// The certificate that a client showed in its TLS handshake, and by which it proved to have the
+/// private key (RFC 8446 section 4.4.3).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientCertificate {
+    der: Box<[u8]>,
+    pem: Box<str>,
+    is_verified: bool,
+    user: Option<Box<str>>,
+}
+
+impl ClientCertificate {
+    /// A certificate in both of its forms; verified where an authority that the server trusts has signed it.
+    #[must_use]
+    pub fn new(der: impl Into<Box<[u8]>>, pem: impl Into<Box<str>>, is_verified: bool) -> Self {
+        Self {
+            der: der.into(),
+            pem: pem.into(),
+            is_verified,
+            user: None,
+        }
+    }
+
+    /// The same certificate, which names `user`.
+    #[must_use]
+    pub fn with_user(mut self, user: impl Into<Box<str>>) -> Self {
+        self.user = Some(user.into());
+        self
+    }
+
+    /// The certificate in DER.
+    #[must_use]
+    pub fn der(&self) -> &[u8] {
+        &self.der
+    }
+
+    /// The certificate in PEM (RFC 7468): SSL_CLIENT_CERT.
+    #[must_use]
+    pub fn pem(&self) -> &str {
+        &self.pem
+    }
+
+    /// Whether an authority that the server trusts has signed it. Where this is false the client has shown
+    /// no more than that it has the key of this certificate.
+    #[must_use]
+    pub fn is_verified(&self) -> bool {
+        self.is_verified
+    }
+
+    /// Whom the certificate names, by the program's own rule: REMOTE_USER.
+    #[must_use]
+    pub fn user(&self) -> Option<&str> {
+        self.user.as_deref()
+    }
 }
 
 /// One end of a connection.
@@ -121,6 +194,27 @@ impl Addr {
             Self::Ip(addr) => Some(addr.ip().to_canonical()),
             Self::Unix(_) | Self::Unknown => None,
         }
+    }
+
+    /// Whose address this is, for bounds and counts: an IPv4 address, or the first 64 bits of an IPv6 address with zeros
+    /// behind them. A provider gives each customer such a net at the least (RFC 6177), and the customer's machines any number of
+    /// addresses in it. An IPv4-mapped address is the IPv4 address.
+    ///
+    /// ```
+    /// use gateway_core::request::Addr;
+    ///
+    /// let owner = |addr: &str| Addr::Ip(addr.parse().unwrap()).owner().unwrap().to_string();
+    /// assert_eq!(owner("192.0.2.1:80"), "192.0.2.1");
+    /// assert_eq!(owner("[::ffff:192.0.2.1]:80"), "192.0.2.1");
+    /// assert_eq!(owner("[2001:db8:1:2:3::4]:80"), "2001:db8:1:2::");
+    /// assert_eq!(Addr::Unix(None).owner(), None);
+    /// ```
+    #[must_use]
+    pub fn owner(&self) -> Option<IpAddr> {
+        Some(match self.ip()? {
+            IpAddr::V4(ip) => ip.into(),
+            IpAddr::V6(ip) => Ipv6Addr::from_bits(ip.to_bits() & !u128::from(u64::MAX)).into(),
+        })
     }
 
     /// The port of an IP address.

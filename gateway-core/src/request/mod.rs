@@ -1,5 +1,6 @@
 //! A request as applications see it: how it arrived, its head, its body, and the CGI view.
 
+pub mod accept;
 pub(crate) mod arrival;
 mod conn;
 mod environ;
@@ -10,7 +11,7 @@ mod vars;
 mod view;
 
 pub use arrival::{Arrival, ErrorSink, GatewayFacts, GatewayVars, Nest};
-pub use conn::{Addr, ConnInfo};
+pub use conn::{Addr, ClientCertificate, ConnInfo};
 pub use environ::{Cancellation, Environ, EnvironBuilder, Errors, Segment};
 pub use ext::RequestExt;
 pub use form::{Form, Pairs};

@@ -31,6 +31,9 @@ const META: [&str; 20] = [
     "CONTENT_LENGTH",
 ];
 
+/// What only a TLS connection has.
+const TLS: [&str; 3] = ["HTTPS", "SSL_CLIENT_VERIFY", "SSL_CLIENT_CERT"];
+
 /// What PEP 3333 adds. They describe the contract, so they are the same for every request but one.
 const WSGI: [&str; 5] = [
     "wsgi.version",
@@ -76,6 +79,7 @@ impl<'a> View<'a> {
 
     /// What a gateway may know better than the connection shows.
     fn derived(self, name: &str) -> Option<Cow<'a, [u8]>> {
+        let text = |text: &'a str| Some(Cow::Borrowed(text.as_bytes()));
         match name {
             "SERVER_SOFTWARE" => Some(Cow::Borrowed(
                 concat!("gateway/", env!("CARGO_PKG_VERSION")).as_bytes(),
@@ -86,6 +90,13 @@ impl<'a> View<'a> {
             }),
             "SERVER_PORT" => Some(owned(self.server_port())),
             "SERVER_ADDR" => self.conn()?.local().ip().map(owned),
+            // By the names of Apache's mod_ssl, which other servers took over.
+            "SSL_CLIENT_CERT" => text(self.conn()?.client_certificate()?.pem()),
+            "SSL_CLIENT_VERIFY" => match self.conn()?.client_certificate()?.is_verified() {
+                true => text("SUCCESS"),
+                false => text("FAILED"),
+            },
+            "REMOTE_USER" => text(self.conn()?.client_certificate()?.user()?),
             _ => None,
         }
     }
@@ -158,7 +169,7 @@ impl<'a> View<'a> {
 
     pub(crate) fn vars(self) -> Vars<'a> {
         let mut names: Vec<Cow<'a, str>> = Vec::with_capacity(40);
-        let meta = META.iter().chain(&["HTTPS"]).chain(&WSGI);
+        let meta = META.iter().chain(&TLS).chain(&WSGI);
         names.extend(meta.map(|name| Cow::Borrowed(*name)));
         names.push(Cow::Borrowed("HTTP_HOST"));
         let fields = self.headers.keys().filter(|name| is_variable(name));

@@ -5,5 +5,4 @@ pub mod fastcgi;
 #[cfg(feature = "scgi")]
 pub mod scgi;
 pub(crate) mod server;
-pub(crate) mod to_sockets;
 pub(crate) mod wire;

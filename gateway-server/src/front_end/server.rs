@@ -76,6 +76,9 @@ impl<F: FrontEnd> Protocol for F {
         Connection::new(io, codec, service, Arc::clone(settings), options, watch).await;
         if admission.is_cut() {
             warn!(%peer, "connection cut");
+            if let Some(state) = &settings.state {
+                state.connection_cut();
+            }
         }
         // Not before here: a shutdown waits for connections that are still being closed.
         drop(admission);
@@ -93,7 +96,7 @@ impl<F: FrontEnd> Server<F> {
     ///
     /// As [`Sockets::and_stdin`](crate::Sockets::and_stdin).
     #[cfg(unix)]
-    pub fn stdin(mut self) -> io::Result<Self> {
+    pub fn and_stdin(mut self) -> io::Result<Self> {
         self.listener = self.listener.and_stdin()?;
         self.settings.peers = front_ends(std::env::var("FCGI_WEB_SERVER_ADDRS").ok().as_deref());
         Ok(self)

@@ -179,7 +179,7 @@ impl Activity {
     }
 
     /// Takes note of `event`.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn on(&mut self, event: Event) -> Clock {
         let restarts = self.apply(event);
         let demanded = self.demanded();
@@ -192,8 +192,8 @@ impl Activity {
     }
 
     /// What the clock has to run for.
-    #[inline]
-    fn demanded(&self) -> Option<Timeout> {
+    #[inline(always)]
+    pub(super) fn demanded(&self) -> Option<Timeout> {
         match self.stage {
             Stage::Upgraded => None,
             Stage::Lingering => Some(Timeout::Linger),
@@ -218,7 +218,7 @@ impl Activity {
     }
 
     /// Changes the state; says whether something moved, so that a clock that runs starts anew.
-    #[inline]
+    #[inline(always)]
     fn apply(&mut self, event: Event) -> bool {
         match event {
             Event::Received { is_blank } => return self.received(is_blank),
@@ -348,6 +348,11 @@ impl Activity {
     /// Whether the request body of the present request is still to be read.
     pub(crate) fn has_upload(&self) -> bool {
         self.upload != Upload::Complete
+    }
+
+    /// Whether it is, and the service does not wait for it.
+    pub(crate) fn is_upload_open(&self) -> bool {
+        self.upload == Upload::Open
     }
 
     /// Whether the end of the client's bytes is kept from HTTP for now, so that the request under

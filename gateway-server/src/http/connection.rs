@@ -86,6 +86,13 @@ impl Protocols {
         }
     }
 
+    /// A connection is ended in the middle of a request.
+    fn count_cut(&self) {
+        if let Some(state) = &self.settings.state {
+            state.connection_cut();
+        }
+    }
+
     fn two(&self, activity: &Arc<SharedActivity>) -> http2::Builder<Streams> {
         let settings = &self.settings;
         let mut two = http2::Builder::new(Streams(Arc::clone(activity)));
@@ -226,6 +233,7 @@ where
                 }
                 Phase::Cut => {
                     warn!(peer = %this.conn.peer(), "connection cut");
+                    this.protocols.count_cut();
                     return Poll::Ready(());
                 }
             }
@@ -269,6 +277,9 @@ where
                 Due::Over(Timeout::Write) if !mem::replace(&mut this.timer.asked, true) => {}
                 Due::Over(timeout) => {
                     debug!(?timeout, "connection closed");
+                    if timeout == Timeout::Write {
+                        this.protocols.count_cut();
+                    }
                     return Poll::Ready(());
                 }
             }

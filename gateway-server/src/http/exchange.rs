@@ -6,6 +6,7 @@ use std::pin::Pin;
 use std::sync::{Arc, LazyLock};
 use std::task::{Context, Poll, ready};
 
+use gateway_core::error::status_of;
 use gateway_core::request::{Arrival, ConnInfo};
 use gateway_core::{Body, BoxError};
 use http::header::{CONNECTION, CONTENT_LENGTH, EXPECT, HOST, TRANSFER_ENCODING};
@@ -24,7 +25,7 @@ use super::request_body::{EndBy, RequestBody, Upload};
 use super::response_body::ResponseBody;
 use super::shared_activity::SharedActivity;
 use crate::HttpService;
-use crate::failure::{discard, guard, status_of};
+use crate::failure::{discard, guard};
 use crate::framing::{self, Asked, Content, Framing, Unsendable};
 use crate::log::access::Record;
 use crate::log::operator;
@@ -87,7 +88,9 @@ impl<S> Exchange<S> {
     where
         S: HttpService,
     {
-        self.activity.on(Event::RequestBegan);
+        let refusal = self.refusal(&request);
+        let has_body = !request.body().is_end_stream();
+        self.activity.request_began(has_body && refusal.is_none());
         let mut around = Around {
             record: Record::begin(request.method(), request.uri(), &self.conn),
             version: request.version(),
@@ -96,10 +99,10 @@ impl<S> Exchange<S> {
             switches: request.extensions().get::<OnUpgrade>().is_some()
                 && request.method() != Method::CONNECT,
             upload: None,
-            guard: ResponseGuard::new(Arc::clone(&self.activity)),
+            guard: ResponseGuard::new(Arc::clone(&self.activity), self.settings.state.as_ref()),
         };
-        if let Some(status) = self.refusal(&request) {
-            if !request.body().is_end_stream() {
+        if let Some(status) = refusal {
+            if has_body {
                 self.activity.upload_refused();
             }
             return ResponseFuture {
@@ -207,6 +210,11 @@ pin_project! {
 }
 
 impl<S: HttpService> State<S> {
+    /// Whether the service was asked whether it is ready, and not called yet.
+    fn is_asking(&self) -> bool {
+        matches!(self, Self::Asking { .. })
+    }
+
     fn poll_answer(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Answer<S>> {
         loop {
             match self.as_mut().project() {
@@ -247,8 +255,13 @@ impl<S: HttpService> Future for ResponseFuture<S> {
         }
         // A service may panic before it returns a future, too. The state of one that did is not
         // looked at again.
-        let state = this.state;
-        let polled = guard(|| state.poll_answer(cx));
+        let mut state = this.state;
+        let polled = guard(|| state.as_mut().poll_answer(cx));
+        if let Some(around) = this.around
+            && let Some(counted) = &mut around.guard.counted
+        {
+            counted.waits(matches!(polled, Ok(Poll::Pending)) && state.is_asking());
+        }
         let (response, refused) = match polled {
             Ok(Poll::Pending) => return Poll::Pending,
             Ok(Poll::Ready(Ok(response))) => (Ok(response), false),
@@ -309,16 +322,17 @@ fn finish<B: http_body::Body>(
     }
     obey(response.headers_mut(), framing);
     let status = response.status();
-    around.guard.activity.on(Event::AnswerBegan);
     let upgrades = status == StatusCode::SWITCHING_PROTOCOLS
         || (around.asked == Asked::Connect && status.is_success());
-    if is_two {
-        // GOAWAY says that a connection closes, and the stream's own task that it is a tunnel.
-    } else if upgrades {
-        around.guard.activity.on(Event::Upgraded);
-    } else if closing {
-        let close = HeaderValue::from_static("close");
-        response.headers_mut().insert(CONNECTION, close);
+    // Over HTTP/2, GOAWAY says that a connection closes, and the stream's own task that it is a tunnel.
+    if !is_two {
+        around.guard.activity.answer_began();
+        if upgrades {
+            around.guard.activity.on(Event::Upgraded);
+        } else if closing {
+            let close = HeaderValue::from_static("close");
+            response.headers_mut().insert(CONNECTION, close);
+        }
     }
     let record = around.record.map(|record| {
         let body = response.body().as_ref();
@@ -361,7 +375,7 @@ fn obey(fields: &mut HeaderMap, framing: Framing) {
 
 /// The status of a service's error. It is logged, as no layer will see it.
 fn failed(error: &BoxError) -> StatusCode {
-    let status = status_of(error);
+    let status = status_of(&**error);
     if status.is_server_error() {
         error!(error = &**error as &dyn std::error::Error, "service failed");
     }

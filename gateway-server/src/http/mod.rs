@@ -4,12 +4,12 @@
 //! ```no_run
 //! # async fn example(router: axum::Router) -> std::io::Result<()> {
 //! // An axum `Router`, or any tower service.
-//! gateway_server::http::run("127.0.0.1:8080", router).await?;
+//! gateway_server::http::serve("127.0.0.1:8080", router).await?;
 //! # Ok(())
 //! # }
 //! ```
 //!
-//! [`run`] is [`Server`] with all its defaults:
+//! [`run`], [`run_service`] and [`serve`] are [`Server`] with all its defaults:
 //!
 //! | what | default | then |
 //! |---|---|---|
@@ -20,6 +20,7 @@
 //! | [idle between requests](Server::keep_alive_timeout) | 75 s, at most a quarter more | closed, GOAWAY |
 //! | [half-closed client](Server::half_close_timeout) waiting for an answer to begin | 1 s | request dropped |
 //! | [connections](Server::max_connections) | 9/10 of the open-file limit, 65,536 at most | they wait |
+//! | connections of one client (`max_connections_per_client`, feature `fairness`) | no limit | closed |
 //! | [bytes](Server::max_header_size) and [fields](Server::max_headers) of a head | 64 KiB, 100 | 431 |
 //! | [bytes of a body](Server::max_body) | no limit | 413 |
 //! | [HTTP/2 streams](Server::max_concurrent_streams) of a connection | 200 | they wait |
@@ -102,7 +103,7 @@
 //! $ systemfd --no-pid -s http::8080 -- cargo watch -x run
 //! ```
 //!
-//! systemfd opens the port and keeps it; [`run`] and [`Server::listenfd_or_bind`] find it in
+//! systemfd opens the port and keeps it; [`run`], [`serve`] and [`Server::listenfd_or_bind`] find it in
 //! `LISTEN_FDS`. cargo-watch builds after every change and starts the program anew. A request that
 //! comes in between waits in the socket instead of being refused. The same works in production with
 //! a systemd `.socket` unit: restarts refuse no client.
@@ -110,7 +111,8 @@
 //! # What it does not do
 //!
 //! TLS (bring a [`Listener`](crate::Listener): `examples/tls` shows rustls), HTTP/3, virtual hosts, compression,
-//! and limits per client: those are layers, or a proxy's.
+//! and requests that wait for their turn: those are layers, or a proxy's. Bounds for each client are in
+//! `fairness`, a feature.
 
 mod activity;
 mod check;
@@ -125,21 +127,48 @@ mod server;
 mod shared_activity;
 mod streams;
 
-use std::net::ToSocketAddrs;
+use std::process::ExitCode;
+
+use gateway_core::Application;
 
 pub use request_body::RequestBodyError;
 pub use server::{Http, Server};
 
-use crate::{HttpService, Outcome};
+use crate::{HttpService, Outcome, ToSockets, block_on};
 
-/// Serves `service` on the TCP address `addr` with all defaults, until SIGTERM or SIGINT.
+/// Serves a blocking application on `sockets` (`"127.0.0.1:8080"`, `"/run/app.sock"`), with the defaults of
+/// [`Server`], until SIGTERM or SIGINT.
 ///
-/// Sockets that the process was started with (`LISTEN_FDS`) take the place of `addr`; see
-/// [`Server::listenfd_or_bind`]. Everything else is [`Server::serve`].
+/// Sockets that the process was started with (`LISTEN_FDS`) take the place of `sockets`, unless those are
+/// [`Sockets`](crate::Sockets) that the program has made itself.
+///
+/// It starts a runtime, and must not be called inside one. The exit code and the end are those of
+/// [`block_on`].
 ///
 /// # Errors
 ///
-/// The address cannot be bound, or signals cannot be listened for.
-pub async fn run(addr: impl ToSocketAddrs, service: impl HttpService) -> std::io::Result<Outcome> {
-    Server::listenfd_or_bind(addr)?.serve(service).await
+/// The sockets cannot be made, or signals cannot be listened for.
+pub fn run(sockets: impl ToSockets, application: impl Application) -> std::io::Result<ExitCode> {
+    run_service(sockets, application.into_service())
+}
+
+/// As [`run`], for a tower service.
+///
+/// # Errors
+///
+/// As [`run`].
+pub fn run_service(
+    sockets: impl ToSockets,
+    service: impl HttpService,
+) -> std::io::Result<ExitCode> {
+    block_on(serve(sockets, service))
+}
+
+/// As [`run_service`], on the runtime of the caller.
+///
+/// # Errors
+///
+/// As [`run`].
+pub async fn serve(sockets: impl ToSockets, service: impl HttpService) -> std::io::Result<Outcome> {
+    crate::server::serve::<Http>(sockets, service).await
 }

@@ -68,7 +68,6 @@ const BROKEN: u8 = 3;
 
 impl Upload {
     pub(crate) fn new(activity: Arc<SharedActivity>, end_by: EndBy) -> Arc<Self> {
-        activity.on(Event::UploadBegan);
         Arc::new(Self {
             activity,
             end_by,
@@ -149,7 +148,7 @@ impl RequestBody {
     }
 
     fn finish(&self) {
-        self.upload.activity.on(Event::UploadCompleted);
+        self.upload.activity.upload_completed();
         if !self.has_trailers {
             self.upload.finished.store(true, Ordering::Release);
         }
@@ -247,7 +246,7 @@ impl Stall {
 
     fn moved(&mut self, upload: &Upload) {
         if upload.end_by != EndBy::Stream {
-            upload.activity.on(Event::UploadMoved);
+            upload.activity.upload_moved();
         }
         if let (Some(timeout), Some(waiting)) = (self.timeout, &mut self.sleep) {
             waiting.as_mut().reset(Instant::now() + timeout);

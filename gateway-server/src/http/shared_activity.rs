@@ -1,5 +1,5 @@
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 use std::time::Duration;
@@ -11,13 +11,15 @@ use gateway_core::waker_slot::WakerSlot;
 /// bodies) and read by the connection's task, which has the timer.
 ///
 /// Nearly all of that happens inside that task. The lock is for bodies that a service has moved
-/// elsewhere, and for the tasks of HTTP/2 streams. What is read at every poll is published beside it:
-/// most requests take the lock four times.
+/// elsewhere, and for the tasks of HTTP/2 streams. What is read at every poll is published beside it, and what
+/// matters only if something else happens first is noted there: a request without a body takes the lock twice,
+/// for its beginning and its end.
 #[derive(Debug)]
 pub(crate) struct SharedActivity {
     timed: Mutex<Timed>,
     // A `Snapshot` of it, stored while the lock is held.
     snapshot: AtomicU64,
+    received: AtomicU8,
     connection: WakerSlot,
     messages: Messages,
 }
@@ -31,12 +33,21 @@ struct Timed {
     restarts: u32,
 }
 
+// What came over an HTTP/1 connection and the activity has not heard of. Mostly it is the head of a request, whose
+// beginning makes up for it. The connection's task alone writes it, where there was `NOTHING`; other tasks take
+// it, with the lock held. So a load and a store do, and none is lost.
+const NOTHING: u8 = 0;
+const BYTES: u8 = 1;
+const BLANK_BYTES: u8 = 2;
+
 /// What one part of a connection tells another, and no clock has to do with.
 #[derive(Debug, Default)]
 struct Messages {
     // HTTP/1 was given bytes and has not come for more: it may not have looked at all of them.
     unread: AtomicBool,
     draining: AtomicBool,
+    // The head of the present HTTP/1 answer is handed over. Told to the activity once the client has closed its side.
+    answering: AtomicBool,
     // The client paused for too long in a body.
     stalled: AtomicBool,
     // A request body was dropped before its end.
@@ -66,6 +77,7 @@ impl Default for SharedActivity {
         };
         Self {
             snapshot: AtomicU64::new(Snapshot::of(&timed).0),
+            received: AtomicU8::new(NOTHING),
             timed: Mutex::new(timed),
             connection: WakerSlot::default(),
             messages: Messages::default(),
@@ -74,6 +86,8 @@ impl Default for SharedActivity {
 }
 
 impl Timed {
+    // Where the event is known, most of the machine is known as well: four times a request.
+    #[inline(always)]
     fn on(&mut self, event: Event) -> Clock {
         let clock = self.activity.on(event);
         match clock {
@@ -96,6 +110,8 @@ impl Snapshot {
     const BLOCKED: u64 = 1 << 8;
     const END_HIDDEN: u64 = 1 << 9;
     const HALF_CLOSED: u64 = 1 << 10;
+    const UPLOAD_OPEN: u64 = 1 << 11;
+    const UPLOAD_COMPLETE: u64 = 1 << 12;
 
     /// The stage in the lowest byte, flags, the timeout from bit 16 on, the restarts from bit 32 on.
     #[inline]
@@ -108,6 +124,8 @@ impl Snapshot {
                 | flag(activity.is_blocked(), Self::BLOCKED)
                 | flag(half_closed && !activity.is_end_read(), Self::END_HIDDEN)
                 | flag(half_closed, Self::HALF_CLOSED)
+                | flag(activity.is_upload_open(), Self::UPLOAD_OPEN)
+                | flag(!activity.has_upload(), Self::UPLOAD_COMPLETE)
                 | timed.running.map_or(0, |timeout| timeout as u64 + 1) << 16
                 | u64::from(timed.restarts) << 32,
         )
@@ -137,45 +155,88 @@ impl Snapshot {
 }
 
 impl SharedActivity {
+    /// But for bytes that are not heard of. Those change none of the flags.
     fn snapshot(&self) -> Snapshot {
         Snapshot(self.snapshot.load(Relaxed))
     }
 
+    /// As of now.
     #[inline]
+    fn settled(&self) -> Snapshot {
+        self.hear();
+        self.snapshot()
+    }
+
+    #[inline(always)]
     fn tell(&self, timed: &mut Timed, event: Event) -> Clock {
         let clock = timed.on(event);
-        self.snapshot.store(Snapshot::of(timed).0, Relaxed);
+        self.publish(timed);
         clock
     }
 
+    #[inline]
+    fn publish(&self, timed: &Timed) {
+        self.snapshot.store(Snapshot::of(timed).0, Relaxed);
+    }
+
+    /// What has come is heard of by now; the caller publishes what comes of that.
+    #[inline]
     fn lock(&self) -> MutexGuard<'_, Timed> {
+        let mut timed = self.lock_deaf();
+        if self.received.load(Relaxed) != NOTHING {
+            self.take_received(&mut timed);
+        }
+        timed
+    }
+
+    #[cold]
+    fn take_received(&self, timed: &mut Timed) {
+        let is_blank = self.received.swap(NOTHING, Relaxed) == BLANK_BYTES;
+        timed.on(Event::Received { is_blank });
+    }
+
+    #[inline]
+    fn lock_deaf(&self) -> MutexGuard<'_, Timed> {
         // Nothing panics while it is held.
         self.timed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes note of `event`.
     #[inline]
+    fn hear(&self) {
+        if self.received.load(Relaxed) != NOTHING {
+            self.hear_what_came();
+        }
+    }
+
+    #[cold]
+    fn hear_what_came(&self) {
+        let timed = self.lock();
+        self.publish(&timed);
+    }
+
+    /// Takes note of `event`.
+    #[inline(never)]
     pub(crate) fn on(&self, event: Event) {
         self.tell(&mut self.lock(), event);
     }
 
     /// Which timeout runs, and a number that changes whenever it starts anew.
     pub(crate) fn running(&self) -> Option<(Timeout, u32)> {
-        self.snapshot().running()
+        self.settled().running()
     }
 
     /// Whether all is answered, and sent: hyper takes a body of one piece whole, so a response can be
     /// over for all but the kernel. And whether all was read: of many pipelined requests hyper
     /// answers some, and then lets other tasks have a turn.
     pub(crate) fn is_idle(&self) -> bool {
-        let snapshot = self.snapshot();
+        let snapshot = self.settled();
         (snapshot.is_at(Stage::Quiet) || snapshot.is_at(Stage::Idle))
             && !snapshot.has(Snapshot::BLOCKED)
             && !self.messages.unread.load(Relaxed)
     }
 
     pub(crate) fn is_lingering(&self) -> bool {
-        self.snapshot().is_at(Stage::Lingering)
+        self.settled().is_at(Stage::Lingering)
     }
 
     pub(crate) fn is_upgraded(&self) -> bool {
@@ -191,10 +252,11 @@ impl SharedActivity {
         }
     }
 
-    /// `bytes` came over an HTTP/1 connection.
+    /// `bytes` came over an HTTP/1 connection, to its task.
     pub(crate) fn received(&self, bytes: &[u8]) {
-        let is_blank = is_blank(bytes);
-        self.on(Event::Received { is_blank });
+        self.hear();
+        let received = if is_blank(bytes) { BLANK_BYTES } else { BYTES };
+        self.received.store(received, Relaxed);
     }
 
     /// HTTP/1 asked for bytes; `given` if there were any.
@@ -208,14 +270,18 @@ impl SharedActivity {
         let mut timed = self.lock();
         let hides = timed.activity.hides_end();
         if hides {
-            self.tell(&mut timed, Event::HalfClosed);
+            if self.messages.answering.load(Relaxed) {
+                timed.on(Event::AnswerBegan);
+            }
+            timed.on(Event::HalfClosed);
         }
+        self.publish(&timed);
         hides
     }
 
     /// Whether the client has not sent all that it announced, or we could not read it.
     pub(crate) fn expects_more(&self) -> bool {
-        let snapshot = self.snapshot();
+        let snapshot = self.settled();
         snapshot.is_at(Stage::Head)
             || snapshot.is_at(Stage::Lingering)
             || self.messages.abandoned.load(Relaxed)
@@ -270,6 +336,45 @@ impl SharedActivity {
 
     // Told by the service and the bodies.
 
+    /// A request came; `has_body` if its body will be given to the service.
+    pub(crate) fn request_began(&self, has_body: bool) {
+        // What came was its head, or the beginning of the next one's.
+        self.received.store(NOTHING, Relaxed);
+        self.messages.answering.store(false, Relaxed);
+        let mut timed = self.lock_deaf();
+        timed.on(Event::RequestBegan);
+        if has_body {
+            timed.on(Event::UploadBegan);
+        }
+        self.publish(&timed);
+    }
+
+    /// A response is over, complete or not.
+    pub(crate) fn response_ended(&self) {
+        self.tell(&mut self.lock(), Event::ResponseEnded);
+    }
+
+    /// The head of an HTTP/1 answer is handed over, by the connection's task.
+    pub(crate) fn answer_began(&self) {
+        self.messages.answering.store(true, Relaxed);
+        if self.snapshot().has(Snapshot::HALF_CLOSED) {
+            self.on(Event::AnswerBegan);
+        }
+    }
+
+    /// A piece of the body went to the service.
+    pub(crate) fn upload_moved(&self) {
+        if !self.snapshot().has(Snapshot::UPLOAD_OPEN) {
+            self.on(Event::UploadMoved);
+        }
+    }
+
+    pub(crate) fn upload_completed(&self) {
+        if !self.snapshot().has(Snapshot::UPLOAD_COMPLETE) {
+            self.tell(&mut self.lock(), Event::UploadCompleted);
+        }
+    }
+
     /// The task of an HTTP/2 stream has ended. The connection's task may have looked before, when
     /// the last bytes were handed to it.
     pub(crate) fn stream_ended(&self) {
@@ -318,6 +423,8 @@ impl SharedActivity {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -350,5 +457,108 @@ mod tests {
         assert!(shared.end_reading_if_half_closed() && !shared.end_reading_if_half_closed());
         shared.on(Event::Upgraded);
         assert!(shared.is_upgraded() && !shared.is_lingering());
+    }
+
+    /// What a connection, its service and its bodies tell, and the connection looking at what came of it.
+    #[derive(Clone, Copy, Debug)]
+    enum Told {
+        Received { is_blank: bool },
+        Began { has_body: bool },
+        Answered,
+        Ended,
+        HalfClosed,
+        Moved,
+        Completed,
+        BodyDropped,
+        Other(Event),
+        Looked,
+    }
+
+    fn told() -> impl Strategy<Value = Told> {
+        prop_oneof![
+            any::<bool>().prop_map(|is_blank| Told::Received { is_blank }),
+            any::<bool>().prop_map(|has_body| Told::Began { has_body }),
+            prop_oneof![
+                Just(Told::Answered),
+                Just(Told::Ended),
+                Just(Told::HalfClosed),
+                Just(Told::Moved),
+                Just(Told::Completed),
+                Just(Told::BodyDropped),
+                Just(Told::Looked),
+            ],
+            prop_oneof![
+                Just(Event::Sent),
+                Just(Event::SendBlocked { queued: 1 }),
+                Just(Event::EndRead),
+                Just(Event::Lingers),
+                Just(Event::UploadStarved),
+                Just(Event::UploadRefused),
+                Just(Event::UploadFailed),
+                Just(Event::PieceWritten),
+            ]
+            .prop_map(Told::Other),
+        ]
+    }
+
+    proptest! {
+        /// What is noted, left out or put together on the way to the lock makes no difference.
+        #[test]
+        fn a_shared_activity_is_the_activity(schedule in proptest::collection::vec(told(), 0..60)) {
+            let shared = SharedActivity::default();
+            let mut plain = Activity::new();
+            for told in schedule {
+                match told {
+                    Told::Received { is_blank } => {
+                        shared.received(if is_blank { b"\r\n" } else { b"GET" });
+                        plain.on(Event::Received { is_blank });
+                    }
+                    Told::Began { has_body } => {
+                        shared.request_began(has_body);
+                        plain.on(Event::RequestBegan);
+                        if has_body {
+                            plain.on(Event::UploadBegan);
+                        }
+                    }
+                    Told::Answered => {
+                        shared.answer_began();
+                        plain.on(Event::AnswerBegan);
+                    }
+                    Told::Ended => {
+                        shared.response_ended();
+                        plain.on(Event::ResponseEnded);
+                    }
+                    Told::HalfClosed => {
+                        let hides = plain.hides_end();
+                        prop_assert_eq!(shared.hide_end(), hides);
+                        if hides {
+                            plain.on(Event::HalfClosed);
+                        }
+                    }
+                    Told::Moved => {
+                        shared.upload_moved();
+                        plain.on(Event::UploadMoved);
+                    }
+                    Told::Completed => {
+                        shared.upload_completed();
+                        plain.on(Event::UploadCompleted);
+                    }
+                    Told::BodyDropped => {
+                        shared.upload_ended();
+                        plain.on(Event::UploadEnded);
+                    }
+                    Told::Other(event) => {
+                        shared.on(event);
+                        plain.on(event);
+                    }
+                    Told::Looked => {
+                        shared.hear();
+                        let expected = Snapshot::of(&Timed { activity: plain, running: plain.demanded(), restarts: 0 });
+                        // All but how often the clock has started anew.
+                        prop_assert_eq!(shared.snapshot().0 as u32, expected.0 as u32);
+                    }
+                }
+            }
+        }
     }
 }

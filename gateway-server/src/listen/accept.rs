@@ -7,14 +7,18 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
+use gateway_core::request::Addr;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time;
 use tracing::{debug, warn};
 
-use crate::Listener;
+#[cfg(feature = "fairness")]
+use crate::fairness::{Admitted, ConnectionBounds};
 #[cfg(feature = "_wire")]
 use crate::shutdown::Phase;
 use crate::shutdown::{Shutdown, State, Tracked, tell_supervisor};
+use crate::state::CountedConnection;
+use crate::{Listener, ServerState};
 
 /// The pause after the first error of the listening socket.
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
@@ -27,9 +31,88 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 pub(crate) struct Admission {
     _permit: OwnedSemaphorePermit,
     tracked: Tracked,
+    _counted: Option<CountedConnection>,
+    #[cfg(feature = "fairness")]
+    bounds: ForClient,
+}
+
+/// What bounds the connections of one client.
+#[derive(Debug)]
+#[cfg(feature = "fairness")]
+struct ForClient {
+    door: Arc<Door>,
+    // Once the client is known.
+    admitted: Option<Admitted>,
+}
+
+/// What connections have to pass, and what counts them.
+#[derive(Debug)]
+pub(crate) struct Door {
+    pub(crate) limit: Arc<Semaphore>,
+    pub(crate) state: Option<ServerState>,
+    #[cfg(feature = "fairness")]
+    pub(crate) bounds: Arc<ConnectionBounds>,
+}
+
+impl Door {
+    /// `None` where the client has too many connections already.
+    fn admit(
+        self: &Arc<Self>,
+        permit: OwnedSemaphorePermit,
+        tracked: Tracked,
+        peer: Option<&Addr>,
+    ) -> Option<Admission> {
+        let mut admission = Admission {
+            _permit: permit,
+            tracked,
+            _counted: self.state.as_ref().map(ServerState::connection_accepted),
+            #[cfg(feature = "fairness")]
+            bounds: ForClient {
+                door: Arc::clone(self),
+                admitted: None,
+            },
+        };
+        match peer {
+            Some(peer) => admission.is_for(peer).then_some(admission),
+            None => Some(admission),
+        }
+    }
 }
 
 impl Admission {
+    /// Whether the client may have one more connection. What was known of it first counts: a connection has one client.
+    #[cfg_attr(
+        not(feature = "fairness"),
+        expect(
+            clippy::unused_self,
+            clippy::needless_pass_by_ref_mut,
+            reason = "there are no bounds"
+        )
+    )]
+    pub(crate) fn is_for(&mut self, peer: &Addr) -> bool {
+        #[cfg(feature = "fairness")]
+        {
+            let door = &self.bounds.door;
+            let admitted = &mut self.bounds.admitted;
+            let is_refused = matches!(
+                admitted.get_or_insert_with(|| door.bounds.admit(peer)),
+                Admitted::Refused
+            );
+            if is_refused {
+                debug!(%peer, "connection refused: its client has too many");
+                if let Some(state) = &door.state {
+                    state.connection_refused();
+                }
+            }
+            !is_refused
+        }
+        #[cfg(not(feature = "fairness"))]
+        {
+            let _ = peer;
+            true
+        }
+    }
+
     /// Whether a shutdown has cut what was still open.
     #[cfg(feature = "_wire")]
     pub(crate) fn is_cut(&self) -> bool {
@@ -42,14 +125,14 @@ impl Admission {
     }
 }
 
-/// Accepts until `stop` is ready, never more than `limit` connections at a time: those beyond it
+/// Accepts until `stop` is ready, never more than `door.limit` connections at a time: those beyond it
 /// wait in the kernel's queue. Each is run by `serve` in a task of its own.
 ///
 /// At the end what the kernel holds already is accepted, as far as the limit goes: those clients
 /// have connected, and closing the socket would reset them.
 pub(crate) async fn accept<L, S, F>(
     listener: &mut L,
-    limit: &Arc<Semaphore>,
+    door: &Arc<Door>,
     shutdown: &Shutdown,
     stop: impl Future<Output = ()>,
     mut serve: S,
@@ -60,16 +143,13 @@ pub(crate) async fn accept<L, S, F>(
 {
     // The kernel has taken connections since the socket was bound; from here they are answered.
     tell_supervisor(State::Ready);
+    let limit = &door.limit;
     let mut start = |handshake, permit| {
-        let tracked = shutdown.track();
-        // A task of its own, so that connections use every core and a panic ends only one.
-        tokio::spawn(serve(
-            handshake,
-            Admission {
-                _permit: permit,
-                tracked,
-            },
-        ));
+        let admission = door.admit(permit, shutdown.track(), L::peer(&handshake));
+        if let Some(admission) = admission {
+            // A task of its own, so that connections use every core and a panic ends only one.
+            tokio::spawn(serve(handshake, admission));
+        }
     };
     let going_on = async {
         let mut pause = Pause::new();

@@ -7,5 +7,6 @@ mod outq;
 #[cfg(target_os = "linux")]
 mod send_file;
 pub(crate) mod sockets;
+pub(crate) mod to_sockets;
 #[cfg(unix)]
 mod unix;

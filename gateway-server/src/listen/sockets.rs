@@ -1,5 +1,5 @@
 use std::fmt;
-use std::future::{self, Ready};
+use std::future::{self, Future};
 use std::io::{self, IoSlice};
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::pin::Pin;
@@ -273,11 +273,15 @@ impl Sockets {
 
 impl Listener for Sockets {
     type Io = Stream;
-    type Handshake = Ready<io::Result<(Stream, ConnInfo)>>;
+    type Handshake = Accepted;
 
     async fn accept(&mut self) -> io::Result<Self::Handshake> {
         let accepted = future::poll_fn(|cx| self.poll_accept(cx)).await?;
-        Ok(future::ready(Ok(accepted)))
+        Ok(Accepted(Some(accepted)))
+    }
+
+    fn peer(accepted: &Accepted) -> Option<&Addr> {
+        accepted.0.as_ref().map(|(_, conn)| conn.peer())
     }
 
     fn last_call(&mut self) {
@@ -315,6 +319,21 @@ impl Listener for Sockets {
         match &io.kind {
             Kind::Tcp(stream) => super::send_file::poll_send_file(stream, cx, head, range),
             Kind::Unix(stream) => super::send_file::poll_send_file(stream, cx, head, range),
+        }
+    }
+}
+
+/// A connection of [`Sockets`], which shakes no hands: ready at once.
+#[derive(Debug)]
+pub struct Accepted(Option<(Stream, ConnInfo)>);
+
+impl Future for Accepted {
+    type Output = io::Result<(Stream, ConnInfo)>;
+
+    fn poll(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Self::Output> {
+        match self.0.take() {
+            Some(accepted) => Poll::Ready(Ok(accepted)),
+            None => Poll::Pending, // polled again after it was ready
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use gateway_core::request::ConnInfo;
+use gateway_core::secrets::{Kind, without_secrets};
 use http::{Method, StatusCode, Uri};
 use tracing::{Level, enabled, event};
 
@@ -59,8 +60,8 @@ impl Drop for Record {
             target: TARGET,
             Level::INFO,
             method = %self.method,
-            // The path as it came, still encoded: it cannot break a line.
-            path = self.uri.path(),
+            // Still encoded, so that it cannot break a line.
+            path = &*without_secrets(self.uri.path(), Kind::Text, false),
             status = self.status.map(|status| status.as_u16()),
             bytes = self.bytes,
             // In seconds.

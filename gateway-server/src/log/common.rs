@@ -15,10 +15,13 @@
 //! # let _ = logged;
 //! ```
 //!
+//! Secrets in a path, a query or a Referer (`?token=abc`, `code=..` of OAuth) are written as `[redacted]`.
+//!
 //! It logs what passes through it, under any server that says who is connected. Our servers also
 //! send an event to `tracing` for every request they are sent, those refused unseen included, with
 //! the target `gateway_server::access`.
 
+use std::borrow::Cow;
 use std::fmt::{self, Write as _};
 use std::future::Future;
 use std::io::{self, Write};
@@ -29,6 +32,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use bytes::Buf;
 use gateway_core::RequestExt;
+use gateway_core::secrets::{Kind, without_secrets};
 use http::{HeaderMap, HeaderName, Request, Response, header};
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
@@ -97,6 +101,23 @@ impl<S> Layer<S> for CommonLogLayer {
 pub struct CommonLog<S> {
     inner: S,
     layer: CommonLogLayer,
+}
+
+impl<S> CommonLog<S> {
+    /// The inner service.
+    pub fn get_ref(&self) -> &S {
+        &self.inner
+    }
+
+    /// The inner service, to change it.
+    pub fn get_mut(&mut self) -> &mut S {
+        &mut self.inner
+    }
+
+    /// The inner service alone.
+    pub fn into_inner(self) -> S {
+        self.inner
+    }
 }
 
 impl<S, B, R> Service<Request<B>> for CommonLog<S>
@@ -210,16 +231,7 @@ impl Line {
         head.push_str(" \"");
         escape(&mut head, request.method().as_str().as_bytes());
         head.push(' ');
-        // As the client sent it, whatever mounts have made of it.
-        escape(&mut head, request.raw_script_name().as_bytes());
-        escape(&mut head, request.raw_path_info().as_bytes());
-        if request.raw_script_name().is_empty() && request.raw_path_info().is_empty() {
-            escape(&mut head, request.uri().path().as_bytes());
-        }
-        if let Some(query) = request.uri().query() {
-            head.push('?');
-            escape(&mut head, query.as_bytes());
-        }
+        escape(&mut head, redacted(&target(request)).as_bytes());
         let _ = write!(head, " {:?}\"", request.version());
         let mut tail = String::new();
         if layer.format == Format::Combined {
@@ -258,10 +270,31 @@ impl fmt::Debug for Line {
     }
 }
 
+/// The path as the client sent it, whatever mounts have made of it, and the query.
+fn target<B>(request: &Request<B>) -> String {
+    let mut target = [request.raw_script_name(), request.raw_path_info()].concat();
+    if target.is_empty() {
+        target.push_str(request.uri().path());
+    }
+    if let Some(query) = request.uri().query() {
+        target.push('?');
+        target.push_str(query);
+    }
+    target
+}
+
+/// Logs are kept, copied and searched: what a failure's report leaves out has no place in them either.
+fn redacted(text: &str) -> Cow<'_, str> {
+    without_secrets(text, Kind::Text, false)
+}
+
 fn quote(line: &mut String, headers: &HeaderMap, name: &HeaderName) {
     line.push_str(" \"");
     match headers.get(name) {
-        Some(value) => escape(line, value.as_bytes()),
+        Some(value) => {
+            let text = String::from_utf8_lossy(value.as_bytes());
+            escape(line, redacted(&text).as_bytes());
+        }
         None => line.push('-'),
     }
     line.push('"');

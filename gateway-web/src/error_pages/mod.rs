@@ -3,9 +3,11 @@
 mod body;
 mod page;
 mod pages;
+mod refused;
 mod service;
 
 pub use body::PageBody;
 pub use page::ErrorPage;
 pub use pages::ErrorPages;
+pub use refused::forbidden;
 pub use service::{ErrorPagesFuture, ErrorPagesService};

@@ -3,6 +3,7 @@
 use std::error::Error as StdError;
 
 use gateway_core::FailedBy;
+use gateway_core::request::accept::Accept;
 use http::{HeaderMap, Method, StatusCode};
 
 /// An error that is to be shown: what the function of [`ErrorPages`](super::ErrorPages) is called with.
@@ -51,6 +52,26 @@ impl ErrorPage<'_> {
         self.headers
     }
 
+    /// The id under which the log has the failure: for a client that asks what went wrong. `None` where nothing was
+    /// logged, as of a 404, and where no `ExceptionsLayer` is inside.
+    ///
+    /// ```
+    /// use gateway_core::Reply;
+    /// use gateway_web::ErrorPage;
+    ///
+    /// fn page(page: &ErrorPage<'_>) -> Reply {
+    ///     match page.id() {
+    ///         Some(id) => Reply::html(format!("<h1>{}</h1><p>Please tell us this number: {id}</p>", page.reason())),
+    ///         None => Reply::html(format!("<h1>{}</h1>", page.reason())),
+    ///     }
+    /// }
+    /// # let _ = gateway_web::ErrorPages::new(page);
+    /// ```
+    #[must_use]
+    pub fn id(&self) -> Option<&str> {
+        self.failed_by?.id()
+    }
+
     /// The error behind the response, where there is one. Its text may hold secrets: the page of a 5xx should not
     /// show it.
     #[must_use]
@@ -82,7 +103,7 @@ pub(super) enum Format {
 impl Format {
     pub(super) fn accepted(headers: &HeaderMap) -> Self {
         let offered = ["text/html", "application/json", "application/problem+json"];
-        match crate::negotiate::media_type(headers, &offered) {
+        match Accept::of(headers).best(&offered) {
             Some("text/html") => Self::Html,
             Some(_) => Self::Problem,
             None => Self::Bare,

@@ -43,7 +43,7 @@ use super::page::{Asked, ErrorPage, Format, reason};
 /// |---|---|
 /// | below 400, or not bare | as it is |
 /// | bare, and the client accepts HTML, or says nothing | the page, with the status of the response, whatever the page's own status is |
-/// | bare, and the client would rather have JSON | `application/problem+json` (RFC 9457) with `status` and `title` |
+/// | bare, and the client would rather have JSON | `application/problem+json` (RFC 9457) with `status`, `title`, and the `id` of what was logged |
 /// | bare, and the client accepts neither | as it is |
 /// | bare, to HEAD | the head of the page: its Content-Type and Content-Length, and no body |
 /// | bare, and the page fails | as it is, with the page's error in [`FailedBy`] if there was none |
@@ -107,7 +107,8 @@ impl ErrorPages {
         match asked.format {
             Format::Bare => varied(response.map(PageBody::inner)),
             Format::Problem => {
-                let page = Response::new(problem(status).into());
+                let id = failed_by.and_then(FailedBy::id);
+                let page = Response::new(problem(status, id).into());
                 dressed(asked, response, page, "application/problem+json")
             }
             Format::Html => {
@@ -127,9 +128,12 @@ impl ErrorPages {
 }
 
 /// RFC 9457 section 3. `type` is `about:blank`, which is the default, so `title` is the status in words.
-fn problem(status: StatusCode) -> String {
+fn problem(status: StatusCode, id: Option<&str>) -> String {
+    let plain = |byte: u8| byte.is_ascii_graphic() && byte != b'"' && byte != b'\\';
+    let id = id.filter(|id| id.bytes().all(plain));
+    let id = id.map_or_else(String::new, |id| format!(",\"id\":\"{id}\""));
     format!(
-        "{{\"title\":\"{}\",\"status\":{}}}",
+        "{{\"title\":\"{}\",\"status\":{}{id}}}",
         reason(status),
         status.as_u16()
     )

@@ -5,7 +5,7 @@ use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use gateway_core::{Application, Body, Environ, Error, FailedBy, Response};
+use gateway_core::{Application, Environ, Error, Response};
 use http::Request;
 use pin_project_lite::pin_project;
 use tower_layer::Layer;
@@ -14,6 +14,7 @@ use tower_service::Service;
 use super::body::PageBody;
 use super::page::Asked;
 use super::pages::ErrorPages;
+use crate::bare;
 
 /// An application or a tower service with [`ErrorPages`] around it. It is what it surrounds: an [`Application`] around
 /// an application, a [`Service`] around a service that never fails.
@@ -56,17 +57,10 @@ impl<A: Application> Application for ErrorPagesService<A> {
         let asked = ErrorPages::asked_by(environ);
         let response = match self.inner.respond(environ) {
             Ok(response) => response,
-            Err(error) => bare(error),
+            Err(error) => bare::answer(error),
         };
         Ok(self.pages.dress(&asked, response).map(PageBody::into_body))
     }
-}
-
-/// What a gateway without any middleware answers.
-fn bare(error: Error) -> Response {
-    let mut response = Response::new(Body::empty());
-    *response.status_mut() = error.status();
-    FailedBy::bare_with(error).attach(response)
 }
 
 impl<S, B, R> Service<Request<B>> for ErrorPagesService<S>

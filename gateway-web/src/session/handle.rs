@@ -13,7 +13,7 @@ use serde::de::DeserializeOwned;
 use super::kept::{Flash, Kept};
 use super::settings::Settings;
 use crate::around::Head;
-use crate::cookies::{SetCookie, named};
+use crate::cookies::{CookieKeys, SetCookie, named};
 
 /// The session of this client: from [`environ.session()`](crate::EnvironExt::session), below a
 /// [`SessionLayer`](super::SessionLayer).
@@ -81,17 +81,17 @@ impl Session {
         T::deserialize(value).ok()
     }
 
-    /// Sets the value of `key`.
+    /// Sets the value of `key`. Messages that no page has shown yet make room for it, the oldest first.
     ///
     /// # Errors
     ///
-    /// The cookie would be longer than browsers keep (4096 bytes, which is some 2,900 bytes of values), and the session
-    /// stays as it was; the value cannot be written as JSON; the head of the response has been made. Answered with
+    /// The cookie would be longer than browsers keep even without messages (4096 bytes, which is some 2,900 bytes of
+    /// values), and the session stays as it was; the value cannot be written as JSON; the head of the response has been made. Answered with
     /// 500.
     #[track_caller]
     pub fn set(&self, key: &str, value: &(impl Serialize + ?Sized)) -> Result<(), Error> {
         let value = serde_json::to_value(value)?;
-        self.lock().change(|kept| {
+        self.lock().change(0, |kept| {
             kept.values.insert(key.to_owned(), value);
             Ok(())
         })
@@ -107,7 +107,7 @@ impl Session {
         let mut state = self.lock();
         let kept = state.content().kept.as_ref();
         if kept.is_some_and(|kept| kept.values.contains_key(key)) {
-            state.change(|kept| {
+            state.change(0, |kept| {
                 kept.values.remove(key);
                 Ok(())
             })?;
@@ -140,7 +140,7 @@ impl Session {
     /// As [`remove`](Self::remove); or the operating system has no random bytes.
     #[track_caller]
     pub fn rotate(&self) -> Result<(), Error> {
-        self.lock().change(|kept| kept.rotate(now()))
+        self.lock().change(0, |kept| kept.rotate(now()))
     }
 
     /// 32 hexadecimal digits (128 random bits) that name this session until [`rotate`](Self::rotate) or
@@ -153,16 +153,19 @@ impl Session {
 
     /// Leaves a message for the next page that [asks](Self::flashes). `kind` is the site's own word: `success`.
     ///
+    /// Where the cookie has no room for one more, the oldest messages go: a client that posts and never looks at a page
+    /// loses those, and not the answer.
+    ///
     /// # Errors
     ///
-    /// As [`set`](Self::set).
+    /// The values leave no room for this message alone, and the session stays as it was; else as [`set`](Self::set).
     #[track_caller]
     pub fn flash(&self, kind: impl Into<String>, text: impl Into<String>) -> Result<(), Error> {
         let flash = Flash {
             kind: kind.into(),
             text: text.into(),
         };
-        self.lock().change(|kept| {
+        self.lock().change(1, |kept| {
             kept.flashes.push(flash);
             Ok(())
         })
@@ -249,20 +252,46 @@ impl State {
         Ok(self.content())
     }
 
-    /// Changes the session, unless it would no longer fit its cookie.
+    /// Changes the session, unless it would no longer fit its cookie with the last `spared` messages alone.
     #[track_caller]
-    fn change(&mut self, change: impl FnOnce(&mut Kept) -> Result<(), Error>) -> Result<(), Error> {
+    fn change(
+        &mut self,
+        spared: usize,
+        change: impl FnOnce(&mut Kept) -> Result<(), Error>,
+    ) -> Result<(), Error> {
         let content = self.writable()?;
         let mut kept = match &content.kept {
             Some(kept) => kept.clone(),
             None => Kept::new(now())?,
         };
         change(&mut kept)?;
-        self.sealed(&kept)?;
+        self.make_room(&mut kept, spared)?;
         let content = self.content();
         content.kept = Some(kept);
         content.changed = true;
         Ok(())
+    }
+
+    /// Drops the oldest messages until the rest fits the cookie.
+    #[track_caller]
+    fn make_room(&self, kept: &mut Kept, spared: usize) -> Result<(), Error> {
+        if self.fits(kept).is_ok() {
+            return Ok(());
+        }
+        // What cannot fit is told before anything is dropped one by one.
+        self.fits(&kept.with_last_flashes(spared))?;
+        while kept.flashes.len() > spared && self.fits(kept).is_err() {
+            *kept = kept.with_last_flashes(kept.flashes.len() - 1);
+        }
+        Ok(())
+    }
+
+    /// Whether the cookie would be one. It is encrypted once, with the response, and not for each change.
+    #[track_caller]
+    fn fits(&self, kept: &Kept) -> Result<(), Error> {
+        let length = CookieKeys::encrypted_length(kept.write()?.len());
+        let cookie = self.cookie().with_value("A".repeat(length));
+        cookie.field().map(drop)
     }
 
     /// The cookie of a session.

@@ -89,6 +89,15 @@ impl Kept {
         self.values.is_empty() && self.flashes.is_empty()
     }
 
+    /// The same without its older messages.
+    pub(super) fn with_last_flashes(&self, count: usize) -> Self {
+        let older = self.flashes.len().saturating_sub(count);
+        Self {
+            flashes: self.flashes.iter().skip(older).cloned().collect(),
+            ..self.clone()
+        }
+    }
+
     /// The same content under a new id, as after a log-in.
     pub(super) fn rotate(&mut self, now: u64) -> Result<(), Error> {
         self.id = random_id()?;

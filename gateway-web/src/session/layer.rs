@@ -3,12 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use gateway_core::{Error, Response};
 use http::HeaderMap;
+use http::header::SET_COOKIE;
 use tower_layer::Layer;
 
 use super::handle::Session;
 use super::settings::Settings;
 use crate::around::{Around, Head, Surround};
+use crate::bare;
 use crate::cookies::{CookieKeys, SameSite};
 
 /// Gives the views inside a [`Session`]: a few values that a client keeps for the site in an encrypted cookie.
@@ -39,9 +42,14 @@ use crate::cookies::{CookieKeys, SameSite};
 /// | something changed | `Set-Cookie`, with `Cache-Control: private` where the response has none |
 /// | the cookie was changed, is of other keys, or is over | an empty session, and the cookie is deleted; never an error |
 /// | nothing is left in it | the cookie is deleted |
-/// | it would be longer than 4096 bytes | [`Session::set`] says so, and the session stays as it was |
+/// | it would be longer than 4096 bytes | messages that no page has shown go, the oldest first; where that is not enough, [`Session::set`] says so, and the session stays as it was |
 /// | it was written by an [old key](CookieKeys::and_old) | it is written anew |
-/// | a view returns an error | as a service around services nothing is set; the same around applications |
+/// | a view returns an error | what it changed is saved all the same, as Flask does |
+///
+/// To save the changes of a view that fails, the layer around an application answers in its place: a bare response with the
+/// status of the error and the cookie, in which layers further out find the error by
+/// [`FailedBy`](gateway_core::FailedBy). Around a service it can do so where the error comes as a response, as with
+/// `.answer_errors()`; an error in place of a response passes through, and so does a panic, and nothing is saved.
 ///
 /// When it ends stands inside of the encrypted value, so a client that keeps the cookie longer gains nothing.
 #[derive(Clone, Debug)]
@@ -131,6 +139,17 @@ impl Surround for SessionLayer {
 
     fn after(&self, session: Session, headers: &mut HeaderMap) {
         session.finish(headers);
+    }
+
+    fn failed(&self, session: Session, error: Error) -> Result<Response, Error> {
+        let mut headers = HeaderMap::new();
+        session.finish(&mut headers);
+        if !headers.contains_key(SET_COOKIE) {
+            return Err(error);
+        }
+        let mut response = bare::answer(error);
+        response.headers_mut().extend(headers);
+        Ok(response)
     }
 }
 

@@ -6,7 +6,7 @@ use gateway_web::forms::{Form, FormError, FormErrors};
 use gateway_web::json::JsonError;
 use gateway_web::multipart::{Multipart, MultipartError, Part, Upload, UploadLimits, UploadedFile};
 use gateway_web::session::{Flash, Session, SessionLayer};
-use gateway_web::{Download, StateLayer, Templates, Version};
+use gateway_web::{Download, Site, SiteFuture, StateLayer, Templates, Version};
 
 fn sent<T: Send>() {}
 fn shared<T: Send + Sync>() {}
@@ -21,10 +21,12 @@ fn what_crosses_threads_may_cross_them() {
     shared::<Around<SessionLayer, ()>>();
     shared::<Session>();
     shared::<SessionLayer>();
+    shared::<Site>();
     shared::<StateLayer<String>>();
     shared::<Templates>();
     sent::<AroundFuture<SessionLayer, ()>>();
     sent::<ErrorPagesFuture<()>>();
+    sent::<SiteFuture>();
     sent::<Multipart>();
     sent::<Part>();
     sent::<Upload>();
@@ -38,7 +40,7 @@ fn layers_and_values_are_cloned() {
     cloned::<(CookieKeys, ErrorPages, Session, SessionLayer, Templates)>();
     cloned::<StateLayer<std::sync::Mutex<()>>>();
     cloned::<(BasicAuth, Flash, Form, FormErrors, SameSite, SetCookie)>();
-    cloned::<(UploadLimits, Version)>();
+    cloned::<(Site, UploadLimits, Version)>();
 }
 
 #[test]

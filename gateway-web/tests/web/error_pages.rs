@@ -225,6 +225,39 @@ fn in_production_panics_and_errors_have_the_page_of_the_site() {
 }
 
 #[test]
+fn the_page_of_a_failure_tells_its_id_in_the_log() {
+    let logged = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+    let log = std::sync::Arc::clone(&logged);
+    let exceptions = middleware_exceptions::ExceptionsLayer::new()
+        .silence_default_hook()
+        .on_report(move |report| log.lock().unwrap().push(report.id().to_string()));
+    let views = |environ: &mut Environ| match environ.raw_path_info() {
+        "/panic" => panic!("secret"),
+        "/error" => Err(Error::msg("secret")),
+        // One that became a response before the layer saw it.
+        "/answered" => Ok(FailedBy::bare_with(Error::msg("secret"))
+            .attach(Reply::status(StatusCode::INTERNAL_SERVER_ERROR).into_response()?)),
+        _ => Err(Error::new(StatusCode::NOT_FOUND, "no such page")),
+    };
+    let views = gateway_core::application(views).into_inline_service();
+    let pages = ErrorPages::new(|page: &ErrorPage<'_>| format!("{:?}", page.id()));
+    let client = Client::of_service(pages.layer(exceptions.layer(views)));
+    for path in ["/panic", "/error", "/answered"] {
+        let page = client.get(path).expecting(500).send().text();
+        let id = logged.lock().unwrap().pop().unwrap();
+        assert_eq!(page, format!("Some({id:?})"), "{path}");
+        let json = client.get(path).header("accept", "application/json");
+        let json: serde_json::Value = json.expecting(500).send().json();
+        assert_eq!(json["id"], logged.lock().unwrap().pop().unwrap(), "{path}");
+    }
+    client
+        .get("/missing")
+        .expecting(404)
+        .send()
+        .assert_text("None");
+}
+
+#[test]
 fn where_a_developer_may_see_details_they_are_seen_first() {
     let exceptions = middleware_exceptions::ExceptionsLayer::new()
         .development_in_release()

@@ -2,7 +2,8 @@ use std::io::Cursor;
 
 use gateway_core::testing::Client;
 use gateway_core::{Environ, Error, Reply};
-use gateway_web::{Download, EnvironExt};
+use gateway_web::{Download, EnvironExt, ErrorPage, ErrorPages};
+use tower_layer::Layer;
 
 fn file(environ: &mut Environ) -> Result<Reply, Error> {
     let root = environ.get::<std::path::PathBuf>().unwrap().clone();
@@ -146,4 +147,25 @@ fn a_download_may_be_shown() {
     let response = environ.download(download).unwrap().into_response().unwrap();
     assert!(!response.headers().contains_key("content-disposition"));
     assert_eq!(response.headers()["content-type"], "application/pdf");
+}
+
+#[test]
+fn a_range_and_a_condition_that_cannot_be_get_the_page_of_the_site() {
+    let root = tempfile::tempdir().unwrap();
+    std::fs::write(root.path().join("cover.png"), "0123456789").unwrap();
+    let pages =
+        || ErrorPages::new(|page: &ErrorPage<'_>| format!("the site's {}", page.status().as_u16()));
+    for client in [
+        Client::new(pages().layer(file)),
+        Client::new(pages().layer(download)),
+    ] {
+        let get = || client.get("/").extension(root.path().to_owned());
+        let beyond = get().header("range", "bytes=20-").send();
+        beyond
+            .assert_status(416)
+            .assert_text("the site's 416")
+            .assert_header("content-range", "bytes */10");
+        let another = get().header("if-match", "\"another\"").send();
+        another.assert_status(412).assert_text("the site's 412");
+    }
 }

@@ -1,5 +1,5 @@
 use gateway_core::testing::Client;
-use gateway_core::{Application, Environ, Error, Reply};
+use gateway_core::{Application, Body, Environ, Error, Reply, Response};
 use gateway_web::testing::Browser;
 use gateway_web::{CookieKeys, EnvironExt, SessionLayer, StateLayer, Templates, Version, values};
 use middleware_static::AssetManifest;
@@ -44,6 +44,22 @@ fn mounted(site: impl Application + Clone) -> Browser {
     Browser::new(Client::of_service(
         gateway_core::mount("/shop", service).unwrap(),
     ))
+}
+
+#[test]
+fn urls_can_be_relative_to_the_page_that_they_stand_on() {
+    let book = "{% from 'base.html' import link %}{{ link(3) }} {{ url_for('book', 7) }}";
+    let site = SessionLayer::new(CookieKeys::random())
+        .layer(templates(book).relative_urls().layer(urls()));
+    let expected = "<a href=\"./3\">3</a> ./7";
+    Browser::new(Client::new(site.clone()))
+        .get("/books/7")
+        .send()
+        .assert_text(expected);
+    mounted(site)
+        .get("/shop/books/7")
+        .send()
+        .assert_text(expected);
 }
 
 #[test]
@@ -233,4 +249,45 @@ fn a_date_makes_a_page_conditional_as_well() {
     let future = SystemTime::now() + Duration::from_secs(3600);
     let client = Client::new(gateway_core::application(at(future)));
     client.get("/").send().assert_no_header("last-modified");
+}
+
+#[test]
+fn a_finished_page_is_known_by_its_content() {
+    fn page(environ: &mut Environ) -> Result<Response, Error> {
+        let reply = match environ.query("as").as_deref() {
+            Some("missing") => Reply::text("x").with_status(http::StatusCode::NOT_FOUND),
+            Some("tagged") => Reply::text("x").header("etag", "\"own\""),
+            Some("stream") => Reply::new(Body::chunks(["x", "y"])),
+            other => Reply::text(format!("{other:?}")),
+        };
+        environ.tagged(reply.header("cache-control", "no-cache"))
+    }
+    let client = Client::new(page);
+    let first = client.get("/").send();
+    let etag = first.header("etag").unwrap().to_owned();
+    assert!(etag.starts_with("W/\""), "{etag}");
+    let again = client.get("/").header("if-none-match", &*etag).send();
+    again
+        .assert_status(304)
+        .assert_header("etag", &etag)
+        .assert_header("cache-control", "no-cache")
+        .assert_no_header("content-type")
+        .assert_text("");
+    let other = client.get("/?as=other").header("if-none-match", &*etag);
+    other
+        .send()
+        .assert_status(200)
+        .assert_text("Some(\"other\")");
+    let post = client.post("/").header("if-none-match", &*etag).send();
+    post.assert_status(200).assert_no_header("etag");
+    for (query, status, etag) in [
+        ("missing", 404, None),
+        ("tagged", 200, Some("\"own\"")),
+        ("stream", 200, None),
+    ] {
+        let path = format!("/?as={query}");
+        let response = client.get(&path).header("if-none-match", "*").send();
+        response.assert_status(status);
+        assert_eq!(response.header("etag"), etag, "{query}");
+    }
 }

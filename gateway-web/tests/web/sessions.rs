@@ -2,10 +2,11 @@ use std::time::Duration;
 
 use gateway_core::paths::MountLayer;
 use gateway_core::testing::{Client, TestResponse};
-use gateway_core::{Environ, Error, Reply};
+use gateway_core::{Application, Environ, Error, FailedBy, Reply};
 use gateway_web::session::Session;
 use gateway_web::testing::{Browser, ResponseExt};
 use gateway_web::{CookieKeys, EnvironExt, ReplyExt, SessionLayer};
+use http::StatusCode;
 use tower_layer::Layer;
 
 /// What a view does to the session is in its path.
@@ -35,6 +36,11 @@ fn site(environ: &mut Environ) -> Result<Reply, Error> {
         "flashes" => return Reply::from_json(&session.flashes()),
         "public" => return Ok(Reply::text("").header("cache-control", "max-age=60")),
         "fail" => return Err(Error::msg("failed")),
+        "refuse" => {
+            session.set("value", "kept")?;
+            session.flash("error", "That is not yours.")?;
+            return Err(Error::new(StatusCode::FORBIDDEN, "not yours"));
+        }
         _ => {}
     }
     Reply::from_json(&(session.get::<String>("value"), session.id()))
@@ -178,6 +184,40 @@ fn a_message_is_shown_once() {
 }
 
 #[test]
+fn messages_that_no_page_shows_make_room_the_oldest_first() {
+    let browser = browser();
+    browser.get("/set=7").send();
+    for number in 0..200 {
+        let left = browser.get(&format!("/flash=message-{number}")).send();
+        left.assert_status(200);
+        assert!(left.header("set-cookie").unwrap().len() <= 4096);
+    }
+    // A value comes before messages.
+    let long = "x".repeat(2000);
+    assert_eq!(
+        value(&browser.get(&format!("/set={long}")).send()),
+        Some(long)
+    );
+    let shown: Vec<serde_json::Value> = browser.get("/flashes").send().json();
+    assert!((5..100).contains(&shown.len()), "{}", shown.len());
+    let first = 200 - shown.len();
+    for (number, flash) in (first..).zip(&shown) {
+        assert_eq!(flash["t"], format!("message-{number}"));
+    }
+}
+
+#[test]
+fn a_message_that_fits_no_cookie_is_told_and_drops_no_other() {
+    let browser = browser();
+    browser.get("/flash=saved").send();
+    browser
+        .get(&format!("/flash={}", "x".repeat(4000)))
+        .expecting(500)
+        .send();
+    browser.get("/flashes").send().assert_contains("saved");
+}
+
+#[test]
 fn an_old_key_is_read_and_replaced() {
     let old = browser();
     old.get("/set=7").send();
@@ -282,9 +322,43 @@ fn without_the_layer_the_error_names_it() {
 }
 
 #[test]
-fn a_view_that_fails_leaves_the_session_as_it_was() {
-    let browser = browser();
-    browser.get("/set=7").send();
-    browser.get("/fail").expecting(500).send();
-    assert_eq!(value(&browser.get("/").send()).as_deref(), Some("7"));
+fn what_a_view_changed_before_it_failed_is_saved() {
+    let app = || layer().layer(site);
+    let service = || layer().layer(site.into_inline_service().answer_errors());
+    for client in [
+        Client::new(app()),
+        Client::of_service(app().into_inline_service().answer_errors()),
+        Client::of_service(service()),
+    ] {
+        let browser = Browser::new(client);
+        let refused = browser.get("/refuse").expecting(403).send();
+        refused
+            .assert_status(403)
+            .assert_header("vary", "cookie")
+            .assert_text("Forbidden\n");
+        assert_eq!(value(&browser.get("/").send()).as_deref(), Some("kept"));
+        // What failed and changed nothing sets nothing.
+        let failed = browser.get("/fail").expecting(500).send();
+        failed.assert_no_header("set-cookie");
+        browser.get("/flashes").send().assert_contains("not yours");
+    }
+}
+
+#[test]
+fn the_error_of_a_view_whose_session_is_saved_is_found_further_out() {
+    let mut environ = Environ::builder().uri("/refuse").build();
+    let response = layer().layer(site).respond(&mut environ).unwrap();
+    let failed_by = FailedBy::of(response.extensions()).unwrap();
+    assert!(failed_by.is_bare());
+    assert_eq!(failed_by.error().unwrap().to_string(), "not yours");
+    assert!(
+        failed_by
+            .location()
+            .unwrap()
+            .file()
+            .ends_with("sessions.rs")
+    );
+    // Nothing to save, so the error stays one.
+    let mut environ = Environ::builder().uri("/fail").build();
+    assert!(layer().layer(site).respond(&mut environ).is_err());
 }

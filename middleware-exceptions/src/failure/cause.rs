@@ -1,41 +1,63 @@
 //! From a caught panic or a returned error to what can be said of it.
 
 use std::{
-    any::{Any, type_name},
-    borrow::Cow,
+    any::type_name,
     error::Error,
-    fmt::Display,
-    sync::Arc,
+    sync::{Arc, OnceLock},
 };
 
-use gateway_core::error::{Failure, Foreign};
+use gateway_core::error::{Failure, status_of};
 use gateway_core::{BoxError, FailedBy};
 use http::StatusCode;
-use panic_capture::{Caught, Missing, discard, guard};
+use panic_capture::{Capture, Caught, Missing, discard, guard, of_task};
 
 use crate::{
     failure::{
-        facts::{ChainLink, Kind, Place, SpanSummary},
-        spans,
-        trace::{AnyError, Contained, DEPTH, Trace, debug, links},
+        facts::{Kind, Place, SpanSummary},
+        id::ErrorId,
+        payload::{payload_str, payload_text},
+        spans::{self, Current},
+        tasks,
+        told::Told,
+        trace::{AnyError, Contained, Trace, as_foreign, links},
     },
-    text::shown::{self, Bounded, MESSAGE, truncated},
+    text::shown::{self, MESSAGE},
 };
 
 /// All of a [`Report`](crate::Report) that does not need the request.
 pub(crate) struct Cause {
     pub(crate) kind: Kind,
-    pub(crate) type_name: Option<String>,
-    pub(crate) message: String,
-    pub(crate) chain: Vec<ChainLink>,
-    pub(crate) chain_cut: bool,
+    /// Of the error, where it is known without asking it.
+    type_name: Option<String>,
     pub(crate) location: Option<Place>,
     pub(crate) candidates: Vec<Place>,
     pub(crate) thread: Option<String>,
-    pub(crate) spans: Vec<SpanSummary>,
+    /// Of a panic.
+    spans: Vec<SpanSummary>,
     pub(crate) status: StatusCode,
     pub(crate) trace: Trace,
+    /// Of a panic that was reported before, on its way here.
+    pub(crate) first_id: Option<ErrorId>,
+    /// The tasks whose panics are behind it, the nearest first.
+    pub(crate) awaited: Vec<Awaited>,
+    error: Option<Contained<AnyError>>,
+    /// Where the error came out.
+    current_span: Current,
+    told: OnceLock<Told>,
 }
+
+/// A task whose panic is behind a failure.
+pub(crate) struct Awaited {
+    pub(crate) task: u64,
+    pub(crate) panic: Cause,
+    /// It was found by the text of a message. It counts if std wrote that: see [`Traceback::denies_unwrap`].
+    ///
+    /// [`Traceback::denies_unwrap`]: crate::Traceback::denies_unwrap
+    pub(crate) is_by_text: bool,
+}
+
+/// Tasks that await tasks are followed so far.
+const TASKS: usize = 8;
 
 /// What comes of an error.
 pub(crate) enum Classified {
@@ -50,20 +72,50 @@ pub(crate) type StatusFn = dyn Fn(&(dyn Error + 'static)) -> Option<StatusCode> 
 impl Cause {
     pub(crate) fn of_panic(caught: Caught) -> Self {
         let Caught { payload, capture } = caught;
-        let (type_name, message) = payload_text(&*payload);
-        discard(payload);
+        let mut cause = Self::of_capture(capture);
+        match payload.downcast::<BoxError>() {
+            // It is asked later.
+            Ok(error) => cause.error = Some(Contained(Some(AnyError::Boxed(*error)))),
+            Err(payload) => {
+                if let Some(message) = payload_str(&*payload) {
+                    cause.awaited = awaited_by_message(message, true);
+                }
+                let (type_name, message) = payload_text(&*payload);
+                discard(payload);
+                cause.tell(type_name, message);
+            }
+        }
+        cause
+    }
+
+    /// Of a panic that goes on after it was told.
+    pub(crate) fn of_resumed(caught: &mut Caught) -> Self {
+        let capture = caught.capture.as_mut().map(Capture::copy);
+        let mut cause = Self::of_capture(capture.map_err(|missing| *missing));
+        if let Some(message) = payload_str(&*caught.payload) {
+            cause.awaited = awaited_by_message(message, true);
+        }
+        let (type_name, message) = payload_text(&*caught.payload);
+        cause.tell(type_name, message);
+        cause
+    }
+
+    /// Of a panic, all but what it says.
+    fn of_capture(capture: Result<Capture, Missing>) -> Self {
         let mut cause = Self {
             kind: Kind::Panic,
-            type_name,
-            message,
-            chain: Vec::new(),
-            chain_cut: false,
+            type_name: None,
             location: None,
             candidates: Vec::new(),
             thread: None,
             spans: Vec::new(),
             status: StatusCode::INTERNAL_SERVER_ERROR,
             trace: Trace::Missing(Missing::Unseen),
+            first_id: None,
+            awaited: Vec::new(),
+            error: None,
+            current_span: Current::default(),
+            told: OnceLock::new(),
         };
         match capture {
             Ok(mut capture) => {
@@ -76,10 +128,14 @@ impl Cause {
                 cause.candidates = capture.candidates().iter().map(shown).collect();
                 cause.thread = capture.thread().map(|name| shown::line(name, 256));
                 cause.spans = spans::of_panic(capture.take_context());
-                cause.trace = Trace::Addresses {
-                    frames: capture.frames().into(),
-                    truncated: capture.is_truncated(),
-                    doubt: capture.doubt(),
+                cause.first_id = capture.mark().map(ErrorId::of_mark);
+                cause.trace = match capture.doubt() {
+                    Some(missing) if capture.frames().is_empty() => Trace::Missing(missing),
+                    doubt => Trace::Addresses {
+                        frames: capture.frames().into(),
+                        truncated: capture.is_truncated(),
+                        doubt,
+                    },
                 };
                 discard(capture);
             }
@@ -88,75 +144,78 @@ impl Cause {
         cause
     }
 
-    fn of_held(held: Contained<AnyError>, type_name: Option<String>, status: StatusCode) -> Self {
+    fn tell(&self, type_name: Option<String>, message: String) {
+        _ = self.told.set(Told {
+            type_name,
+            message,
+            ..Told::default()
+        });
+    }
+
+    fn of_held(
+        held: AnyError,
+        type_name: Option<String>,
+        location: Option<Place>,
+        status: StatusCode,
+    ) -> Self {
         let mut cause = Self {
             kind: Kind::Error,
             type_name,
-            message: String::new(),
-            chain: Vec::new(),
-            chain_cut: false,
-            location: None,
+            location,
             candidates: Vec::new(),
             thread: None,
             spans: Vec::new(),
             status,
-            trace: Trace::Missing(Missing::Unseen),
+            trace: Trace::Error,
+            first_id: None,
+            awaited: Vec::new(),
+            error: None,
+            current_span: Current::new(),
+            told: OnceLock::new(),
         };
-        // Everything below runs the program's code: `Display`, `Debug`, `source`, subscribers.
-        if let Err(caught) = guard(|| cause.describe(held.get())) {
-            discard(caught.payload);
-            cause
-                .message
-                .push_str(" [the error panicked when it was asked for more]");
-        }
-        cause.trace = Trace::Error(held);
-        cause
-    }
-
-    fn describe(&mut self, error: Option<&AnyError>) {
-        let Some(held) = error else { return };
         let error = held.as_dyn();
         if let Some(failure) = error.downcast_ref::<Failure>() {
-            self.type_name = failure.type_name().map(|name| shown::line(name, 256));
-            self.location = failure.location().map(Place::of);
+            cause.type_name = failure.type_name().map(|name| shown::line(name, 256));
+            cause.location = cause.location.or_else(|| failure.location().map(Place::of));
         }
         if let Some(foreign) = as_foreign(error) {
-            self.type_name = Some(shown::line(foreign.type_name(), 256));
+            cause.type_name = Some(shown::line(foreign.type_name(), 256));
             // It is known where it was raised; where it came to Rust says nothing.
-            self.location = None;
+            cause.location = None;
         }
-        if matches!(held, AnyError::Boxed(_) | AnyError::Shared(_))
-            && self.type_name.is_none()
-            && let Ok(name) = guard(|| leading_name(error))
-        {
-            self.type_name = name;
-        }
-        self.message = match as_foreign(error) {
-            Some(foreign) => shown::text(foreign.message(), MESSAGE),
-            None => display(&error, MESSAGE),
-        };
-        self.spans = guard(|| spans::of_error(error)).unwrap_or_else(|caught| {
+        // `source` is the program's code. Here and not later, because a task that ran below a guard is found on its thread.
+        cause.awaited = guard(|| awaited_by_error(error)).unwrap_or_else(|caught| {
             discard(caught.payload);
             Vec::new()
         });
-        let mut source = error.source();
-        while let Some(cause) = source {
-            if self.chain.len() == DEPTH {
-                self.chain_cut = true;
-                break;
-            }
-            self.chain.push(match as_foreign(cause) {
-                Some(foreign) => ChainLink {
-                    type_name: Some(shown::line(foreign.type_name(), 256)),
-                    message: shown::text(foreign.message(), MESSAGE / 4),
-                },
-                None => ChainLink {
-                    type_name: guard(|| leading_name(cause)).unwrap_or_default(),
-                    message: display(&cause, MESSAGE / 4),
-                },
-            });
-            source = cause.source();
+        cause.error = Some(Contained(Some(held)));
+        cause
+    }
+
+    /// The error, if that is what failed, or what the program panicked with.
+    pub(crate) fn error(&self) -> Option<&AnyError> {
+        self.error.as_ref().and_then(Contained::get)
+    }
+
+    /// What it says of itself. Asked for the first time, it runs the program's code.
+    pub(crate) fn told(&self) -> &Told {
+        self.told.get_or_init(|| match self.error() {
+            Some(error) => Told::of_error(error, self.type_name.clone(), &self.current_span),
+            None => Told::default(),
+        })
+    }
+
+    /// The spans that were open.
+    pub(crate) fn spans(&self) -> &[SpanSummary] {
+        match self.kind {
+            Kind::Panic => &self.spans,
+            Kind::Error => &self.told().spans,
         }
+    }
+
+    /// Whether [`told`](Self::told) costs nothing.
+    pub(crate) fn is_told(&self) -> bool {
+        self.told.get().is_some()
     }
 }
 
@@ -166,20 +225,17 @@ impl Classified {
         E: Into<BoxError> + 'static,
     {
         let known = type_name::<E>();
-        let held = Contained(Some(AnyError::from(error)));
-        let status = guard(|| held.get().map(|error| status(error.as_dyn(), statuses)));
-        let status = status.unwrap_or_else(|caught| {
+        let held = AnyError::from(error);
+        let status = guard(|| status(held.as_dyn(), statuses)).unwrap_or_else(|caught| {
             discard(caught.payload);
-            None
+            StatusCode::INTERNAL_SERVER_ERROR
         });
-        match status {
-            Some(status) if !status.is_server_error() => Self::NoFailure(status),
-            status => {
-                let type_name = (!known.contains("dyn ")).then(|| shown::line(known, 256));
-                let status = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-                Cause::of_held(held, type_name, status).into()
-            }
+        if !status.is_server_error() {
+            discard(held);
+            return Self::NoFailure(status);
         }
+        let type_name = (!known.contains("dyn ")).then(|| shown::line(known, 256));
+        Cause::of_held(held, type_name, None, status).into()
     }
 }
 
@@ -199,14 +255,9 @@ impl Classified {
         if !mapped.unwrap_or(status).is_server_error() {
             return Self::NoFailure(status);
         }
-        let is_foreign = as_foreign(&*error).is_some();
         let type_name = failed_by.type_name().map(|name| shown::line(name, 256));
-        let held = Contained(Some(AnyError::Shared(error)));
-        let mut cause = Cause::of_held(held, type_name, status);
-        if !is_foreign {
-            cause.location = failed_by.location().map(Place::of);
-        }
-        cause.into()
+        let location = failed_by.location().map(Place::of);
+        Cause::of_held(AnyError::Shared(error), type_name, location, status).into()
     }
 }
 
@@ -216,22 +267,76 @@ impl From<Cause> for Classified {
     }
 }
 
-/// The error's own, unless that is 500.
-fn status(error: &(dyn Error + 'static), statuses: &[Arc<StatusFn>]) -> StatusCode {
-    let failure = error.downcast_ref::<Failure>();
-    let own = failure.map_or(StatusCode::INTERNAL_SERVER_ERROR, Failure::status);
-    if own == StatusCode::INTERNAL_SERVER_ERROR {
-        mapped(error, statuses).unwrap_or(own)
-    } else {
-        own
+/// The panic of the task whose `JoinError` is among the causes, and those behind it.
+fn awaited_by_error(error: &(dyn Error + 'static)) -> Vec<Awaited> {
+    let Some(task) = tasks::behind(error) else {
+        return Vec::new();
+    };
+    let capture = of_task(task);
+    let behind = behind_capture(&capture);
+    let mut awaited = vec![Awaited::new(task, capture, false)];
+    awaited.extend(behind);
+    awaited
+}
+
+/// The panic of the task that a message names in the words of `unwrap` or `expect`, and those behind it.
+fn awaited_by_message(message: &str, is_whole: bool) -> Vec<Awaited> {
+    let mut awaited = Vec::new();
+    let mut next = named_task(message, is_whole);
+    while let Some((task, capture)) = next
+        && awaited.len() < TASKS
+    {
+        next = capture.as_ref().ok().and_then(named_by_capture);
+        awaited.push(Awaited::new(task, capture, true));
+    }
+    awaited
+}
+
+fn behind_capture(capture: &Result<Capture, Missing>) -> Vec<Awaited> {
+    let message = capture.as_ref().ok().and_then(Capture::message);
+    message.map_or_else(Vec::new, |message| awaited_by_message(message, false))
+}
+
+fn named_by_capture(capture: &Capture) -> Option<(u64, Result<Capture, Missing>)> {
+    named_task(capture.message()?, false)
+}
+
+fn named_task(message: &str, is_whole: bool) -> Option<(u64, Result<Capture, Missing>)> {
+    tasks::named(message, is_whole).find_map(|named| {
+        let capture = match of_task(named.task) {
+            Ok(capture) => named
+                .panicked_with(capture.message())
+                .then_some(Ok(capture)),
+            Err(missing) => (missing == Missing::TooMany).then_some(Err(missing)),
+        };
+        Some((named.task, capture?))
+    })
+}
+
+impl Awaited {
+    fn new(task: u64, capture: Result<Capture, Missing>, is_by_text: bool) -> Self {
+        let message = capture.as_ref().ok().and_then(Capture::message);
+        let message = message.map_or_else(
+            || "what it said was not kept".to_owned(),
+            |message| shown::text(message, MESSAGE),
+        );
+        let panic = Cause::of_capture(capture);
+        panic.tell(None, message);
+        Self {
+            task,
+            panic,
+            is_by_text,
+        }
     }
 }
 
-/// The exception of another language that the error is.
-fn as_foreign<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a Foreign> {
-    match error.downcast_ref::<Failure>() {
-        Some(failure) => failure.cause().downcast_ref(),
-        None => error.downcast_ref(),
+/// The error's own, unless that is 500.
+fn status(error: &(dyn Error + 'static), statuses: &[Arc<StatusFn>]) -> StatusCode {
+    match status_of(error) {
+        StatusCode::INTERNAL_SERVER_ERROR => mapped(error, statuses)
+            .filter(|status| !status.is_informational())
+            .unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
+        own => own,
     }
 }
 
@@ -243,80 +348,4 @@ fn mapped(error: &(dyn Error + 'static), statuses: &[Arc<StatusFn>]) -> Option<S
             None => status(error),
         })
     })
-}
-
-/// `Display`, contained and bounded.
-fn display(error: &dyn Display, limit: usize) -> String {
-    match guard(|| shown::displayed(error, limit)) {
-        Ok(text) => text,
-        Err(caught) => {
-            let (_, why) = payload_text(&*caught.payload);
-            discard(caught.payload);
-            format!(
-                "[no message: its Display panicked: {}]",
-                truncated(&why, 512)
-            )
-        }
-    }
-}
-
-/// The type of a boxed error cannot be asked for, but a derived `Debug` begins with its name.
-fn leading_name(error: &(dyn Error + 'static)) -> Option<String> {
-    let start = debug(&error, 128);
-    let end = start
-        .find(|char: char| !char.is_ascii_alphanumeric())
-        .unwrap_or(start.len());
-    let (name, rest) = start.split_at_checked(end)?;
-    let is_type = name.starts_with(|char: char| char.is_ascii_uppercase())
-        && (rest.is_empty() || rest.starts_with('(') || rest.starts_with(" {"));
-    // A `Debug` that is the message tells of no type.
-    let is_message = || Bounded::of(format_args!("{error}"), 128).text == start;
-    // `Error` is what contexts of anyhow call themselves.
-    (is_type && name != "Error" && !is_message()).then(|| name.to_owned())
-}
-
-/// The message of a payload, and the name of its type where that is not a string.
-fn payload_text(payload: &(dyn Any + Send)) -> (Option<String>, String) {
-    fn number<T: Any + Display>(payload: &(dyn Any + Send)) -> Option<(Option<String>, String)> {
-        let value = payload.downcast_ref::<T>()?;
-        Some((Some(type_name::<T>().to_owned()), value.to_string()))
-    }
-    if let Some(text) = payload.downcast_ref::<&'static str>() {
-        return (None, shown::text(text, MESSAGE));
-    }
-    if let Some(text) = payload.downcast_ref::<String>() {
-        return (None, shown::text(text, MESSAGE));
-    }
-    if let Some(text) = payload.downcast_ref::<Box<str>>() {
-        return (None, shown::text(text, MESSAGE));
-    }
-    if let Some(text) = payload.downcast_ref::<Cow<'static, str>>() {
-        return (None, shown::text(text, MESSAGE));
-    }
-    if let Some(error) = payload.downcast_ref::<BoxError>() {
-        return (
-            guard(|| leading_name(&**error)).unwrap_or_default(),
-            display(error, MESSAGE),
-        );
-    }
-    let numbers = [
-        number::<i32>,
-        number::<u32>,
-        number::<i64>,
-        number::<u64>,
-        number::<i128>,
-        number::<u128>,
-        number::<isize>,
-        number::<usize>,
-        number::<i16>,
-        number::<u16>,
-        number::<i8>,
-        number::<u8>,
-        number::<bool>,
-        number::<char>,
-        number::<f64>,
-        number::<f32>,
-    ];
-    let known = numbers.iter().find_map(|number| number(payload));
-    known.unwrap_or_else(|| (None, "a payload that is not text (`panic_any`)".to_owned()))
 }

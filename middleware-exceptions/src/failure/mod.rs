@@ -3,7 +3,11 @@
 pub(crate) mod body_error;
 pub(crate) mod cause;
 pub(crate) mod facts;
+pub(crate) mod hints;
 pub(crate) mod id;
+pub(crate) mod payload;
 pub(crate) mod response;
 pub(crate) mod spans;
+pub(crate) mod tasks;
+pub(crate) mod told;
 pub(crate) mod trace;

@@ -5,7 +5,10 @@ use std::{any::Any, error::Error};
 use panic_capture::{discard, guard};
 use tracing::Span;
 
-use crate::{failure::facts::SpanSummary, text::shown};
+use crate::{
+    failure::{facts::SpanSummary, trace::Contained},
+    text::shown,
+};
 
 /// So many spans are listed.
 #[cfg(feature = "tracing-error")]
@@ -34,19 +37,32 @@ pub(crate) fn of_panic(context: Option<Box<dyn Any + Send>>) -> Vec<SpanSummary>
     })
 }
 
-/// Of an error: the spans that it carries, else those that are open where it came out.
-pub(crate) fn of_error(error: &(dyn Error + 'static)) -> Vec<SpanSummary> {
+/// The innermost span that is open.
+#[derive(Default)]
+pub(crate) struct Current(Option<Contained<Span>>);
+
+impl Current {
+    /// Here and now: where it is listed, others are open.
+    pub(crate) fn new() -> Self {
+        let span = guard(Span::current).map_err(|caught| discard(caught.payload));
+        Self(span.ok().map(|span| Contained(Some(span))))
+    }
+}
+
+/// Of an error: the spans that it carries, else those that were open where it came out.
+pub(crate) fn of_error(error: &(dyn Error + 'static), current: &Current) -> Vec<SpanSummary> {
     #[cfg(feature = "tracing-error")]
     {
         use tracing_error::ExtractSpanTrace as _;
-        if let Some(trace) =
-            crate::failure::trace::links(error).find_map(|error| error.span_trace())
-        {
+
+        use crate::failure::trace::links;
+        if let Some(trace) = links(error).find_map(|error| error.span_trace()) {
             return contained(|| visited(trace));
         }
     }
     _ = error;
-    contained(|| listed(&Span::current()))
+    let span = current.0.as_ref().and_then(Contained::get);
+    contained(|| span.map(listed).unwrap_or_default())
 }
 
 fn listed(span: &Span) -> Vec<SpanSummary> {

@@ -1,12 +1,10 @@
 //! An error or a panic as it came, with what its frames can be had from.
 
-use std::{error::Error, fmt::Debug, sync::Arc};
+use std::{error::Error, sync::Arc};
 
 use gateway_core::BoxError;
 use gateway_core::error::{Failure, Foreign};
 use panic_capture::{Missing, discard, guard};
-
-use crate::text::shown::Bounded;
 
 /// So many causes are followed: enough for any honest chain, few enough for one without end.
 pub(crate) const DEPTH: usize = 32;
@@ -23,7 +21,7 @@ pub(crate) enum Trace {
     /// A panic without.
     Missing(Missing),
     /// An error, which may carry a backtrace.
-    Error(Contained<AnyError>),
+    Error,
 }
 
 /// An error as it came: boxed, `anyhow` and `eyre` lose their backtrace.
@@ -93,45 +91,10 @@ impl AnyError {
             }
         }
     }
-
-    /// The backtrace as std prints it, if the error has one. Slow: it may symbolicate.
-    pub(crate) fn printed_backtrace(&self) -> Option<String> {
-        match self {
-            Self::Boxed(error) => boxed_backtrace(&**error),
-            Self::Shared(error) => boxed_backtrace(&**error),
-            #[cfg(feature = "anyhow")]
-            Self::Anyhow(error) => {
-                let backtrace = error.backtrace();
-                (backtrace.status() == std::backtrace::BacktraceStatus::Captured)
-                    .then(|| backtrace.to_string())
-            }
-            // Of eyre only the handler knows, and its `{:?}`.
-            #[cfg(feature = "eyre")]
-            Self::Eyre(error) => {
-                let debug = debug(&error, 1024 * 1024);
-                let (_, backtrace) = debug.rsplit_once(BACKTRACE)?;
-                Some(backtrace.to_owned())
-            }
-        }
-    }
-}
-
-/// Of an error of anyhow's or eyre's in a box, which prints its backtrace in `{:?}` and has no other way to it.
-fn boxed_backtrace(error: &(dyn Error + 'static)) -> Option<String> {
-    // What it says begins with the message. Around it, a program's type with a derived `Debug` says so soon: a `Debug` that
-    // goes deeper may have no end, and is not printed whole, as that would overflow the stack.
-    let message = Bounded::of(format_args!("{error}"), 64).text;
-    let is_own = debug(&error, 128).starts_with(&message);
-    if !is_own && !debug(&error, 2048).contains(BACKTRACE) {
-        return None;
-    }
-    let debug = debug(&error, 1024 * 1024);
-    let (_, backtrace) = debug.rsplit_once(BACKTRACE)?;
-    Some(backtrace.to_owned())
 }
 
 /// What anyhow and eyre write above it.
-const BACKTRACE: &str = "Stack backtrace:\n";
+pub(crate) const BACKTRACE: &str = "Stack backtrace:\n";
 
 #[cfg(any(feature = "anyhow", feature = "eyre"))]
 fn as_type<T: 'static>(slot: &mut dyn std::any::Any) -> Option<T> {
@@ -151,6 +114,14 @@ pub(crate) fn links<'a>(
     links.take(DEPTH)
 }
 
+/// The exception of another language that the error is.
+pub(crate) fn as_foreign<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a Foreign> {
+    match error.downcast_ref::<Failure>() {
+        Some(failure) => failure.cause().downcast_ref(),
+        None => error.downcast_ref(),
+    }
+}
+
 /// The first exception of another language that the error is, or that is behind it.
 pub(crate) fn foreign<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a Foreign> {
     links(error).find_map(|error| match error.downcast_ref::<Failure>() {
@@ -159,31 +130,13 @@ pub(crate) fn foreign<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a Foreig
     })
 }
 
-/// `Debug`, as much as fits. Raw.
-pub(crate) fn debug(error: &dyn Debug, limit: usize) -> String {
-    Bounded::of(format_args!("{error:?}"), limit).text
-}
-
-#[cfg(test)]
-mod tests {
-    use std::fmt;
-
-    use super::*;
-
-    /// With `RUST_BACKTRACE=1` the whole message of an error was made into a string, to compare 64 bytes of it.
-    #[test]
-    fn the_search_for_a_backtrace_ends_a_message_that_does_not() {
-        #[derive(Debug)]
-        struct Endless;
-        impl fmt::Display for Endless {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                for _ in 0..1000 {
-                    f.write_str("more and more\n")?;
-                }
-                panic!("formatted on and on");
-            }
-        }
-        impl Error for Endless {}
-        assert_eq!(AnyError::from(Endless).printed_backtrace(), None);
-    }
+/// Whether errors may carry a backtrace: as std and anyhow decide it.
+pub(crate) fn backtraces_enabled() -> bool {
+    static ENABLED: std::sync::OnceLock<bool> = std::sync::OnceLock::new();
+    let set = |name| std::env::var_os(name).map(|value| value != "0");
+    *ENABLED.get_or_init(|| {
+        set("RUST_LIB_BACKTRACE")
+            .or_else(|| set("RUST_BACKTRACE"))
+            .unwrap_or(false)
+    })
 }

@@ -7,15 +7,17 @@ use std::{
 };
 
 use gateway_core::error::{Foreign, ForeignFrame};
-use panic_capture::{Missing, discard, guard};
+use panic_capture::{Missing, guard};
 
 use crate::{
     failure::{
+        cause::Cause,
         facts::Place,
-        trace::{AnyError, Trace, foreign},
+        trace::{AnyError, Trace, backtraces_enabled, foreign},
     },
     frames::{
-        Frame, Note, Traceback,
+        Note, Traceback,
+        frame::Frame,
         names::Origin,
         program,
         source::{Excerpt, Sources},
@@ -33,8 +35,9 @@ impl Traceback {
         }
     }
 
-    pub(crate) fn resolve(trace: &Trace, place: Option<&Place>) -> Self {
-        match trace {
+    pub(crate) fn resolve(cause: &Cause) -> Self {
+        let place = cause.location.as_ref();
+        match &cause.trace {
             Trace::Missing(missing) => Self::without(place, note(*missing)),
             Trace::Addresses {
                 frames,
@@ -42,24 +45,26 @@ impl Traceback {
                 doubt,
             } => {
                 let inlined = symbols::resolved(frames);
-                let flat = inlined
+                let flat: Vec<_> = inlined
                     .iter()
                     .flat_map(|frames| frames.iter().cloned())
                     .collect();
+                // Where not even the machinery of the panic has a name, there are no symbols to tell.
+                let has = |name: &str| flat.iter().any(|frame| frame.is_marker(name));
+                let denies_unwrap = has("panicking") && !has("unwrap_failed");
                 let mut traceback = Self::of(flat, *truncated, place);
+                traceback.denies_unwrap = denies_unwrap;
                 traceback.note = doubt.map(note);
                 traceback
             }
-            Trace::Error(error) => {
+            Trace::Error => {
                 if let Ok(Some(foreign_traceback)) =
-                    guard(|| error.get().and_then(foreign_traceback))
+                    guard(|| cause.error().and_then(foreign_traceback))
                 {
                     return foreign_traceback;
                 }
-                let printed = symbols::backtraces_enabled()
-                    .then(|| error.get().and_then(printed))
-                    .flatten()
-                    .unwrap_or_default();
+                let backtrace = cause.told().backtrace.as_deref();
+                let printed = backtrace.map(printed).unwrap_or_default();
                 let mut traceback = Self::of(printed, false, place);
                 if place.is_none() {
                     traceback.place = traceback.innermost_place();
@@ -91,12 +96,17 @@ impl Traceback {
         frames.reverse();
         let lacks_lines = frames
             .iter()
-            .any(|frame| frame.is_yours() && frame.line.is_none());
+            .any(|frame| frame.is_yours() && frame.line.is_none() && !frame.is_nameless());
+        let is_stripped = frames
+            .iter()
+            .any(|frame| frame.is_yours() && frame.is_nameless());
         Self {
             frames,
             is_truncated,
             lacks_lines,
+            is_stripped,
             note: None,
+            denies_unwrap: false,
             place: None,
         }
     }
@@ -121,18 +131,18 @@ fn note(missing: Missing) -> Note {
 }
 
 /// Whether nothing slow is needed for a traceback.
-pub(crate) fn is_ready(trace: &Trace, place: Option<&Place>) -> bool {
-    let known = match trace {
+pub(crate) fn is_ready(cause: &Cause) -> bool {
+    let known = match &cause.trace {
         Trace::Addresses { frames, .. } => symbols::are_known(frames),
         Trace::Missing(_) => true,
-        Trace::Error(error) if guard(|| has_foreign_traceback(error.get())).unwrap_or_default() => {
+        Trace::Error if guard(|| has_foreign_traceback(cause.error())).unwrap_or_default() => {
             return true;
         }
         // Printing a backtrace of std's symbolicates all of it.
-        Trace::Error(_) => !symbols::backtraces_enabled(),
+        Trace::Error => !backtraces_enabled(),
     };
     // The line of source at the place comes from a file.
-    known && place.is_none_or(is_frame_known)
+    known && cause.location.as_ref().is_none_or(is_frame_known)
 }
 
 /// The frames of an exception of another language, if it has some.
@@ -163,6 +173,7 @@ fn foreign_frame(frame: &ForeignFrame) -> Frame {
         line: Some(frame.line()),
         column: None,
         source: Excerpt::given(first, frame.line(), lines).map(Arc::new),
+        offset: None,
     }
 }
 
@@ -225,6 +236,11 @@ fn correct_innermost(frames: &mut Vec<Arc<Frame>>, place: &Place) {
         }
         return;
     };
+    // Which of the frames without a name it is, nothing says: the innermost are those of the panic itself.
+    if frame.is_nameless() {
+        frames.insert(0, known);
+        return;
+    }
     let same_file = frame
         .path
         .as_deref()
@@ -286,11 +302,7 @@ fn looked_up(place: &Place) -> Frame {
 }
 
 /// The frames in a backtrace as std prints it, the innermost first.
-fn printed(error: &AnyError) -> Option<Vec<Arc<Frame>>> {
-    let text = guard(|| error.printed_backtrace()).unwrap_or_else(|caught| {
-        discard(caught.payload);
-        None
-    })?;
+fn printed(text: &str) -> Vec<Arc<Frame>> {
     let here = std::env::current_dir().unwrap_or_default();
     let mut sources = Sources::default();
     let mut frames = Vec::new();
@@ -326,5 +338,5 @@ fn printed(error: &AnyError) -> Option<Vec<Arc<Frame>>> {
             &mut sources,
         )));
     }
-    Some(frames)
+    frames
 }

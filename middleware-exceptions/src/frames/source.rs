@@ -9,7 +9,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use crate::text::shown;
+use crate::{frames::built::is_newer, text::shown};
 
 /// Larger files are generated: a traceback is of no use in them. In bytes.
 const FILE: u64 = 2 * 1024 * 1024;
@@ -31,6 +31,7 @@ pub struct Excerpt {
     first: u32,
     line: u32,
     lines: Vec<String>,
+    is_newer: bool,
 }
 
 impl Excerpt {
@@ -41,7 +42,12 @@ impl Excerpt {
         let lines: Vec<String> = lines
             .map(|line| shown::code(&shortened(line.trim_end())))
             .collect();
-        (around < lines.len()).then_some(Self { first, line, lines })
+        (around < lines.len()).then_some(Self {
+            first,
+            line,
+            lines,
+            is_newer: false,
+        })
     }
 
     /// The line that matters, without its indentation.
@@ -56,12 +62,25 @@ impl Excerpt {
         let numbered = (self.first..).zip(&self.lines);
         numbered.map(|(number, line)| (number, line.as_str(), number == self.line))
     }
+
+    /// Whether the file was changed after the program was built, so that these may not be the lines that ran.
+    #[must_use]
+    pub fn is_newer(&self) -> bool {
+        self.is_newer
+    }
+}
+
+/// What a source file has.
+#[derive(Clone)]
+struct Source {
+    lines: Arc<[String]>,
+    is_newer: bool,
 }
 
 /// Files that were read for one traceback.
 #[derive(Default)]
 pub(crate) struct Sources {
-    files: HashMap<PathBuf, Option<Arc<[String]>>>,
+    files: HashMap<PathBuf, Option<Source>>,
     roots: HashMap<PathBuf, Option<PathBuf>>,
 }
 
@@ -75,7 +94,10 @@ impl Sources {
     }
 
     pub(crate) fn excerpt(&mut self, path: &Path, line: u32) -> Option<Arc<Excerpt>> {
-        let all = self.lines(path)?;
+        let Source {
+            lines: all,
+            is_newer,
+        } = self.source(path)?;
         let first = line.saturating_sub(AROUND).max(1);
         let last = line.saturating_add(AROUND);
         let lines: Vec<_> = (1..)
@@ -85,12 +107,19 @@ impl Sources {
             .map(|(_, line)| shown::code(line))
             .collect();
         let has_line = first.saturating_add(u32::try_from(lines.len()).ok()?) > line;
-        (line > 0 && has_line).then(|| Arc::new(Excerpt { first, line, lines }))
+        (line > 0 && has_line).then(|| {
+            Arc::new(Excerpt {
+                first,
+                line,
+                lines,
+                is_newer,
+            })
+        })
     }
 
     /// The function that a line is in, by indentation, and whether it is `async`.
     pub(crate) fn enclosing_fn(&mut self, path: &Path, line: u32) -> Option<(String, bool)> {
-        let all = self.lines(path)?;
+        let all = self.source(path)?.lines;
         let before = all.get(..(line as usize).min(all.len()))?;
         let mut indent = usize::MAX;
         for text in before.iter().rev() {
@@ -112,14 +141,14 @@ impl Sources {
         None
     }
 
-    fn lines(&mut self, path: &Path) -> Option<Arc<[String]>> {
-        if let Some(lines) = self.files.get(path) {
-            return lines.clone();
+    fn source(&mut self, path: &Path) -> Option<Source> {
+        if let Some(source) = self.files.get(path) {
+            return source.clone();
         }
         let root = self.root(path).map(Path::to_owned);
-        let lines = root.and_then(|root| read(path, &root));
-        self.files.insert(path.to_owned(), lines.clone());
-        lines
+        let source = root.and_then(|root| read(path, &root));
+        self.files.insert(path.to_owned(), source.clone());
+        source
     }
 
     /// The folder named by the program, or the workspace the file is in: the nearest with a `Cargo.lock`.
@@ -153,7 +182,7 @@ pub(crate) fn workspace_of(path: &Path) -> Option<&Path> {
 }
 
 /// Only regular `.rs` files below the root: a FIFO would hang us, a link may lead anywhere.
-fn read(path: &Path, root: &Path) -> Option<Arc<[String]>> {
+fn read(path: &Path, root: &Path) -> Option<Source> {
     if path.extension()? != "rs" {
         return None;
     }
@@ -162,7 +191,8 @@ fn read(path: &Path, root: &Path) -> Option<Arc<[String]>> {
         return None;
     }
     // Before it is opened: to open a FIFO is to wait for its writer.
-    if !fs::metadata(&real).is_ok_and(|found| found.is_file() && found.len() <= FILE) {
+    let found = fs::metadata(&real).ok()?;
+    if !found.is_file() || found.len() > FILE {
         return None;
     }
     let mut bytes = Vec::new();
@@ -172,7 +202,10 @@ fn read(path: &Path, root: &Path) -> Option<Arc<[String]>> {
         .read_to_end(&mut bytes)
         .ok()?;
     let text = String::from_utf8_lossy(&bytes);
-    Some(text.lines().map(shortened).collect())
+    Some(Source {
+        lines: text.lines().map(shortened).collect(),
+        is_newer: is_newer(&found),
+    })
 }
 
 fn shortened(line: &str) -> String {
@@ -357,6 +390,17 @@ impl A {
             assert_eq!(sources.excerpt(Path::new(path), 1), None, "{path}");
         }
         drop(folder);
+    }
+
+    #[test]
+    fn a_file_that_was_changed_after_the_build_says_so() {
+        let (_folder, file) = project();
+        let excerpt = || Sources::default().excerpt(&file, 2).unwrap();
+        assert!(excerpt().is_newer(), "this test has just written it");
+        let file = File::options().write(true).open(&file).unwrap();
+        file.set_modified(std::time::SystemTime::UNIX_EPOCH)
+            .unwrap();
+        assert!(!excerpt().is_newer());
     }
 
     #[test]

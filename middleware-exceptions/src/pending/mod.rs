@@ -2,7 +2,6 @@
 
 mod budget;
 pub(crate) mod emit;
-pub(crate) mod owner;
 pub(crate) mod pending_report;
 pub(crate) mod ready;
 pub(crate) mod worker;

@@ -2,12 +2,17 @@
 
 use std::{
     fmt,
+    pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
 };
 
 use bytes::Bytes;
-use gateway_core::error::{FailureText, Reported};
+use gateway_core::{
+    FailedBy,
+    developer::OwnerLookUp,
+    error::{FailureText, Reported},
+};
 use http::{HeaderValue, Response, StatusCode};
 use panic_capture::Caught;
 
@@ -18,12 +23,10 @@ use crate::{
         facts::Stage,
         id::ErrorId,
     },
-    frames::{Note, Traceback},
     pending::{
         emit::{emit, goes_anywhere},
-        owner::OwnerLookUp,
-        ready::{Prepared, prepare},
-        worker::{self, Signal},
+        ready::{Prepared, prepare, prepare_and},
+        worker::Signal,
     },
     record::RequestRecord,
     render,
@@ -80,7 +83,7 @@ impl PendingReport {
     }
 
     /// Ready when the observers and the log have it.
-    pub(crate) fn poll_emitted(&mut self, cx: &Context<'_>) -> Poll<()> {
+    pub(crate) fn poll_emitted(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if self.emitted {
             return Poll::Ready(());
         }
@@ -93,9 +96,7 @@ impl PendingReport {
                 match prepare(report) {
                     Prepared::Now => {}
                     Prepared::When(signal) => self.frames_ready = Some(signal),
-                    Prepared::Never(note) => {
-                        report.set_traceback(Traceback::without(report.location(), note));
-                    }
+                    Prepared::Never => report.give_frames_up(),
                 }
             }
             if let Some(signal) = &self.frames_ready {
@@ -108,11 +109,12 @@ impl PendingReport {
     }
 
     /// Ready when the verdict is final.
-    fn poll_owner(&mut self, cx: &Context<'_>) -> Poll<()> {
+    fn poll_owner(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if let Judged::ButForTheOwner(facts) = &self.judged {
             let owner_look_up = (self.owner_look_up)
-                .get_or_insert_with(|| OwnerLookUp::new(facts.as_ref().clone()));
-            self.judged = Judged::Finally(ready!(owner_look_up.poll(cx)));
+                .get_or_insert_with(|| OwnerLookUp::start(facts.as_ref().clone()));
+            let verdict = ready!(Pin::new(owner_look_up).poll(cx));
+            self.judged = Judged::Finally(verdict.into());
         }
         Poll::Ready(())
     }
@@ -155,6 +157,10 @@ impl PendingReport {
         let text = FailureText::new(AsText(Arc::clone(report)));
         response.extensions_mut().insert(text);
         response.extensions_mut().insert(Reported);
+        if let Some(failed_by) = response.extensions_mut().remove::<FailedBy>() {
+            let failed_by = failed_by.with_id(report.id().to_string());
+            response.extensions_mut().insert(failed_by);
+        }
         if let Some(name) = &self.config.id_header
             && let Ok(id) = HeaderValue::try_from(report.id().to_string())
         {
@@ -218,7 +224,12 @@ impl Drop for PendingReport {
 pub(crate) fn report_in_background(caught: Caught, stage: Stage, record: Option<RequestRecord>) {
     let cause = Cause::of_panic(caught);
     let Some(record) = record else { return };
-    let report = Report::new(cause, stage, record.summary());
+    report_detached(ErrorId::new(), cause, stage, &record);
+}
+
+/// Reports what no client waits for.
+pub(crate) fn report_detached(id: ErrorId, cause: Cause, stage: Stage, record: &RequestRecord) {
+    let report = Report::with_id(id, cause, stage, record.summary());
     emit_in_background(&Arc::new(report), record.config());
 }
 
@@ -226,20 +237,14 @@ fn emit_in_background(report: &Arc<Report>, config: &Arc<Config>) {
     if !goes_anywhere(config) {
         return;
     }
-    if report.is_ready() {
-        emit(report, config);
-        return;
-    }
-    // Symbols take their time, and this may be an async worker. What is logged elsewhere is logged
-    // by the subscriber of here.
+    // This may be an async worker. What is logged elsewhere is logged by the subscriber of here.
     let dispatch = tracing::dispatcher::get_default(Clone::clone);
     let (elsewhere, its_config) = (Arc::clone(report), Arc::clone(config));
-    let sent = worker::run(move || {
-        _ = elsewhere.frames();
+    let is_prepared = prepare_and(report, move || {
         tracing::dispatcher::with_default(&dispatch, || emit(&elsewhere, &its_config));
     });
-    if !sent {
-        report.set_traceback(Traceback::without(report.location(), Note::TooMany));
+    if !is_prepared {
+        report.give_frames_up();
         emit(report, config);
     }
 }

@@ -1,4 +1,4 @@
-//! Whether the frames of a report are at hand, and who makes them where not.
+//! Whether what an error says and the frames of a report are at hand, and who asks for them where not.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -6,7 +6,7 @@ use std::{
 };
 
 use crate::{
-    frames::{Note, program},
+    frames::program,
     pending::{
         budget::Budget,
         worker::{self, Signal},
@@ -18,27 +18,52 @@ use crate::{
 const BURST: f64 = 512.0;
 const PER_SECOND: f64 = 64.0;
 
+/// So many failures queue. Most cost microseconds: they have the frames of one before them. Beyond, there is the place, and the
+/// async worker asks the error what it says.
+const QUEUE: usize = 4096;
+
 pub(crate) enum Prepared {
-    /// Everything is in the cache.
+    /// Everything is at hand.
     Now,
     /// It will be.
     When(Arc<Signal>),
     /// Not for this one.
-    Never(Note),
+    Never,
 }
 
-/// Prepares `report.frames()`, so that the call itself costs little.
+/// Prepares the report, so that to read it costs little and runs none of the program's code.
 pub(crate) fn prepare(report: &Arc<Report>) -> Prepared {
-    if report.is_ready() {
+    if report.has_frames() && report.is_told() {
         return Prepared::Now;
     }
-    if !take_token() {
-        return Prepared::Never(Note::TooMany);
+    let shared = Arc::clone(report);
+    match worker::run_and_signal(QUEUE, move || name(&shared)) {
+        Some(signal) => Prepared::When(signal),
+        None => Prepared::Never,
+    }
+}
+
+/// As [`prepare`], for a report that no client waits for: `then` runs when it is prepared, at once or on the thread. `false`
+/// where neither can be.
+pub(crate) fn prepare_and(report: &Arc<Report>, then: impl FnOnce() + Send + 'static) -> bool {
+    if report.has_frames() && report.is_told() {
+        then();
+        return true;
     }
     let shared = Arc::clone(report);
-    match worker::run_and_signal(move || _ = shared.frames()) {
-        Some(signal) => Prepared::When(signal),
-        None => Prepared::Never(Note::TooMany),
+    worker::run(QUEUE, move || {
+        name(&shared);
+        then();
+    })
+}
+
+/// On the thread. The names may be known by now, and then cost nothing.
+fn name(report: &Report) {
+    if report.has_frames() || take_token() {
+        report.prepare();
+    } else {
+        report.give_frames_up();
+        report.tell();
     }
 }
 
@@ -46,7 +71,7 @@ pub(crate) fn prepare(report: &Arc<Report>) -> Prepared {
 pub(crate) fn warm() {
     static ONCE: std::sync::Once = std::sync::Once::new();
     ONCE.call_once(|| {
-        worker::run(|| _ = program::root());
+        worker::run(QUEUE, || _ = program::root());
     });
 }
 

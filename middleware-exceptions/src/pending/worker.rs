@@ -1,4 +1,4 @@
-//! One thread for what must not run on an async worker: symbolication.
+//! One thread for what must not run on an async worker: symbolication, and what an error's `Display` does.
 
 use std::{
     sync::{
@@ -12,9 +12,6 @@ use std::{
 
 use gateway_core::waker_slot::WakerSlot;
 use panic_capture::{discard, guard};
-
-/// More failures than this do not queue for their frames.
-const QUEUE: usize = 256;
 
 type Job = Box<dyn FnOnce() + Send>;
 
@@ -48,10 +45,10 @@ impl Signal {
 
 static WAITING: AtomicUsize = AtomicUsize::new(0);
 
-/// Runs it on the thread. `false`, and it is dropped, where that cannot be: too many wait already,
+/// Runs it on the thread. `false`, and it is dropped, where that cannot be: as many as `queue` wait already,
 /// or there is no thread to be had.
-pub(crate) fn run(job: impl FnOnce() + Send + 'static) -> bool {
-    if WAITING.fetch_add(1, Ordering::Relaxed) >= QUEUE {
+pub(crate) fn run(queue: usize, job: impl FnOnce() + Send + 'static) -> bool {
+    if WAITING.fetch_add(1, Ordering::Relaxed) >= queue {
         WAITING.fetch_sub(1, Ordering::Relaxed);
         return false;
     }
@@ -63,10 +60,13 @@ pub(crate) fn run(job: impl FnOnce() + Send + 'static) -> bool {
 }
 
 /// As [`run`], with a signal for when it is done.
-pub(crate) fn run_and_signal(job: impl FnOnce() + Send + 'static) -> Option<Arc<Signal>> {
+pub(crate) fn run_and_signal(
+    queue: usize,
+    job: impl FnOnce() + Send + 'static,
+) -> Option<Arc<Signal>> {
     let signal = Arc::new(Signal::default());
     let done = Arc::clone(&signal);
-    let sent = run(move || {
+    let sent = run(queue, move || {
         if let Err(caught) = guard(job) {
             discard(caught.payload);
         }

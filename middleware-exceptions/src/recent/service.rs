@@ -9,13 +9,15 @@ use std::{
     time::SystemTime,
 };
 
-use gateway_core::{Body, developer::head_of};
+use gateway_core::{
+    Body,
+    developer::{OwnerLookUp, head_of},
+};
 use http::{HeaderValue, Method, Request, Response, StatusCode, header, request::Parts};
 use tower_service::Service;
 
 use crate::{
     config::Config,
-    pending::owner::OwnerLookUp,
     recent::kept::{Kept, grouped},
     render,
     request::{
@@ -77,9 +79,9 @@ impl Future for RecentFuture {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
         if let Judged::ButForTheOwner(facts) = &this.judged {
-            let new = || OwnerLookUp::new(facts.as_ref().clone());
-            let verdict = ready!(this.look_up.get_or_insert_with(new).poll(cx));
-            this.judged = Judged::Finally(verdict);
+            let start = || OwnerLookUp::start(facts.as_ref().clone());
+            let look_up = this.look_up.get_or_insert_with(start);
+            this.judged = Judged::Finally(ready!(Pin::new(look_up).poll(cx)).into());
         }
         let Judged::Finally(verdict) = &this.judged else {
             return Poll::Pending;

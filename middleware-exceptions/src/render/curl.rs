@@ -2,9 +2,10 @@
 
 use std::fmt::Write as _;
 
+use gateway_core::secrets::REDACTED;
 use http::Method;
 
-use crate::{request::summary::RequestSummary, text::secrets::REDACTED};
+use crate::request::summary::RequestSummary;
 
 /// Headers that curl writes itself, or that speak of this one connection.
 const CURLS_OWN: [&str; 8] = [

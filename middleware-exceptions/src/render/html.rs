@@ -1,13 +1,16 @@
 //! One page for a browser: no asset from elsewhere, a policy of its own, everything escaped.
 
-use std::fmt::{self, Write as _};
+use std::{
+    fmt::{self, Write as _},
+    sync::Arc,
+};
 
 use gateway_core::escape;
 
 use super::{curl, text};
 use crate::{
     failure::id::ErrorId,
-    frames::{Folded, Frame, names::Origin, source::Excerpt},
+    frames::{Traceback, folded::Folded, frame::Frame, names::Origin, source::Excerpt},
     report::Report,
 };
 
@@ -49,7 +52,8 @@ struct Page<'a> {
 impl Page<'_> {
     fn write(&mut self) -> fmt::Result {
         let report = self.report;
-        let heading = escape(text::heading(report));
+        let heading = text::heading(report);
+        let heading = escape(&heading);
         let nonce = self.nonce;
         let title: String = report
             .message()
@@ -70,6 +74,7 @@ impl Page<'_> {
         self.header()?;
         self.traceback()?;
         self.causes()?;
+        self.tasks()?;
         self.spans()?;
         self.request()?;
         self.copies()?;
@@ -83,10 +88,19 @@ impl Page<'_> {
         let report = self.report;
         write!(
             self.out,
-            "<header>\n<p class=\"kind\">{}</p>\n<h1>{}</h1>\n<dl class=\"facts\">\n",
-            escape(text::heading(report)),
+            "<header>\n<p class=\"kind\">{}</p>\n<h1{}>{}</h1>\n",
+            escape(&text::heading(report)),
+            if is_long(report.message()) {
+                " tabindex=\"0\""
+            } else {
+                ""
+            },
             escape(report.message()),
         )?;
+        if let Some(hint) = report.hint() {
+            writeln!(self.out, "<p class=\"hint\">{}</p>", with_code(hint))?;
+        }
+        self.out.push_str("<dl class=\"facts\">\n");
         if let Some(place) = report.location() {
             let place = place.to_string();
             write!(
@@ -125,7 +139,7 @@ impl Page<'_> {
             writeln!(
                 self.out,
                 "<p class=\"note\">{}</p>",
-                escape(&note.to_string())
+                with_code(&note.to_string())
             )
         })
     }
@@ -137,23 +151,32 @@ impl Page<'_> {
             return Ok(());
         }
         self.out.push_str(
-            "<section>\n<h2>Traceback <small>most recent call first</small></h2>\n<ol class=\"frames\">\n",
+            "<section>\n<div class=\"heading\"><h2>Traceback <small>most recent call first</small></h2>",
         );
-        let mut folded: Vec<_> = traceback.folded().collect();
-        folded.reverse();
-        for part in folded {
+        let is_folded = |part| !matches!(part, Folded::Frame(_));
+        if traceback.folded().any(is_folded) {
+            self.out.push_str(
+                "<button type=\"button\" id=\"all-frames\" aria-pressed=\"false\" hidden>All frames</button>",
+            );
+        }
+        self.out.push_str("</div>\n");
+        self.frames(traceback)?;
+        self.out.push_str("</section>\n");
+        Ok(())
+    }
+
+    fn frames(&mut self, traceback: &Traceback) -> fmt::Result {
+        self.out.push_str("<ol class=\"frames\">\n");
+        for part in traceback.folded().rev() {
             match part {
                 Folded::Frame(frame) => self.frame(frame)?,
-                Folded::Others(frames) => {
-                    write!(
-                        self.out,
-                        "<li class=\"others\"><details><summary>{}</summary>\n<ul>\n",
-                        escape(&text::hidden(frames)),
-                    )?;
-                    for frame in frames.iter().rev() {
-                        self.other(frame)?;
-                    }
-                    self.out.push_str("</ul></details></li>\n");
+                Folded::Others(frames) => self.others(&text::hidden(frames), frames)?,
+                Folded::Repeated { frames, times } => {
+                    let summary = match frames.len() {
+                        1 => format!("the next frame, {times} times more"),
+                        count => format!("the next {count} frames, {times} times more"),
+                    };
+                    self.others(&summary, frames)?;
                 }
             }
         }
@@ -163,7 +186,42 @@ impl Page<'_> {
                 "<p class=\"soft\">More frames: the stack was deeper than is kept.</p>\n",
             );
         }
-        self.out.push_str("</section>\n");
+        Ok(())
+    }
+
+    /// The panics of tasks, the nearest first.
+    fn tasks(&mut self) -> fmt::Result {
+        for panic in self.report.tasks() {
+            write!(
+                self.out,
+                "<section>\n<h2>Caused by the panic of task {}</h2>\n<p>{}</p>\n",
+                panic.task(),
+                escape(panic.message())
+            )?;
+            if let Some(place) = panic.location() {
+                let place = place.to_string();
+                let place = escape(&place);
+                write!(self.out, "<p class=\"soft\">Raised at <code>{place}</code>")?;
+                if let Some(thread) = panic.thread() {
+                    write!(self.out, " on thread {}", escape(thread))?;
+                }
+                self.out.push_str("</p>\n");
+            }
+            if let Some(id) = panic.first_id() {
+                writeln!(
+                    self.out,
+                    "<p class=\"note\">first reported under error id <code>{id}</code></p>"
+                )?;
+            }
+            if let Some(note) = panic.frames().note() {
+                let note = note.to_string();
+                writeln!(self.out, "<p class=\"note\">{}</p>", escape(&note))?;
+            }
+            if !panic.frames().frames().is_empty() {
+                self.frames(panic.frames())?;
+            }
+            self.out.push_str("</section>\n");
+        }
         Ok(())
     }
 
@@ -185,6 +243,13 @@ impl Page<'_> {
                 )?,
                 None => write!(self.out, "<span class=\"place\">{}</span>", escape(&place))?,
             }
+        } else if let Some(offset) = frame.offset() {
+            let place = offset.to_string();
+            write!(self.out, "<span class=\"place\">{}</span>", escape(&place))?;
+        }
+        if frame.source().is_some_and(Excerpt::is_newer) {
+            self.out
+                .push_str("<span class=\"changed\">changed after the program was built</span>");
         }
         self.out.push_str("</summary>");
         if let Some(source) = frame.source() {
@@ -195,7 +260,8 @@ impl Page<'_> {
     }
 
     fn source(&mut self, source: &Excerpt) -> fmt::Result {
-        self.out.push_str("<pre class=\"source\">");
+        self.out
+            .push_str("<pre class=\"source\" tabindex=\"0\" role=\"group\" aria-label=\"source\">");
         // A telephone has no room for the indentation that all lines share.
         let indentation = |line: &str| line.len() - line.trim_start_matches(' ').len();
         let lines = source
@@ -213,6 +279,19 @@ impl Page<'_> {
             )?;
         }
         self.out.push_str("</pre>");
+        Ok(())
+    }
+
+    fn others(&mut self, summary: &str, frames: &[Arc<Frame>]) -> fmt::Result {
+        write!(
+            self.out,
+            "<li class=\"others\"><details><summary>{}</summary>\n<ul>\n",
+            escape(summary),
+        )?;
+        for frame in frames.iter().rev() {
+            self.other(frame)?;
+        }
+        self.out.push_str("</ul></details></li>\n");
         Ok(())
     }
 
@@ -254,8 +333,9 @@ impl Page<'_> {
             .push_str("<section>\n<h2>Caused by</h2>\n<ol class=\"causes\">\n");
         for link in report.chain() {
             self.out.push_str("<li>");
-            if let Some(name) = &link.type_name {
-                write!(self.out, "<span class=\"soft\">{}:</span> ", escape(name))?;
+            if link.type_name.is_some() || link.variant.is_some() {
+                let name = text::typed(link.type_name.as_deref(), link.variant.as_deref());
+                write!(self.out, "<span class=\"soft\">{}:</span> ", escape(&name))?;
             }
             writeln!(self.out, "{}</li>", escape(&link.message))?;
         }
@@ -325,12 +405,27 @@ impl Page<'_> {
             let Some(content) = content else { continue };
             write!(
                 self.out,
-                "<details class=\"text\"><summary>{summary}</summary><pre id=\"{id}\">\n{}</pre></details>\n",
+                "<details class=\"text\"><summary>{summary}</summary><pre id=\"{id}\" tabindex=\"0\">\n{}</pre></details>\n",
                 escape(&content),
             )?;
         }
         Ok(())
     }
+}
+
+/// A sentence of ours: what is between backticks is code.
+fn with_code(sentence: &str) -> String {
+    let parts = sentence.split('`').enumerate();
+    let parts = parts.map(|(n, part)| match n % 2 {
+        0 => escape(part).into_owned(),
+        _ => format!("<code>{}</code>", escape(part)),
+    });
+    parts.collect()
+}
+
+/// Whether a heading may be higher than the page gives it room, so that it scrolls.
+fn is_long(message: &str) -> bool {
+    message.len() > 400 || message.lines().count() > 8
 }
 
 /// For an issue: the message as a heading, the text in a fence that nothing in it can close.

@@ -1,6 +1,7 @@
 //! From a report to bytes.
 
 mod curl;
+mod editor;
 mod html;
 pub(crate) mod page;
 mod problem;
@@ -71,7 +72,11 @@ fn built_in(page: &Page<'_>, renderer: &Renderer) -> Rendered {
             Rendered::new(format.content_type(), problem::page(report))
         }
         (Verdict::Shown, Format::Html) => {
-            let html = html::page(report, renderer.editor.as_deref());
+            let editor = match renderer.editor.as_deref() {
+                None => editor::at_hand(),
+                Some(url) => Some(url).filter(|url| !url.is_empty()),
+            };
+            let html = html::page(report, editor);
             let mut rendered = Rendered::new(format.content_type(), html.page);
             rendered.policy = HeaderValue::try_from(html.policy).ok();
             rendered

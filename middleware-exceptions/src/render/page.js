@@ -14,3 +14,13 @@ for (const button of document.querySelectorAll("button[data-copy]")) {
     setTimeout(() => { button.textContent = label; }, 1500);
   });
 }
+const all = document.getElementById("all-frames");
+if (all) {
+  all.hidden = false;
+  all.addEventListener("click", () => {
+    const open = all.getAttribute("aria-pressed") === "false";
+    all.setAttribute("aria-pressed", open);
+    all.textContent = open ? "Fold frames" : "All frames";
+    for (const others of document.querySelectorAll(".others details")) others.open = open;
+  });
+}

@@ -16,7 +16,7 @@ use crate::{
 pub(crate) struct Renderer {
     /// The program's own way.
     pub(crate) own: Option<Arc<RenderFn>>,
-    /// The pattern of URLs that open an editor.
+    /// The pattern of URLs that open an editor: by default the one at hand, and none if it is empty.
     pub(crate) editor: Option<Arc<str>>,
 }
 

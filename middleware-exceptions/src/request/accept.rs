@@ -1,6 +1,7 @@
 //! Which of the three formats a client would rather have.
 
-use http::{HeaderMap, header::ACCEPT};
+use gateway_core::request::accept::{Accept, Preference};
+use http::HeaderMap;
 
 /// How a failure is written for a client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -16,48 +17,29 @@ pub enum Format {
 }
 
 impl Format {
-    /// RFC 9110 section 12.5.1: the media range that fits best decides the quality of a type, and
-    /// the highest quality wins. Ties go to text, then HTML: but a range with a wildcard
-    /// wants nothing in particular, and loses against one that names a type.
+    /// The format that the client likes best. Of equals text, then HTML.
     pub(crate) fn accepted(headers: &HeaderMap) -> Self {
-        let ranges: Vec<Range<'_>> = headers
-            .get_all(ACCEPT)
-            .iter()
-            .take(8)
-            .filter_map(|value| value.to_str().ok())
-            .flat_map(|value| value.split(',').take(64))
-            .filter_map(Range::parse)
-            .collect();
-        let mut best = (Self::Text, (0, 0));
-        for format in [Self::Text, Self::Html, Self::Problem] {
-            let wanted = format
-                .types()
-                .iter()
-                .filter_map(|(kind, subtype)| {
-                    let fits = ranges.iter().filter(|range| range.fits(kind, subtype));
-                    let range = fits.max_by_key(|range| range.precision)?;
-                    // What is not sent as that type must be named.
-                    let is_stand_in = *subtype == "xhtml+xml" && range.precision < 2;
-                    (!is_stand_in).then_some((range.quality, range.precision))
-                })
-                .max();
-            if let Some(wanted) = wanted
-                && wanted.0 > 0
-                && wanted > best.1
-            {
-                best = (format, wanted);
-            }
-        }
-        best.0
+        let accept = Accept::of(headers);
+        // Of equal keys `max_by_key` takes the last.
+        [Self::Problem, Self::Html, Self::Text]
+            .into_iter()
+            .filter_map(|format| Some((format, format.preference(accept)?)))
+            .filter(|(_, preference)| preference.quality() > 0)
+            .max_by_key(|(_, preference)| *preference)
+            .map_or(Self::Text, |(format, _)| format)
     }
 
-    fn types(self) -> &'static [(&'static str, &'static str)] {
-        match self {
-            Self::Text => &[("text", "plain")],
-            Self::Html => &[("text", "html"), ("application", "xhtml+xml")],
+    fn preference(self, accept: Accept<'_>) -> Option<Preference> {
+        let (sent, named) = match self {
+            Self::Text => ("text/plain", None),
+            Self::Html => ("text/html", Some("application/xhtml+xml")),
             // A client that asks for plain JSON gets this as well.
-            Self::Problem => &[("application", "problem+json"), ("application", "json")],
-        }
+            Self::Problem => ("application/problem+json", Some("application/json")),
+        };
+        // What is not sent as that type must be named.
+        let named = named.and_then(|kind| accept.preference(kind));
+        let named = named.filter(|preference| preference.is_by_name());
+        accept.preference(sent).max(named)
     }
 
     /// The `Content-Type` of it.
@@ -71,56 +53,9 @@ impl Format {
     }
 }
 
-struct Range<'a> {
-    kind: &'a str,
-    subtype: &'a str,
-    /// In thousandths.
-    quality: u16,
-    /// 0 for `*/*`, 1 for `text/*`, 2 for `text/plain`.
-    precision: u8,
-}
-
-impl<'a> Range<'a> {
-    fn parse(range: &'a str) -> Option<Self> {
-        let mut parts = range.split(';').map(str::trim);
-        let (kind, subtype) = parts.next()?.split_once('/')?;
-        let quality = parts
-            .filter_map(|part| part.split_once('='))
-            .find(|(name, _)| name.trim().eq_ignore_ascii_case("q"))
-            .map_or(Some(1000), |(_, value)| thousandths(value.trim()))?;
-        let precision = match (kind, subtype) {
-            ("*", _) => 0,
-            (_, "*") => 1,
-            _ => 2,
-        };
-        Some(Self {
-            kind,
-            subtype,
-            quality,
-            precision,
-        })
-    }
-
-    fn fits(&self, kind: &str, subtype: &str) -> bool {
-        (self.kind == "*" || self.kind.eq_ignore_ascii_case(kind))
-            && (self.subtype == "*" || self.subtype.eq_ignore_ascii_case(subtype))
-    }
-}
-
-/// RFC 9110 section 12.4.2: `0`, `0.123` up to `1.000`.
-fn thousandths(value: &str) -> Option<u16> {
-    let (whole, decimals) = value.split_once('.').unwrap_or((value, ""));
-    let whole: u16 = whole.parse().ok().filter(|whole| *whole <= 1)?;
-    if decimals.len() > 3 || !decimals.bytes().all(|byte| byte.is_ascii_digit()) {
-        return None;
-    }
-    let decimals: u16 = format!("{decimals:0<3}").parse().ok()?;
-    Some((whole * 1000 + decimals).min(1000))
-}
-
 #[cfg(test)]
 mod tests {
-    use http::HeaderValue;
+    use http::{HeaderValue, header::ACCEPT};
 
     use super::*;
 

@@ -1,8 +1,9 @@
 //! What a report tells of the request.
 
+use gateway_core::secrets::{REDACTED, is_secret};
 use http::{HeaderMap, Method, Version, header::SEC_WEBSOCKET_PROTOCOL};
 
-use crate::text::{marks::is_secret, secrets::REDACTED, shown};
+use crate::text::shown;
 
 /// The request of a [`Report`](crate::Report), its secrets redacted.
 #[derive(Debug, Clone)]

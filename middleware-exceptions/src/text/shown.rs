@@ -1,11 +1,10 @@
 //! The one way of text from outside into a report: cut to what will be shown, then without secrets, then clean.
 
-use std::fmt::{self, Display, Write};
+use std::fmt::{self, Write};
 
-use crate::text::{
-    clean::escaped,
-    secrets::{Kind, without_secrets},
-};
+use gateway_core::secrets::{Kind, without_secrets};
+
+use crate::text::clean::escaped;
 
 /// Of a message so much is shown, in bytes.
 pub(crate) const MESSAGE: usize = 8 * 1024;
@@ -47,18 +46,6 @@ pub(crate) fn code(line: &str) -> String {
     escaped(&without_secrets(line, Kind::Code, false))
 }
 
-/// What a value says of itself. Stops the formatter at the limit.
-pub(crate) fn displayed(value: &dyn Display, limit: usize) -> String {
-    let said = Bounded::of(format_args!("{value}"), limit);
-    let mut text = escaped(&without_secrets(&said.text, Kind::Text, said.is_cut));
-    if said.is_cut {
-        text.push_str(" [cut here]");
-    } else if said.has_failed {
-        text.push_str(" [its formatter failed here]");
-    }
-    text
-}
-
 fn of_kind(text: &str, kind: Kind, limit: usize) -> String {
     let start = truncated(text, limit);
     let is_cut = start.len() < text.len();
@@ -78,10 +65,10 @@ pub(crate) fn truncated(text: &str, limit: usize) -> &str {
     text.get(..end).unwrap_or_default()
 }
 
-/// As much of what a formatter writes as fits. Raw: to be looked at, not shown.
+/// As much of what a formatter writes as fits. Its text is raw: to be looked at, not shown.
 pub(crate) struct Bounded {
     pub(crate) text: String,
-    pub(crate) is_cut: bool,
+    is_cut: bool,
     has_failed: bool,
     limit: usize,
 }
@@ -96,6 +83,17 @@ impl Bounded {
         };
         bounded.has_failed = bounded.write_fmt(value).is_err();
         bounded
+    }
+
+    /// As a report shows it.
+    pub(crate) fn shown(&self) -> String {
+        let mut text = escaped(&without_secrets(&self.text, Kind::Text, self.is_cut));
+        if self.is_cut {
+            text.push_str(" [cut here]");
+        } else if self.has_failed {
+            text.push_str(" [its formatter failed here]");
+        }
+        text
     }
 }
 
@@ -114,7 +112,13 @@ impl Write for Bounded {
 
 #[cfg(test)]
 mod tests {
+    use std::fmt::Display;
+
     use super::*;
+
+    fn displayed(value: &dyn Display, limit: usize) -> String {
+        Bounded::of(format_args!("{value}"), limit).shown()
+    }
 
     #[test]
     fn what_is_cut_says_so_and_stops_the_formatter() {

@@ -8,8 +8,8 @@ use twox_hash::XxHash3_128;
 
 use crate::EntityTag;
 use crate::answer::fields;
-use crate::facts::{self, Learned};
-use crate::lookup::find::Chosen;
+use crate::facts::{self, Findings};
+use crate::lookup::find::FoundFile;
 use crate::lookup::path::encode_segment;
 use crate::protocol::conditional::{Validators, format_date};
 use crate::protocol::negotiate::Coding;
@@ -35,12 +35,12 @@ pub(crate) struct Representation {
 
 impl Representation {
     pub(crate) fn new(
-        chosen: Chosen,
+        chosen: FoundFile,
         settings: &Settings,
-        learned: &Learned,
+        findings: &Findings,
         wait: Wait,
     ) -> io::Result<Self> {
-        let Chosen {
+        let FoundFile {
             file,
             root: _,
             path,
@@ -49,7 +49,7 @@ impl Representation {
             caching,
             stands_in,
         } = chosen;
-        let etag = tag(&file, coding, settings, learned, wait)?;
+        let etag = tag(&file, coding, settings, findings, wait)?;
         let File {
             metadata,
             content,
@@ -148,7 +148,7 @@ fn tag(
     file: &File,
     coding: Coding,
     settings: &Settings,
-    learned: &Learned,
+    findings: &Findings,
     wait: Wait,
 ) -> io::Result<Option<EntityTag>> {
     let File {
@@ -168,7 +168,7 @@ fn tag(
         return Ok(Some(of_state(stamp, coding, weak)));
     }
     if metadata.length <= settings.content_limit
-        && let Some(digest) = facts::digest(content, *stamp, metadata.length, learned, wait)?
+        && let Some(digest) = facts::digest(content, *stamp, metadata.length, findings, wait)?
     {
         return Ok(Some(EntityTag::of_content(digest, coding.tag())));
     }

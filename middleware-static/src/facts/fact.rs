@@ -51,12 +51,12 @@ const MOST: usize = 8;
 
 /// What was found out for one request. It holds for that request even where it may not be remembered.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Learned(Vec<(Fact, Finding)>);
+pub(crate) struct Findings(Vec<(Fact, Finding)>);
 
 /// What was found out for a request that has just come.
-pub(crate) static NOTHING: Learned = Learned(Vec::new());
+pub(crate) static NO_FINDINGS: Findings = Findings(Vec::new());
 
-impl Learned {
+impl Findings {
     pub(crate) fn add(&mut self, fact: Fact, finding: Finding) {
         self.0.push((fact, finding));
     }

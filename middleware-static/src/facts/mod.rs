@@ -10,5 +10,5 @@ mod work;
 /// [`content_limit`](crate::StaticFiles::content_limit) says so.
 pub(crate) const CONTENT_LIMIT: u64 = 32 << 20;
 
-pub(crate) use self::fact::{Learned, NOTHING};
+pub(crate) use self::fact::{Findings, NO_FINDINGS};
 pub(crate) use self::readings::{Reading, Ticket, digest, digest_now, is_copy};

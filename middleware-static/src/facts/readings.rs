@@ -15,7 +15,7 @@ use std::task::{Context, Poll, Waker};
 use tokio::runtime::Handle;
 use twox_hash::XxHash3_128;
 
-use super::fact::{Fact, Finding, Learned};
+use super::fact::{Fact, Finding, Findings};
 use super::ledger::{Id, Ledger};
 use super::work::{self, Work};
 use crate::protocol::negotiate::Coding;
@@ -42,12 +42,12 @@ impl Reading {
     }
 
     /// Reads here and now: where no runtime runs, no other request waits for this thread.
-    pub(crate) fn here(self, learned: &mut Learned) {
+    pub(crate) fn here(self, findings: &mut Findings) {
         let fact = self.0.fact();
         let settled = fact.is_settled();
         let finding = self.0.run(&|| true);
         remember(fact, finding, settled);
-        learned.add(fact, finding);
+        findings.add(fact, finding);
     }
 
     /// Waits for it, together with all other requests that do.
@@ -89,7 +89,7 @@ pub(crate) fn digest(
     content: &Content,
     stamp: Option<Stamp>,
     length: u64,
-    learned: &Learned,
+    findings: &Findings,
     wait: Wait,
 ) -> io::Result<Option<u128>> {
     if let Content::Bytes(bytes) = content {
@@ -101,7 +101,7 @@ pub(crate) fn digest(
     // What is in no known state would have to be read for each request.
     let Some(stamp) = stamp else { return Ok(None) };
     let fact = Fact::Digest(stamp);
-    match finding(&fact, learned) {
+    match finding(&fact, findings) {
         Some(Finding::Digest(digest)) => return Ok(Some(digest)),
         Some(_) => return Ok(None),
         None => {}
@@ -125,7 +125,7 @@ pub(crate) fn is_copy(
     coding: Coding,
     original: &File,
     limit: u64,
-    learned: &Learned,
+    findings: &Findings,
     wait: Wait,
 ) -> io::Result<Option<bool>> {
     let (length, original_length) = (sibling.metadata.length, original.metadata.length);
@@ -152,7 +152,7 @@ pub(crate) fn is_copy(
         },
     };
     let fact = work.fact();
-    match finding(&fact, learned) {
+    match finding(&fact, findings) {
         Some(Finding::Copy(copy)) => Ok(Some(copy)),
         Some(_) => Ok(None),
         None if matches!(work, Work::CopyOfBytes { .. }) => {
@@ -205,9 +205,9 @@ fn shared() -> MutexGuard<'static, Shared> {
     SHARED.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn finding(fact: &Fact, learned: &Learned) -> Option<Finding> {
-    let found = learned.finding(fact).or_else(|| known(fact));
-    found.or_else(|| learned.is_full().then_some(Finding::Unknown))
+fn finding(fact: &Fact, findings: &Findings) -> Option<Finding> {
+    let found = findings.finding(fact).or_else(|| known(fact));
+    found.or_else(|| findings.is_full().then_some(Finding::Unknown))
 }
 
 fn known(fact: &Fact) -> Option<Finding> {

@@ -1,6 +1,7 @@
 //! Which of the two a client would rather have.
 
-use http::{HeaderMap, HeaderValue, header};
+use gateway_core::request::accept::Accept;
+use http::{HeaderMap, HeaderValue};
 
 /// What a listing is written as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -12,20 +13,9 @@ pub(crate) enum Format {
 impl Format {
     /// JSON for clients that prefer it to a page.
     pub(crate) fn of(fields: &HeaderMap) -> Self {
-        let weight = |kind: &str| {
-            let ranges = fields
-                .get_all(header::ACCEPT)
-                .iter()
-                .flat_map(|line| line.as_bytes().split(|&byte| byte == b','));
-            let weights = ranges.filter_map(|range| media_range(range, kind));
-            weights
-                .max_by_key(|&(exactness, _)| exactness)
-                .map_or(0, |(_, weight)| weight)
-        };
-        if weight("application/json") > weight("text/html") {
-            Self::Json
-        } else {
-            Self::Html
+        match Accept::of(fields).best(&["text/html", "application/json"]) {
+            Some("application/json") => Self::Json,
+            _ => Self::Html,
         }
     }
 
@@ -43,29 +33,10 @@ impl Format {
     }
 }
 
-/// How exactly a media range means this type, and its weight in thousandths.
-fn media_range(range: &[u8], kind: &str) -> Option<(u8, u16)> {
-    let mut parts = range.split(|&byte| byte == b';').map(<[u8]>::trim_ascii);
-    let name = parts.next()?;
-    let family = kind.split('/').next().unwrap_or_default();
-    let exactness = if name.eq_ignore_ascii_case(kind.as_bytes()) {
-        2
-    } else if name
-        .strip_suffix(b"/*")
-        .is_some_and(|start| start.eq_ignore_ascii_case(family.as_bytes()))
-    {
-        1
-    } else if name == b"*/*" {
-        0
-    } else {
-        return None;
-    };
-    let weight = crate::protocol::negotiate::quality(parts)?;
-    Some((exactness, weight))
-}
-
 #[cfg(test)]
 mod tests {
+    use http::header;
+
     use super::*;
 
     #[test]
@@ -73,6 +44,7 @@ mod tests {
         for (accept, format) in [
             ("", Format::Html),
             ("*/*", Format::Html),
+            ("application/json, */*", Format::Json),
             ("application/json", Format::Json),
             ("application/json, text/html", Format::Html),
             ("application/json, text/html;q=0.5", Format::Json),

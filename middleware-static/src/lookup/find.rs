@@ -7,8 +7,8 @@ use std::sync::Arc;
 use http::HeaderValue;
 
 use crate::assets::{Asset, AssetManifest, Build};
-use crate::facts::Learned;
-use crate::lookup::ask::Ask;
+use crate::facts::Findings;
+use crate::lookup::file_request::FileRequest;
 use crate::lookup::path::{Candidate, to_path};
 use crate::lookup::root::{Named, Root, Siblings};
 use crate::protocol::negotiate::{Coding, Preference};
@@ -22,7 +22,7 @@ use crate::source::{Entry, File, Source, Wait};
     reason = "it lives on the stack for one request, and is nearly always the large one"
 )]
 pub(crate) enum Found {
-    File(Chosen),
+    File(FoundFile),
     /// A directory, asked for without the slash at its end.
     Redirect,
     /// A directory without an index, to be listed.
@@ -34,7 +34,7 @@ pub(crate) enum Found {
 
 /// What was found for a request, and how.
 #[derive(Debug)]
-pub(crate) struct Chosen {
+pub(crate) struct FoundFile {
     pub(crate) file: File,
     /// Which of the roots it is in; none where it comes from a build before.
     pub(crate) root: Option<usize>,
@@ -57,19 +57,27 @@ pub(crate) struct Finder<'a> {
     pub(crate) sources: &'a [Arc<dyn Source>],
     pub(crate) settings: &'a Settings,
     pub(crate) preference: Preference,
-    pub(crate) learned: &'a Learned,
+    pub(crate) findings: &'a Findings,
     pub(crate) wait: Wait,
 }
 
 impl<'a> Finder<'a> {
-    pub(crate) fn find(&self, candidate: &Candidate<'_>, ask: &Ask<'_>) -> io::Result<Found> {
-        let found = self.look_up(candidate, ask)?;
+    pub(crate) fn find(
+        &self,
+        candidate: &Candidate<'_>,
+        request: &FileRequest<'_>,
+    ) -> io::Result<Found> {
+        let found = self.look_up(candidate, request)?;
         // A directory with nothing to show must not take its name from the service behind, nor from a page that does its
         // own routing. The mount itself stays one: the links of that page need its slash.
         let to_others =
-            ask.falls_through || (self.settings.spa.is_some() && ask.bare_mount.is_none());
+            request.falls_through || (self.settings.spa.is_some() && request.bare_mount.is_none());
         if to_others && matches!(found, Found::Redirect) {
-            let slash: &[u8] = if ask.bare_mount.is_some() { b"" } else { b"/" };
+            let slash: &[u8] = if request.bare_mount.is_some() {
+                b""
+            } else {
+                b"/"
+            };
             let directory = [candidate.as_bytes(), slash].concat();
             if matches!(self.find_in_directory(&directory)?, Found::Nothing) {
                 return Ok(Found::Nothing);
@@ -78,9 +86,9 @@ impl<'a> Finder<'a> {
         Ok(found)
     }
 
-    fn look_up(&self, candidate: &Candidate<'_>, ask: &Ask<'_>) -> io::Result<Found> {
+    fn look_up(&self, candidate: &Candidate<'_>, request: &FileRequest<'_>) -> io::Result<Found> {
         if candidate.is_directory() {
-            return if ask.bare_mount.is_some() {
+            return if request.bare_mount.is_some() {
                 self.find_bare_mount()
             } else {
                 self.find_in_directory(candidate.as_bytes())
@@ -98,7 +106,7 @@ impl<'a> Finder<'a> {
         };
         for root in self.roots() {
             let found = match root.named(path, siblings)? {
-                Named::File(file, coding) => Found::File(Chosen {
+                Named::File(file, coding) => Found::File(FoundFile {
                     caching: caching.clone(),
                     stands_in: false,
                     ..self.chosen(Some(root.number), file, path.to_vec(), coding)
@@ -167,7 +175,7 @@ impl<'a> Finder<'a> {
             source,
             preference: self.preference,
             limit: self.settings.content_limit,
-            learned: self.learned,
+            findings: self.findings,
             wait: self.wait,
         }
     }
@@ -238,7 +246,7 @@ impl<'a> Finder<'a> {
             // Hashing may read the file.
             return Err(io::ErrorKind::WouldBlock.into());
         }
-        let hashed = match assets.find(&name, hash, self.learned)? {
+        let hashed = match assets.find(&name, hash, self.findings)? {
             Some(Asset::Current(stamp)) => Some(stamp),
             Some(Asset::Gone) => None,
             None => return Ok(Found::Nothing),
@@ -293,7 +301,7 @@ impl<'a> Finder<'a> {
             };
             let found = match (found, assets, &hashed) {
                 (Found::Nothing, Some(assets), Some((name, hash))) => {
-                    match assets.find_in(&build, name, *hash, self.learned)? {
+                    match assets.find_in(&build, name, *hash, self.findings)? {
                         Some(file) => self.in_build(&build, name.clone(), Some(file))?,
                         None => Found::Nothing,
                     }
@@ -328,7 +336,7 @@ impl<'a> Finder<'a> {
         coding: Coding,
     ) -> Found {
         let caching = Some(caching);
-        Found::File(Chosen {
+        Found::File(FoundFile {
             caching,
             stands_in: false,
             ..self.chosen(root, file, path, coding)
@@ -339,12 +347,12 @@ impl<'a> Finder<'a> {
         Found::File(self.chosen(Some(root.number), file, path, coding))
     }
 
-    fn chosen(&self, root: Option<usize>, file: File, path: Vec<u8>, coding: Coding) -> Chosen {
+    fn chosen(&self, root: Option<usize>, file: File, path: Vec<u8>, coding: Coding) -> FoundFile {
         let vary = self
             .settings
             .precompressed
             .then(|| HeaderValue::from_static("accept-encoding"));
-        Chosen {
+        FoundFile {
             file,
             root,
             path,

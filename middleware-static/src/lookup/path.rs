@@ -1,6 +1,7 @@
 //! From the path of a request to a name below the root, or a refusal.
 
 use std::borrow::Cow;
+use std::fmt;
 use std::path::Path;
 
 use gateway_core::paths::Spelling;
@@ -27,6 +28,17 @@ pub enum Refusal {
     /// A path that no file has: a segment is empty, `.` or `..`, or it contains NUL or an encoded `/`.
     NoSuchName,
 }
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Malformed => "it is no path, or not percent-encoded as paths are",
+            Self::NoSuchName => "no file has such a path",
+        })
+    }
+}
+
+impl std::error::Error for Refusal {}
 
 impl<'a> Candidate<'a> {
     /// Reads the path of a URL, still percent-encoded. It is decoded exactly once.

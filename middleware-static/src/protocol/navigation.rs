@@ -1,8 +1,7 @@
 //! Whether a person goes to a page, rather than a page fetching something.
 
+use gateway_core::request::accept::{Weighted, weighted};
 use http::{HeaderMap, header};
-
-use super::negotiate::quality;
 
 /// Whether a request for `path` is one for a page.
 ///
@@ -32,9 +31,7 @@ enum Wish {
 
 impl Wish {
     fn of(fields: &HeaderMap) -> Self {
-        let lines = fields.get_all(header::ACCEPT).iter();
-        let ranges = lines.flat_map(|line| line.as_bytes().split(|&byte| byte == b','));
-        ranges
+        weighted(fields, &header::ACCEPT)
             .filter_map(Self::of_range)
             .fold(Self::Anything, |wish, range| match (wish, range) {
                 (Self::Page, _) | (_, Self::Page) => Self::Page,
@@ -43,13 +40,10 @@ impl Wish {
             })
     }
 
-    /// `None` for an empty element, and for a refusal of something else than a page.
-    fn of_range(range: &[u8]) -> Option<Self> {
-        let mut parts = range.split(|&byte| byte == b';').map(<[u8]>::trim_ascii);
-        let name = parts.next().filter(|name| !name.is_empty())?;
-        let is = |kind: &str| name.eq_ignore_ascii_case(kind.as_bytes());
-        // A weight that cannot be read refuses nothing.
-        let refused = quality(parts) == Some(0);
+    /// `None` for a refusal of something else than a page.
+    fn of_range(range: Weighted<'_>) -> Option<Self> {
+        let is = |kind: &str| range.name().eq_ignore_ascii_case(kind.as_bytes());
+        let refused = range.quality() == 0;
         if is("text/html") || is("application/xhtml+xml") {
             Some(if refused { Self::Other } else { Self::Page })
         } else if is("*/*") || is("text/*") {

@@ -2,6 +2,7 @@
 //!
 //! [RFC 9110 12.5.3]: https://www.rfc-editor.org/rfc/rfc9110#section-12.5.3
 
+use gateway_core::request::accept::Weighted;
 use http::{HeaderMap, HeaderValue, header};
 
 /// How a representation is coded.
@@ -88,20 +89,15 @@ impl Preference {
         let mut weights = [None; 4];
         let mut others = None;
         for line in fields.get_all(header::ACCEPT_ENCODING) {
-            for element in line.as_bytes().split(|&byte| byte == b',') {
-                let mut parameters = element.split(|&byte| byte == b';').map(<[u8]>::trim_ascii);
-                let token = parameters.next().unwrap_or_default();
-                // What cannot be read refuses nothing.
-                let Some(quality) = quality(parameters) else {
-                    continue;
-                };
-                let place = match Coding::from_token(token) {
+            let elements = line.as_bytes().split(|&byte| byte == b',');
+            for element in elements.filter_map(Weighted::parse) {
+                let place = match Coding::from_token(element.name()) {
                     Some(coding) => weights.get_mut(coding as usize),
-                    None if token == b"*" => Some(&mut others),
+                    None if element.name() == b"*" => Some(&mut others),
                     None => None,
                 };
                 if let Some(place) = place {
-                    place.get_or_insert(quality);
+                    place.get_or_insert(element.quality());
                 }
             }
         }
@@ -153,35 +149,5 @@ impl Preference {
             0 => u16::MAX,
             code => code,
         }
-    }
-}
-
-/// The weight in thousandths, 1000 where there is none; `None` where it is no weight (RFC 9110 12.4.2).
-pub(crate) fn quality<'a>(mut parameters: impl Iterator<Item = &'a [u8]>) -> Option<u16> {
-    let weight = parameters.find_map(|parameter| {
-        parameter
-            .strip_prefix(b"q=")
-            .or_else(|| parameter.strip_prefix(b"Q="))
-    });
-    let Some(weight) = weight else {
-        return Some(1000);
-    };
-    let (whole, fraction) = match weight {
-        [whole] => (whole, &[][..]),
-        [whole, b'.', fraction @ ..] if fraction.len() <= 3 => (whole, fraction),
-        _ => return None,
-    };
-    if !fraction.iter().all(u8::is_ascii_digit) {
-        return None;
-    }
-    let thousandths = fraction
-        .iter()
-        .zip([100, 10, 1])
-        .map(|(digit, unit)| u16::from(digit - b'0') * unit)
-        .sum();
-    match whole {
-        b'0' => Some(thousandths),
-        b'1' if thousandths == 0 => Some(1000),
-        _ => None,
     }
 }

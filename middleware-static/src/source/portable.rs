@@ -9,19 +9,19 @@ use cap_std::ambient_authority;
 use cap_std::fs::{Dir, OpenOptions};
 
 use super::links::{Listed, Symlinks};
+use super::opened::Opened;
 use super::{Entry, Stamp, Wait};
-
-/// What was opened.
-pub(super) enum Opened {
-    File(Handle, Stamp),
-    Directory,
-}
 
 pub(super) fn open_root(path: &Path) -> io::Result<Dir> {
     Dir::open_ambient_dir(path, ambient_authority())
 }
 
-pub(super) fn open(root: &Dir, path: &Path, symlinks: Symlinks, wait: Wait) -> io::Result<Opened> {
+pub(super) fn open(
+    root: &Dir,
+    path: &Path,
+    symlinks: Symlinks,
+    wait: Wait,
+) -> io::Result<Opened<Handle>> {
     if wait == Wait::Never {
         return Err(io::ErrorKind::WouldBlock.into());
     }
@@ -44,7 +44,7 @@ pub(super) fn open(root: &Dir, path: &Path, symlinks: Symlinks, wait: Wait) -> i
 }
 
 /// Opens a path that is the program's own word.
-pub(super) fn open_anywhere(path: &Path, wait: Wait) -> io::Result<Opened> {
+pub(super) fn open_anywhere(path: &Path, wait: Wait) -> io::Result<Opened<Handle>> {
     if wait == Wait::Never {
         return Err(io::ErrorKind::WouldBlock.into());
     }
@@ -56,7 +56,7 @@ pub(super) fn open_anywhere(path: &Path, wait: Wait) -> io::Result<Opened> {
 }
 
 /// What was opened, if it is something to serve.
-fn regular(file: std::fs::File) -> io::Result<Opened> {
+fn regular(file: std::fs::File) -> io::Result<Opened<Handle>> {
     let metadata = file.metadata()?;
     if metadata.is_dir() {
         Ok(Opened::Directory)

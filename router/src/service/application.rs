@@ -63,7 +63,7 @@ impl IncomingRequest for Environ {
         self.parts().clone()
     }
 
-    fn strip_mount(&mut self, mount: &Mount, _: usize) {
+    fn strip_mount(&mut self, mount: &Mount) {
         self.shift_prefix(&mount.prefix);
     }
 

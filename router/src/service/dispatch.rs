@@ -25,8 +25,8 @@ pub(crate) trait IncomingRequest {
     /// Its head, which few answers need.
     fn head(&self) -> Parts;
 
-    /// Takes the prefix of a mount, `length` bytes as the client encoded it, off the path.
-    fn strip_mount(&mut self, mount: &Mount, length: usize);
+    /// Moves the prefix of a mount from the path to SCRIPT_NAME.
+    fn strip_mount(&mut self, mount: &Mount);
 
     /// Tells the endpoint what the router found.
     fn insert_args(&mut self, args: UrlArgs);
@@ -84,18 +84,14 @@ pub(crate) fn dispatch<'s, S>(
             request.insert_args(args);
             Dispatch::Endpoint(endpoint)
         }
-        Outcome::Mount {
-            index,
-            rest,
-            section,
-        } => {
+        Outcome::Mount { index, section } => {
             let (Some(endpoint), Some(mount)) =
                 (endpoints.get(routes + index), shared.mounts.get(index))
             else {
                 return Dispatch::Answer(answer::not_found());
             };
             let args = UrlArgs::mounted(shared, index, section, &outside());
-            request.strip_mount(mount, rest);
+            request.strip_mount(mount);
             request.insert_args(args);
             Dispatch::Endpoint(endpoint)
         }

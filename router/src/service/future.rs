@@ -14,7 +14,7 @@ use tower_service::Service;
 
 use super::RouterBody;
 use super::call::Call;
-use super::development::Later;
+use super::development::PendingAnswer;
 
 pin_project! {
     /// The response of a [`Router`](crate::Router).
@@ -36,7 +36,7 @@ pin_project! {
     {
         Called { #[pin] call: Call<S, B> },
         Own { response: Option<Response<Bytes>> },
-        Later { answer: Later },
+        Development { answer: PendingAnswer },
     }
 }
 
@@ -60,9 +60,9 @@ impl<S: Service<Request<B>>, B> ResponseFuture<S, B> {
         }
     }
 
-    pub(crate) fn later(answer: Later, head: bool) -> Self {
+    pub(crate) fn development(answer: PendingAnswer, head: bool) -> Self {
         Self {
-            state: State::Later { answer },
+            state: State::Development { answer },
             head,
         }
     }
@@ -84,7 +84,7 @@ where
                 // Polled after it was done.
                 None => return Poll::Pending,
             },
-            StateProj::Later { answer } => {
+            StateProj::Development { answer } => {
                 ready!(Pin::new(answer).poll(context)).map(RouterBody::own)
             }
         };

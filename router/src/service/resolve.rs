@@ -137,10 +137,8 @@ impl Section {
 #[derive(Debug)]
 pub(crate) enum Outcome<'p> {
     Route(Found<'p>),
-    /// The rest of the path begins at `rest`.
     Mount {
         index: usize,
-        rest: usize,
         section: usize,
     },
     /// To this relative reference.
@@ -202,12 +200,8 @@ impl Shared {
         path: &'p str,
         query: Option<&str>,
     ) -> Outcome<'p> {
-        if let Some((index, rest)) = self.mounted(section, path) {
-            return Outcome::Mount {
-                index,
-                rest,
-                section,
-            };
+        if let Some(index) = self.mounted(section, path) {
+            return Outcome::Mount { index, section };
         }
         let limited = self.limited(section);
         // `*` and the authority form of CONNECT are no paths.
@@ -399,14 +393,12 @@ impl Shared {
         self.sections.get(section).filter(|_| section != 0)
     }
 
-    /// The mount that takes a path, and where the rest begins. Those of the host go first.
-    pub(crate) fn mounted(&self, section: usize, path: &str) -> Option<(usize, usize)> {
+    /// The mount that takes a path. Those of the host go first.
+    pub(crate) fn mounted(&self, section: usize, path: &str) -> Option<usize> {
         let of = |section: usize| {
-            let own = (0..)
-                .zip(&self.mounts)
-                .filter(move |(_, mount)| mount.section == section);
-            own.filter_map(|(index, mount)| Some((index, mount.prefix.matched_in(path)?)))
-                .next()
+            (self.mounts.iter()).position(|mount| {
+                mount.section == section && mount.prefix.matched_in(path).is_some()
+            })
         };
         let limited = if section == 0 { None } else { of(section) };
         limited.or_else(|| of(0))

@@ -8,11 +8,8 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use gateway_core::RequestExt;
 use gateway_core::developer::head_of;
-use gateway_core::paths::ScriptName;
-use gateway_core::request::Arrival;
 use http::request::Parts;
-use http::uri::PathAndQuery;
-use http::{Method, Request, Response, Uri};
+use http::{Method, Request, Response};
 use http_body::Body;
 use tower_layer::Layer;
 use tower_service::Service;
@@ -283,7 +280,9 @@ where
             // ready: the one in the table is shared.
             Dispatch::Endpoint(service) => ResponseFuture::call(service.clone(), request, head),
             Dispatch::Answer(response) => ResponseFuture::own(response, head),
-            Dispatch::Question(question) => ResponseFuture::later(question.answer_later(), head),
+            Dispatch::Question(question) => {
+                ResponseFuture::development(question.answer_later(), head)
+            }
         }
     }
 }
@@ -310,41 +309,12 @@ impl<B> IncomingRequest for Request<B> {
         head_of(self)
     }
 
-    /// Records the whole path.
-    fn strip_mount(&mut self, _: &Mount, length: usize) {
-        let uri = self.uri().clone();
-        let recorded = ScriptName::join(self.raw_script_name(), self.raw_path_info());
-        let recorded = recorded.unwrap_or_else(|_| ScriptName::record(&uri));
-        let arrival = self.extensions_mut().get_mut::<Arrival>();
-        match arrival {
-            Some(arrival)
-                if arrival
-                    .script_name()
-                    .is_some_and(|known| known.split(uri.path()).is_some()) => {}
-            Some(arrival) => *arrival = std::mem::take(arrival).with_script_name(recorded),
-            None => {
-                self.extensions_mut()
-                    .insert(Arrival::default().with_script_name(recorded));
-            }
-        }
-        *self.uri_mut() = below(&uri, uri.path().get(length..).unwrap_or_default());
+    fn strip_mount(&mut self, mount: &Mount) {
+        mount.prefix.strip_from(self);
     }
 
     #[inline]
     fn insert_args(&mut self, args: UrlArgs) {
         self.extensions_mut().insert(args);
     }
-}
-
-/// `uri` with another path.
-fn below(uri: &Uri, path: &str) -> Uri {
-    let path = if path.is_empty() { "/" } else { path };
-    let target = match uri.query() {
-        Some(query) => PathAndQuery::try_from(format!("{path}?{query}")),
-        None => PathAndQuery::try_from(path),
-    };
-    let mut parts = uri.clone().into_parts();
-    // A part of a valid path that begins with a slash is a valid path.
-    parts.path_and_query = Some(target.unwrap_or_else(|_| PathAndQuery::from_static("/")));
-    Uri::from_parts(parts).unwrap_or_else(|_| uri.clone())
 }

@@ -45,7 +45,7 @@ pub(crate) fn path_for(
         Mode::Raw => path.clone(),
     };
     let path = format!("{slash}{path}");
-    if let Some((mount, _)) = shared.mounted(section, &path) {
+    if let Some(mount) = shared.mounted(section, &path) {
         return Err(taken_by_mount(shared, mount, &path));
     }
     // What stands in front of patterns may be more than one slash.

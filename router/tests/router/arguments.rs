@@ -79,6 +79,20 @@ fn arguments_are_parsed_into_structs_tuples_numbers_and_words() {
 }
 
 #[test]
+fn no_groups_are_no_value() {
+    for (pattern, path, id) in [
+        ("^new$", "/new", None),
+        ("^(?<id>[0-9]+)/edit$", "/7/edit", Some(7)),
+        ("^edit(?:/(?<id>[0-9]+))?$", "/edit", None),
+    ] {
+        assert_eq!(parsed::<Option<u8>>(pattern, path).unwrap(), id, "{path}");
+    }
+    let error = parsed::<Option<u8>>("^([0-9]+)$", "/300").unwrap_err();
+    assert_eq!(error.status(), StatusCode::NOT_FOUND);
+    assert!(parsed::<Option<u8>>("^(.)(.)$", "/12").is_err());
+}
+
+#[test]
 fn an_argument_that_does_not_fit_is_named() {
     let error = parsed::<Article>(r"^(?<year>\d+)/(?<slug>.*)$", "/70000/x").unwrap_err();
     assert_eq!(error.status(), StatusCode::NOT_FOUND);

@@ -3,6 +3,6 @@
 #[path = "../greet.rs"]
 mod greet;
 
-fn main() -> std::io::Result<()> {
+fn main() -> std::io::Result<std::process::ExitCode> {
     gateway_server::cgi::run(greet::greet)
 }

@@ -7,7 +7,7 @@ use axum::Router;
 use axum::extract::{ConnectInfo, Path};
 use axum::response::Html;
 use axum::routing::get;
-use middleware_exceptions::{ExceptionsLayer, FromAxumLayer};
+use middleware_exceptions::ExceptionsLayer;
 use middleware_static::StaticFiles;
 
 const ASSETS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/assets");
@@ -22,8 +22,7 @@ async fn serve(address: &str) -> std::io::Result<()> {
         .route("/", get(index))
         .route("/orders/{id}", get(order))
         .nest_service("/assets", StaticFiles::new(ASSETS))
-        .layer(ExceptionsLayer::new().development())
-        .layer(FromAxumLayer::new());
+        .layer(ExceptionsLayer::new().development());
 
     let listener = tokio::net::TcpListener::bind(address).await?;
     println!("listening on http://{}", listener.local_addr()?);

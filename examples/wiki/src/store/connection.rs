@@ -7,11 +7,11 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use gateway_core::Error;
-use rusqlite::{Connection, ErrorCode, TransactionBehavior, ffi};
+use rusqlite::{Connection, ErrorCode, ffi};
 
+use super::Result;
+use super::schema::prepare;
 use super::writer::Writer;
-use super::{Edit, Result};
-use crate::name::PageName;
 
 /// How long to wait for another process's lock. Each of its transactions takes milliseconds, so
 /// who waits this long waits for a process that hangs.
@@ -27,9 +27,6 @@ const STEPS: i32 = 1000;
 
 /// How often one that waits does.
 const GLANCE: Duration = Duration::from_millis(100);
-
-/// Which schema the file has (`PRAGMA user_version`).
-const SCHEMA: i64 = 1;
 
 /// The pages of a wiki, in one file. Its clones share the connections.
 #[derive(Clone)]
@@ -65,7 +62,7 @@ impl Store {
     pub fn open(file: &Path, first_pages: &[(&str, &str)]) -> std::result::Result<Self, Error> {
         let mut writer = connection(file)?;
         enter_wal(&writer)?;
-        create(&mut writer, first_pages)?;
+        prepare(&mut writer, first_pages)?;
         let cores = std::thread::available_parallelism().map_or(2, usize::from);
         let shared = Shared {
             file: file.to_owned(),
@@ -158,35 +155,6 @@ impl Shared {
 /// What SQLite itself would say.
 fn refused(code: i32, why: &str) -> rusqlite::Error {
     rusqlite::Error::SqliteFailure(ffi::Error::new(code), Some(why.to_owned()))
-}
-
-/// Makes the tables, if another process has not, and writes the first pages.
-fn create(writer: &mut Connection, first_pages: &[(&str, &str)]) -> std::result::Result<(), Error> {
-    // Now, not at the first write: another process may be about to create the same tables.
-    let transaction = writer.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let version: i64 = transaction.query_row("PRAGMA user_version", [], |row| row.get(0))?;
-    match version {
-        0 => {
-            transaction.execute_batch(include_str!("schema.sql"))?;
-            transaction.pragma_update(None, "user_version", SCHEMA)?;
-            for (name, text) in first_pages {
-                let name = PageName::new(name)?;
-                let edit = Edit {
-                    name: &name,
-                    base: 0,
-                    text,
-                    comment: "A first page",
-                    author: "",
-                };
-                edit.save(&transaction)?;
-            }
-            Ok(transaction.commit()?)
-        }
-        SCHEMA => Ok(()),
-        _ => Err(Error::msg(format!(
-            "the database has schema {version}; this program knows {SCHEMA}"
-        ))),
-    }
 }
 
 fn connection(file: &Path) -> Result<Connection> {

@@ -39,7 +39,7 @@ impl Store {
         let mut query = reader.prepare_cached(
             "SELECT r.number, r.time, r.author, r.comment, r.text, p.id, p.name
              FROM pages p JOIN revisions r ON r.id = p.revision
-             WHERE p.id > ?1 ORDER BY p.id LIMIT 1",
+             WHERE p.id > ?1 AND NOT p.deleted ORDER BY p.id LIMIT 1",
         )?;
         query.query_row([page], Exported::from_row).optional()
     }
@@ -54,7 +54,7 @@ impl Store {
         let mut query = reader.prepare_cached(
             "SELECT r.number, r.time, r.author, r.comment, r.text, p.id, p.name
              FROM revisions r JOIN pages p ON p.id = r.page
-             WHERE (r.page, r.number) > (?1, ?2) AND r.id <> p.revision
+             WHERE (r.page, r.number) > (?1, ?2) AND (p.deleted OR r.id <> p.revision)
              ORDER BY r.page, r.number LIMIT 1",
         )?;
         query

@@ -7,7 +7,7 @@ use crate::name::PageName;
 
 /// A revision without its text.
 #[derive(Clone, Debug, Serialize)]
-pub struct Change {
+pub struct Saved {
     /// Counts over all pages.
     pub id: i64,
     /// The page.
@@ -51,13 +51,13 @@ const CHANGE: &str = "SELECT r.id, p.name, r.number, r.time, r.author, r.comment
      LEFT JOIN revisions b ON b.page = r.page AND b.number = r.number - 1";
 
 impl Store {
-    /// The newest changes of all pages, from the newest; `before` is the [`Change::id`] where the
+    /// The newest changes of all pages, from the newest; `before` is the [`Saved::id`] where the
     /// list before this one ended.
     ///
     /// # Errors
     ///
     /// What SQLite says.
-    pub fn recent(&self, before: Option<i64>, limit: u32) -> Result<Listed<Change>> {
+    pub fn recent(&self, before: Option<i64>, limit: u32) -> Result<Listed<Saved>> {
         let query = format!("{CHANGE} WHERE r.id < ?1 ORDER BY r.id DESC LIMIT ?2");
         let before = before.unwrap_or(i64::MAX);
         let rows = self.changes(&query, (before, limit + 1))?;
@@ -75,21 +75,21 @@ impl Store {
         name: &PageName,
         before: Option<i64>,
         limit: u32,
-    ) -> Result<Listed<Change>> {
+    ) -> Result<Listed<Saved>> {
         let query = format!(
-            "{CHANGE} WHERE r.page = (SELECT id FROM pages WHERE name = ?1) AND r.number < ?2
+            "{CHANGE} WHERE r.page = (SELECT page FROM names WHERE key = ?1) AND r.number < ?2
              ORDER BY r.number DESC LIMIT ?3"
         );
         let before = before.unwrap_or(i64::MAX);
-        let rows = self.changes(&query, (name.as_str(), before, limit + 1))?;
+        let rows = self.changes(&query, (name.key(), before, limit + 1))?;
         Ok(Listed::new(rows, limit))
     }
 
-    fn changes(&self, query: &str, arguments: impl rusqlite::Params) -> Result<Vec<Change>> {
+    fn changes(&self, query: &str, arguments: impl rusqlite::Params) -> Result<Vec<Saved>> {
         let reader = self.reader()?;
         let mut query = reader.prepare_cached(query)?;
         let rows = query.query_map(arguments, |row| {
-            Ok(Change {
+            Ok(Saved {
                 id: row.get(0)?,
                 name: row.get(1)?,
                 number: row.get(2)?,
@@ -114,6 +114,7 @@ impl Store {
             // The first condition finds the place in the index, the second the name after it.
             "SELECT name FROM pages
              WHERE name COLLATE NOCASE >= ?1 AND (name COLLATE NOCASE, name) > (?1, ?1)
+                   AND NOT deleted
              ORDER BY name COLLATE NOCASE, name LIMIT ?2",
         )?;
         let rows = query.query_map((after, limit + 1), |row| row.get(0))?;

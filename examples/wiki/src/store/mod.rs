@@ -8,26 +8,62 @@
 mod connection;
 mod excerpt;
 mod export;
+mod files;
 mod lists;
 mod save;
+mod schema;
 mod search;
+mod words;
 mod writer;
 
 pub use connection::Store;
 pub(crate) use connection::is_busy;
 pub use excerpt::Snippet;
 pub use export::Exported;
-pub use lists::{Change, Listed};
-pub use save::{Edit, Outcome};
+pub use files::Attachment;
+pub use lists::{Listed, Saved};
+pub use save::{Change, Edit, Outcome};
 pub use search::Hit;
 
-use rusqlite::{OptionalExtension, Row};
+use rusqlite::{Connection, OptionalExtension, Row};
 use serde::Serialize;
 
-use crate::name::PageName;
+use crate::name::{PageName, key};
 
 /// What SQLite may say.
 pub type Result<T> = std::result::Result<T, rusqlite::Error>;
+
+/// A page.
+#[derive(Clone, Debug, Serialize)]
+pub struct Page {
+    pub(crate) id: i64,
+    /// What it is called. Other names may lead to it as well.
+    pub name: String,
+    /// It is gone, and has a history.
+    pub deleted: bool,
+    /// The revision that it shows.
+    pub newest: Revision,
+}
+
+impl Page {
+    /// The page that the name leads to, whether it is its own or one that it had.
+    fn named(connection: &Connection, name: &PageName) -> Result<Option<Self>> {
+        let mut query = connection.prepare_cached(
+            "SELECT r.number, r.time, r.author, r.comment, r.text, p.id, p.name, p.deleted
+             FROM names n JOIN pages p ON p.id = n.page JOIN revisions r ON r.id = p.revision
+             WHERE n.key = ?1",
+        )?;
+        let page = query.query_row([name.key()], |row| {
+            Ok(Self {
+                id: row.get(5)?,
+                name: row.get(6)?,
+                deleted: row.get(7)?,
+                newest: Revision::from_row(row)?,
+            })
+        });
+        page.optional()
+    }
+}
 
 /// One revision of a page, text included.
 #[derive(Clone, Debug, Serialize)]
@@ -57,23 +93,16 @@ impl Revision {
 }
 
 impl Store {
-    /// The page as it is now.
+    /// The page that the name leads to.
     ///
     /// # Errors
     ///
     /// What SQLite says.
-    pub fn page(&self, name: &PageName) -> Result<Option<Revision>> {
-        let reader = self.reader()?;
-        let mut query = reader.prepare_cached(
-            "SELECT number, time, author, comment, text FROM revisions
-             WHERE id = (SELECT revision FROM pages WHERE name = ?1)",
-        )?;
-        query
-            .query_row([name.as_str()], Revision::from_row)
-            .optional()
+    pub fn page(&self, name: &PageName) -> Result<Option<Page>> {
+        Page::named(&*self.reader()?, name)
     }
 
-    /// The page as it was.
+    /// A page as it was.
     ///
     /// # Errors
     ///
@@ -82,20 +111,24 @@ impl Store {
         let reader = self.reader()?;
         let mut query = reader.prepare_cached(
             "SELECT number, time, author, comment, text FROM revisions
-             WHERE page = (SELECT id FROM pages WHERE name = ?1) AND number = ?2",
+             WHERE page = (SELECT page FROM names WHERE key = ?1) AND number = ?2",
         )?;
-        let row = query.query_row((name.as_str(), number), Revision::from_row);
+        let row = query.query_row((name.key(), number), Revision::from_row);
         row.optional()
     }
 
-    /// Which of `names` are pages, in their order.
+    /// What the pages are called that `names` lead to, in their order; `None` where there is none.
     ///
     /// # Errors
     ///
     /// What SQLite says.
-    pub fn are_pages<'a>(&self, names: impl Iterator<Item = &'a str>) -> Result<Vec<bool>> {
+    pub fn called<'a>(&self, names: impl Iterator<Item = &'a str>) -> Result<Vec<Option<String>>> {
         let reader = self.reader()?;
-        let mut query = reader.prepare_cached("SELECT 1 FROM pages WHERE name = ?1")?;
-        names.map(|name| query.exists([name])).collect()
+        let mut query = reader.prepare_cached(
+            "SELECT p.name FROM names n JOIN pages p ON p.id = n.page
+             WHERE n.key = ?1 AND NOT p.deleted",
+        )?;
+        let mut called = |name| query.query_row([key(name)], |row| row.get(0)).optional();
+        names.map(|name| called(name)).collect()
     }
 }

@@ -3,8 +3,10 @@
 use rusqlite::OptionalExtension;
 use serde::Serialize;
 
-use super::excerpt::{Snippet, Words};
+use super::excerpt::{Snippet, Words, floor};
+use super::words::asked;
 use super::{Result, Store};
+use crate::markdown::plain;
 
 /// A page that was found.
 #[derive(Clone, Debug, Serialize)]
@@ -53,9 +55,11 @@ impl Store {
             hits.extend(
                 page.query_row((id, budget > 0), |row| {
                     let text = row.get_ref(1)?.as_str()?;
+                    let text = text.get(..floor(text, budget)).unwrap_or_default();
+                    budget -= text.len();
                     Ok(Hit {
                         name: row.get(0)?,
-                        snippet: words.excerpt(text, &mut budget),
+                        snippet: words.excerpt(&plain(text)),
                     })
                 })
                 .optional()?,
@@ -70,9 +74,13 @@ fn expression(words: &str) -> Option<String> {
     let words = words.split(|c: char| c.is_whitespace() || c.is_control());
     // What the tokenizer would drop altogether is dropped here.
     let words = words.filter(|word| word.contains(char::is_alphanumeric));
-    let quoted = |word: &str| format!("\"{}\"", word.replace('"', "\"\""));
+    let quoted = |word: &str| {
+        let (tokens, alone) = asked(word);
+        let prefix = if alone { "*" } else { "" };
+        format!("\"{}\"{prefix}", tokens.replace('"', "\"\""))
+    };
     let words: Vec<_> = words.take(MOST_WORDS).map(quoted).collect();
-    (!words.is_empty()).then(|| words.join(" ") + "*")
+    (!words.is_empty()).then(|| words.join(" ").trim_end_matches('*').to_owned() + "*")
 }
 
 #[cfg(test)]
@@ -85,9 +93,10 @@ mod tests {
         assert_eq!(asked("a OR b"), r#""a" "OR" "b"*"#);
         assert_eq!(
             asked(r#"say "hello" NEAR(x)"#),
-            r#""say" """hello""" "NEAR(x)"*"#
+            r#""say" """hello" "NEAR(x"*"#
         );
         assert_eq!(asked("name:x -y *"), r#""name:x" "-y"*"#);
+        assert_eq!(asked("東 東京 b"), r#"" 東"* " 東京" "b"*"#);
         assert_eq!(expression(" -- * \u{0} \" "), None);
     }
 }

@@ -1,23 +1,30 @@
 //! Writing.
 
 use gateway_core::{Environ, Error, Form, Reply};
+use gateway_web::{EnvironExt, ReplyExt};
 use http::StatusCode;
 use minijinja::context;
 use minijinja::value::{Serde, Value};
 
 use crate::diff::Diff;
-use crate::name::PageName;
-use crate::store::{Edit, Outcome};
+use crate::markdown::Shown;
+use crate::store::{Change, Edit, Outcome};
 use crate::templates::safe;
-use crate::token::{self, Token};
+use crate::token::{self, YEAR};
 use crate::views::page::html;
-use crate::wiki::{Wiki, name_of, root};
+use crate::wiki::{Wiki, name_of};
 
 /// Longest text of a page, in bytes. The longest of Wikipedia's articles have half of it.
 pub const LONGEST_TEXT: usize = 1024 * 1024;
 
 /// Longest comment, in bytes.
-const LONGEST_COMMENT: usize = 500;
+pub(super) const LONGEST_COMMENT: usize = 500;
+
+/// Longest name of an author, in bytes.
+const LONGEST_AUTHOR: usize = 100;
+
+/// The cookie with the author's name.
+const AUTHOR: &str = "wiki_author";
 
 /// A form is at most three times its text (each byte as `%XX`), and a little.
 const LONGEST_FORM: usize = 3 * (LONGEST_TEXT + LONGEST_COMMENT) + 4096;
@@ -30,14 +37,15 @@ const LONGEST_FORM: usize = 3 * (LONGEST_TEXT + LONGEST_COMMENT) + 4096;
 pub fn form(environ: &mut Environ) -> Result<Reply, Error> {
     let wiki = Wiki::of(environ)?;
     let name = name_of(environ)?;
-    let (base, text) = match wiki.store().page(&name)? {
-        Some(current) => (current.number, current.text),
-        None => (0, String::new()),
+    let (name, base, text) = match wiki.store().page(&name)? {
+        Some(page) => (page.name, page.newest.number, page.newest.text),
+        None => (name.as_str().to_owned(), 0, String::new()),
     };
     let draft = Draft {
         base,
         text,
         comment: String::new(),
+        author: author(environ, None),
     };
     draft.reply(&wiki, environ, &name, "edit.html", context! {})
 }
@@ -61,36 +69,45 @@ pub fn save(environ: &mut Environ) -> Result<Reply, Error> {
         // What was typed is not lost: the form again, with a token that fits.
         let notice = "This form was too old, or cookies are off, so nothing was saved yet. \
                       Your text is below: look it over and save again.";
-        let reply = draft.reply(&wiki, environ, &name, "edit.html", context! { notice })?;
+        let reply = draft.reply(
+            &wiki,
+            environ,
+            name.as_str(),
+            "edit.html",
+            context! { notice },
+        )?;
         return Ok(reply.with_status(StatusCode::FORBIDDEN));
     }
     if form.get("action").as_deref() == Some("preview") {
-        let preview = safe(html(&wiki, &draft.text, &root(environ))?);
-        return draft.reply(&wiki, environ, &name, "edit.html", context! { preview });
+        let preview = safe(html(&wiki, environ, &draft.text, Shown::Preview)?);
+        let name = name.as_str();
+        return draft.reply(&wiki, environ, name, "edit.html", context! { preview });
     }
-    let author = author(environ);
+    let author = author(environ, Some(&draft.author));
     let edit = Edit {
         name: &name,
         base: draft.base,
-        text: &draft.text,
         comment: &draft.comment,
         author: &author,
+        change: Change::Text(&draft.text),
     };
     match wiki.store().save(edit)? {
-        Outcome::Saved(_) | Outcome::Unchanged(_) => {
-            Ok(Reply::see_other(&wiki.url(environ, "page", Some(&name))?))
-        }
-        Outcome::Conflict(current) => {
+        Outcome::Conflict(page) => {
+            let current = &page.newest;
             // Saving once more will replace what the person has now seen.
             let draft = Draft {
                 base: current.number,
                 ..draft
             };
             let diff = Serde(Diff::between(&current.text, &draft.text));
-            let theirs = Serde(&*current);
+            let theirs = Serde(current);
             let values = context! { diff, theirs };
-            let reply = draft.reply(&wiki, environ, &name, "conflict.html", values)?;
+            let reply = draft.reply(&wiki, environ, &page.name, "conflict.html", values)?;
             Ok(reply.with_status(StatusCode::CONFLICT))
+        }
+        _ => {
+            let reply = environ.redirect_to("page", [name.as_str()])?;
+            Ok(named(environ, &author, reply))
         }
     }
 }
@@ -100,6 +117,7 @@ struct Draft {
     base: i64,
     text: String,
     comment: String,
+    author: String,
 }
 
 impl Draft {
@@ -120,7 +138,8 @@ impl Draft {
         Ok(Self {
             base,
             text,
-            comment: one_line(&comment),
+            comment: one_line(&comment, LONGEST_COMMENT),
+            author: form.get("author").unwrap_or_default().into_owned(),
         })
     }
 
@@ -128,25 +147,21 @@ impl Draft {
         &self,
         wiki: &Wiki,
         environ: &Environ,
-        name: &PageName,
+        name: &str,
         template: &str,
         more: Value,
     ) -> Result<Reply, Error> {
-        let token = Token::of(environ)?;
         let values = context! {
-            name => name.as_str(),
+            name,
             base => self.base,
             text => &self.text,
             comment => &self.comment,
-            token => token.value(),
+            author => author(environ, Some(&self.author)),
+            is_known => environ.var("REMOTE_USER").is_some(),
             longest_comment => LONGEST_COMMENT,
             ..more
         };
-        let reply = wiki.render(environ, template, values)?;
-        Ok(match token.cookie(environ) {
-            Some(cookie) => reply.header("set-cookie", cookie),
-            None => reply,
-        })
+        wiki.render_form(environ, template, values)
     }
 }
 
@@ -156,10 +171,29 @@ fn too_long() -> Error {
     Error::new(StatusCode::PAYLOAD_TOO_LARGE, text)
 }
 
-/// Who the gateway says it is: basic authentication of the web server in front, say.
-pub(super) fn author(environ: &Environ) -> String {
-    let user = environ.var("REMOTE_USER").unwrap_or_default();
-    one_line(&String::from_utf8_lossy(&user))
+/// Who it is: by the gateway's word (basic authentication of the web server in front, say), or else
+/// by the author's own: as `typed`, or in the cookie.
+pub(super) fn author(environ: &Environ, typed: Option<&str>) -> String {
+    let known = environ.var("REMOTE_USER");
+    let known = known.map(|user| String::from_utf8_lossy(&user).into_owned());
+    let own = || match typed {
+        Some(typed) => typed.to_owned(),
+        None => environ.cookie(AUTHOR).unwrap_or_default().into_owned(),
+    };
+    one_line(&known.unwrap_or_else(own), LONGEST_AUTHOR)
+}
+
+/// The reply, and the browser remembers what the author is called.
+fn named(environ: &Environ, author: &str, reply: Reply) -> Reply {
+    let known = environ.cookie(AUTHOR).unwrap_or_default();
+    if environ.var("REMOTE_USER").is_some() || known == author {
+        return reply;
+    }
+    let cookie = environ.new_cookie(AUTHOR, author);
+    match author {
+        "" => reply.delete_cookie(cookie),
+        _ => reply.set_cookie(cookie.max_age(YEAR)),
+    }
 }
 
 /// Lines that end with LF (forms send CRLF), and no control characters but tabs.
@@ -168,10 +202,10 @@ fn normalised(text: &str) -> String {
     text.replace(|c: char| c.is_control() && c != '\n' && c != '\t', "")
 }
 
-/// Short, and on one line.
-pub(super) fn one_line(text: &str) -> String {
+/// On one line, and at most so many bytes.
+pub(super) fn one_line(text: &str, most: usize) -> String {
     let spaced = text.replace(char::is_control, " ");
-    cut(spaced.trim(), LONGEST_COMMENT).to_owned()
+    cut(spaced.trim(), most).trim_end().to_owned()
 }
 
 /// The beginning of a text, at most so many bytes and no half character.

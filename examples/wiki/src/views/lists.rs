@@ -43,16 +43,14 @@ pub fn search(environ: &mut Environ) -> Result<Reply, Error> {
     let hits = wiki.store().search(asked, LINES)?;
     // The page of exactly that name, or the offer to write it.
     let name = PageName::new(asked).ok();
-    let exists = match &name {
-        Some(name) => wiki.store().page(name)?.is_some(),
-        None => false,
-    };
+    let name = name.as_ref().map(PageName::as_str);
+    let called = wiki.store().called(name.into_iter())?.pop().flatten();
     let values = context! {
         asked,
         hits => Serde(&hits),
         most => LINES,
-        name => name.as_ref().map(PageName::as_str),
-        exists,
+        name,
+        called,
     };
     wiki.render(environ, "search.html", values)
 }

@@ -4,6 +4,7 @@ mod body;
 mod future;
 mod layer;
 mod service;
+mod strip;
 
 pub use body::MountBody;
 pub use future::ResponseFuture;

@@ -7,8 +7,7 @@ use tower_service::Service;
 use super::{MountBody, ResponseFuture};
 use crate::Body;
 use crate::FailedBy;
-use crate::paths::script_name::below;
-use crate::paths::{InvalidPrefix, Prefix, RecordPathLayer};
+use crate::paths::{InvalidPrefix, Prefix};
 
 /// Serves `mounted` below `prefix`; every other request is answered with 404 unless
 /// [`otherwise`](Mount::otherwise) names a service for it.
@@ -56,19 +55,6 @@ impl<M, S> Mount<M, S> {
     }
 }
 
-impl<M, S> Mount<M, S> {
-    /// Moves the prefix out of the request's path; says whether it was there.
-    fn enter<B>(&self, request: &mut Request<B>) -> bool {
-        let path = request.uri().path();
-        let rest = self.prefix.matched_in(path).and_then(|end| path.get(end..));
-        let Some(rest) = rest else { return false };
-        let uri = below(request.uri(), rest);
-        RecordPathLayer::record(request);
-        *request.uri_mut() = uri;
-        true
-    }
-}
-
 impl<M, S, B, MB, SB> Service<Request<B>> for Mount<M, S>
 where
     M: Service<Request<B>, Response = Response<MB>, Error: Into<S::Error>>,
@@ -85,7 +71,7 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        if self.enter(&mut request) {
+        if self.prefix.strip_from(&mut request) {
             ResponseFuture::mounted(self.mounted.call(request))
         } else {
             ResponseFuture::otherwise(self.otherwise.call(request))
@@ -111,7 +97,7 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        if self.enter(&mut request) {
+        if self.prefix.strip_from(&mut request) {
             ResponseFuture::mounted(self.mounted.call(request))
         } else {
             ResponseFuture::otherwise(future::ready(Ok(not_found())))

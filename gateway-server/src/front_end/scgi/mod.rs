@@ -11,7 +11,7 @@
 //! let service = tower::service_fn(|request: Request<Body>| async move {
 //!     Ok::<_, Infallible>(Response::new(format!("you asked for {}\n", request.uri())))
 //! });
-//! scgi::run("127.0.0.1:4000", service).await?;
+//! scgi::serve("127.0.0.1:4000", service).await?;
 //! # Ok(())
 //! # }
 //! ```
@@ -32,12 +32,15 @@
 mod codec;
 
 use std::io;
+use std::process::ExitCode;
+
+use gateway_core::Application;
 
 pub use self::codec::Malformed;
 use self::codec::{NetstringCodec, Rules};
 use crate::front_end::server::FrontEnd;
 use crate::settings::Settings;
-use crate::{HttpService, Outcome, Sockets, ToSockets, server};
+use crate::{HttpService, Outcome, Sockets, ToSockets, block_on, server};
 
 /// The protocol of [`Server`].
 #[derive(Debug)]
@@ -58,12 +61,36 @@ impl FrontEnd for Scgi {
     }
 }
 
-/// Serves `service` to front ends that connect to `sockets` (`"127.0.0.1:4000"`,
-/// `"/run/app.sock"`), with the defaults of [`Server`], until SIGTERM or SIGINT.
+/// Serves a blocking application on `sockets` (`"127.0.0.1:4000"`, `"/run/app.sock"`), with the defaults of
+/// [`Server`], until SIGTERM or SIGINT.
+///
+/// Sockets that the process was started with (`LISTEN_FDS`) take the place of `sockets`, unless those are
+/// [`Sockets`] that the program has made itself.
+///
+/// It starts a runtime, and must not be called inside one. The exit code and the end are those of
+/// [`block_on`].
 ///
 /// # Errors
 ///
-/// The socket cannot be made, or signals cannot be listened for.
-pub async fn run(sockets: impl ToSockets, service: impl HttpService) -> io::Result<Outcome> {
-    Server::on(sockets.to_sockets()?).serve(service).await
+/// The sockets cannot be made, or signals cannot be listened for.
+pub fn run(sockets: impl ToSockets, application: impl Application) -> io::Result<ExitCode> {
+    run_service(sockets, application.into_service())
+}
+
+/// As [`run`], for a tower service.
+///
+/// # Errors
+///
+/// As [`run`].
+pub fn run_service(sockets: impl ToSockets, service: impl HttpService) -> io::Result<ExitCode> {
+    block_on(serve(sockets, service))
+}
+
+/// As [`run_service`], on the runtime of the caller.
+///
+/// # Errors
+///
+/// As [`run`].
+pub async fn serve(sockets: impl ToSockets, service: impl HttpService) -> io::Result<Outcome> {
+    server::serve::<Scgi>(sockets, service).await
 }

@@ -23,6 +23,7 @@ use super::exchange::{Exchange, Failed};
 use super::output::Output;
 use super::present::Present;
 use super::timer::{Timer, Wait};
+use crate::ServerState;
 use crate::cgi_vars::response::encode_head;
 use crate::failure::discard;
 use crate::framing::{self, Asked, Content, Framing, Unsent};
@@ -179,7 +180,12 @@ where
                     Poll::Ready(Some(Err(failed))) => self.as_mut().cut_short(&failed),
                 }
             } else {
-                match this.exchange.poll_response(this.service, cx) {
+                let mut exchange = this.exchange;
+                let response = exchange.as_mut().poll_response(this.service, cx);
+                if let Some(counted) = &mut this.request.counted {
+                    counted.waits(exchange.is_waiting());
+                }
+                match response {
                     Poll::Pending => break,
                     Poll::Ready(Ok(response)) => self.as_mut().respond(response),
                     Poll::Ready(Err(failed)) => self.as_mut().fail(&failed),
@@ -405,7 +411,11 @@ where
                 }
             };
             match event {
-                Event::Request(request) => *this.request = Present::new(request),
+                Event::Request(request) => {
+                    *this.request = Present::new(request);
+                    let state = this.settings.state.as_ref();
+                    this.request.counted = state.map(ServerState::request_began);
+                }
                 Event::Refused(status) => {
                     *this.request = Present::default();
                     debug!(status = status.as_u16(), "request refused");
@@ -529,6 +539,11 @@ where
                 }
                 Poll::Ready(wait) => {
                     debug!(?wait, "connection closed after waiting");
+                    if matches!(wait, Wait::Write | Wait::HalfClosed)
+                        && let Some(state) = &this.settings.state
+                    {
+                        state.connection_cut();
+                    }
                     return Poll::Ready(());
                 }
             }

@@ -5,14 +5,14 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, Bytes};
-use gateway_core::error::Reported;
+use gateway_core::error::{Reported, status_of};
 use gateway_core::{Body, BoxError};
 use http::{Request, Response, StatusCode};
 use pin_project_lite::pin_project;
 use tower_service::Service;
 use tracing::error;
 
-use crate::failure::{Panicked, guard, status_of};
+use crate::failure::{Panicked, guard};
 use crate::framing::Unsent;
 
 pin_project! {
@@ -40,7 +40,7 @@ impl Failed {
     /// The status to answer with where no head has gone out.
     pub(super) fn status(&self) -> StatusCode {
         match self {
-            Self::Error(error) => status_of(error),
+            Self::Error(error) => status_of(&**error),
             Self::Panic(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }

@@ -11,6 +11,7 @@ use super::input::{self, Feeder, Incoming};
 use crate::cgi_vars::environ::Head;
 use crate::cgi_vars::sent::SentVars;
 use crate::log::access::Record;
+use crate::state::CountedRequest;
 
 /// The request that is running. Of one that was refused nothing is known, its method neither.
 #[derive(Default)]
@@ -28,6 +29,8 @@ pub(super) struct Present {
     pub(super) input_ended: bool,
     // Only where the access log has a subscriber.
     pub(super) record: Option<Box<Record>>,
+    // Only where the program counts.
+    pub(super) counted: Option<CountedRequest>,
 }
 
 impl Present {

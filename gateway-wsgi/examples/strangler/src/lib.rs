@@ -72,7 +72,7 @@ impl Shop {
         if step < 2 {
             return Ok(BoxEndpoint::new(site));
         }
-        let site = StaticLayer::new("/static", self.data.join("static")).layer(site);
+        let site = StaticLayer::new("/static", self.data.join("static"))?.layer(site);
         // Step 3: one traceback, one log, for both languages.
         if step < 3 {
             return Ok(BoxEndpoint::new(site));

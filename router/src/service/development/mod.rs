@@ -4,10 +4,8 @@
 //! where all that a request can say is said, and what is missing is the peer or whose socket it has, the answer says so.
 
 mod gate;
-mod later;
 mod page;
 mod question;
 
 pub(crate) use gate::Gate;
-pub(crate) use later::Later;
-pub(crate) use question::{Question, question};
+pub(crate) use question::{PendingAnswer, Question, question};

@@ -1,16 +1,19 @@
 //! A path that was not found: first which client asks for it, then the answer.
 
+use std::future::Future;
 use std::net::{IpAddr, Ipv4Addr};
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use gateway_core::developer::{Facts, Reason, judge};
-use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, VARY};
+use gateway_core::developer::{Facts, OwnerLookUp, Reason, judge};
+use gateway_core::request::accept::Accept;
+use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, VARY};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode};
 
 use super::gate::Judged;
-use super::later::Later;
 use super::page::Page;
 use crate::service::resolve::Shared;
 
@@ -59,21 +62,31 @@ fn is_all_that_is_missing(facts: Facts) -> bool {
 
 impl Question {
     /// Blocks.
-    pub(crate) fn answer(self) -> Response<Bytes> {
-        let verdict = match &self.asked {
+    pub(crate) fn answer(&self) -> Response<Bytes> {
+        self.answer_by(match &self.asked {
             Asked::Shown => Ok(()),
             Asked::NoPeer => Err(Reason::NoPeer),
             Asked::ButForTheOwner(facts) => judge(&facts.clone().look_up()),
+        })
+    }
+
+    /// Blocks no thread.
+    pub(crate) fn answer_later(self) -> PendingAnswer {
+        let look_up = match &self.asked {
+            Asked::Shown | Asked::NoPeer => None,
+            Asked::ButForTheOwner(facts) => Some(OwnerLookUp::start(facts.clone())),
         };
+        PendingAnswer {
+            question: self,
+            look_up,
+        }
+    }
+
+    fn answer_by(&self, verdict: Result<(), Reason>) -> Response<Bytes> {
         match verdict {
             Ok(()) => self.page(),
             Err(reason) => withheld(&reason),
         }
-    }
-
-    /// Off the async workers.
-    pub(crate) fn answer_later(self) -> Later {
-        Later::new(move || self.answer(), || withheld(&Reason::Unasked))
     }
 
     fn page(&self) -> Response<Bytes> {
@@ -86,6 +99,24 @@ impl Question {
         let policy = "default-src 'none'; style-src 'unsafe-inline'";
         let fields = [(VARY, "accept"), (CONTENT_SECURITY_POLICY, policy)];
         response(text, kind, &fields)
+    }
+}
+
+/// An answer that may wait for the owner of the client's end of the connection.
+pub(crate) struct PendingAnswer {
+    question: Question,
+    look_up: Option<OwnerLookUp>,
+}
+
+impl Future for PendingAnswer {
+    type Output = Response<Bytes>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Response<Bytes>> {
+        let Some(look_up) = &mut self.look_up else {
+            return Poll::Ready(self.question.answer());
+        };
+        let verdict = ready!(Pin::new(look_up).poll(context));
+        Poll::Ready(self.question.answer_by(verdict))
     }
 }
 
@@ -115,9 +146,6 @@ fn response(
 
 /// A browser says that it takes HTML; curl does not.
 fn wants_html(headers: &HeaderMap) -> bool {
-    headers
-        .get_all(ACCEPT)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .any(|value| value.contains("text/html"))
+    let best = Accept::of(headers).best(&["text/plain", "text/html"]);
+    best == Some("text/html")
 }

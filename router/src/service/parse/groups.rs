@@ -59,7 +59,19 @@ impl<'de> Deserializer<'de> for Groups<'de> {
         deserialize_bool deserialize_i8 deserialize_i16 deserialize_i32 deserialize_i64 deserialize_i128
         deserialize_u8 deserialize_u16 deserialize_u32 deserialize_u64 deserialize_u128
         deserialize_f32 deserialize_f64 deserialize_char deserialize_str deserialize_string
-        deserialize_bytes deserialize_byte_buf deserialize_option deserialize_identifier
+        deserialize_bytes deserialize_byte_buf deserialize_identifier
+    }
+
+    /// No groups are no value: one view of two routes asks for "this argument, or none".
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ParseError> {
+        if self.args.is_empty() {
+            return visitor.visit_none();
+        }
+        let group = self.only()?;
+        let text = group.text;
+        group
+            .deserialize_option(visitor)
+            .map_err(|error| error.at(&self.field(0), text))
     }
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ParseError> {

@@ -14,7 +14,8 @@ pub use error::ParseError;
 impl UrlArgs {
     /// The groups as a type of yours: a struct by the names of the groups, a
     /// tuple or a number by their order. Optional groups are `Option`s, or have a
-    /// `serde(default)`.
+    /// `serde(default)`. An `Option` alone is the one group, or `None` where the route has none: for a view of
+    /// `books/new` and of `books/([0-9]+)/edit`.
     ///
     /// ```
     /// # use gateway_core::{Environ, Error, Reply, Application};
