@@ -191,7 +191,7 @@ impl<'s> Analysis<'s> {
             for class in classes.iter().filter(own) {
                 let path = format!("{}/", reverse::encode(mount.prefix.as_str()));
                 match self.shared.mounted(class.section, &path) {
-                    Some((other, _)) if other != index => {
+                    Some(other) if other != index => {
                         add_taker(&mut by, self.taker(class, Method::GET, path));
                     }
                     _ => reached = true,
