@@ -291,7 +291,10 @@ fn the_state_is_text_for_prometheus() {
 async fn the_metrics_tell_what_the_threads_of_an_application_do() {
     let (go, gone) = std::sync::mpsc::channel::<()>();
     let gone = std::sync::Mutex::new(gone);
+    let begun = Arc::new(Semaphore::new(0));
+    let begins = Arc::clone(&begun);
     let blocked = gateway_core::application(move |_| {
+        begins.add_permits(1);
         let _ = gone.lock().unwrap().recv();
         "gone"
     });
@@ -304,6 +307,7 @@ async fn the_metrics_tell_what_the_threads_of_an_application_do() {
     one.send(GET).await;
     let mut two = server.client().await;
     two.send(GET).await;
+    let _begun = timeout(PATIENCE, begun.acquire()).await.unwrap().unwrap();
     // The second finds no thread, and waits until the service is ready.
     until(&state, |counts| counts.requests_waiting == 1).await;
     let text = Tester::new(metrics).get("/").send().text().to_owned();
