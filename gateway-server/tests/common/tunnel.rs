@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use gateway_server::tls::Tls;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, split};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::PrivateKeyDer;
@@ -32,10 +32,11 @@ pub(super) fn ends() -> (Tls, ClientConfig) {
 
 /// The address to connect to in place of `server`.
 pub(super) fn start(server: SocketAddr, client: ClientConfig) -> SocketAddr {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.set_nonblocking(true).unwrap();
+    let listener = TcpSocket::new_v4().unwrap();
+    listener.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    listener.set_send_buffer_size(8192).unwrap();
+    let listener = listener.listen(1024).unwrap();
     let addr = listener.local_addr().unwrap();
-    let listener = tokio::net::TcpListener::from_std(listener).unwrap();
     let connector = TlsConnector::from(Arc::new(client));
     tokio::spawn(async move {
         while let Ok((plain, _)) = listener.accept().await {
@@ -48,19 +49,19 @@ pub(super) fn start(server: SocketAddr, client: ClientConfig) -> SocketAddr {
 
 async fn tunnel(plain: TcpStream, server: SocketAddr, connector: TlsConnector) -> Option<()> {
     plain.set_nodelay(true).ok()?;
-    let secure = TcpStream::connect(server).await.ok()?;
+    let secure = TcpSocket::new_v4().ok()?;
+    // A client that stops reading, or reads slowly, is soon felt: little is between.
+    secure.set_recv_buffer_size(8192).ok()?;
+    let secure = secure.connect(server).await.ok()?;
     secure.set_nodelay(true).ok()?;
     let name = "localhost".try_into().ok()?;
     let secure = connector.connect(name, secure).await.ok()?;
     let ((plain_read, plain_write), (secure_read, secure_write)) = (split(plain), split(secure));
     let up = tokio::spawn(copy(plain_read, secure_write));
-    // Where the server is done, so is the connection.
     copy(secure_read, plain_write).await;
-    up.abort();
-    Some(())
+    up.await.ok()
 }
 
-/// A little at a time, so that a client that stops reading is soon felt.
 async fn copy(mut from: impl AsyncRead + Unpin, mut to: impl AsyncWrite + Unpin) {
     let mut room = vec![0; 4096];
     while let Ok(length) = from.read(&mut room).await {
