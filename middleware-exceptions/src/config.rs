@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use gateway_core::flush::FLUSH_TIME;
 use http::HeaderName;
 
 use crate::{
@@ -19,6 +20,22 @@ pub(crate) struct Config {
     pub(crate) recent: Option<Arc<Kept>>,
     pub(crate) id_header: Option<HeaderName>,
     pub(crate) flush: Duration,
+}
+
+/// The form for production.
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            gate: Gate::default(),
+            observers: Vec::new(),
+            statuses: Vec::new(),
+            renderer: Renderer::default(),
+            append: false,
+            recent: None,
+            id_header: None,
+            flush: FLUSH_TIME,
+        }
+    }
 }
 
 pub(crate) type ObserverFn = dyn Fn(&Report) + Send + Sync;

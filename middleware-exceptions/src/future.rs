@@ -25,6 +25,7 @@ use crate::{
         facts::Stage,
         response::Explanation,
     },
+    in_request,
     pending::{
         emit::emit_unexplained,
         pending_report::{self, OwnBody, PendingReport},
@@ -117,7 +118,7 @@ where
             return unboxed(this.poll_report(cx));
         };
         let here = Here::new();
-        let guard = Guard::enter(&here);
+        let guard = Guard::enter_answering(&here);
         // Matched where it lies and taken apart at once: a response is large, and to move it costs more than
         // everything else in here.
         match guard.catch(|| handler.poll(cx)) {
@@ -125,7 +126,10 @@ where
                 this.release(response, &guard, cx)
             }
             Ok(Poll::Ready(Ok(response))) => unboxed(this.release_failure(response, &guard, cx)),
-            Ok(Poll::Pending) => Poll::Pending,
+            Ok(Poll::Pending) => {
+                this.answer_if_asked();
+                Poll::Pending
+            }
             Ok(Poll::Ready(Err(error))) => {
                 let failed = FailureSource::<E, R::Error>::Handler(error);
                 unboxed(this.answer_failure(failed, Stage::Future, cx))
@@ -222,6 +226,7 @@ impl<F, B> ResponseFutureProjection<'_, F, B> {
             }
         };
         let parts = ManuallyDrop::into_inner(parts);
+        self.answer_if_asked();
         Poll::Ready(Ok(Response::from_parts(parts, body)))
     }
 
@@ -271,6 +276,14 @@ impl<F, B> ResponseFutureProjection<'_, F, B> {
         }
     }
 
+    /// Tells detached work of which request it is: at the end of each poll, whatever comes of it.
+    #[inline(always)]
+    fn answer_if_asked(&self) {
+        if in_request::is_asked() {
+            in_request::answer(self.record());
+        }
+    }
+
     /// The body goes on with it.
     fn hand_over(&self, stream: &mut StreamState, headers: &HeaderMap) {
         if let Some(record) = self.record() {
@@ -309,6 +322,7 @@ impl<F, B> ResponseFutureProjection<'_, F, B> {
         E: Into<BoxError> + 'static,
         R: Into<BoxError> + 'static,
     {
+        self.answer_if_asked();
         // A second panic, of the drop, adds nothing to the first.
         if let Err(second) = guard(|| self.inner.set(None)) {
             discard(second.payload);

@@ -2,7 +2,6 @@
 
 use std::{error::Error, fmt, net::IpAddr, path::PathBuf, sync::Arc, time::Duration};
 
-use gateway_core::flush::FLUSH_TIME;
 use http::{HeaderName, StatusCode, request::Parts};
 use ipnet::IpNet;
 use tower_layer::Layer;
@@ -11,8 +10,8 @@ use crate::{
     Exceptions, RecentFailures, Report,
     config::Config,
     recent::kept::Kept,
-    render::page::{Page, Rendered, Renderer},
-    request::gate::{Details, Gate},
+    render::page::{Page, Rendered},
+    request::gate::Details,
 };
 
 /// Turns panics and errors of the services below it into responses and log records.
@@ -45,16 +44,7 @@ impl ExceptionsLayer {
         crate::frames::program::note_builder();
         warn_of_abort();
         Self {
-            config: Arc::new(Config {
-                gate: Gate::default(),
-                observers: Vec::new(),
-                statuses: Vec::new(),
-                renderer: Renderer::default(),
-                append: false,
-                recent: None,
-                id_header: None,
-                flush: FLUSH_TIME,
-            }),
+            config: Arc::default(),
         }
     }
 
@@ -194,7 +184,7 @@ impl ExceptionsLayer {
     }
 
     /// How long a body that failed half way is pending after its last piece, so that the pieces are sent
-    /// first. Default: [`FLUSH_TIME`], 250 ms.
+    /// first. Default: [`FLUSH_TIME`](gateway_core::flush::FLUSH_TIME), 250 ms.
     #[must_use]
     pub fn flush_time(self, time: Duration) -> Self {
         self.with(|config| config.flush = time)

@@ -260,6 +260,7 @@ mod config;
 mod failure;
 mod frames;
 mod future;
+mod in_request;
 mod layer;
 mod pending;
 mod recent;
@@ -268,6 +269,7 @@ mod render;
 mod report;
 mod request;
 mod service;
+mod task_panic;
 mod text;
 
 pub use body::ResponseBody;
@@ -280,6 +282,7 @@ pub use frames::{
 pub use future::ResponseFuture;
 #[cfg(feature = "axum")]
 pub use gateway_core::axum::FromAxumLayer;
+pub use in_request::{InRequest, in_request, in_request_fn};
 pub use layer::ExceptionsLayer;
 pub use recent::service::{RecentFailures, RecentFuture};
 pub use render::page::{Page, Rendered};
@@ -287,4 +290,5 @@ pub use report::Report;
 pub use request::accept::Format;
 pub use request::summary::RequestSummary;
 pub use service::Exceptions;
+pub use task_panic::TaskPanic;
 pub use text::shown::redacted;

@@ -11,8 +11,9 @@ use crate::{
         hints,
         id::ErrorId,
     },
-    frames::{Traceback, resolve::is_ready},
+    frames::{Note, Traceback, resolve::is_ready},
     request::summary::RequestSummary,
+    task_panic::TaskPanic,
 };
 
 /// One failure: what went wrong, where, and during which request.
@@ -25,16 +26,28 @@ pub struct Report {
     request: RequestSummary,
     cause: Cause,
     traceback: OnceLock<Traceback>,
+    tasks: Vec<TaskPanic>,
 }
 
 impl Report {
     pub(crate) fn new(cause: Cause, stage: Stage, request: RequestSummary) -> Self {
+        Self::with_id(ErrorId::new(), cause, stage, request)
+    }
+
+    pub(crate) fn with_id(
+        id: ErrorId,
+        mut cause: Cause,
+        stage: Stage,
+        request: RequestSummary,
+    ) -> Self {
+        let awaited = std::mem::take(&mut cause.awaited);
         Self {
-            id: ErrorId::new(),
+            id,
             stage,
             request,
             cause,
             traceback: OnceLock::new(),
+            tasks: awaited.into_iter().map(TaskPanic::new).collect(),
         }
     }
 
@@ -55,6 +68,12 @@ impl Report {
     #[must_use]
     pub fn type_name(&self) -> Option<&str> {
         self.cause.told().type_name.as_deref()
+    }
+
+    /// What the error's `Debug` begins with, where that is not the name of its type: mostly the variant of an enum.
+    #[must_use]
+    pub fn variant(&self) -> Option<&str> {
+        self.cause.told().variant.as_deref()
     }
 
     /// What OpenTelemetry calls `exception.type`: `panic`, or the error's type where it is known.
@@ -104,8 +123,14 @@ impl Report {
             .get_or_init(|| Traceback::resolve(&self.cause))
     }
 
-    pub(crate) fn set_traceback(&self, traceback: Traceback) {
-        _ = self.traceback.set(traceback);
+    /// Of all the failure there is the place.
+    pub(crate) fn give_frames_up(&self) {
+        _ = self
+            .traceback
+            .set(Traceback::without(self.location(), Note::TooMany));
+        for task in &self.tasks {
+            task.give_frames_up();
+        }
     }
 
     pub(crate) fn has_traceback(&self) -> bool {
@@ -116,6 +141,7 @@ impl Report {
     pub(crate) fn prepare(&self) {
         self.tell();
         _ = self.frames();
+        _ = self.tasks();
     }
 
     /// Asks the error what it has to say.
@@ -129,7 +155,31 @@ impl Report {
 
     /// Whether [`frames`](Self::frames) costs little.
     pub(crate) fn has_frames(&self) -> bool {
-        self.has_traceback() || is_ready(&self.cause)
+        let has_own = self.has_traceback() || is_ready(&self.cause);
+        has_own && self.tasks.iter().all(TaskPanic::has_frames)
+    }
+
+    /// The panics of the tasks that the failure awaited, the nearest first: that behind a `JoinError` among the error's causes,
+    /// or behind one that was unwrapped; then that of the task which that one awaited. With the feature `tokio`.
+    #[must_use]
+    pub fn tasks(&self) -> &[TaskPanic] {
+        let mut frames = self.frames();
+        let mut count = 0;
+        for task in &self.tasks {
+            if task.is_by_text() && frames.denies_unwrap() {
+                break;
+            }
+            frames = task.frames();
+            count += 1;
+        }
+        self.tasks.get(..count).unwrap_or_default()
+    }
+
+    /// The id under which this panic was reported before, where it ended detached work and was
+    /// resumed here. That of a panic behind a `JoinError` is [`TaskPanic::first_id`].
+    #[must_use]
+    pub fn first_id(&self) -> Option<ErrorId> {
+        self.cause.first_id
     }
 
     /// Where it was raised, or where `?` met it; of an error of anyhow's or eyre's, the innermost line of yours in its

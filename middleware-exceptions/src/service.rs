@@ -11,7 +11,7 @@ use bytes::Bytes;
 use gateway_core::BoxError;
 use http::{Request, Response};
 use http_body::Body;
-use panic_capture::{Guard, Here, discard, guard};
+use panic_capture::{Guard, Here, discard};
 use tower_service::Service;
 
 use crate::{
@@ -21,6 +21,7 @@ use crate::{
         cause::{Cause, Classified},
         facts::Stage,
     },
+    in_request,
     pending::pending_report::PendingReport,
     record::{KnownMethod, RequestLine, RequestRecord, SharedRecord, path_of},
 };
@@ -114,9 +115,29 @@ where
         };
         let line = RequestLine::new(method, path);
         let shared = Arc::clone(&self.readiness.shared);
+        self.call_guarded(request, line, shared)
+    }
+}
+
+impl<S> Exceptions<S> {
+    #[inline(always)]
+    fn call_guarded<B, R>(
+        &mut self,
+        request: Request<B>,
+        line: RequestLine,
+        shared: Arc<SharedRecord>,
+    ) -> ResponseFuture<S::Future, R>
+    where
+        S: Service<Request<B>>,
+    {
         let here = Here::new();
-        let guard = Guard::enter(&here);
-        match guard.catch(move || self.inner.call(request)) {
+        let guard = Guard::enter_answering(&here);
+        let called = guard.catch(move || self.inner.call(request));
+        if in_request::is_asked() {
+            let shared = Arc::clone(&shared);
+            in_request::answer(Some(RequestRecord { line, shared }));
+        }
+        match called {
             Ok(inner) => ResponseFuture::running(inner, line, shared),
             Err(payload) => {
                 let cause = Cause::of_panic(guard.caught(payload));
@@ -124,9 +145,7 @@ where
             }
         }
     }
-}
 
-impl<S> Exceptions<S> {
     fn call_slowly<B, R>(&mut self, request: Request<B>) -> ResponseFuture<S::Future, R>
     where
         S: Service<Request<B>>,
@@ -143,13 +162,7 @@ impl<S> Exceptions<S> {
                 discard(request);
                 ResponseFuture::failed(unready, Stage::Ready, &RequestRecord { line, shared })
             }
-            None => match guard(|| self.inner.call(request)) {
-                Ok(inner) => ResponseFuture::running(inner, line, shared),
-                Err(caught) => {
-                    let cause = Cause::of_panic(caught);
-                    ResponseFuture::failed(cause, Stage::Call, &RequestRecord { line, shared })
-                }
-            },
+            None => self.call_guarded(request, line, shared),
         }
     }
 }

@@ -22,7 +22,7 @@ use tower::{Layer as _, ServiceExt as _, service_fn};
 /// What was asked, on which thread.
 type Asked = Arc<Mutex<Vec<(&'static str, String)>>>;
 
-struct Watched(Asked, Option<Box<Watched>>);
+struct Watched(Asked, Option<Box<Self>>);
 
 impl Watched {
     fn note(&self, what: &'static str) {

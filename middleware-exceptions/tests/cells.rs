@@ -32,8 +32,9 @@ use support::layer;
 use tower::{Layer as _, ServiceExt as _, service_fn};
 
 /// What is expected of a cell: its message, its causes, and whether its place is known. Where it is, the line in this file ends in
-/// `// fails: <name of the cell>`.
-const CELLS: [(&str, &str, &[&str], bool); 12] = [
+/// `// fails: <name of the cell>`. Where a task is behind it, its number is `#` here, and the line where that panicked ends in
+/// `// behind: <name of the cell>`.
+const CELLS: [(&str, &str, &[&str], bool); 21] = [
     ("handler returned", "no price", &[DIGIT], false),
     ("handler returned, told", "no price", &[DIGIT], true),
     ("handler ?", DIGIT, &[], true),
@@ -46,14 +47,32 @@ const CELLS: [(&str, &str, &[&str], bool); 12] = [
     ("spawn_blocking resumed", "boom 7", &[], true),
     ("task resumed", "boom 7", &[], true),
     ("thread resumed", "boom 7", &[], true),
+    ("task ?", PANICKED, &[], true),
+    ("task returned", "no price", &[PANICKED], false),
+    ("task unwrapped", UNWRAPPED_TASK, &[], true),
+    ("task expected", EXPECTED_TASK, &[], true),
+    ("spawn_blocking ?", PANICKED, &[], true),
+    ("spawn_blocking unwrapped", UNWRAPPED_TASK, &[], true),
+    ("task of a task", OUTER_TASK, &[], true),
+    ("rayon resumed", "boom 7", &[], true),
+    ("thread unwrapped", UNWRAPPED_THREAD, &[], true),
 ];
+
+const PANICKED: &str = r#"task # panicked with message "boom 7""#;
+const UNWRAPPED_TASK: &str =
+    r#"called `Result::unwrap()` on an `Err` value: JoinError::Panic(Id(#), "boom 7", ...)"#;
+const EXPECTED_TASK: &str = r#"no: price: JoinError::Panic(Id(#), "boom 7", ...)"#;
+const OUTER_TASK: &str =
+    r#"task # panicked with message "no: price: JoinError::Panic(Id(#), \"boom 7\", ...)""#;
+/// A thread's payload says nothing in `Debug`.
+const UNWRAPPED_THREAD: &str = "called `Result::unwrap()` on an `Err` value: Any { .. }";
 
 const DIGIT: &str = "invalid digit found in string";
 const UNWRAPPED: &str =
     "called `Result::unwrap()` on an `Err` value: ParseIntError { kind: InvalidDigit }";
 
 #[derive(Debug)]
-struct NoPrice(std::num::ParseIntError);
+struct NoPrice(BoxError);
 
 impl fmt::Display for NoPrice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -63,7 +82,7 @@ impl fmt::Display for NoPrice {
 
 impl std::error::Error for NoPrice {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        Some(&self.0)
+        Some(&*self.0)
     }
 }
 
@@ -98,10 +117,11 @@ async fn run_all() -> Cells {
         }};
     }
     cell!("handler returned", handler, async || {
-        parsed().map_err(NoPrice).map(|n| n.to_string())
+        let price = parsed().map_err(|error| NoPrice(error.into()));
+        price.map(|n| n.to_string())
     });
     cell!("handler returned, told", handler, async || {
-        let error = NoPrice(parsed().unwrap_err());
+        let error = NoPrice(parsed().unwrap_err().into());
         let here = Place::here(); // fails: handler returned, told
         FailedBy::new(error)
             .at(here)
@@ -121,7 +141,7 @@ async fn run_all() -> Cells {
     });
     cell!("service returned", service, async |_: Request<Body>| {
         parsed()
-            .map_err(NoPrice)
+            .map_err(|error| NoPrice(error.into()))
             .map(|_| Response::<Body>::default())
     });
     cell!("service ?", service, async |_: Request<Body>| {
@@ -158,6 +178,61 @@ async fn run_all() -> Cells {
         #[expect(unreachable_code, reason = "the type of the answer")]
         ""
     });
+    cell!("task ?", handler, async || -> Result<String, Error> {
+        let work = async || boom(|| panic!("boom {}", black_box(7))); // behind: task ?
+        tokio::spawn(work()).await?; // fails: task ?
+        Ok("".into())
+    });
+    cell!("task returned", handler, async || {
+        let work = async || boom(|| panic!("boom {}", black_box(7))); // behind: task returned
+        let done = tokio::spawn(work()).await;
+        done.map_err(|failed| NoPrice(failed.into()))
+    });
+    cell!("task unwrapped", handler, async || {
+        let work = async || boom(|| panic!("boom {}", black_box(7))); // behind: task unwrapped
+        tokio::spawn(work()).await.unwrap(); // fails: task unwrapped
+    });
+    cell!("task expected", handler, async || {
+        let work = async || boom(|| panic!("boom {}", black_box(7))); // behind: task expected
+        let done = tokio::spawn(work()).await;
+        done.expect("no: price"); // fails: task expected
+    });
+    cell!(
+        "spawn_blocking ?",
+        handler,
+        async || -> Result<String, Error> {
+            let work = || boom(|| panic!("boom {}", black_box(7))); // behind: spawn_blocking ?
+            tokio::task::spawn_blocking(work).await?; // fails: spawn_blocking ?
+            Ok("".into())
+        }
+    );
+    cell!("spawn_blocking unwrapped", handler, async || {
+        let work = || boom(|| panic!("boom {}", black_box(7))); // behind: spawn_blocking unwrapped
+        let done = tokio::task::spawn_blocking(work).await;
+        done.unwrap(); // fails: spawn_blocking unwrapped
+    });
+    cell!(
+        "task of a task",
+        handler,
+        async || -> Result<String, Error> {
+            let inner = async || boom(|| panic!("boom {}", black_box(7))); // behind: task of a task
+            let outer = async move {
+                let done = tokio::spawn(inner()).await;
+                done.expect("no: price");
+            };
+            tokio::spawn(outer).await?; // fails: task of a task
+            Ok("".into())
+        }
+    );
+    cell!("rayon resumed", handler, async || {
+        let work = || boom(|| panic!("boom {}", black_box(7))); // fails: rayon resumed
+        rayon::join(work, || ());
+    });
+    cell!("thread unwrapped", handler, async || {
+        let work = || boom(|| panic!("boom {}", black_box(7)));
+        let failed = std::thread::spawn(work).join();
+        failed.unwrap(); // fails: thread unwrapped
+    });
     cells
 }
 
@@ -182,11 +257,17 @@ fn noting() -> (ExceptionsLayer, Arc<Mutex<Vec<Value>>>) {
     let notes = Arc::clone(&noted);
     let layer = layer().on_report(move |report| {
         let chain: Vec<_> = report.chain().iter().map(|link| &link.message).collect();
+        let tasks = report.tasks().iter().map(|panic| {
+            let place = panic.location().map(ToString::to_string);
+            (panic.task(), place)
+        });
+        let tasks: Vec<_> = tasks.collect();
         notes.lock().unwrap().push(json!({
             "id": report.id().to_string(),
             "message": report.message(),
             "chain": chain,
             "place": report.location().map(ToString::to_string),
+            "tasks": tasks,
             "text": report.to_text(),
         }));
     });
@@ -217,18 +298,28 @@ fn every_failure_is_reported_once() {
         let (_, cells) = output.split_once("cells: ").expect(&output);
         let cells: Value = serde_json::from_str(cells.lines().next().unwrap()).unwrap();
         for (name, message, chain, has_place) in CELLS {
+            let behind = place("behind", name).filter(|_| cfg!(feature = "tokio"));
+            let at = place("fails", name);
+            assert_eq!(at.is_some(), has_place, "{name}: the line is marked");
             check(
                 &cells[name],
                 message,
                 chain,
-                has_place.then(|| place(name)).as_deref(),
+                at.as_deref(),
+                behind.as_deref(),
             )
             .unwrap_or_else(|why| unreachable!("{name}, strip {strip:?}: {why}: {}", cells[name]));
         }
     }
 }
 
-fn check(cell: &Value, message: &str, chain: &[&str], place: Option<&str>) -> Result<(), String> {
+fn check(
+    cell: &Value,
+    message: &str,
+    chain: &[&str],
+    place: Option<&str>,
+    behind: Option<&str>,
+) -> Result<(), String> {
     let [report] = cell.as_array().ok_or("it did not run")?.as_slice() else {
         return Err("one report".into());
     };
@@ -237,9 +328,26 @@ fn check(cell: &Value, message: &str, chain: &[&str], place: Option<&str>) -> Re
         Some(place) => known.as_str().is_some_and(|known| known.contains(place)),
         None => known.is_null() && text.contains("Note: no backtrace"),
     };
+    let tasks = report["tasks"].as_array().unwrap();
+    let is_behind = || {
+        let place = tasks.last()?[1].as_str()?;
+        let told = text.split_once("Caused by the panic of task ")?.1;
+        Some(place.contains(behind?) && told.contains(place))
+    };
     for (what, holds) in [
-        ("the message", report["message"] == message),
-        ("the causes", report["chain"] == json!(chain)),
+        ("the message", numberless(&report["message"]) == message),
+        (
+            "the causes",
+            numberless(&report["chain"][0]) == *chain.first().unwrap_or(&""),
+        ),
+        (
+            "the number of causes",
+            report["chain"].as_array().unwrap().len() == chain.len(),
+        ),
+        (
+            "the task",
+            is_behind().unwrap_or(behind.is_none() && tasks.is_empty()),
+        ),
         ("the place", is_place(&report["place"])),
         ("the id", text.contains(report["id"].as_str().unwrap())),
     ] {
@@ -250,12 +358,29 @@ fn check(cell: &Value, message: &str, chain: &[&str], place: Option<&str>) -> Re
     Ok(())
 }
 
+/// A text with `#` for the numbers of tasks.
+fn numberless(text: &Value) -> String {
+    let mut words = String::new();
+    for (n, part) in text
+        .as_str()
+        .unwrap_or_default()
+        .split_inclusive(['(', ' '])
+        .enumerate()
+    {
+        let digits = part.bytes().take_while(u8::is_ascii_digit).count();
+        let is_number = n > 0 && digits > 0 && (words.ends_with("Id(") || words.ends_with("task "));
+        words.push_str(if is_number { "#" } else { "" });
+        words.push_str(&part[if is_number { digits } else { 0 }..]);
+    }
+    words
+}
+
 /// `tests/cells.rs:<line>:`, of the line that says so.
-fn place(cell: &str) -> String {
+fn place(what: &str, cell: &str) -> Option<String> {
     let source = include_str!("cells.rs");
-    let mark = format!("// fails: {cell}");
-    let line = source.lines().position(|line| line.ends_with(&mark));
-    format!("tests/cells.rs:{}:", line.expect("a line is marked") + 1)
+    let mark = format!("// {what}: {cell}");
+    let line = source.lines().position(|line| line.ends_with(&mark))?;
+    Some(format!("tests/cells.rs:{}:", line + 1))
 }
 
 fn this_program() -> PathBuf {

@@ -105,10 +105,24 @@ impl Capture {
         }))
     }
 
-    /// A copy for one who finds it by its task, with the context: of that there is one.
+    /// A [copy](Self::copy) for one who finds it by its task.
     pub(crate) fn settle(&mut self) -> Self {
+        self.seen_mut().is_settled = true;
+        self.copy()
+    }
+
+    /// How many they were.
+    pub(crate) fn give_frames_up(&mut self) -> usize {
         let seen = self.seen_mut();
-        seen.is_settled = true;
+        seen.doubt = seen.doubt.or(Some(Missing::TooMany));
+        std::mem::take(&mut seen.frames).len()
+    }
+
+    /// A copy to tell of, where the panic goes on: see [`Caught::resume`](crate::Caught::resume). The
+    /// [context](Self::context), of which there is one, goes with the copy.
+    #[must_use]
+    pub fn copy(&mut self) -> Self {
+        let seen = self.seen_mut();
         Self(Box::new(Seen {
             identity: seen.identity.clone(),
             place: seen.place.clone(),
@@ -121,17 +135,10 @@ impl Capture {
             number: seen.number,
             task: seen.task,
             mark: seen.mark,
-            is_settled: true,
+            is_settled: seen.is_settled,
             doubt: seen.doubt,
             candidates: seen.candidates.clone(),
         }))
-    }
-
-    /// How many they were.
-    pub(crate) fn give_frames_up(&mut self) -> usize {
-        let seen = self.seen_mut();
-        seen.doubt = seen.doubt.or(Some(Missing::TooMany));
-        std::mem::take(&mut seen.frames).len()
     }
 
     /// Why it is not whole. `None`: it is, and it is this panic's for certain.

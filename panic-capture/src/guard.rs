@@ -62,7 +62,8 @@ pub fn guard<R>(run: impl FnOnce() -> R) -> Result<R, Caught> {
 
 /// The frame of the function that enters a [`Guard`].
 #[derive(Debug)]
-pub struct Here(MaybeUninit<u8>);
+#[repr(align(2))]
+pub struct Here([MaybeUninit<u8>; 2]);
 
 impl Here {
     /// For one `Guard`, on the stack.
@@ -70,7 +71,15 @@ impl Here {
     #[must_use]
     #[expect(clippy::new_without_default, reason = "a place, not a value")]
     pub const fn new() -> Self {
-        Self(MaybeUninit::uninit())
+        Self([MaybeUninit::uninit(); 2])
+    }
+}
+
+impl Here {
+    /// Even: the next one is in here as well, and says that the guard answers.
+    #[inline(always)]
+    fn address(&self) -> usize {
+        self.0.as_ptr() as usize
     }
 }
 
@@ -103,8 +112,19 @@ impl<'a> Guard<'a> {
     /// From here until it is dropped, panics of this thread are captured, to be claimed with it.
     #[inline(always)]
     pub fn enter(here: &'a Here) -> Self {
+        Self::enter_at(here.address())
+    }
+
+    /// As [`enter`](Self::enter), by one who answers what is asked by way of [`is_answering`] when the guard is left.
+    #[inline(always)]
+    pub fn enter_answering(here: &'a Here) -> Self {
+        Self::enter_at(here.address() | 1)
+    }
+
+    #[inline(always)]
+    fn enter_at(address: usize) -> Self {
         LOCAL.with(|local| Self {
-            outer: local.guard.replace(here.0.as_ptr() as usize),
+            outer: local.guard.replace(address),
             captures: local.captures.get(),
             here: PhantomData,
         })
@@ -140,6 +160,13 @@ impl Drop for Guard<'_> {
 #[must_use]
 pub fn is_guarded() -> bool {
     LOCAL.with(|local| local.guard.get() != 0)
+}
+
+/// Whether the innermost guard of this thread was [entered](Guard::enter_answering) by one who looks, when it is left, whether
+/// something was asked below it: of which request this is.
+#[must_use]
+pub fn is_answering() -> bool {
+    LOCAL.with(|local| local.guard.get() & 1 == 1)
 }
 
 impl Caught {

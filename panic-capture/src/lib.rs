@@ -85,7 +85,7 @@ mod ring;
 mod task;
 
 pub use capture::{Capture, MAX_CANDIDATES, MAX_FRAMES, Missing, Place};
-pub use guard::{Caught, Guard, Here, guard, is_guarded};
+pub use guard::{Caught, Guard, Here, guard, is_answering, is_guarded};
 pub use hook::{Context, install, is_silenced, set_context, silence_guarded};
 pub use kept::{MAX_KEPT, of_task};
 pub use local::discard;

@@ -9,17 +9,19 @@ use std::{
 use gateway_core::error::{Failure, status_of};
 use gateway_core::{BoxError, FailedBy};
 use http::StatusCode;
-use panic_capture::{Caught, Missing, discard, guard};
+use panic_capture::{Capture, Caught, Missing, discard, guard, of_task};
 
 use crate::{
     failure::{
         facts::{Kind, Place, SpanSummary},
-        payload::payload_text,
+        id::ErrorId,
+        payload::{payload_str, payload_text},
         spans::{self, Current},
+        tasks,
         told::Told,
         trace::{AnyError, Contained, Trace, as_foreign, links},
     },
-    text::shown,
+    text::shown::{self, MESSAGE},
 };
 
 /// All of a [`Report`](crate::Report) that does not need the request.
@@ -34,11 +36,28 @@ pub(crate) struct Cause {
     spans: Vec<SpanSummary>,
     pub(crate) status: StatusCode,
     pub(crate) trace: Trace,
+    /// Of a panic that was reported before, on its way here.
+    pub(crate) first_id: Option<ErrorId>,
+    /// The tasks whose panics are behind it, the nearest first.
+    pub(crate) awaited: Vec<Awaited>,
     error: Option<Contained<AnyError>>,
     /// Where the error came out.
     current_span: Current,
     told: OnceLock<Told>,
 }
+
+/// A task whose panic is behind a failure.
+pub(crate) struct Awaited {
+    pub(crate) task: u64,
+    pub(crate) panic: Cause,
+    /// It was found by the text of a message. It counts if std wrote that: see [`Traceback::denies_unwrap`].
+    ///
+    /// [`Traceback::denies_unwrap`]: crate::Traceback::denies_unwrap
+    pub(crate) is_by_text: bool,
+}
+
+/// Tasks that await tasks are followed so far.
+const TASKS: usize = 8;
 
 /// What comes of an error.
 pub(crate) enum Classified {
@@ -53,6 +72,36 @@ pub(crate) type StatusFn = dyn Fn(&(dyn Error + 'static)) -> Option<StatusCode> 
 impl Cause {
     pub(crate) fn of_panic(caught: Caught) -> Self {
         let Caught { payload, capture } = caught;
+        let mut cause = Self::of_capture(capture);
+        match payload.downcast::<BoxError>() {
+            // It is asked later.
+            Ok(error) => cause.error = Some(Contained(Some(AnyError::Boxed(*error)))),
+            Err(payload) => {
+                if let Some(message) = payload_str(&*payload) {
+                    cause.awaited = awaited_by_message(message, true);
+                }
+                let (type_name, message) = payload_text(&*payload);
+                discard(payload);
+                cause.tell(type_name, message);
+            }
+        }
+        cause
+    }
+
+    /// Of a panic that goes on after it was told.
+    pub(crate) fn of_resumed(caught: &mut Caught) -> Self {
+        let capture = caught.capture.as_mut().map(Capture::copy);
+        let mut cause = Self::of_capture(capture.map_err(|missing| *missing));
+        if let Some(message) = payload_str(&*caught.payload) {
+            cause.awaited = awaited_by_message(message, true);
+        }
+        let (type_name, message) = payload_text(&*caught.payload);
+        cause.tell(type_name, message);
+        cause
+    }
+
+    /// Of a panic, all but what it says.
+    fn of_capture(capture: Result<Capture, Missing>) -> Self {
         let mut cause = Self {
             kind: Kind::Panic,
             type_name: None,
@@ -62,6 +111,8 @@ impl Cause {
             spans: Vec::new(),
             status: StatusCode::INTERNAL_SERVER_ERROR,
             trace: Trace::Missing(Missing::Unseen),
+            first_id: None,
+            awaited: Vec::new(),
             error: None,
             current_span: Current::default(),
             told: OnceLock::new(),
@@ -77,29 +128,28 @@ impl Cause {
                 cause.candidates = capture.candidates().iter().map(shown).collect();
                 cause.thread = capture.thread().map(|name| shown::line(name, 256));
                 cause.spans = spans::of_panic(capture.take_context());
-                cause.trace = Trace::Addresses {
-                    frames: capture.frames().into(),
-                    truncated: capture.is_truncated(),
-                    doubt: capture.doubt(),
+                cause.first_id = capture.mark().map(ErrorId::of_mark);
+                cause.trace = match capture.doubt() {
+                    Some(missing) if capture.frames().is_empty() => Trace::Missing(missing),
+                    doubt => Trace::Addresses {
+                        frames: capture.frames().into(),
+                        truncated: capture.is_truncated(),
+                        doubt,
+                    },
                 };
                 discard(capture);
             }
             Err(missing) => cause.trace = Trace::Missing(missing),
         }
-        match payload.downcast::<BoxError>() {
-            // It is asked later.
-            Ok(error) => cause.error = Some(Contained(Some(AnyError::Boxed(*error)))),
-            Err(payload) => {
-                let (type_name, message) = payload_text(&*payload);
-                discard(payload);
-                _ = cause.told.set(Told {
-                    type_name,
-                    message,
-                    ..Told::default()
-                });
-            }
-        }
         cause
+    }
+
+    fn tell(&self, type_name: Option<String>, message: String) {
+        _ = self.told.set(Told {
+            type_name,
+            message,
+            ..Told::default()
+        });
     }
 
     fn of_held(
@@ -117,6 +167,8 @@ impl Cause {
             spans: Vec::new(),
             status,
             trace: Trace::Error,
+            first_id: None,
+            awaited: Vec::new(),
             error: None,
             current_span: Current::new(),
             told: OnceLock::new(),
@@ -131,6 +183,11 @@ impl Cause {
             // It is known where it was raised; where it came to Rust says nothing.
             cause.location = None;
         }
+        // `source` is the program's code. Here and not later, because a task that ran below a guard is found on its thread.
+        cause.awaited = guard(|| awaited_by_error(error)).unwrap_or_else(|caught| {
+            discard(caught.payload);
+            Vec::new()
+        });
         cause.error = Some(Contained(Some(held)));
         cause
     }
@@ -207,6 +264,69 @@ impl Classified {
 impl From<Cause> for Classified {
     fn from(cause: Cause) -> Self {
         Self::Failure(Box::new(cause))
+    }
+}
+
+/// The panic of the task whose `JoinError` is among the causes, and those behind it.
+fn awaited_by_error(error: &(dyn Error + 'static)) -> Vec<Awaited> {
+    let Some(task) = tasks::behind(error) else {
+        return Vec::new();
+    };
+    let capture = of_task(task);
+    let behind = behind_capture(&capture);
+    let mut awaited = vec![Awaited::new(task, capture, false)];
+    awaited.extend(behind);
+    awaited
+}
+
+/// The panic of the task that a message names in the words of `unwrap` or `expect`, and those behind it.
+fn awaited_by_message(message: &str, is_whole: bool) -> Vec<Awaited> {
+    let mut awaited = Vec::new();
+    let mut next = named_task(message, is_whole);
+    while let Some((task, capture)) = next
+        && awaited.len() < TASKS
+    {
+        next = capture.as_ref().ok().and_then(named_by_capture);
+        awaited.push(Awaited::new(task, capture, true));
+    }
+    awaited
+}
+
+fn behind_capture(capture: &Result<Capture, Missing>) -> Vec<Awaited> {
+    let message = capture.as_ref().ok().and_then(Capture::message);
+    message.map_or_else(Vec::new, |message| awaited_by_message(message, false))
+}
+
+fn named_by_capture(capture: &Capture) -> Option<(u64, Result<Capture, Missing>)> {
+    named_task(capture.message()?, false)
+}
+
+fn named_task(message: &str, is_whole: bool) -> Option<(u64, Result<Capture, Missing>)> {
+    tasks::named(message, is_whole).find_map(|named| {
+        let capture = match of_task(named.task) {
+            Ok(capture) => named
+                .panicked_with(capture.message())
+                .then_some(Ok(capture)),
+            Err(missing) => (missing == Missing::TooMany).then_some(Err(missing)),
+        };
+        Some((named.task, capture?))
+    })
+}
+
+impl Awaited {
+    fn new(task: u64, capture: Result<Capture, Missing>, is_by_text: bool) -> Self {
+        let message = capture.as_ref().ok().and_then(Capture::message);
+        let message = message.map_or_else(
+            || "what it said was not kept".to_owned(),
+            |message| shown::text(message, MESSAGE),
+        );
+        let panic = Cause::of_capture(capture);
+        panic.tell(None, message);
+        Self {
+            task,
+            panic,
+            is_by_text,
+        }
     }
 }
 

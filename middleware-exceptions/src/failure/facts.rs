@@ -34,6 +34,8 @@ pub enum Stage {
     BodyHint,
     /// The drop of the response body.
     BodyDrop,
+    /// Work that goes on beside the request: see [`in_request`](crate::in_request).
+    Detached,
 }
 
 /// One error in a chain of causes.
@@ -42,6 +44,8 @@ pub enum Stage {
 pub struct ChainLink {
     /// The name of its type, where it is known.
     pub type_name: Option<String>,
+    /// What its `Debug` begins with, where that is not the name of its type: mostly the variant of an enum.
+    pub variant: Option<String>,
     /// What its `Display` says.
     pub message: String,
 }
@@ -101,6 +105,7 @@ impl fmt::Display for Stage {
                 "size_hint or is_end_stream of the response body (after the response head)"
             }
             Self::BodyDrop => "drop of the response body",
+            Self::Detached => "detached work",
         })
     }
 }

@@ -26,6 +26,18 @@ impl ErrorId {
     }
 }
 
+impl ErrorId {
+    /// As a number, for [`Caught::set_mark`](panic_capture::Caught::set_mark).
+    pub(crate) fn mark(self) -> u64 {
+        self.0
+    }
+
+    /// From what another report has left with a panic.
+    pub(crate) fn of_mark(mark: u64) -> Self {
+        Self(mark)
+    }
+}
+
 impl fmt::Display for ErrorId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:016x}", self.0)

@@ -8,5 +8,6 @@ pub(crate) mod id;
 pub(crate) mod payload;
 pub(crate) mod response;
 pub(crate) mod spans;
+pub(crate) mod tasks;
 pub(crate) mod told;
 pub(crate) mod trace;

@@ -14,10 +14,7 @@ pub(crate) fn payload_text(payload: &(dyn Any + Send)) -> (Option<String>, Strin
         let value = payload.downcast_ref::<T>()?;
         Some((Some(type_name::<T>().to_owned()), value.to_string()))
     }
-    if let Some(text) = payload.downcast_ref::<&'static str>() {
-        return (None, shown::text(text, MESSAGE));
-    }
-    if let Some(text) = payload.downcast_ref::<String>() {
+    if let Some(text) = payload_str(payload) {
         return (None, shown::text(text, MESSAGE));
     }
     if let Some(text) = payload.downcast_ref::<Box<str>>() {
@@ -46,4 +43,10 @@ pub(crate) fn payload_text(payload: &(dyn Any + Send)) -> (Option<String>, Strin
     ];
     let known = numbers.iter().find_map(|number| number(payload));
     known.unwrap_or_else(|| (None, "a payload that is not text (`panic_any`)".to_owned()))
+}
+
+/// The message of a panic, raw.
+pub(crate) fn payload_str(payload: &(dyn Any + Send)) -> Option<&str> {
+    let literal = payload.downcast_ref::<&'static str>().copied();
+    literal.or_else(|| payload.downcast_ref::<String>().map(String::as_str))
 }

@@ -30,6 +30,7 @@ pub struct Traceback {
     lacks_lines: bool,
     is_stripped: bool,
     note: Option<Note>,
+    denies_unwrap: bool,
     place: Option<Place>,
 }
 
@@ -75,6 +76,11 @@ impl Traceback {
     #[must_use]
     pub fn is_stripped(&self) -> bool {
         self.is_stripped
+    }
+
+    /// Whether the functions of the panic have names, and none is what std's `unwrap` and `expect` fail in.
+    pub(crate) fn denies_unwrap(&self) -> bool {
+        self.denies_unwrap
     }
 
     /// Where the error was made, if only its backtrace tells.

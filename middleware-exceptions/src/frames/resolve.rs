@@ -45,11 +45,15 @@ impl Traceback {
                 doubt,
             } => {
                 let inlined = symbols::resolved(frames);
-                let flat = inlined
+                let flat: Vec<_> = inlined
                     .iter()
                     .flat_map(|frames| frames.iter().cloned())
                     .collect();
+                // Where not even the machinery of the panic has a name, there are no symbols to tell.
+                let has = |name: &str| flat.iter().any(|frame| frame.is_marker(name));
+                let denies_unwrap = has("panicking") && !has("unwrap_failed");
                 let mut traceback = Self::of(flat, *truncated, place);
+                traceback.denies_unwrap = denies_unwrap;
                 traceback.note = doubt.map(note);
                 traceback
             }
@@ -102,6 +106,7 @@ impl Traceback {
             lacks_lines,
             is_stripped,
             note: None,
+            denies_unwrap: false,
             place: None,
         }
     }

@@ -23,7 +23,6 @@ use crate::{
         facts::Stage,
         id::ErrorId,
     },
-    frames::{Note, Traceback},
     pending::{
         emit::{emit, goes_anywhere},
         ready::{Prepared, prepare, prepare_and},
@@ -97,9 +96,7 @@ impl PendingReport {
                 match prepare(report) {
                     Prepared::Now => {}
                     Prepared::When(signal) => self.frames_ready = Some(signal),
-                    Prepared::Never(note) => {
-                        report.set_traceback(Traceback::without(report.location(), note));
-                    }
+                    Prepared::Never => report.give_frames_up(),
                 }
             }
             if let Some(signal) = &self.frames_ready {
@@ -227,7 +224,12 @@ impl Drop for PendingReport {
 pub(crate) fn report_in_background(caught: Caught, stage: Stage, record: Option<RequestRecord>) {
     let cause = Cause::of_panic(caught);
     let Some(record) = record else { return };
-    let report = Report::new(cause, stage, record.summary());
+    report_detached(ErrorId::new(), cause, stage, &record);
+}
+
+/// Reports what no client waits for.
+pub(crate) fn report_detached(id: ErrorId, cause: Cause, stage: Stage, record: &RequestRecord) {
+    let report = Report::with_id(id, cause, stage, record.summary());
     emit_in_background(&Arc::new(report), record.config());
 }
 
@@ -242,7 +244,7 @@ fn emit_in_background(report: &Arc<Report>, config: &Arc<Config>) {
         tracing::dispatcher::with_default(&dispatch, || emit(&elsewhere, &its_config));
     });
     if !is_prepared {
-        report.set_traceback(Traceback::without(report.location(), Note::TooMany));
+        report.give_frames_up();
         emit(report, config);
     }
 }

@@ -6,7 +6,7 @@ use std::{
 };
 
 use crate::{
-    frames::{Note, Traceback, program},
+    frames::program,
     pending::{
         budget::Budget,
         worker::{self, Signal},
@@ -18,11 +18,9 @@ use crate::{
 const BURST: f64 = 512.0;
 const PER_SECOND: f64 = 64.0;
 
-/// So many failures queue for frames that have to be made.
-const SLOW: usize = 256;
-
-/// So many queue for what takes an error microseconds to say, unless its `Display` is slow. Beyond, the async worker asks it.
-const QUICK: usize = 4096;
+/// So many failures queue. Most cost microseconds: they have the frames of one before them. Beyond, there is the place, and the
+/// async worker asks the error what it says.
+const QUEUE: usize = 4096;
 
 pub(crate) enum Prepared {
     /// Everything is at hand.
@@ -30,56 +28,50 @@ pub(crate) enum Prepared {
     /// It will be.
     When(Arc<Signal>),
     /// Not for this one.
-    Never(Note),
+    Never,
 }
 
 /// Prepares the report, so that to read it costs little and runs none of the program's code.
 pub(crate) fn prepare(report: &Arc<Report>) -> Prepared {
-    let has_frames = report.has_frames();
-    if has_frames && report.is_told() {
+    if report.has_frames() && report.is_told() {
         return Prepared::Now;
     }
-    let may_have_frames = has_frames || take_token();
-    if !may_have_frames && report.is_told() {
-        return Prepared::Never(Note::TooMany);
-    }
     let shared = Arc::clone(report);
-    let queue = if has_frames { QUICK } else { SLOW };
-    let sent = worker::run_and_signal(queue, move || {
-        shared.tell();
-        if may_have_frames {
-            _ = shared.frames();
-        } else {
-            shared.set_traceback(Traceback::without(shared.location(), Note::TooMany));
-        }
-    });
-    match sent {
+    match worker::run_and_signal(QUEUE, move || name(&shared)) {
         Some(signal) => Prepared::When(signal),
-        None => Prepared::Never(Note::TooMany),
+        None => Prepared::Never,
     }
 }
 
 /// As [`prepare`], for a report that no client waits for: `then` runs when it is prepared, at once or on the thread. `false`
 /// where neither can be.
 pub(crate) fn prepare_and(report: &Arc<Report>, then: impl FnOnce() + Send + 'static) -> bool {
-    let has_frames = report.has_frames();
-    if has_frames && report.is_told() {
+    if report.has_frames() && report.is_told() {
         then();
         return true;
     }
     let shared = Arc::clone(report);
-    let queue = if has_frames { QUICK } else { SLOW };
-    worker::run(queue, move || {
-        shared.prepare();
+    worker::run(QUEUE, move || {
+        name(&shared);
         then();
     })
+}
+
+/// On the thread. The names may be known by now, and then cost nothing.
+fn name(report: &Report) {
+    if report.has_frames() || take_token() {
+        report.prepare();
+    } else {
+        report.give_frames_up();
+        report.tell();
+    }
 }
 
 /// Loads the debug information before the first failure needs it.
 pub(crate) fn warm() {
     static ONCE: std::sync::Once = std::sync::Once::new();
     ONCE.call_once(|| {
-        worker::run(SLOW, || _ = program::root());
+        worker::run(QUEUE, || _ = program::root());
     });
 }
 

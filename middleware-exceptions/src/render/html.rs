@@ -10,7 +10,7 @@ use gateway_core::escape;
 use super::{curl, text};
 use crate::{
     failure::id::ErrorId,
-    frames::{folded::Folded, frame::Frame, names::Origin, source::Excerpt},
+    frames::{Traceback, folded::Folded, frame::Frame, names::Origin, source::Excerpt},
     report::Report,
 };
 
@@ -52,7 +52,8 @@ struct Page<'a> {
 impl Page<'_> {
     fn write(&mut self) -> fmt::Result {
         let report = self.report;
-        let heading = escape(text::heading(report));
+        let heading = text::heading(report);
+        let heading = escape(&heading);
         let nonce = self.nonce;
         let title: String = report
             .message()
@@ -73,6 +74,7 @@ impl Page<'_> {
         self.header()?;
         self.traceback()?;
         self.causes()?;
+        self.tasks()?;
         self.spans()?;
         self.request()?;
         self.copies()?;
@@ -87,7 +89,7 @@ impl Page<'_> {
         write!(
             self.out,
             "<header>\n<p class=\"kind\">{}</p>\n<h1{}>{}</h1>\n",
-            escape(text::heading(report)),
+            escape(&text::heading(report)),
             if is_long(report.message()) {
                 " tabindex=\"0\""
             } else {
@@ -157,7 +159,14 @@ impl Page<'_> {
                 "<button type=\"button\" id=\"all-frames\" aria-pressed=\"false\" hidden>All frames</button>",
             );
         }
-        self.out.push_str("</div>\n<ol class=\"frames\">\n");
+        self.out.push_str("</div>\n");
+        self.frames(traceback)?;
+        self.out.push_str("</section>\n");
+        Ok(())
+    }
+
+    fn frames(&mut self, traceback: &Traceback) -> fmt::Result {
+        self.out.push_str("<ol class=\"frames\">\n");
         for part in traceback.folded().rev() {
             match part {
                 Folded::Frame(frame) => self.frame(frame)?,
@@ -177,7 +186,42 @@ impl Page<'_> {
                 "<p class=\"soft\">More frames: the stack was deeper than is kept.</p>\n",
             );
         }
-        self.out.push_str("</section>\n");
+        Ok(())
+    }
+
+    /// The panics of tasks, the nearest first.
+    fn tasks(&mut self) -> fmt::Result {
+        for panic in self.report.tasks() {
+            write!(
+                self.out,
+                "<section>\n<h2>Caused by the panic of task {}</h2>\n<p>{}</p>\n",
+                panic.task(),
+                escape(panic.message())
+            )?;
+            if let Some(place) = panic.location() {
+                let place = place.to_string();
+                let place = escape(&place);
+                write!(self.out, "<p class=\"soft\">Raised at <code>{place}</code>")?;
+                if let Some(thread) = panic.thread() {
+                    write!(self.out, " on thread {}", escape(thread))?;
+                }
+                self.out.push_str("</p>\n");
+            }
+            if let Some(id) = panic.first_id() {
+                writeln!(
+                    self.out,
+                    "<p class=\"note\">first reported under error id <code>{id}</code></p>"
+                )?;
+            }
+            if let Some(note) = panic.frames().note() {
+                let note = note.to_string();
+                writeln!(self.out, "<p class=\"note\">{}</p>", escape(&note))?;
+            }
+            if !panic.frames().frames().is_empty() {
+                self.frames(panic.frames())?;
+            }
+            self.out.push_str("</section>\n");
+        }
         Ok(())
     }
 
@@ -289,8 +333,9 @@ impl Page<'_> {
             .push_str("<section>\n<h2>Caused by</h2>\n<ol class=\"causes\">\n");
         for link in report.chain() {
             self.out.push_str("<li>");
-            if let Some(name) = &link.type_name {
-                write!(self.out, "<span class=\"soft\">{}:</span> ", escape(name))?;
+            if link.type_name.is_some() || link.variant.is_some() {
+                let name = text::typed(link.type_name.as_deref(), link.variant.as_deref());
+                write!(self.out, "<span class=\"soft\">{}:</span> ", escape(&name))?;
             }
             writeln!(self.out, "{}</li>", escape(&link.message))?;
         }

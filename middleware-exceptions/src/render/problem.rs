@@ -7,8 +7,9 @@ use http::StatusCode;
 use super::text;
 use crate::{
     failure::id::ErrorId,
-    frames::{folded::Folded, frame::Frame},
+    frames::{Traceback, folded::Folded, frame::Frame},
     report::Report,
+    task_panic::TaskPanic,
 };
 
 /// All that is known. The members that RFC 9457 section 3.1 names come first, ours (section 3.2) after.
@@ -50,6 +51,9 @@ fn write(json: &mut String, report: &Report) -> fmt::Result {
     if let Some(name) = report.type_name() {
         write!(json, ",\"error_type\":{}", Text(name))?;
     }
+    if let Some(variant) = report.variant() {
+        write!(json, ",\"variant\":{}", Text(variant))?;
+    }
     if let Some(hint) = report.hint() {
         write!(json, ",\"hint\":{}", Text(hint))?;
     }
@@ -67,26 +71,19 @@ fn write(json: &mut String, report: &Report) -> fmt::Result {
         if let Some(name) = &link.type_name {
             write!(json, ",\"error_type\":{}", Text(name))?;
         }
+        if let Some(variant) = &link.variant {
+            write!(json, ",\"variant\":{}", Text(variant))?;
+        }
         json.push('}');
     }
-    json.push_str("],\"traceback\":[");
-    for (n, folded) in report.frames().folded().enumerate() {
+    json.push_str("],\"tasks\":[");
+    for (n, panic) in report.tasks().iter().enumerate() {
         comma(json, n);
-        match folded {
-            Folded::Others(frames) => {
-                write!(json, "{{\"hidden\":{}}}", Text(&text::hidden(frames)))?;
-            }
-            Folded::Repeated { frames, times } => {
-                let count = frames.len();
-                write!(
-                    json,
-                    "{{\"repeated\":{{\"frames\":{count},\"times\":{times}}}}}"
-                )?;
-            }
-            Folded::Frame(frame) => self::frame(json, frame)?,
-        }
+        task(json, panic)?;
     }
-    json.push_str("],\"spans\":[");
+    json.push_str("],");
+    traceback(json, report.frames())?;
+    json.push_str(",\"spans\":[");
     for (n, span) in report.spans().iter().enumerate() {
         comma(json, n);
         write!(
@@ -115,6 +112,53 @@ fn write(json: &mut String, report: &Report) -> fmt::Result {
         write!(json, "{}", Text(&note.to_string()))
     })?;
     json.push_str("]}\n");
+    Ok(())
+}
+
+fn traceback(json: &mut String, traceback: &Traceback) -> fmt::Result {
+    json.push_str("\"traceback\":[");
+    for (n, folded) in traceback.folded().enumerate() {
+        comma(json, n);
+        match folded {
+            Folded::Others(frames) => {
+                write!(json, "{{\"hidden\":{}}}", Text(&text::hidden(frames)))?;
+            }
+            Folded::Repeated { frames, times } => {
+                let count = frames.len();
+                write!(
+                    json,
+                    "{{\"repeated\":{{\"frames\":{count},\"times\":{times}}}}}"
+                )?;
+            }
+            Folded::Frame(frame) => self::frame(json, frame)?,
+        }
+    }
+    json.push(']');
+    Ok(())
+}
+
+fn task(json: &mut String, panic: &TaskPanic) -> fmt::Result {
+    write!(
+        json,
+        "{{\"task\":{},\"message\":{}",
+        panic.task(),
+        Text(panic.message())
+    )?;
+    if let Some(place) = panic.location() {
+        write!(json, ",\"location\":{}", Text(&place.to_string()))?;
+    }
+    if let Some(thread) = panic.thread() {
+        write!(json, ",\"thread\":{}", Text(thread))?;
+    }
+    if let Some(id) = panic.first_id() {
+        write!(json, ",\"first_id\":\"{id}\"")?;
+    }
+    if let Some(note) = panic.frames().note() {
+        write!(json, ",\"note\":{}", Text(&note.to_string()))?;
+    }
+    json.push(',');
+    traceback(json, panic.frames())?;
+    json.push('}');
     Ok(())
 }
 

@@ -33,8 +33,9 @@ pub(crate) fn page(report: &Report) -> String {
 }
 
 fn write(page: &mut String, report: &Report) -> fmt::Result {
+    tasks(page, report)?;
     causes(page, report)?;
-    traceback(page, report)?;
+    traceback(page, report.frames())?;
     writeln!(
         page,
         "{}: {}",
@@ -82,9 +83,45 @@ fn write(page: &mut String, report: &Report) -> fmt::Result {
     notes(report, |note| writeln!(page, "Note: {note}"))
 }
 
-/// What the last line of a traceback begins with, as Python's does with the exception's type.
-pub(crate) fn heading(report: &Report) -> &str {
-    report.exception_type().unwrap_or("error")
+/// What the last line of a traceback begins with, as Python's does with the exception's type; the variant beside it.
+pub(crate) fn heading(report: &Report) -> String {
+    typed(report.exception_type(), report.variant())
+}
+
+/// `shop::Error (OutOfStock)`.
+pub(crate) fn typed(type_name: Option<&str>, variant: Option<&str>) -> String {
+    let type_name = type_name.unwrap_or("error");
+    match variant {
+        Some(variant) => format!("{type_name} ({variant})"),
+        None => type_name.to_owned(),
+    }
+}
+
+/// The panics of tasks, the first to panic first: each is what the next one awaited.
+fn tasks(page: &mut String, report: &Report) -> fmt::Result {
+    for panic in report.tasks().iter().rev() {
+        write!(page, "Caused by the panic of task {}", panic.task())?;
+        if let Some(place) = panic.location() {
+            write!(page, ", raised at {place}")?;
+        }
+        if let Some(thread) = panic.thread() {
+            write!(page, " on thread '{thread}'")?;
+        }
+        writeln!(page, ":\n")?;
+        traceback(page, panic.frames())?;
+        writeln!(page, "panic: {}", Indented(panic.message(), "    "))?;
+        if let Some(id) = panic.first_id() {
+            writeln!(page, "First reported under error id {id}")?;
+        }
+        if let Some(note) = panic.frames().note() {
+            writeln!(page, "Note: {note}")?;
+        }
+        writeln!(
+            page,
+            "\nThe above panic was the direct cause of the following:\n"
+        )?;
+    }
+    Ok(())
 }
 
 fn causes(page: &mut String, report: &Report) -> fmt::Result {
@@ -92,7 +129,7 @@ fn causes(page: &mut String, report: &Report) -> fmt::Result {
         writeln!(page, "... more causes, perhaps without end\n")?;
     }
     for link in report.chain().iter().rev() {
-        let name = link.type_name.as_deref().unwrap_or("error");
+        let name = typed(link.type_name.as_deref(), link.variant.as_deref());
         writeln!(page, "{name}: {}", Indented(&link.message, "    "))?;
         writeln!(
             page,
@@ -102,8 +139,7 @@ fn causes(page: &mut String, report: &Report) -> fmt::Result {
     Ok(())
 }
 
-fn traceback(page: &mut String, report: &Report) -> fmt::Result {
-    let traceback = report.frames();
+fn traceback(page: &mut String, traceback: &Traceback) -> fmt::Result {
     if traceback.frames().is_empty() {
         return Ok(());
     }
@@ -183,6 +219,9 @@ pub(crate) fn notes(
 ) -> fmt::Result {
     if let Some(note) = report.frames().note() {
         each(&note)?;
+    }
+    if let Some(id) = report.first_id() {
+        each(&format_args!("first reported under error id {id}"))?;
     }
     if let [first, others @ ..] = report.candidates() {
         let mut places = first.to_string();
