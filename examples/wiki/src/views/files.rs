@@ -124,9 +124,10 @@ pub fn file(environ: &mut Environ) -> Result<Reply, Error> {
             .content_type(HeaderValue::try_from(image)?)
             .inline(),
     };
+    // Downloads have `nosniff`.
     Ok(environ
         .download(download)?
-        .header("x-content-type-options", "nosniff")
+        .header("cache-control", "no-cache")
         .header("content-security-policy", "default-src 'none'; sandbox"))
 }
 
