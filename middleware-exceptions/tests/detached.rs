@@ -52,7 +52,7 @@ async fn however_work_is_detached_its_failure_is_reported_with_the_request() {
             }));
         }),
         ("/blocking", || {
-            _ = tokio::task::spawn_blocking(in_request_fn(|| boom(3)))
+            _ = tokio::task::spawn_blocking(in_request_fn(|| boom(3)));
         }),
         ("/thread", || _ = thread::spawn(in_request_fn(|| boom(4)))),
         ("/rayon", || rayon_spawn(in_request_fn(|| boom(5)))),
