@@ -152,13 +152,15 @@ impl Input {
 
     /// Sets how long a read waits for the client. The returned token's reference count is one
     /// when no read can be waiting any more.
-    pub(crate) fn waiting_with(&mut self, terms: Patience) -> Arc<()> {
+    pub(crate) fn wait_with(&mut self, patience: Patience) -> Arc<()> {
         let token = Arc::new(());
         if let Some(Source::Http {
-            patience, _alive, ..
+            patience: present,
+            _alive,
+            ..
         }) = self.source_mut()
         {
-            *patience = terms;
+            *present = patience;
             *_alive = Some(Arc::clone(&token));
         }
         token

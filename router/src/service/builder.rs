@@ -1,6 +1,6 @@
 //! Routers while they are written.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use gateway_core::paths::Prefix;
 use http::Method;
@@ -9,8 +9,10 @@ use regex_syntax::hir::{Hir, HirKind, Look};
 
 use super::Router;
 use super::resolve::{Mount, RouteInfo, Section, Shared};
-use super::sections::{build_section, deny_shadowed};
+use super::sections::build_section;
 use super::settings::{EncodedSlashes, LeadingSlash, OtherSpellings, Settings, TrailingSlash};
+use super::shadow::shadowed;
+use super::warning;
 use crate::builder::UrlMapBuilder;
 use crate::error::BuildError;
 use crate::expression::Expression;
@@ -346,8 +348,9 @@ impl<S> RouterBuilder<S> {
         self
     }
 
-    /// Makes a route an error that wins for none of its methods, because mounts and the routes in
-    /// front of it take all its paths. See [`UrlMapBuilder::deny_shadowed`].
+    /// Makes what [`Router::shadowed`] tells of an error: a route that wins for none of its
+    /// methods, because mounts and the routes in front of it take all its paths, and a mount or a
+    /// host that others take all requests from. The error is about the first of them.
     pub fn deny_shadowed(mut self) -> Self {
         self.deny_shadowed = true;
         self
@@ -430,13 +433,6 @@ impl<S> RouterBuilder<S> {
         let mut sections = (0..=self.hosts.len())
             .map(|section| build_section(section, &infos, &mut left, &checked.room))
             .collect::<Result<Box<[Section]>, _>>()?;
-        if self.deny_shadowed {
-            for (own, section) in sections.iter().enumerate() {
-                let mounts = self.mounts.iter().map(|(mount, _)| mount);
-                let mounts = mounts.filter(|mount| mount.section == 0 || mount.section == own);
-                deny_shadowed(section, &infos, mounts, &self.settings, limits)?;
-            }
-        }
         infos
             .iter_mut()
             .for_each(|info: &mut RouteInfo| info.entry.release_tree());
@@ -455,7 +451,18 @@ impl<S> RouterBuilder<S> {
             hosts,
             mounts: mounts.into(),
             settings: self.settings,
+            limits,
+            shadowed: OnceLock::new(),
+            warnings: OnceLock::new(),
         };
+        if self.deny_shadowed
+            && let Some(first) = shadowed(&shared).first()
+        {
+            return Err(first.error());
+        }
+        if cfg!(debug_assertions) {
+            warning::log(&shared);
+        }
         Ok(Router::new(Arc::new(shared), endpoints.into()))
     }
 }

@@ -12,6 +12,7 @@ mod dispatch;
 mod future;
 mod parse;
 mod resolve;
+mod rule;
 mod sections;
 #[expect(
     clippy::module_inception,
@@ -19,10 +20,13 @@ mod sections;
 )]
 mod service;
 mod settings;
+mod shadow;
 mod slashes;
+mod table;
 mod text;
 mod url_args;
 mod url_for;
+mod warning;
 
 pub use body::RouterBody;
 #[cfg(feature = "tokio")]
@@ -31,6 +35,7 @@ pub use boxed::{AsService, BoxEndpoint, BoxRouter, BoxRouterBuilder, IntoEndpoin
 pub use builder::RouterBuilder;
 pub use future::ResponseFuture;
 pub use parse::ParseError;
+pub use rule::{ExampleRequest, RouterWarning, Rule, ShadowedRule, Taker};
 pub use service::{Router, RouterRoute};
 pub use settings::{EncodedSlashes, LeadingSlash, OtherSpellings, TrailingSlash};
 pub use url_args::{MatchedRoute, RequestUrlArgs, UrlArgs, UrlFor};

@@ -18,6 +18,7 @@ mod hosts;
 mod methods;
 mod mounts;
 mod paths;
+mod shadowed;
 mod spellings;
 mod urls;
 

@@ -128,7 +128,7 @@ impl Store {
             "SELECT p.name FROM names n JOIN pages p ON p.id = n.page
              WHERE n.key = ?1 AND NOT p.deleted",
         )?;
-        let mut called = |name| query.query_row([key(name)], |row| row.get(0)).optional();
-        names.map(|name| called(name)).collect()
+        let called = |name| query.query_row([key(name)], |row| row.get(0)).optional();
+        names.map(called).collect()
     }
 }

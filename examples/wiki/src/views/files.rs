@@ -58,7 +58,7 @@ pub fn upload(environ: &mut Environ) -> Result<Reply, Error> {
     let again = |status: StatusCode, notice: &str| {
         Ok(shown(environ, &page, Some(notice))?.with_status(status))
     };
-    if !token::accepts(environ, &upload.form().get("token").unwrap_or_default()) {
+    if !token::accepts(environ, upload.form().get("token").unwrap_or_default()) {
         return again(StatusCode::FORBIDDEN, STALE);
     }
     let files: Vec<_> = upload.files().collect();
