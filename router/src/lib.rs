@@ -72,6 +72,7 @@ each in a box.
 | a route matches path and method | its service; [`UrlArgs`] is in the request's extensions |
 | HEAD, and a route for GET matches | its service, which sees HEAD; the body of every answer to HEAD is dropped, its length kept |
 | below a mount | the mounted service, which sees the path below; mounts go before routes |
+| GET or HEAD for the prefix of a mount alone, [`mount_with_slash`](service::RouterBuilder::mount_with_slash) | 308 to the slash behind it, relative, the query kept; other methods, and other mounts: the mounted service, which sees `/` |
 | OPTIONS, no route lists it | 204 with `Allow` |
 | `OPTIONS *`, there is no fallback | 204: the server is there |
 | routes match the path, none the method | 405; `Allow` has the methods of all of them |

@@ -56,10 +56,22 @@ impl RouteInfo {
 #[derive(Clone, Debug)]
 pub(crate) struct Mount {
     pub(crate) prefix: Prefix,
+    /// GET and HEAD for the prefix alone are redirected to its slash.
+    pub(crate) with_slash: bool,
     pub(crate) section: usize,
 }
 
 impl Mount {
+    /// Where the slash is, if a request for the prefix alone is to be redirected.
+    fn slash(&self, method: &Method, path: &str, query: Option<&str>) -> Option<String> {
+        let followed = matches!(*method, Method::GET | Method::HEAD);
+        let is_bare = || self.prefix.matched_in(path) == Some(path.len());
+        if !self.with_slash || !followed || !is_bare() {
+            return None;
+        }
+        relative_reference(path, &format!("{path}/"), query)
+    }
+
     /// For people.
     pub(crate) fn text(&self) -> String {
         format!("{}/", self.prefix)
@@ -201,7 +213,9 @@ impl Shared {
         query: Option<&str>,
     ) -> Outcome<'p> {
         if let Some(index) = self.mounted(section, path) {
-            return Outcome::Mount { index, section };
+            let mount = self.mounts.get(index);
+            let slash = mount.and_then(|mount| mount.slash(method, path, query));
+            return slash.map_or(Outcome::Mount { index, section }, Outcome::Redirect);
         }
         let limited = self.limited(section);
         // `*` and the authority form of CONNECT are no paths.
