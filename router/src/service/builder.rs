@@ -1,5 +1,6 @@
 //! Routers while they are written.
 
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock};
 
 use gateway_core::paths::Prefix;
@@ -476,6 +477,7 @@ impl<S> RouterBuilder<S> {
             limits,
             shadowed: OnceLock::new(),
             warnings: OnceLock::new(),
+            said_untold: AtomicBool::new(false),
         };
         if self.deny_shadowed
             && let Some(first) = shadowed(&shared).first()

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::OnceLock;
+use std::sync::atomic::AtomicBool;
 
 use gateway_core::paths::{Prefix, Spelling, relative_reference};
 use http::{Method, Uri};
@@ -32,6 +33,8 @@ pub(crate) struct Shared {
     /// Found when it is first asked for.
     pub(super) shadowed: OnceLock<Box<[ShadowedRule]>>,
     pub(super) warnings: OnceLock<Box<[RouterWarning]>>,
+    /// That a nest around is not told was said.
+    pub(super) said_untold: AtomicBool,
 }
 
 #[derive(Debug)]

@@ -15,6 +15,7 @@ mod building;
 mod development;
 mod endpoints;
 mod hosts;
+mod logged;
 mod methods;
 mod mounts;
 mod paths;
