@@ -20,6 +20,7 @@ mod methods;
 mod mounts;
 mod paths;
 mod shadowed;
+mod sites;
 mod spellings;
 mod urls;
 
