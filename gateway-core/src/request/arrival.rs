@@ -135,6 +135,33 @@ impl<'a> Nest<'a> {
         let nest = arrival(extensions)?.nest?;
         nest(extensions)
     }
+
+    /// What a nest took off the path of a request with these extensions and the present `path`,
+    /// where nothing has recorded the path before it: a layer is missing, and SCRIPT_NAME lacks the
+    /// prefix. For warnings; known only with the feature `axum`.
+    #[must_use]
+    pub fn untold(extensions: &'a Extensions, path: &str) -> Option<&'a str> {
+        let recorded = arrival(extensions).and_then(|arrival| arrival.script_name.as_ref());
+        if recorded.is_some_and(|recorded| recorded.split(path).is_some()) {
+            return None;
+        }
+        let whole = original_path(extensions)?;
+        let taken = whole.strip_suffix(path);
+        // axum shows the place of a nest as `/`.
+        let taken = taken.or_else(|| (path == "/").then_some(whole));
+        taken.filter(|taken| !taken.is_empty() && *taken != "/")
+    }
+}
+
+#[cfg(feature = "axum")]
+fn original_path(extensions: &Extensions) -> Option<&str> {
+    let original = extensions.get::<axum::extract::OriginalUri>()?;
+    Some(original.0.path())
+}
+
+#[cfg(not(feature = "axum"))]
+fn original_path(_: &Extensions) -> Option<&str> {
+    None
 }
 
 /// Variables and the errors stream of a gateway that speaks CGI, FastCGI or SCGI.

@@ -1,5 +1,6 @@
 //! Routers while they are written.
 
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock};
 
 use gateway_core::paths::Prefix;
@@ -165,7 +166,7 @@ impl<S> RouterBuilder<S> {
             match prefix {
                 Some(prefix) => {
                     let below = self.below(&prefix, mount.prefix.as_str());
-                    self = self.mount(below, service);
+                    self = self.add_mount(&below, mount.with_slash, service);
                 }
                 None => self.refuse(
                     &written.text,
@@ -200,11 +201,33 @@ impl<S> RouterBuilder<S> {
     /// Serves everything below a literal prefix (`/wiki`) by a service, which
     /// sees the path below it. Mounts go before routes; `/wikipedia` is not
     /// below `/wiki`.
-    pub fn mount(mut self, prefix: impl AsRef<str>, service: S) -> Self {
+    ///
+    /// `/wiki` and `/wiki/` both show the service its `/`, and a client resolves `href="hello/"`
+    /// on the first against `/`, not against `/wiki/`: see
+    /// [`mount_with_slash`](Self::mount_with_slash).
+    pub fn mount(self, prefix: impl AsRef<str>, service: S) -> Self {
+        self.add_mount(prefix.as_ref(), false, service)
+    }
+
+    /// As [`mount`](Self::mount), and GET and HEAD for the prefix alone (`/wiki`) are redirected to
+    /// its slash (`/wiki/`), by 308 and a relative reference, the query kept: `href="hello/"` on the
+    /// front page of the service then leads to `/wiki/hello/`. Other methods are served as they are.
+    pub fn mount_with_slash(self, prefix: impl AsRef<str>, service: S) -> Self {
+        self.add_mount(prefix.as_ref(), true, service)
+    }
+
+    fn add_mount(mut self, prefix: &str, with_slash: bool, service: S) -> Self {
         let section = self.section;
-        match Prefix::new(prefix.as_ref()) {
-            Ok(prefix) => self.mounts.push((Mount { prefix, section }, service)),
-            Err(error) => self.refuse(prefix.as_ref(), error.to_string()),
+        match Prefix::new(prefix) {
+            Ok(prefix) => self.mounts.push((
+                Mount {
+                    prefix,
+                    with_slash,
+                    section,
+                },
+                service,
+            )),
+            Err(error) => self.refuse(prefix, error.to_string()),
         }
         self
     }
@@ -454,6 +477,7 @@ impl<S> RouterBuilder<S> {
             limits,
             shadowed: OnceLock::new(),
             warnings: OnceLock::new(),
+            said_untold: AtomicBool::new(false),
         };
         if self.deny_shadowed
             && let Some(first) = shadowed(&shared).first()

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::OnceLock;
+use std::sync::atomic::AtomicBool;
 
 use gateway_core::paths::{Prefix, Spelling, relative_reference};
 use http::{Method, Uri};
@@ -32,6 +33,8 @@ pub(crate) struct Shared {
     /// Found when it is first asked for.
     pub(super) shadowed: OnceLock<Box<[ShadowedRule]>>,
     pub(super) warnings: OnceLock<Box<[RouterWarning]>>,
+    /// That a nest around is not told was said.
+    pub(super) said_untold: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -56,10 +59,22 @@ impl RouteInfo {
 #[derive(Clone, Debug)]
 pub(crate) struct Mount {
     pub(crate) prefix: Prefix,
+    /// GET and HEAD for the prefix alone are redirected to its slash.
+    pub(crate) with_slash: bool,
     pub(crate) section: usize,
 }
 
 impl Mount {
+    /// Where the slash is, if a request for the prefix alone is to be redirected.
+    fn slash(&self, method: &Method, path: &str, query: Option<&str>) -> Option<String> {
+        let followed = matches!(*method, Method::GET | Method::HEAD);
+        let is_bare = || self.prefix.matched_in(path) == Some(path.len());
+        if !self.with_slash || !followed || !is_bare() {
+            return None;
+        }
+        relative_reference(path, &format!("{path}/"), query)
+    }
+
     /// For people.
     pub(crate) fn text(&self) -> String {
         format!("{}/", self.prefix)
@@ -201,7 +216,9 @@ impl Shared {
         query: Option<&str>,
     ) -> Outcome<'p> {
         if let Some(index) = self.mounted(section, path) {
-            return Outcome::Mount { index, section };
+            let mount = self.mounts.get(index);
+            let slash = mount.and_then(|mount| mount.slash(method, path, query));
+            return slash.map_or(Outcome::Mount { index, section }, Outcome::Redirect);
         }
         let limited = self.limited(section);
         // `*` and the authority form of CONNECT are no paths.

@@ -252,6 +252,11 @@ impl<'r> RouterRoute<'r> {
         self.info.entry.name.as_deref()
     }
 
+    /// The names of the groups of its pattern in order.
+    pub fn groups(&self) -> impl ExactSizeIterator<Item = Option<&'r str>> + use<'r> {
+        self.info.entry.pattern.groups.iter().map(Option::as_deref)
+    }
+
     /// The methods that were listed; none means all.
     pub fn methods(&self) -> &'r [Method] {
         &self.info.methods

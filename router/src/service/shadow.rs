@@ -264,11 +264,13 @@ impl<'s> Analysis<'s> {
             .filter_map(|section| self.shared.sections.get(section))
             .collect();
         let listed = sections.iter().flat_map(|section| &section.by_method);
-        let listed: Vec<&Method> = listed.map(|(method, _)| method).collect();
+        let mut listed: Vec<&Method> = listed.map(|(method, _)| method).collect();
+        // What a person asks with first makes the best example.
+        listed.sort_by_key(|method| **method != Method::GET);
         let mut known: HashSet<Vec<u32>> = HashSet::new();
         let mut lists = Vec::new();
         let methods = unlisted(&listed).into_iter();
-        for method in methods.chain(listed.into_iter().cloned()) {
+        for method in listed.into_iter().cloned().chain(methods) {
             let mut seen = HashSet::new();
             let mut ids: Vec<u32> = Vec::new();
             for map in sections

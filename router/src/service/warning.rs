@@ -1,6 +1,9 @@
 //! Patterns of a router that are probably not meant as they are written.
 
-use http::Method;
+use std::sync::atomic::Ordering;
+
+use gateway_core::request::Nest;
+use http::{Extensions, Method};
 
 use super::resolve::Shared;
 use super::rule::{ExampleRequest, RouterWarning};
@@ -32,6 +35,18 @@ pub(super) fn log(shared: &Shared) {
     }
     for warning in warnings(shared) {
         tracing::warn!("{warning}");
+    }
+}
+
+/// Says once that URLs will lack the prefix of a nest, which axum has and no layer tells.
+pub(super) fn log_untold_nest(shared: &Shared, extensions: &Extensions, path: &str) {
+    if let Some(prefix) = Nest::untold(extensions, path)
+        && !shared.said_untold.swap(true, Ordering::Relaxed)
+    {
+        tracing::warn!(
+            "a nest of axum took `{prefix}` off the path, and no layer tells: URLs of this router \
+             will lack it. Outermost in the axum program: `.layer(FromAxumLayer::new())`"
+        );
     }
 }
 
