@@ -58,11 +58,11 @@ enum State<B> {
     /// The handler runs, or has answered.
     Running(Arc<SharedRecord>),
     /// One variant for all failures: with a third, the drop of the happy ones costs more.
-    Failed(Box<Failed<B>>),
+    Failed(Box<PendingResponse<B>>),
 }
 
 /// A failure that is being reported, and what is answered then.
-struct Failed<B> {
+struct PendingResponse<B> {
     pending: PendingReport,
     /// The program's own response to it. `None`: ours, and ours again if it is polled once more.
     own: Option<Response<ResponseBody<B>>>,
@@ -343,11 +343,11 @@ impl<F, B> ResponseFutureProjection<'_, F, B> {
 
 impl<B> State<B> {
     fn failed(pending: PendingReport, own: Option<Response<ResponseBody<B>>>) -> Self {
-        Self::Failed(Box::new(Failed { pending, own }))
+        Self::Failed(Box::new(PendingResponse { pending, own }))
     }
 }
 
-impl<B> Failed<B> {
+impl<B> PendingResponse<B> {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Box<Response<ResponseBody<B>>>>
     where
         B: Body<Data = Bytes> + Unpin,
