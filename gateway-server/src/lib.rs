@@ -96,10 +96,10 @@ mod service;
 mod settings;
 #[cfg(feature = "listen")]
 mod shutdown;
-#[cfg(feature = "tls-no-provider")]
-pub mod tls;
 #[cfg(feature = "listen")]
 mod state;
+#[cfg(feature = "tls-no-provider")]
+pub mod tls;
 #[cfg(feature = "listen")]
 pub use block_on::block_on;
 #[cfg(feature = "_environ")]
