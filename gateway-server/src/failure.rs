@@ -33,13 +33,7 @@ struct Panic {
 impl Panicked {
     #[cold]
     fn new(caught: panic_capture::Caught) -> Self {
-        let payload = &*caught.payload;
-        let message = payload
-            .downcast_ref::<&str>()
-            .copied()
-            .or_else(|| payload.downcast_ref::<String>().map(String::as_str))
-            .unwrap_or("(not text)")
-            .to_owned();
+        let message = caught.message().unwrap_or("(not text)").to_owned();
         let capture = caught.capture.as_ref().ok();
         let panic = Panic {
             message,

@@ -53,11 +53,12 @@
 //!
 //! # Features
 //!
-//! `http` (default), `fastcgi`, `scgi` and `cgi`: each is the module of its name. With all four there is `auto`,
+//! `http` (default), `tls` (HTTPS by rustls with ring), `fastcgi`, `scgi` and `cgi`: each is the module of its name. With all four there is `auto`,
 //! which finds out how the program was started, so that one binary deploys anywhere.
 //!
 //! `fairness` bounds what one client takes of a server: connections, and requests begun in a second. What a server is doing
-//! is told by a [`ServerState`], to the program and to Prometheus.
+//! is told by a [`ServerState`], to the program and to Prometheus. `proxy-protocol` believes load balancers that forward
+//! bytes, such as HAProxy in `mode tcp`, about who the client is.
 
 #[cfg(all(
     feature = "http",
@@ -88,6 +89,8 @@ mod lifetime;
 mod listen;
 #[cfg(feature = "listen")]
 mod log;
+#[cfg(feature = "proxy-protocol")]
+pub mod proxy_protocol;
 #[cfg(any(feature = "http", feature = "_wire"))]
 mod server;
 #[cfg(any(feature = "http", feature = "_wire"))]
@@ -109,7 +112,7 @@ pub use front_end::fastcgi;
 #[cfg(feature = "scgi")]
 pub use front_end::scgi;
 #[cfg(feature = "listen")]
-pub use listen::listener::{Both, Either, EitherHandshake, Listener};
+pub use listen::listener::{Both, BoxHandshake, Either, EitherHandshake, Listener};
 #[cfg(feature = "listen")]
 pub use listen::sockets::{Accepted, Sockets, Stream};
 #[cfg(feature = "listen")]

@@ -24,6 +24,10 @@ fn public_types_are_what_their_users_need() {
     is_clone::<Signal>();
     is_clone::<CommonLogLayer>();
     is_clone::<CommonLog<()>>();
+    let mut log = tower::Layer::layer(&CommonLogLayer::stderr(), "inner");
+    assert_eq!(*log.get_ref(), "inner");
+    *log.get_mut() = "another";
+    assert_eq!(log.into_inner(), "another");
     is_send::<common_log::ResponseBody<Body>>();
     is_send::<common_log::ResponseFuture<std::future::Ready<()>>>();
     // A body of ours has a default: tower-http's CORS answers with one.

@@ -123,7 +123,9 @@ pub(crate) fn tagged(environ: &Environ, page: Response) -> Result<Response, Erro
     let reads = matches!(*environ.method(), Method::GET | Method::HEAD);
     let is_tagged = page.headers().contains_key(header::ETAG);
     let length = page.body().size_hint().exact();
-    let is_whole = length.is_some_and(|length| length <= LONGEST_TAGGED);
+    // The content of a HEAD may have been dropped, and then the tag would be that of nothing.
+    let is_dropped = *environ.method() == Method::HEAD && length == Some(0);
+    let is_whole = length.is_some_and(|length| length <= LONGEST_TAGGED) && !is_dropped;
     if !reads || page.status() != StatusCode::OK || is_tagged || !is_whole {
         return Ok(page);
     }

@@ -108,6 +108,7 @@ browser.get("/books/7").send().assert_status(404).assert_contains("Not Found: <a
 //! | `files` | files and downloads with conditions and ranges | middleware-static |
 //! | `conditional` | pages that answer 304 and 412 | middleware-static |
 //! | `brake` | 429 to clients that ask too often | |
+//! | `hosts` | which hosts a site answers to, against DNS rebinding | tower-http |
 //! | `auth` | Basic and Bearer, parsed | base64, subtle |
 //! | `error-pages` | one place where a site says how its errors look | |
 //! | `minijinja` | templates with `url_for`, `asset_url`, `flashes` | minijinja |
@@ -160,8 +161,6 @@ browser.get("/books/7").send().assert_status(404).assert_contains("Not Found: <a
 pub mod around;
 #[cfg(feature = "auth")]
 pub mod auth;
-#[cfg(any(feature = "error-pages", feature = "session"))]
-mod bare;
 #[cfg(feature = "brake")]
 mod brake;
 #[cfg(feature = "conditional")]
@@ -177,6 +176,8 @@ mod file_name;
 mod files;
 #[cfg(feature = "forms")]
 pub mod forms;
+#[cfg(feature = "hosts")]
+pub mod hosts;
 #[cfg(feature = "json")]
 pub mod json;
 #[cfg(feature = "multipart")]

@@ -235,6 +235,33 @@
 //! backtrace. With the feature `tracing-error` and its `ErrorLayer` installed, all spans around a failure are listed with
 //! their fields; without it, the name of the innermost.
 //!
+//! # Stripped binaries
+//!
+//! Place, message, causes and id are compiled in, so a program without symbols (`strip = true` in the profile) still tells them. Its
+//! frames are addresses then, on Linux: the program's file, the address in it, and the build id of the linker, as `addr2line` and
+//! `llvm-symbolizer` take them. The report says so once.
+//!
+//! ```text
+//! Traceback (most recent call last):
+//!   In /srv/shop 0x1af9ac (build id ec62c390cd9a815de8a76bf6ef4fc67fd4315c1c)
+//!   In /srv/shop 0x1af747 (build id ec62c390cd9a815de8a76bf6ef4fc67fd4315c1c)
+//!   ...
+//!   File "src/orders.rs", line 44
+//! panic: no price
+//! ```
+//!
+//! Keep the unstripped file of each build. With it and the text, as the client, the log or an observer has it, one of these lines
+//! writes the whole traceback, functions that were inlined and all:
+//!
+//! ```sh
+//! addr2line -Cfipe UNSTRIPPED $(sed -n 's/^ *In .* \(0x[0-9a-f]*\).*/\1/p' THIS_TEXT)
+//! sed -n 's/^ *In .* \(0x[0-9a-f]*\).*/\1/p' THIS_TEXT | llvm-symbolizer -Cfipe UNSTRIPPED
+//! ```
+//!
+//! What is stripped of its debug information alone (`strip -g`, `debug = false`) has names, and addresses beside them. Whose a
+//! function is, its crate says, by the workspace's `Cargo.lock` where the program is in its target folder, and by the names of common
+//! crates elsewhere. Crates below `vendor/` are not yours, nor is the C library.
+//!
 //! # What it costs
 //!
 //! A request that does not fail allocates nothing, unless path and query are longer than 62 bytes, and takes about 300
@@ -265,7 +292,9 @@ pub use body::ResponseBody;
 pub use failure::body_error::BodyError;
 pub use failure::facts::{ChainLink, Kind, Place, SpanSummary, Stage};
 pub use failure::id::ErrorId;
-pub use frames::{Note, Traceback, folded::Folded, frame::Frame, names::Origin, source::Excerpt};
+pub use frames::{
+    Note, Traceback, folded::Folded, frame::Frame, modules::Offset, names::Origin, source::Excerpt,
+};
 pub use future::ResponseFuture;
 #[cfg(feature = "axum")]
 pub use gateway_core::axum::FromAxumLayer;

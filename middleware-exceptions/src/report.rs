@@ -70,6 +70,12 @@ impl Report {
         self.cause.told().type_name.as_deref()
     }
 
+    /// What the error's `Debug` begins with, where that is not the name of its type: mostly the variant of an enum.
+    #[must_use]
+    pub fn variant(&self) -> Option<&str> {
+        self.cause.told().variant.as_deref()
+    }
+
     /// What OpenTelemetry calls `exception.type`: `panic`, or the error's type where it is known.
     #[must_use]
     pub fn exception_type(&self) -> Option<&str> {

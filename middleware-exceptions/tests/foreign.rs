@@ -80,7 +80,10 @@ async fn an_error_of_rust_in_front_of_it_keeps_its_own_name() {
         }
     }
     let text = report(|| Box::new(Proxied(raised()))).await;
-    assert!(text.contains("\nProxied: the old site failed"), "{text}");
+    assert!(
+        text.contains("\nerror (Proxied): the old site failed"),
+        "{text}"
+    );
     assert!(text.contains("in show_order"), "{text}");
     assert!(text.contains("ValueError: no such order"), "{text}");
 }

@@ -250,11 +250,41 @@ fn three_deep() -> Link {
 }
 
 #[tokio::test]
+async fn the_type_of_an_error_is_told_with_its_variant_beside() {
+    #[derive(Debug)]
+    #[expect(dead_code, reason = "for its Debug")]
+    enum ShopError {
+        OutOfStock { item: u32 },
+    }
+    impl fmt::Display for ShopError {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("the shelf is empty")
+        }
+    }
+    impl Error for ShopError {}
+    let empty = || ShopError::OutOfStock { item: 7 };
+    let known = failing(empty).await;
+    let type_name = known.type_name.unwrap();
+    assert!(type_name.ends_with("::ShopError"), "{type_name}");
+    let heading = format!("{type_name} (OutOfStock): the shelf is empty\n");
+    assert!(known.text.contains(&heading), "{}", known.text);
+    // `?` remembers the type as well.
+    let remembered = failing(|| gateway_core::Error::from(empty())).await;
+    assert!(remembered.text.contains(&heading), "{}", remembered.text);
+    let boxed = failing(|| BoxError::from(empty())).await;
+    assert_eq!(boxed.type_name, None);
+    let heading = "error (OutOfStock): the shelf is empty\n";
+    assert!(boxed.text.contains(heading), "{}", boxed.text);
+}
+
+#[tokio::test]
 async fn an_error_with_a_three_deep_chain() {
     let concrete = failing(three_deep).await;
     assert_eq!(concrete.type_name.as_deref(), Some("how_it_fails::Link"));
     let boxed = failing(|| BoxError::from(three_deep())).await;
-    assert_eq!(boxed.type_name.as_deref(), Some("Link"), "by its Debug");
+    // Its `Debug` begins with a name, which may be that of a variant.
+    assert_eq!(boxed.type_name, None);
+    assert!(boxed.text.contains("\nerror (Link): "), "{}", boxed.text);
     for seen in [concrete, boxed] {
         assert_eq!(seen.message, "cannot load the order");
         let chain: Vec<_> = seen

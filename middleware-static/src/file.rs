@@ -12,7 +12,7 @@ use tower_service::Service;
 use crate::body::ResponseBody;
 use crate::files::StaticFiles;
 use crate::future::ResponseFuture;
-use crate::lookup::ask::Ask;
+use crate::lookup::file_request::FileRequest;
 use crate::lookup::path::{encode_segment, name_bytes};
 use crate::settings::{Dotfiles, ValidateBy};
 use crate::source::Single;
@@ -43,7 +43,7 @@ impl StaticFile {
     /// [`StaticFiles`] serves those.
     pub fn new(path: impl Into<PathBuf>) -> io::Result<Self> {
         let path = path.into();
-        // What cannot be looked at may be there when it is asked for.
+        // A path that cannot be examined now may exist when a request comes.
         if path.is_dir() || path.file_name().is_none() {
             let text = format!(
                 "{} is a directory: `StaticFile` serves one file, `StaticFiles` a directory",
@@ -67,7 +67,7 @@ impl StaticFile {
         self.set(StaticFiles::precompressed)
     }
 
-    /// What a client's copy is compared by. Default: [`ValidateBy::Modified`].
+    /// How a client's copy is compared with the file. Default: [`ValidateBy::Modified`].
     #[must_use]
     pub fn validate_by(self, validate_by: ValidateBy) -> Self {
         self.set(|files| files.validate_by(validate_by))
@@ -85,7 +85,7 @@ impl StaticFile {
         self.header(http::header::CONTENT_TYPE, value)
     }
 
-    /// Has it saved rather than shown (`Content-Disposition: attachment`). Default: off.
+    /// Tells browsers to save the file and not to show it (`Content-Disposition: attachment`). Default: off.
     #[must_use]
     pub fn attachment(self) -> Self {
         self.set(|files| files.attachment("*"))
@@ -97,7 +97,7 @@ impl StaticFile {
         self.set(|files| files.header(name, value))
     }
 
-    /// Does not keep the file open: every request asks the file system. Default: it is kept.
+    /// Opens the file anew for every request. Default: it is kept open.
     #[must_use]
     pub fn no_cache(self) -> Self {
         self.set(StaticFiles::no_cache)
@@ -121,13 +121,13 @@ impl<B> Service<Request<B>> for StaticFile {
     }
 
     fn call(&mut self, request: Request<B>) -> ResponseFuture {
-        let ask = Ask::new(
+        let file_request = FileRequest::new(
             request.method(),
             request.uri(),
             &self.path,
             request.headers(),
             None,
         );
-        ResponseFuture::new(self.files.site(), &ask, request.uri())
+        ResponseFuture::new(self.files.site(), &file_request, request.uri())
     }
 }

@@ -14,20 +14,20 @@ use tokio::task::JoinHandle;
 use crate::answer::response::empty;
 use crate::body::ResponseBody;
 use crate::facts::{Reading, Ticket};
-use crate::lookup::ask::{Ask, OwnedAsk};
+use crate::lookup::file_request::{FileRequest, OwnedFileRequest};
 use crate::site::Site;
 use crate::source::Wait;
 
-/// What [`StaticFiles`](crate::StaticFiles) and [`StaticFile`](crate::StaticFile) answer: at once where everything
-/// is in memory, and otherwise after one trip to a thread that may block.
+/// The response of [`StaticFiles`](crate::StaticFiles) and [`StaticFile`](crate::StaticFile): ready at once where everything
+/// is in memory, and otherwise after one job on a thread that may block.
 pub struct ResponseFuture {
     state: Lookup<Response<ResponseBody>>,
 }
 
 impl ResponseFuture {
-    pub(crate) fn new(site: &Arc<Site>, ask: &Ask<'_>, uri: &Uri) -> Self {
+    pub(crate) fn new(site: &Arc<Site>, request: &FileRequest<'_>, uri: &Uri) -> Self {
         Self {
-            state: Lookup::start(site, ask, uri, Site::answer),
+            state: Lookup::start(site, request, uri, Site::answer),
         }
     }
 }
@@ -47,37 +47,49 @@ impl fmt::Debug for ResponseFuture {
     }
 }
 
-/// A look-up: done, on a thread that may block, or waiting until a file has been read. Where it comes to nothing
-/// there is a status instead.
+/// A look-up: done, running on a thread that may block, or waiting until a file has been read. A look-up that fails gives
+/// the status to answer with.
 pub(crate) enum Lookup<T> {
     Done(Option<Result<T, StatusCode>>),
     Waiting(JoinHandle<(Box<Retry<T>>, io::Result<T>)>),
     Reading(Box<(Ticket, Box<Retry<T>>)>),
 }
 
-/// All of a look-up, to be made once more.
+/// Everything that a look-up needs to start again.
 pub(crate) struct Retry<T> {
     site: Arc<Site>,
-    ask: OwnedAsk,
+    request: OwnedFileRequest,
     look: LookUp<T>,
 }
 
-type LookUp<T> = fn(&Site, &Ask<'_>, Wait) -> io::Result<T>;
+type LookUp<T> = fn(&Site, &FileRequest<'_>, Wait) -> io::Result<T>;
 
 impl<T: Send + 'static> Lookup<T> {
-    /// Looks up without waiting. If that is not enough, does the whole look-up once more on a thread that may block.
-    pub(crate) fn start(site: &Arc<Site>, ask: &Ask<'_>, uri: &Uri, look: LookUp<T>) -> Self {
-        match look(site, ask, Wait::Never) {
+    /// Tries the look-up without waiting. If it would have to wait, repeats all of it on a thread that may block.
+    pub(crate) fn start(
+        site: &Arc<Site>,
+        request: &FileRequest<'_>,
+        uri: &Uri,
+        look: LookUp<T>,
+    ) -> Self {
+        match look(site, request, Wait::Never) {
             Ok(found) => Self::Done(Some(Ok(found))),
             Err(error) => {
                 // The only clone of a head: reading from the disk costs far more.
-                let (site, ask) = (Arc::clone(site), OwnedAsk::new(ask, uri));
-                Self::again(Box::new(Retry { site, ask, look }), error)
+                let (site, request) = (Arc::clone(site), OwnedFileRequest::new(request, uri));
+                Self::again(
+                    Box::new(Retry {
+                        site,
+                        request,
+                        look,
+                    }),
+                    error,
+                )
             }
         }
     }
 
-    /// How to go on where the answer could not be given at once.
+    /// Decides how to go on after an attempt that would have had to wait.
     fn again(mut retry: Box<Retry<T>>, error: io::Error) -> Self {
         let runtime = Handle::try_current();
         match (Reading::in_error(error), runtime) {
@@ -89,7 +101,7 @@ impl<T: Send + 'static> Lookup<T> {
             // No runtime (CGI): no other request waits for this thread.
             (reading, Err(_)) => {
                 if let Ok(reading) = reading {
-                    reading.here(&mut retry.ask.learned);
+                    reading.here(&mut retry.request.findings);
                 }
                 Self::Done(Some(retry.look_here()))
             }
@@ -121,7 +133,7 @@ impl<T: Send + 'static> Lookup<T> {
                     }
                     Poll::Ready((fact, finding)) => {
                         let (_, mut retry) = *reading;
-                        retry.ask.learned.add(fact, finding);
+                        retry.request.findings.add(fact, finding);
                         match retry.look(Wait::Never) {
                             Ok(found) => Self::Done(Some(Ok(found))),
                             Err(error) => Self::again(retry, error),
@@ -136,7 +148,7 @@ impl<T: Send + 'static> Lookup<T> {
 
 impl<T: Send + 'static> Retry<T> {
     fn look(&self, wait: Wait) -> io::Result<T> {
-        (self.look)(&self.site, &self.ask.ask(), wait)
+        (self.look)(&self.site, &self.request.borrowed(), wait)
     }
 
     /// Goes on after a look-up that was allowed to wait: only a reading can still be missing.
@@ -144,7 +156,7 @@ impl<T: Send + 'static> Retry<T> {
         match looked.map_err(Reading::in_error) {
             Ok(found) => Lookup::Done(Some(Ok(found))),
             Err(Ok(reading)) => Lookup::again(self, reading.into()),
-            // The source was allowed to wait, and said all the same that it would have to.
+            // The source may wait now, and still says `WouldBlock`.
             Err(Err(_)) => Lookup::Done(Some(Err(StatusCode::INTERNAL_SERVER_ERROR))),
         }
     }
@@ -154,7 +166,7 @@ impl<T: Send + 'static> Retry<T> {
         loop {
             match self.look(Wait::Allowed).map_err(Reading::in_error) {
                 Ok(found) => return Ok(found),
-                Err(Ok(reading)) => reading.here(&mut self.ask.learned),
+                Err(Ok(reading)) => reading.here(&mut self.request.findings),
                 Err(Err(_)) => return Err(StatusCode::INTERNAL_SERVER_ERROR),
             }
         }

@@ -21,7 +21,7 @@ use crate::answer::response::empty;
 use crate::body::ResponseBody;
 use crate::files::StaticFiles;
 use crate::future::Lookup;
-use crate::lookup::ask::{Ask, last_segment};
+use crate::lookup::file_request::{FileRequest, last_segment};
 use crate::site::{Resolution, Site};
 
 /// Serves what is below a prefix and hands every other request to the inner service, untouched.
@@ -152,9 +152,9 @@ where
             None => return LayerFuture::pass(self.inner.clone(), request),
         };
         let files = self.layer.files.site();
-        let ask = Ask {
+        let file_request = FileRequest {
             falls_through: self.layer.fall_through,
-            ..Ask::new(
+            ..FileRequest::new(
                 request.method(),
                 request.uri(),
                 path,
@@ -163,9 +163,12 @@ where
             )
         };
         if !self.layer.fall_through {
-            return LayerFuture::look_up(Lookup::start(files, &ask, request.uri(), answer), None);
+            return LayerFuture::look_up(
+                Lookup::start(files, &file_request, request.uri(), answer),
+                None,
+            );
         }
-        match Lookup::start(files, &ask, request.uri(), Site::respond) {
+        match Lookup::start(files, &file_request, request.uri(), Site::respond) {
             Lookup::Done(Some(Ok(Resolution::Missing(_)))) => {
                 LayerFuture::pass(self.inner.clone(), request)
             }
@@ -178,8 +181,12 @@ where
 }
 
 /// As [`Site::answer`], for a layer that keeps what is missing.
-fn answer(site: &Site, ask: &Ask<'_>, wait: crate::source::Wait) -> io::Result<Resolution> {
-    site.answer(ask, wait).map(Resolution::Answer)
+fn answer(
+    site: &Site,
+    file_request: &FileRequest<'_>,
+    wait: crate::source::Wait,
+) -> io::Result<Resolution> {
+    site.answer(file_request, wait).map(Resolution::Answer)
 }
 
 pin_project! {

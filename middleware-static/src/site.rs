@@ -14,8 +14,8 @@ use crate::answer::representation::Representation;
 use crate::answer::response::{plain, plain_with, response, text_response};
 use crate::body::ResponseBody;
 use crate::listing;
-use crate::lookup::ask::Ask;
-use crate::lookup::find::{Chosen, Finder, Found};
+use crate::lookup::file_request::FileRequest;
+use crate::lookup::find::{Finder, Found, FoundFile};
 use crate::lookup::path::{Candidate, Refusal, encode_path, encode_segment, to_path};
 use crate::protocol::negotiate::Preference;
 use crate::settings::{Dotfiles, OtherSpellings, SendFile, Settings};
@@ -24,18 +24,18 @@ use crate::source::{Source, Wait};
 /// How often a file that is being written is looked at again before we give up.
 const TRIES: usize = 4;
 
-/// A source, the settings, and what is remembered.
+/// The sources, the settings and the caches.
 pub(crate) struct Site {
     pub(crate) sources: Vec<Arc<dyn Source>>,
     pub(crate) settings: Settings,
     cache: Option<Arc<Cache>>,
 }
 
-/// What came of a request.
+/// How a request was resolved.
 #[derive(Debug)]
 pub(crate) enum Resolution {
     Answer(Response<ResponseBody>),
-    /// Nothing here: the inner service may answer, or this status is the answer.
+    /// There is no file: the inner service answers, or this status is the answer.
     Missing(StatusCode),
 }
 
@@ -53,27 +53,33 @@ impl Site {
     ///
     /// # Errors
     /// [`io::ErrorKind::WouldBlock`], with [`Wait::Never`]: ask again on a thread that may block.
-    pub(crate) fn answer(&self, ask: &Ask<'_>, wait: Wait) -> io::Result<Response<ResponseBody>> {
-        match self.respond(ask, wait)? {
+    pub(crate) fn answer(
+        &self,
+        request: &FileRequest<'_>,
+        wait: Wait,
+    ) -> io::Result<Response<ResponseBody>> {
+        match self.respond(request, wait)? {
             Resolution::Answer(response) => Ok(response),
-            Resolution::Missing(status) => self.or_failure(ask, self.missing(ask, status, wait)),
+            Resolution::Missing(status) => {
+                self.or_failure(request, self.missing(request, status, wait))
+            }
         }
     }
 
-    /// An answer, or that there is nothing here.
+    /// The answer, or `Missing` where there is no file.
     ///
     /// # Errors
     /// As for [`answer`](Self::answer).
-    pub(crate) fn respond(&self, ask: &Ask<'_>, wait: Wait) -> io::Result<Resolution> {
-        let candidate = Candidate::parse(ask.path);
-        if !ask.falls_through {
+    pub(crate) fn respond(&self, request: &FileRequest<'_>, wait: Wait) -> io::Result<Resolution> {
+        let candidate = Candidate::parse(request.path);
+        if !request.falls_through {
             if let Ok(candidate) = &candidate
                 && self.is_other_spelling(candidate)
             {
-                return Ok(self.respelled(ask));
+                return Ok(self.respelled(request));
             }
-            if !ask.reads() {
-                return Ok(Resolution::Answer(self.not_allowed(ask)));
+            if !request.reads() {
+                return Ok(Resolution::Answer(self.not_allowed(request)));
             }
         }
         let candidate = match candidate {
@@ -81,51 +87,55 @@ impl Site {
             Err(Refusal::Malformed) => return Ok(Resolution::Missing(StatusCode::BAD_REQUEST)),
             Err(Refusal::NoSuchName) => return Ok(Resolution::Missing(StatusCode::NOT_FOUND)),
         };
-        if ask.falls_through {
+        if request.falls_through {
             // Whether a service behind may answer depends on whether there is a file.
             if self.is_other_spelling(&candidate) {
-                let found = self.has(&candidate, ask, wait)?;
-                return Ok(found.map_or_else(Resolution::Missing, |()| self.respelled(ask)));
+                let found = self.has(&candidate, request, wait)?;
+                return Ok(found.map_or_else(Resolution::Missing, |()| self.respelled(request)));
             }
-            if !ask.reads() {
-                let found = self.has(&candidate, ask, wait)?;
+            if !request.reads() {
+                let found = self.has(&candidate, request, wait)?;
                 return Ok(found.map_or_else(Resolution::Missing, |()| {
-                    Resolution::Answer(self.not_allowed(ask))
+                    Resolution::Answer(self.not_allowed(request))
                 }));
             }
         }
         let mut tries = 0;
         loop {
             tries += 1;
-            match self.read(&candidate, ask, wait) {
+            match self.read(&candidate, request, wait) {
                 // Became shorter between `fstat` and `read`: nothing is promised yet, so look again.
                 Err(error) if error.kind() == io::ErrorKind::UnexpectedEof && tries < TRIES => {}
-                Err(error) => return self.or_failure(ask, Err(error)).map(Resolution::Answer),
+                Err(error) => return self.or_failure(request, Err(error)).map(Resolution::Answer),
                 Ok(outcome) => return Ok(outcome),
             }
         }
     }
 
     /// A method other than GET and HEAD: 405, or 204 for OPTIONS, with `Allow` (RFC 9110 15.5.6, 9.3.7).
-    fn not_allowed(&self, ask: &Ask<'_>) -> Response<ResponseBody> {
-        let mut answer = if ask.method == Method::OPTIONS {
+    fn not_allowed(&self, request: &FileRequest<'_>) -> Response<ResponseBody> {
+        let mut answer = if request.method == Method::OPTIONS {
             response(
                 StatusCode::NO_CONTENT,
                 HeaderMap::with_capacity(2),
                 ResponseBody::empty(),
             )
         } else {
-            plain(ask, StatusCode::METHOD_NOT_ALLOWED)
+            plain(request, StatusCode::METHOD_NOT_ALLOWED)
         };
         answer.headers_mut().insert(
             header::ALLOW,
             HeaderValue::from_static("GET, HEAD, OPTIONS"),
         );
-        self.dressed(ask, answer)
+        self.dressed(request, answer)
     }
 
     /// Adds the fields that the user set for all answers, and `Cache-Control` for the path that was asked for, to an answer that is no file.
-    fn dressed(&self, ask: &Ask<'_>, mut answer: Response<ResponseBody>) -> Response<ResponseBody> {
+    fn dressed(
+        &self,
+        request: &FileRequest<'_>,
+        mut answer: Response<ResponseBody>,
+    ) -> Response<ResponseBody> {
         let cacheable = matches!(
             answer.status(),
             StatusCode::NOT_FOUND
@@ -133,7 +143,7 @@ impl Site {
                 | StatusCode::MOVED_PERMANENTLY
                 | StatusCode::PERMANENT_REDIRECT
         );
-        if cacheable && let Ok(candidate) = Candidate::parse(ask.path) {
+        if cacheable && let Ok(candidate) = Candidate::parse(request.path) {
             fields::caching(&self.settings, candidate.as_bytes(), answer.headers_mut());
         }
         fields::on_other(&self.settings, answer.headers_mut());
@@ -141,39 +151,39 @@ impl Site {
         answer
     }
 
-    /// To the canonical spelling of the path; 404 where no client would follow.
-    fn respelled(&self, ask: &Ask<'_>) -> Resolution {
-        let location = Spelling::of(ask.path)
-            .location(ask.query)
+    /// Redirects to the canonical spelling of the path; 404 where no client would follow.
+    fn respelled(&self, request: &FileRequest<'_>) -> Resolution {
+        let location = Spelling::of(request.path)
+            .location(request.query)
             .and_then(|location| HeaderValue::try_from(location).ok());
         let Some(location) = location else {
             return Resolution::Missing(StatusCode::NOT_FOUND);
         };
-        let mut answer = plain(ask, StatusCode::PERMANENT_REDIRECT);
+        let mut answer = plain(request, StatusCode::PERMANENT_REDIRECT);
         answer.headers_mut().insert(header::LOCATION, location);
-        Resolution::Answer(self.dressed(ask, answer))
+        Resolution::Answer(self.dressed(request, answer))
     }
 
     fn is_other_spelling(&self, candidate: &Candidate<'_>) -> bool {
         !candidate.is_canonical() && self.settings.other_spellings == OtherSpellings::Redirect
     }
 
-    /// Whether there is anything to be had at a path, by a GET. Where the file system does not say, there is nothing: the
-    /// service behind may know.
+    /// Whether a GET would find something at this path. If the file system does not say, the answer is no: the service
+    /// behind may know.
     ///
     /// # Errors
     /// [`io::ErrorKind::WouldBlock`], with [`Wait::Never`].
     fn has(
         &self,
         candidate: &Candidate<'_>,
-        ask: &Ask<'_>,
+        request: &FileRequest<'_>,
         wait: Wait,
     ) -> io::Result<Result<(), StatusCode>> {
         if self.is_hidden(candidate) {
             return Ok(Err(StatusCode::NOT_FOUND));
         }
-        let finder = self.finder(self.preference(ask), ask, wait);
-        match finder.find(candidate, ask) {
+        let finder = self.finder(self.preference(request), request, wait);
+        match finder.find(candidate, request) {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Err(error),
             Err(_) | Ok(Found::Nothing) => Ok(Err(StatusCode::NOT_FOUND)),
             Ok(_) => Ok(Ok(())),
@@ -184,27 +194,35 @@ impl Site {
         self.settings.dotfiles == Dotfiles::Hide && candidate.is_hidden()
     }
 
-    fn read(&self, candidate: &Candidate<'_>, ask: &Ask<'_>, wait: Wait) -> io::Result<Resolution> {
+    fn read(
+        &self,
+        candidate: &Candidate<'_>,
+        request: &FileRequest<'_>,
+        wait: Wait,
+    ) -> io::Result<Resolution> {
         if self.is_hidden(candidate) {
             return Ok(Resolution::Missing(StatusCode::NOT_FOUND));
         }
-        let preference = self.preference(ask);
+        let preference = self.preference(request);
         let key = match &self.cache {
-            Some(cache) if ask.bare_mount.is_none() => {
+            Some(cache) if request.bare_mount.is_none() => {
                 Key::new(candidate.as_bytes(), preference).map(|key| (cache, key))
             }
             _ => None,
         };
         let mut stale = None;
         match key.as_ref().and_then(|(cache, key)| cache.get(key)) {
-            Some(Hit::Fresh(kept)) => return cached_answer(&kept, ask, wait),
+            Some(Hit::Fresh(kept)) => return cached_answer(&kept, request, wait),
             Some(Hit::Stale(kept)) => stale = Some(kept),
             None => {}
         }
-        match self.finder(preference, ask, wait).find(candidate, ask)? {
+        match self
+            .finder(preference, request, wait)
+            .find(candidate, request)?
+        {
             Found::File(chosen) => match &key {
-                Some((cache, key)) => self.keep(cache, key, stale, chosen, ask, wait),
-                None => self.file(chosen, ask, wait).map(Resolution::Answer),
+                Some((cache, key)) => self.keep(cache, key, stale, chosen, request, wait),
+                None => self.file(chosen, request, wait).map(Resolution::Answer),
             },
             other => {
                 if let (Some((cache, key)), Some(_)) = (&key, stale) {
@@ -212,11 +230,11 @@ impl Site {
                 }
                 match other {
                     Found::Redirect => {
-                        let answer = self.dressed(ask, redirect(candidate, ask));
+                        let answer = self.dressed(request, redirect(candidate, request));
                         Ok(Resolution::Answer(answer))
                     }
-                    Found::Listing => self.list(candidate, ask, wait).map(Resolution::Answer),
-                    Found::NotAcceptable => Ok(Resolution::Answer(self.not_acceptable(ask))),
+                    Found::Listing => self.list(candidate, request, wait).map(Resolution::Answer),
+                    Found::NotAcceptable => Ok(Resolution::Answer(self.not_acceptable(request))),
                     Found::Nothing | Found::File(_) => {
                         Ok(Resolution::Missing(StatusCode::NOT_FOUND))
                     }
@@ -225,13 +243,13 @@ impl Site {
         }
     }
 
-    fn preference(&self, ask: &Ask<'_>) -> Preference {
+    fn preference(&self, request: &FileRequest<'_>) -> Preference {
         // The front end that sends the file negotiates its codings too.
         if self.settings.precompressed && self.settings.send_file.is_none() {
-            let accepted = Preference::parse(ask.headers);
+            let accepted = Preference::parse(request.headers);
             // A part of a coded file cannot be decoded by itself, and clients that add the field unasked (curl
             // `--compressed`, python-requests) try to.
-            if ask.ranged && !ask.is_head() && accepted.accepts_identity() {
+            if request.ranged && !request.is_head() && accepted.accepts_identity() {
                 Preference::IDENTITY
             } else {
                 accepted
@@ -241,30 +259,37 @@ impl Site {
         }
     }
 
-    fn finder<'a>(&'a self, preference: Preference, ask: &Ask<'a>, wait: Wait) -> Finder<'a> {
+    fn finder<'a>(
+        &'a self,
+        preference: Preference,
+        request: &FileRequest<'a>,
+        wait: Wait,
+    ) -> Finder<'a> {
         Finder {
             sources: &self.sources,
             settings: &self.settings,
             preference,
-            learned: ask.learned,
+            findings: request.findings,
             wait,
         }
     }
 
-    /// A file, without keeping anything of it.
+    /// Answers with a file without caching it.
     fn file(
         &self,
-        chosen: Chosen,
-        ask: &Ask<'_>,
+        chosen: FoundFile,
+        request: &FileRequest<'_>,
         wait: Wait,
     ) -> io::Result<Response<ResponseBody>> {
         if let Some(send_file) = &self.settings.send_file
             && let Some(name) = self.sent_by_front_end(send_file, &chosen)
         {
-            let representation = Representation::new(chosen, &self.settings, ask.learned, wait)?;
+            let representation =
+                Representation::new(chosen, &self.settings, request.findings, wait)?;
             return Ok(handed_over(send_file, name, representation.head));
         }
-        let mut representation = Representation::new(chosen, &self.settings, ask.learned, wait)?;
+        let mut representation =
+            Representation::new(chosen, &self.settings, request.findings, wait)?;
         let head = std::mem::take(&mut representation.head);
         let head = Cow::Owned(head);
         Prepared {
@@ -273,33 +298,33 @@ impl Site {
             unchanged: None,
             bytes: None,
         }
-        .answer(ask, wait)
+        .answer(request, wait)
     }
 
-    /// A file, which is cached if its state can be told from later ones.
+    /// Answers with a file, and caches it if its state can be told from later states.
     fn keep(
         &self,
         cache: &Arc<Cache>,
         key: &Key,
         stale: Option<Arc<CachedFile>>,
-        chosen: Chosen,
-        ask: &Ask<'_>,
+        chosen: FoundFile,
+        request: &FileRequest<'_>,
         wait: Wait,
     ) -> io::Result<Resolution> {
         let stamp = chosen.file.stamp;
         match stale {
             Some(kept) if Some(kept.stamp) == stamp => {
                 cache.renew(&kept);
-                return cached_answer(&kept, ask, wait);
+                return cached_answer(&kept, request, wait);
             }
             Some(_) => cache.remove(key),
             None => {}
         }
         let length = chosen.file.metadata.length;
         let Some(stamp) = stamp.filter(|_| self.settings.send_file.is_none()) else {
-            return self.file(chosen, ask, wait).map(Resolution::Answer);
+            return self.file(chosen, request, wait).map(Resolution::Answer);
         };
-        let representation = Representation::new(chosen, &self.settings, ask.learned, wait)?;
+        let representation = Representation::new(chosen, &self.settings, request.findings, wait)?;
         let bytes = match usize::try_from(length)
             .ok()
             .filter(|_| cache.takes_bytes(length))
@@ -318,32 +343,32 @@ impl Site {
             unchanged: None,
             bytes: bytes.as_ref(),
         };
-        let answer = prepared.answer(ask, wait)?;
+        let answer = prepared.answer(request, wait)?;
         if representation.settled {
             cache.insert(key, representation, stamp, bytes);
         }
         Ok(Resolution::Answer(answer))
     }
 
-    /// The answer where nothing else has one: the application's page, the page for it, or the bare status.
+    /// The answer where there is no file: the single-page application's page, the 404 page, or the bare status.
     fn missing(
         &self,
-        ask: &Ask<'_>,
+        request: &FileRequest<'_>,
         status: StatusCode,
         wait: Wait,
     ) -> io::Result<Response<ResponseBody>> {
-        if status != StatusCode::NOT_FOUND || !ask.reads() {
-            return Ok(self.dressed(ask, plain(ask, status)));
+        if status != StatusCode::NOT_FOUND || !request.reads() {
+            return Ok(self.dressed(request, plain(request, status)));
         }
         let page = match &self.settings.spa {
-            Some((page, status)) if ask.is_navigation() => Some((page, *status)),
+            Some((page, status)) if request.is_navigation() => Some((page, *status)),
             _ => self.settings.not_found.as_ref().map(|page| (page, status)),
         };
         let mut answer = match page {
-            Some((page, status)) => self.page(page, status, ask, wait)?,
+            Some((page, status)) => self.page(page, status, request, wait)?,
             None => None,
         }
-        .unwrap_or_else(|| plain(ask, status));
+        .unwrap_or_else(|| plain(request, status));
         if self.settings.precompressed {
             // There may be a sibling, in a coding that this client does not accept.
             fields::vary(
@@ -356,24 +381,24 @@ impl Site {
             let by = HeaderValue::from_static("accept, sec-fetch-mode");
             fields::vary(answer.headers_mut(), &by);
         }
-        Ok(self.dressed(ask, answer))
+        Ok(self.dressed(request, answer))
     }
 
     fn page(
         &self,
         page: &str,
         status: StatusCode,
-        ask: &Ask<'_>,
+        request: &FileRequest<'_>,
         wait: Wait,
     ) -> io::Result<Option<Response<ResponseBody>>> {
         let Found::File(chosen) = self
-            .finder(self.preference(ask), ask, wait)
+            .finder(self.preference(request), request, wait)
             .find_page(page)?
         else {
             return Ok(None);
         };
         if status.is_success() {
-            return self.file(chosen, ask, wait).map(|mut answer| {
+            return self.file(chosen, request, wait).map(|mut answer| {
                 if answer.status() == StatusCode::OK {
                     *answer.status_mut() = status;
                 }
@@ -381,7 +406,8 @@ impl Site {
             });
         }
         // RFC 9110 13.2.1: preconditions are about what would be a 2xx.
-        let mut representation = Representation::new(chosen, &self.settings, ask.learned, wait)?;
+        let mut representation =
+            Representation::new(chosen, &self.settings, request.findings, wait)?;
         let mut head = std::mem::take(&mut representation.head);
         for name in [
             header::ACCEPT_RANGES,
@@ -398,20 +424,22 @@ impl Site {
             unchanged: None,
             bytes: None,
         };
-        prepared.whole(ask, status, wait).map(Some)
+        prepared.whole(request, status, wait).map(Some)
     }
 
     fn list(
         &self,
         candidate: &Candidate<'_>,
-        ask: &Ask<'_>,
+        request: &FileRequest<'_>,
         wait: Wait,
     ) -> io::Result<Response<ResponseBody>> {
         if wait == Wait::Never {
             return Err(io::ErrorKind::WouldBlock.into());
         }
         let path = candidate.as_bytes();
-        let mut entries = self.finder(Preference::IDENTITY, ask, wait).entries(path)?;
+        let mut entries = self
+            .finder(Preference::IDENTITY, request, wait)
+            .entries(path)?;
         if self.settings.dotfiles == Dotfiles::Hide {
             let root = path.is_empty();
             entries.retain(|entry| {
@@ -419,10 +447,10 @@ impl Site {
                 !name.starts_with(b".") || (root && *name == *b".well-known")
             });
         }
-        let format = listing::Format::of(ask.headers);
-        let question = listing::Question::parse(ask.query.unwrap_or_default());
+        let format = listing::Format::of(request.headers);
+        let question = listing::Question::parse(request.query.unwrap_or_default());
         let text = listing::render(format, path, entries, &question);
-        let mut answer = text_response(ask, StatusCode::OK, format.content_type(), text);
+        let mut answer = text_response(request, StatusCode::OK, format.content_type(), text);
         answer
             .headers_mut()
             .insert(header::VARY, HeaderValue::from_static("accept"));
@@ -434,19 +462,19 @@ impl Site {
                 .headers_mut()
                 .insert(header::CONTENT_SECURITY_POLICY, policy);
         }
-        Ok(self.dressed(ask, answer))
+        Ok(self.dressed(request, answer))
     }
 
-    fn not_acceptable(&self, ask: &Ask<'_>) -> Response<ResponseBody> {
-        let mut answer = plain(ask, StatusCode::NOT_ACCEPTABLE);
+    fn not_acceptable(&self, request: &FileRequest<'_>) -> Response<ResponseBody> {
+        let mut answer = plain(request, StatusCode::NOT_ACCEPTABLE);
         answer
             .headers_mut()
             .insert(header::VARY, HeaderValue::from_static("accept-encoding"));
-        self.dressed(ask, answer)
+        self.dressed(request, answer)
     }
 
     /// The name by which the front end knows a file; `None` for one that is in no file system.
-    fn sent_by_front_end(&self, send_file: &SendFile, chosen: &Chosen) -> Option<HeaderValue> {
+    fn sent_by_front_end(&self, send_file: &SendFile, chosen: &FoundFile) -> Option<HeaderValue> {
         // Only what is in a file system can be found by the front end.
         let source = self.sources.get(chosen.root?)?;
         let path = source.file_path(to_path(&chosen.path)?)?;
@@ -460,10 +488,10 @@ impl Site {
         HeaderValue::try_from(text).ok()
     }
 
-    /// Makes a status of an error of the file system; [`io::ErrorKind::WouldBlock`] stays an error.
+    /// Turns an error of the file system into an answer; [`io::ErrorKind::WouldBlock`] stays an error.
     fn or_failure(
         &self,
-        ask: &Ask<'_>,
+        request: &FileRequest<'_>,
         result: io::Result<Response<ResponseBody>>,
     ) -> io::Result<Response<ResponseBody>> {
         let error = match result {
@@ -472,47 +500,51 @@ impl Site {
         };
         let exhausted = is_exhausted(&error);
         if exhausted && let Some(cache) = &self.cache {
-            // What is kept open for speed goes first.
+            // Close the files of the cache first.
             cache.clear();
         }
         if exhausted || error.kind() == io::ErrorKind::ResourceBusy {
-            let mut answer = plain_with(ask, StatusCode::SERVICE_UNAVAILABLE, error);
+            let mut answer = plain_with(request, StatusCode::SERVICE_UNAVAILABLE, error);
             answer
                 .headers_mut()
                 .insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
-            return Ok(self.dressed(ask, answer));
+            return Ok(self.dressed(request, answer));
         }
         let answer = match error.kind() {
-            io::ErrorKind::PermissionDenied => plain_with(ask, StatusCode::FORBIDDEN, error),
-            io::ErrorKind::NotFound => plain(ask, StatusCode::NOT_FOUND),
-            _ => plain_with(ask, StatusCode::INTERNAL_SERVER_ERROR, error),
+            io::ErrorKind::PermissionDenied => plain_with(request, StatusCode::FORBIDDEN, error),
+            io::ErrorKind::NotFound => plain(request, StatusCode::NOT_FOUND),
+            _ => plain_with(request, StatusCode::INTERNAL_SERVER_ERROR, error),
         };
-        Ok(self.dressed(ask, answer))
+        Ok(self.dressed(request, answer))
     }
 }
 
-fn cached_answer(kept: &CachedFile, ask: &Ask<'_>, wait: Wait) -> io::Result<Resolution> {
+fn cached_answer(
+    kept: &CachedFile,
+    request: &FileRequest<'_>,
+    wait: Wait,
+) -> io::Result<Resolution> {
     let prepared = Prepared {
         representation: &kept.representation,
         head: Cow::Borrowed(&kept.representation.head),
         unchanged: Some(&kept.unchanged),
         bytes: kept.bytes.as_ref(),
     };
-    prepared.answer(ask, wait).map(Resolution::Answer)
+    prepared.answer(request, wait).map(Resolution::Answer)
 }
 
-/// To the same name with a slash at its end: a relative reference, right below any prefix, and never `//host`.
-fn redirect(candidate: &Candidate<'_>, ask: &Ask<'_>) -> Response<ResponseBody> {
-    let mut location = match ask.bare_mount {
+/// Redirects to the same name with a slash at its end: by a relative reference, which is right below any prefix and never `//host`.
+fn redirect(candidate: &Candidate<'_>, request: &FileRequest<'_>) -> Response<ResponseBody> {
+    let mut location = match request.bare_mount {
         Some(bare) => format!("./{bare}/"),
         None => format!("./{}/", encode_segment(candidate.last_segment())),
     };
     let path_only = location.len();
-    if let Some(query) = ask.query {
+    if let Some(query) = request.query {
         location.push('?');
         location.push_str(query);
     }
-    let mut answer = plain(ask, StatusCode::MOVED_PERMANENTLY);
+    let mut answer = plain(request, StatusCode::MOVED_PERMANENTLY);
     let value = HeaderValue::try_from(&location)
         .or_else(|_| HeaderValue::try_from(location.split_at(path_only).0));
     if let Ok(value) = value {

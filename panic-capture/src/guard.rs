@@ -20,6 +20,28 @@ pub struct Caught {
     pub capture: Result<Capture, Missing>,
 }
 
+impl Caught {
+    /// What the panic said, if its payload is text, as that of `panic!` is.
+    #[must_use]
+    pub fn message(&self) -> Option<&str> {
+        let string = || self.payload.downcast_ref().map(String::as_str);
+        self.payload.downcast_ref().copied().or_else(string)
+    }
+}
+
+/// The place, if it is known, and the message.
+impl fmt::Display for Caught {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("panicked")?;
+        if let Some(place) = self.capture.as_ref().ok().and_then(Capture::place) {
+            write!(f, " at {}:{}:{}", place.file, place.line, place.column)?;
+        }
+        write!(f, ": {}", self.message().unwrap_or("(not text)"))
+    }
+}
+
+impl std::error::Error for Caught {}
+
 /// Runs it, and catches its panic together with the place and the frames of it.
 ///
 /// For the caller's data the rules of [`AssertUnwindSafe`] hold: after an `Err` do not

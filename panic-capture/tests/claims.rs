@@ -349,3 +349,19 @@ fn everything_is_send() {
     send::<Caught>();
     send::<Box<dyn Any + Send>>();
 }
+
+#[test]
+fn a_caught_panic_is_an_error_that_says_where_and_what() {
+    let here = line!() + 1;
+    let formatted = caught(|| panic!("no {}", "more"));
+    let file = file!();
+    let text = formatted.to_string();
+    assert!(
+        text.starts_with(&format!("panicked at {file}:{here}:")) && text.ends_with(": no more"),
+        "{text}"
+    );
+    assert_eq!(caught(|| panic!("a literal")).message(), Some("a literal"));
+    let number = caught(|| panic_any(7));
+    assert_eq!(number.message(), None);
+    assert!(number.to_string().ends_with(": (not text)"));
+}

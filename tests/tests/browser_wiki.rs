@@ -36,6 +36,14 @@ async fn wiki_at(mount: &str) -> (String, TempDir) {
     (base, dir)
 }
 
+/// A PNG of one pixel.
+const RED_DOT: &[u8] = &[
+    0x89, b'P', b'N', b'G', 13, 10, 26, 10, 0, 0, 0, 13, b'I', b'H', b'D', b'R', 0, 0, 0, 1, 0, 0,
+    0, 1, 8, 2, 0, 0, 0, 0x90, 0x77, 0x53, 0xDE, 0, 0, 0, 12, b'I', b'D', b'A', b'T', 8, 0xD7,
+    0x63, 0xF8, 0xCF, 0xC0, 0, 0, 3, 1, 1, 0, 0x18, 0xDD, 0x8D, 0xB0, 0, 0, 0, 0, b'I', b'E', b'N',
+    b'D', 0xAE, 0x42, 0x60, 0x82,
+];
+
 /// Everything a person does, in the order a person does it.
 async fn visit(mount: &str) {
     let (base, _dir) = wiki_at(mount).await;
@@ -135,11 +143,52 @@ async fn visit(mount: &str) {
     browser.shows("#script-name", mount).await;
     assert!(browser.text("#gateway").await.starts_with("HTTP"));
 
+    // A picture, added and shown; the page under another name.
+    page.goto(&format!("{base}/Keyboard/files")).await.unwrap();
+    let picture = TempDir::new().unwrap();
+    let file = picture.path().join("a red dot.png");
+    std::fs::write(&file, RED_DOT).unwrap();
+    let field = page.find(Locator::Css("input[type=file]")).await.unwrap();
+    field.send_keys(file.to_str().unwrap()).await.unwrap();
+    browser.click("form[enctype] button").await;
+    browser.shows(".changes a", "a red dot.png").await;
+    browser.follow("Edit").await;
+    browser
+        .fill(
+            "textarea[name=text]",
+            "![dot](<Keyboard/files/a red dot.png>)\n\n# A heading\n\nhttps://example.org and a note[^1].\n\n\
+             | a | b |\n|---|--:|\n| 1 | 2 |\n\n[^1]: At the end.",
+        )
+        .await;
+    browser.fill("input[name=author]", "Zoë").await;
+    browser.click("button[value=save]").await;
+    browser.shows(".colophon bdi", "Zoë").await;
+    let loaded = "return document.querySelector('article img').naturalWidth";
+    let loaded = page.execute(loaded, Vec::new()).await.unwrap();
+    assert_eq!(loaded.as_i64(), Some(1), "the picture is shown");
+    assert_eq!(browser.style("td:last-child", "text-align").await, "right");
+    browser.click("h1 .anchor").await;
+    browser.is_at(&format!("{mount}/Keyboard")).await;
+    browser.follow("1").await;
+    browser.shows(".footnotes li", "At the end. ↩").await;
+    browser.follow("Rename or delete").await;
+    browser.fill("input[name=to]", "Keys").await;
+    browser.click("form[action$=rename] button").await;
+    browser.is_at(&format!("{mount}/Keys")).await;
+    page.goto(&format!("{base}/keyboard")).await.unwrap();
+    browser.is_at(&format!("{mount}/Keys")).await;
+
+    // Deleted, and brought back.
+    browser.follow("Rename or delete").await;
+    browser.fill("#why-delete", "by mistake").await;
+    browser.click("form[action$=delete] button").await;
+    browser.shows(".blank q", "Deleted: by mistake").await;
+    browser.click(".blank button").await;
+    browser.shows(".footnotes li", "At the end. ↩").await;
+
     // The error page of developers.
-    page.goto(&format!("{base}/When%20something%20breaks"))
-        .await
-        .unwrap();
-    browser.follow("break something").await;
+    page.goto(&format!("{base}/")).await.unwrap();
+    browser.follow("Break something").await;
     browser.shows("h1", "attempt to divide by zero").await;
     let shown = browser.text("body").await;
     assert!(
@@ -152,8 +201,11 @@ async fn visit(mount: &str) {
     for path in [
         "/",
         "/Writing%20pages",
-        "/Keyboard/edit",
-        "/Keyboard/history",
+        "/Keys/edit",
+        "/Keys/history",
+        "/Keys/files",
+        "/Keys/rename",
+        "/Keys",
         "/recent",
         "/How%20this%20page%20was%20served",
     ] {
@@ -194,7 +246,7 @@ async fn the_keyboard_reaches_everything() {
     browser.press(Key::Tab).await;
     assert_eq!(browser.focused().await, "Skip to the text");
     let mut reached = Vec::new();
-    for _ in 0..8 {
+    for _ in 0..9 {
         browser.press(Key::Tab).await;
         reached.push(browser.focused().await);
     }
@@ -205,6 +257,7 @@ async fn the_keyboard_reaches_everything() {
         "Read",
         "Edit",
         "History",
+        "Files",
     ] {
         assert!(
             reached.iter().any(|name| name == label),

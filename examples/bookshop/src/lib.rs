@@ -33,7 +33,8 @@ pub fn site(shop: Shop, keys: CookieKeys) -> Result<Site, Error> {
     let site = templates.layer(StateLayer::new(shop).layer(urls));
     let site = SessionLayer::new(keys).layer(site);
     let error_pages = ErrorPages::new(move |page: &ErrorPage<'_>| {
-        let values = values! { status => page.status().as_u16(), reason => page.reason() };
+        let (status, reason) = (page.status().as_u16(), page.reason());
+        let values = values! { status, reason, id => page.id() };
         templates.error_page(page, "error.html", values)
     });
     let service = ServiceBuilder::new()

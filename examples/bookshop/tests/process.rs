@@ -100,7 +100,7 @@ fn a_failure_is_a_page_of_the_shop_that_tells_no_secrets() {
     db.execute("DROP TABLE books", []).unwrap();
     let failed = shop.send("GET /books HTTP/1.1", "");
     assert!(
-        failed.starts_with("HTTP/1.1 500") && failed.contains("failed to answer"),
+        failed.starts_with("HTTP/1.1 500") && failed.contains("Its log has the failure as <code>"),
         "{failed}"
     );
     assert!(!failed.contains("no such table"), "{failed}");

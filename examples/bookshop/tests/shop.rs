@@ -1,6 +1,7 @@
 //! The site by itself, with a browser for each customer.
 
 use bookshop::{Shop, site};
+use gateway_core::adapt::from_service;
 use gateway_core::testing::Client;
 use gateway_web::CookieKeys;
 use gateway_web::testing::{Browser, MultipartForm, ResponseExt};
@@ -10,7 +11,8 @@ const PNG: &[u8] = b"\x89PNG\r\n\x1a\nand more";
 
 fn client() -> Client {
     let shop = Shop::open(":memory:").unwrap();
-    Client::of_service(site(shop, CookieKeys::random()).unwrap())
+    // Without a runtime, so that there are no threads to wait for.
+    Client::new(from_service(site(shop, CookieKeys::random()).unwrap()))
 }
 
 fn browser() -> Browser {
@@ -104,6 +106,17 @@ fn a_book_is_added_told_once_changed_and_deleted() {
         .expecting(404)
         .send()
         .assert_status(404);
+}
+
+#[test]
+fn a_message_is_told_once() {
+    let browser = browser();
+    let page = browser.post("/books/1/buy").send();
+    page.assert_status(200)
+        .assert_contains("<h1>Basket</h1>")
+        .assert_contains("“Moby-Dick” is in your basket.");
+    let again = browser.get("/basket").send();
+    assert!(!again.text().contains("is in your basket"));
 }
 
 #[test]

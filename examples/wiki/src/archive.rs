@@ -1,5 +1,6 @@
 //! The whole wiki as a tar archive.
 
+use std::fs::File;
 use std::io::{self, BufWriter, Write};
 
 use gateway_core::Error;
@@ -8,8 +9,8 @@ use tar::{Builder, EntryType, Header};
 
 use crate::store::{Exported, Store};
 
-/// Writes every page as `pages/NAME.md` and every older revision as `history/NAME/NUMBER.md`; the
-/// time of a file is the time of the edit, and its pax record `comment` is what the author said.
+/// Writes every page as `pages/NAME.md`, every older revision as `history/NAME/NUMBER.md` and every
+/// file as `files/NAME/FILE`; the time of a file is the time of the edit, and its pax record `comment` is what the author said.
 ///
 /// One revision is in memory at a time.
 ///
@@ -30,6 +31,19 @@ pub fn write(store: &Store, out: &mut BodyWriter<'_>) -> Result<(), Error> {
         let path = format!("history/{}/{number:04}.md", exported.name);
         append(&mut tar, &path, &exported)?;
     }
+    let mut file = 0;
+    while let Some((page, attached)) = store.export_file(file)? {
+        file = attached.id;
+        let mut content = match File::open(store.content(&attached.place)) {
+            // A copy of the database alone, say.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            content => content?,
+        };
+        let size = content.metadata()?.len();
+        let mut header = header(size, attached.time);
+        let path = format!("files/{page}/{}", attached.name);
+        tar.append_data(&mut header, path, &mut content)?;
+    }
     tar.into_inner()?.flush()?;
     Ok(())
 }
@@ -46,12 +60,17 @@ fn append(tar: &mut Builder<impl Write>, path: &str, exported: &Exported) -> io:
         // name for the end of the archive.
         tar.append_data(&mut header, "PaxHeaders/comment", record.as_bytes())?;
     }
+    let mut header = header(revision.text.len() as u64, revision.time);
+    tar.append_data(&mut header, path, revision.text.as_bytes())
+}
+
+fn header(size: u64, time: i64) -> Header {
     let mut header = Header::new_ustar();
     header.set_entry_type(EntryType::Regular);
-    header.set_size(revision.text.len() as u64);
+    header.set_size(size);
     header.set_mode(0o644);
-    header.set_mtime(u64::try_from(revision.time).unwrap_or(0));
-    tar.append_data(&mut header, path, revision.text.as_bytes())
+    header.set_mtime(u64::try_from(time).unwrap_or(0));
+    header
 }
 
 /// `LENGTH KEY=VALUE`, where LENGTH counts itself and the end of the line (POSIX.1-2017, pax).

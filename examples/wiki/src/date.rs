@@ -1,7 +1,5 @@
 //! Times as people read them. In UTC: the server does not know where the reader is.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 const MONTHS: [&str; 12] = [
     "January",
     "February",
@@ -54,14 +52,6 @@ pub(crate) fn iso(time: i64) -> String {
     let clock = clock(time);
     let seconds = time.rem_euclid(60);
     format!("{year:04}-{month:02}-{day:02}T{clock}:{seconds:02}Z")
-}
-
-/// This year.
-pub(crate) fn year() -> i64 {
-    let now = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    civil(i64::try_from(now.as_secs() / 86_400).unwrap_or(0)).0
 }
 
 #[cfg(test)]

@@ -8,7 +8,6 @@
 pub mod archive;
 mod date;
 pub mod diff;
-pub mod hosts;
 pub mod markdown;
 pub mod name;
 pub mod stack;
@@ -19,6 +18,7 @@ pub mod urls;
 pub mod views;
 pub mod wiki;
 
+pub use gateway_web::hosts;
 pub use wiki::Wiki;
 
 /// What a new wiki begins with: names and texts.

@@ -9,24 +9,32 @@ use std::process::ExitCode;
 use gateway_core::paths::Prefix;
 use gateway_core::{Body, Error};
 use gateway_server::auto::Start;
+use gateway_server::http::Server;
+use gateway_server::tls::Tls;
 use gateway_server::{Sockets, ToSockets};
 use http::Response;
 use lexopt::Parser;
 use tower::ServiceBuilder;
 use tower_http::validate_request::ValidateRequestHeaderLayer;
 use wiki::hosts::Hosts;
-use wiki::stack::{Settings, stack, url_path};
+use wiki::stack::{EDITS_A_MINUTE, Settings, braked, url_path};
 use wiki::urls::urls;
 
 const USAGE: &str = "\
-usage: wiki [--bind 127.0.0.1:8080] [--host NAME]... [--data DIR] [--script-name /wiki] [--development]
+usage: wiki [--bind 127.0.0.1:8080] [--host NAME]... [--data DIR] [--script-name /wiki] [--edits 60]
+            [--development] [--tls-cert FILE --tls-key FILE]
 
   --bind ADDRESS      where to listen (default 127.0.0.1:8080; port 0 takes a free one)
   --host NAME         a name or an address by which it is asked for over HTTP, besides that of
                       --bind and those of this machine's loopback; may be repeated
   --data DIR          where the pages are kept (default $WIKI_DATA, or wiki-data)
   --script-name PATH  where the wiki is mounted (default /wiki; / for the root)
+  --edits N           forms that one address may send a minute, after a hundred at once (default 60;
+                      0 for any number)
   --development       show tracebacks, to requests from this machine only
+  --tls-cert FILE     speak HTTPS by the certificate in this PEM file, which may be replaced at
+                      any time
+  --tls-key FILE      and its private key
 
 Started by a web server it speaks CGI or FastCGI, and is mounted where that says.
 ";
@@ -37,7 +45,10 @@ struct Options {
     hosts: Vec<String>,
     data: PathBuf,
     script_name: Option<String>,
+    edits: u32,
     development: bool,
+    tls_cert: Option<PathBuf>,
+    tls_key: Option<PathBuf>,
 }
 
 impl Options {
@@ -52,7 +63,10 @@ impl Options {
                 .unwrap_or_else(|| "wiki-data".into())
                 .into(),
             script_name: None,
+            edits: EDITS_A_MINUTE,
             development: false,
+            tls_cert: None,
+            tls_key: None,
         };
         while let Some(argument) = arguments.next()? {
             match argument {
@@ -60,10 +74,16 @@ impl Options {
                 Long("host") => options.hosts.push(arguments.value()?.string()?),
                 Long("data") => options.data = arguments.value()?.into(),
                 Long("script-name") => options.script_name = Some(arguments.value()?.string()?),
+                Long("edits") => options.edits = arguments.value()?.parse()?,
                 Long("development") => options.development = true,
+                Long("tls-cert") => options.tls_cert = Some(arguments.value()?.into()),
+                Long("tls-key") => options.tls_key = Some(arguments.value()?.into()),
                 Long("help") | Short('h') => return Ok(None),
                 other => return Err(other.unexpected()),
             }
+        }
+        if options.tls_cert.is_some() != options.tls_key.is_some() {
+            return Err("--tls-cert and --tls-key go together".into());
         }
         Ok(Some(options))
     }
@@ -102,6 +122,7 @@ fn arguments(start: &Start) -> Parser {
 /// The sockets of HTTP mode. They say on standard output where they are, once they are bound; in
 /// the other modes, where standard output may be the response, they are not made.
 struct Announced {
+    scheme: &'static str,
     bind: String,
     mount: Prefix,
     development: bool,
@@ -123,7 +144,7 @@ impl ToSockets for Announced {
 
 impl Announced {
     fn announce(&self, addr: &str, out: &mut impl Write) -> io::Result<()> {
-        let top = format!("http://{addr}{}/", url_path(&self.mount));
+        let top = format!("{}://{addr}{}/", self.scheme, url_path(&self.mount));
         writeln!(out, "listening on {top}\n")?;
         if let Ok(router) = urls() {
             writeln!(
@@ -135,9 +156,8 @@ impl Announced {
                 writeln!(out, "  {line}")?;
             }
         }
-        writeln!(out, "\nBreak something: {top}break")?;
-        if !self.development {
-            writeln!(out, "With --development it shows a traceback.")?;
+        if self.development {
+            writeln!(out, "\nBreak something: {top}break")?;
         }
         if io::stdout().is_terminal() {
             writeln!(out, "\nCtrl+C ends.")?;
@@ -149,27 +169,45 @@ impl Announced {
 fn run(start: Start, options: Options) -> Result<ExitCode, Error> {
     let mount = options.mount(&start)?;
     let hosts = Hosts::new(&options.bind, &options.hosts)?;
+    let hosts = hosts.advice("The option --host {host} makes it answer to that.");
     let Options {
         bind,
         data,
+        edits,
         development,
+        tls_cert,
+        tls_key,
         ..
     } = options;
+    let tls = tls_cert.zip(tls_key);
+    let tls = tls.map(|(chain, key)| Tls::pem(chain, key)).transpose()?;
     let sockets = Announced {
+        scheme: if tls.is_some() { "https" } else { "http" },
         bind,
         mount: mount.clone(),
         development,
     };
-    let wiki = stack(Settings {
+    let settings = Settings {
         data,
         mount,
         development,
-    })?;
+    };
+    let wiki = braked(settings, edits)?;
     let service = ServiceBuilder::new()
         .layer(ValidateRequestHeaderLayer::custom(hosts))
         .map_response(|response: Response<_>| response.map(Body::new))
         .service(wiki);
-    Ok(start.run_service(sockets, service)?)
+    let Some(tls) = tls else {
+        return Ok(start.run_service(sockets, service)?);
+    };
+    let server = match start {
+        Start::Standalone => Server::on(sockets.to_sockets()?),
+        Start::Http(server) => server,
+        Start::Cgi | Start::FastCgi(_) | Start::Scgi(_) => {
+            return Err(Error::msg("behind a web server TLS is that server's"));
+        }
+    };
+    Ok(gateway_server::block_on(server.tls(tls).serve(service))?)
 }
 
 fn log() {

@@ -4,17 +4,18 @@ use std::convert::Infallible;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use bytes::Bytes;
 use gateway_core::paths::{MountLayer, Prefix};
-use gateway_core::{Application, Body, BoxError, Environ, Error, Reply};
-use http::{HeaderValue, Request, Response, StatusCode, header};
-use middleware_exceptions::{ExceptionsLayer, Rendered};
+use gateway_core::{Application, Body, Environ, Error, FailedBy, Reply};
+use gateway_web::Brake;
+use http::{Request, Response, StatusCode};
+use middleware_exceptions::ExceptionsLayer;
 use middleware_static::{StaticFiles, StaticLayer};
-use tower::{Service, ServiceBuilder};
+use tower::ServiceBuilder;
+use tower::util::BoxCloneSyncService;
 use tower_http::csrf::{CsrfLayer, ProtectionError};
 
 use crate::store::is_busy;
-use crate::wiki::{Layer, Wiki, embedded};
+use crate::wiki::{ERROR_ID, Layer, Surroundings, Wiki, embedded};
 
 /// How the wiki is to be served.
 #[derive(Clone, Debug)]
@@ -30,27 +31,30 @@ pub struct Settings {
 /// How long a request waits for a thread before it is answered with 503.
 const WAIT: Duration = Duration::from_secs(10);
 
-/// The wiki with everything around it: a tower service that any of the servers takes.
+/// Forms that one address may send at once.
+const AT_ONCE: u32 = 100;
+
+/// Forms that it may send a minute after that, unless it is said otherwise.
+pub const EDITS_A_MINUTE: u32 = 60;
+
+/// A tower service that any of the servers takes.
+pub type Site = BoxCloneSyncService<Request<Body>, Response<Body>, Infallible>;
+
+/// The wiki with everything around it.
 ///
 /// # Errors
 ///
 /// As [`Wiki::open`].
-pub fn stack(
-    settings: Settings,
-) -> Result<
-    impl Service<
-        Request<Body>,
-        Response = Response<
-            impl http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
-        >,
-        Error = Infallible,
-        Future: Send + 'static,
-    > + Clone
-    + Send
-    + Sync
-    + 'static,
-    Error,
-> {
+pub fn stack(settings: Settings) -> Result<Site, Error> {
+    braked(settings, EDITS_A_MINUTE)
+}
+
+/// The same, where one address may send `edits` forms a minute, or any number if that is 0.
+///
+/// # Errors
+///
+/// As [`Wiki::open`].
+pub fn braked(settings: Settings, edits: u32) -> Result<Site, Error> {
     let mut exceptions =
         ExceptionsLayer::new()
             .silence_default_hook()
@@ -66,13 +70,20 @@ pub fn stack(
     if settings.development {
         // Asked for by name on the command line, so in release builds too.
         exceptions = exceptions.development_in_release();
-    } else {
-        exceptions = exceptions.render_with(|page| Some(failed(&page.id().to_string())));
     }
-    let wiki = Wiki::open(&settings.data)?.within(layers(&settings), settings.development);
-    let assets = wiki.assets().clone();
-    let files = StaticFiles::from_source(embedded()).assets(assets);
+    let interval = Duration::from_secs(60).checked_div(edits);
+    let surroundings = Surroundings {
+        stack: layers(&settings),
+        development: settings.development,
+        brake: interval.map(|interval| Brake::new(AT_ONCE, interval)),
+    };
+    let wiki = Wiki::open(&settings.data)?.within(surroundings);
+    let error_pages = wiki.error_pages();
+    let files = StaticFiles::from_source(embedded()).assets(wiki.assets().clone());
     let wiki = ServiceBuilder::new()
+        .map_response(|response: Response<_>| response.map(Body::new))
+        .layer(error_pages)
+        .layer(exceptions.id_header(ERROR_ID))
         .layer(StaticLayer::with_files("/static", files)?)
         .layer(CsrfLayer::new().with_rejection_response(refused))
         .service(wiki.into_service().wait_timeout(WAIT));
@@ -80,40 +91,18 @@ pub fn stack(
     let outside = Outside {
         mount: settings.mount,
     };
-    Ok(ServiceBuilder::new()
-        .layer(exceptions)
+    let site = ServiceBuilder::new()
+        .map_response(|response: Response<_>| response.map(Body::new))
         .layer(mount)
-        .service(outside.into_inline_service()))
+        .service(outside.into_inline_service().answer_errors());
+    Ok(Site::new(site))
 }
 
-/// What a visitor sees of a failure.
-fn failed(id: &str) -> Rendered {
-    let text = "The wiki failed to answer, and the failure is in its log. What was saved before \
-                is safe. Going back brings back what you typed.";
-    let id = format!("Error ID: <code>{id}</code>");
-    Rendered::new(
-        "text/html; charset=utf-8",
-        bare("That did not work", text, &id),
-    )
-}
-
-/// What a visitor sees of a form that another site made the browser send.
+/// To a form that another site made the browser send. The error pages say so.
 fn refused(_: ProtectionError) -> Response<Body> {
-    let text = "This form was sent by another site. Nothing was changed.";
-    let more = "If it was this site's: does the web server in front pass Host on as it came?";
-    let mut response = Response::new(Body::from(bare("Refused", text, more)));
+    let mut response = FailedBy::bare().attach(Response::default());
     *response.status_mut() = StatusCode::FORBIDDEN;
-    let html = HeaderValue::from_static("text/html; charset=utf-8");
-    response.headers_mut().insert(header::CONTENT_TYPE, html);
     response
-}
-
-/// A page that needs nothing of what may just have failed. `text` and `more` are HTML.
-fn bare(heading: &str, text: &str, more: &str) -> String {
-    include_str!("../templates/bare.html")
-        .replace("{{ heading }}", heading)
-        .replace("{{ text }}", text)
-        .replace("{{ more }}", more)
 }
 
 /// The same, in words.
@@ -136,11 +125,15 @@ fn layers(settings: &Settings) -> Vec<Layer> {
             "gateway-server",
             "reads the request and writes the response".to_owned(),
         ),
+        layer("MountLayer", mount),
+        layer(
+            "ErrorPages",
+            "has every error look like a page of the wiki".to_owned(),
+        ),
         layer(
             "ExceptionsLayer",
             format!("catches panics and errors, and {details}"),
         ),
-        layer("MountLayer", mount),
         layer(
             "StaticLayer",
             "answers what is below /static from the binary".to_owned(),

@@ -1,15 +1,14 @@
 //! Templates and static files, all in the binary.
 
-use gateway_core::{Error, escape};
+use gateway_core::Error;
+use gateway_web::Templates;
 use middleware_static::AssetManifest;
 use middleware_static::source::Embedded;
-use minijinja::value::{Kwargs, Value};
-use minijinja::{AutoEscape, Environment, ErrorKind, State, escape_formatter};
+use minijinja::{Environment, Value};
 use router::Router;
 
 use crate::date;
 use crate::urls::View;
-use crate::wiki::relative;
 
 /// The style sheet and the icon. A debug build reads them from the source tree each time.
 #[derive(Debug, rust_embed::RustEmbed)]
@@ -26,15 +25,13 @@ macro_rules! templates {
     };
 }
 
-/// The templates, with `url_for`, `asset_url` and the filters they use.
+/// The templates and their filters. Links are relative: right below any prefix, with nothing
+/// configured, behind a proxy that strips one as well.
 ///
 /// # Errors
 ///
 /// A template cannot be read: a mistake in it.
-pub(crate) fn environment(
-    router: &Router<View>,
-    assets: &AssetManifest,
-) -> Result<Environment<'static>, Error> {
+pub(crate) fn templates(router: &Router<View>, assets: &AssetManifest) -> Result<Templates, Error> {
     let mut environment = Environment::new();
     for (name, source) in templates![
         "base.html",
@@ -43,9 +40,11 @@ pub(crate) fn environment(
         "diff.html",
         "edit.html",
         "error.html",
+        "files.html",
         "form.html",
         "history.html",
         "macros.html",
+        "manage.html",
         "missing.html",
         "page.html",
         "pages.html",
@@ -57,36 +56,15 @@ pub(crate) fn environment(
     }
     // A misspelt name is an error and not an empty place.
     environment.set_undefined_behavior(minijinja::UndefinedBehavior::SemiStrict);
-    environment.set_formatter(|out, state, value| {
-        let escapes = matches!(state.auto_escape(), AutoEscape::Html) && !value.is_safe();
-        match value.as_str() {
-            // As the default does, but for slashes: `&#x2f;` in every link is hard to read.
-            Some(text) if escapes => Ok(out.write_str(&escape(text))?),
-            _ => escape_formatter(out, state, value),
-        }
-    });
-    let router = router.clone();
-    environment.add_function(
-        "url_for",
-        move |state: &State<'_, '_>, route: &str, args: Kwargs| {
-            let mut named = Vec::new();
-            for key in args.args() {
-                named.push((key.to_owned(), args.get::<&str>(key)?.to_owned()));
-            }
-            let path = router.url_for(route, named);
-            let path = path.map_err(|error| {
-                minijinja::Error::new(ErrorKind::InvalidOperation, "no URL").with_source(error)
-            })?;
-            Ok(relative(&root(state), &path))
-        },
-    );
-    let assets = assets.clone();
-    environment.add_function("asset_url", move |state: &State<'_, '_>, name: &str| {
-        format!("{}static/{}", root(state), assets.asset_url(name))
-    });
     environment.add_filter("day", date::day);
     environment.add_filter("clock", date::clock);
     environment.add_filter("iso", date::iso);
+    environment.add_filter("bytes", |bytes: i64| match bytes {
+        1 => "1 byte".to_owned(),
+        ..=1023 => format!("{bytes} bytes"),
+        1024..=1_048_575 => format!("{} KiB", bytes / 1024),
+        _ => format!("{} MiB", bytes / 1_048_576),
+    });
     environment.add_filter("signed", |number: i64| {
         // U+2212 is as wide as a plus sign.
         match number {
@@ -95,16 +73,8 @@ pub(crate) fn environment(
             _ => format!("−{}", number.unsigned_abs()),
         }
     });
-    Ok(environment)
-}
-
-/// The way up to the wiki from the page that is rendered.
-fn root(state: &State<'_, '_>) -> String {
-    let root = state.lookup("root");
-    root.as_ref()
-        .and_then(Value::as_str)
-        .unwrap_or("./")
-        .to_owned()
+    let templates = Templates::new(environment);
+    Ok(templates.routes(router).assets(assets).relative_urls())
 }
 
 /// HTML that is safe already, for a template.

@@ -5,8 +5,11 @@
 //! nothing: the token also stands in a cookie. Another site can make a browser send the cookie,
 //! but cannot read it to repeat it.
 
-use gateway_core::{Environ, Error, Form};
-use http::header;
+use std::borrow::Cow;
+use std::time::Duration;
+
+use gateway_core::{Environ, Error, Form, Reply};
+use gateway_web::{EnvironExt, ReplyExt};
 
 /// The cookie, and the hidden field of every form.
 const COOKIE: &str = "wiki_token";
@@ -16,6 +19,24 @@ pub const FIELD: &str = "token";
 
 /// 128 bits in hexadecimal.
 const LENGTH: usize = 32;
+
+/// How long browsers keep what they are given.
+pub(crate) const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
+/// 128 random bits in hexadecimal.
+///
+/// # Errors
+///
+/// The operating system has none.
+pub(crate) fn random() -> Result<String, Error> {
+    let mut bytes = [0; LENGTH / 2];
+    getrandom::fill(&mut bytes)?;
+    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+/// What is said to a browser whose form does not repeat it.
+pub(crate) const STALE: &str = "This form was too old, or cookies are off, so nothing was changed. \
+                                Send it again.";
 
 /// The token of a browser.
 #[derive(Debug)]
@@ -33,14 +54,14 @@ impl Token {
     pub fn of(environ: &Environ) -> Result<Self, Error> {
         if let Some(value) = cookies(environ).next() {
             return Ok(Self {
-                value: value.to_owned(),
+                value: value.into_owned(),
                 fresh: false,
             });
         }
-        let mut bytes = [0; LENGTH / 2];
-        getrandom::fill(&mut bytes)?;
-        let value = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-        Ok(Self { value, fresh: true })
+        Ok(Self {
+            value: random()?,
+            fresh: true,
+        })
     }
 
     /// The value for the form.
@@ -49,43 +70,36 @@ impl Token {
         &self.value
     }
 
-    /// The Set-Cookie that a new token needs.
+    /// The reply, with the cookie that a new token needs.
     ///
     /// For the whole host and not for the wiki's path: behind a proxy that maps paths we do not
     /// know what the browser calls ours, and the token opens nothing by itself. `Lax`, so that it
     /// is still there when a link from elsewhere leads to the form.
-    #[must_use]
-    pub fn cookie(&self, environ: &Environ) -> Option<String> {
-        let secure = if environ.scheme() == "https" {
-            "; Secure"
-        } else {
-            ""
-        };
-        let value = &self.value;
-        self.fresh.then(|| {
-            format!("{COOKIE}={value}; Path=/; Max-Age=31536000; HttpOnly; SameSite=Lax{secure}")
-        })
+    pub fn kept(&self, environ: &Environ, reply: Reply) -> Reply {
+        if !self.fresh {
+            return reply;
+        }
+        reply.set_cookie(environ.new_cookie(COOKIE, &*self.value).max_age(YEAR))
     }
 }
 
 /// Whether `form` repeats a token of the browser that sends it.
 #[must_use]
 pub fn is_repeated(environ: &Environ, form: &Form) -> bool {
-    let given = form.get(FIELD).unwrap_or_default();
-    cookies(environ).any(|cookie| equal(cookie, &given))
+    accepts(environ, &form.get(FIELD).unwrap_or_default())
 }
 
-/// Every token among the cookies: HTTP/2 may send several Cookie fields (RFC 9113 section
-/// 8.2.3), and a browser may have several cookies of one name.
-fn cookies(environ: &Environ) -> impl Iterator<Item = &str> {
-    let fields = environ.headers().get_all(header::COOKIE).into_iter();
-    let fields = fields.filter_map(|field| field.to_str().ok());
-    let pairs = fields.flat_map(|field| field.split(';'));
-    pairs.filter_map(|pair| {
-        let (name, value) = pair.split_once('=')?;
-        let is_ours = name.trim() == COOKIE;
+/// Whether `given` is a token of the browser that sends it.
+#[must_use]
+pub fn accepts(environ: &Environ, given: &str) -> bool {
+    cookies(environ).any(|cookie| equal(&cookie, given))
+}
+
+/// Every token among the cookies: a browser may have several cookies of one name.
+fn cookies(environ: &Environ) -> impl Iterator<Item = Cow<'_, str>> {
+    environ.cookies().filter_map(|(name, value)| {
         let is_sound = value.len() == LENGTH && value.bytes().all(|byte| byte.is_ascii_hexdigit());
-        (is_ours && is_sound).then_some(value)
+        (name == COOKIE && is_sound).then_some(value)
     })
 }
 

@@ -1,22 +1,28 @@
 //! The application: a router, and what its views share.
 
+use std::borrow::Cow;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
+use gateway_core::error::Failure;
 use gateway_core::request::Arrival;
-use gateway_core::{Application, Body, Environ, Error, IntoReply, Reply, Response};
+use gateway_core::{Application, Environ, Error, FailedBy, IntoReply, Reply, Response};
+use gateway_web::around::Around;
+use gateway_web::{Brake, EnvironExt, ErrorPage, ErrorPages, Templates};
 use http::{Method, StatusCode, header};
 use middleware_static::AssetManifest;
 use minijinja::{Value, context};
 use router::{RequestUrlArgs, Router};
+use tower::Layer as _;
 
+use crate::FIRST_PAGES;
 use crate::name::{NotAName, PageName};
 use crate::store::Store;
 use crate::templates::{self, Assets};
+use crate::token::Token;
 use crate::urls::{View, urls};
 use crate::views::edit::cut;
-use crate::{FIRST_PAGES, date};
 
 /// One layer of the stack around the wiki, for the page that shows it.
 #[derive(Clone, Debug, serde::Serialize)]
@@ -36,11 +42,23 @@ pub struct Wiki {
 
 struct Shared {
     router: Router<View>,
-    templates: minijinja::Environment<'static>,
+    /// The router with the templates around it.
+    site: Around<Templates, Router<View>>,
+    templates: Templates,
     assets: AssetManifest,
-    development: bool,
-    stack: Vec<Layer>,
     started: Instant,
+    surroundings: Surroundings,
+}
+
+/// What the wiki is set into.
+#[derive(Debug, Default)]
+pub struct Surroundings {
+    /// The layers around it.
+    pub stack: Vec<Layer>,
+    /// Developers are watching.
+    pub development: bool,
+    /// How often one client may send a form.
+    pub brake: Option<Brake>,
 }
 
 impl Wiki {
@@ -57,14 +75,15 @@ impl Wiki {
         std::fs::create_dir_all(data).map_err(|error| no_place(error.into()))?;
         let store = Store::open(&file, &FIRST_PAGES).map_err(no_place)?;
         let router = urls()?;
-        let assets = AssetManifest::from_source(templates::assets());
+        let assets = AssetManifest::from_source(templates::assets()).base("/static");
+        let templates = templates::templates(&router, &assets)?;
         let shared = Shared {
-            templates: templates::environment(&router, &assets)?,
+            site: templates.layer(router.clone()),
             router,
+            templates,
             assets,
-            development: false,
-            stack: Vec::new(),
             started: Instant::now(),
+            surroundings: Surroundings::default(),
         };
         Ok(Self {
             shared: Arc::new(shared),
@@ -72,13 +91,12 @@ impl Wiki {
         })
     }
 
-    /// Says what is around the wiki and that developers are watching. Call it before the wiki is
-    /// shared: what has been cloned stays as it is.
+    /// Says what the wiki is set into. Call it before the wiki is shared: what has been cloned
+    /// stays as it is.
     #[must_use]
-    pub fn within(mut self, stack: Vec<Layer>, development: bool) -> Self {
+    pub fn within(mut self, surroundings: Surroundings) -> Self {
         if let Some(shared) = Arc::get_mut(&mut self.shared) {
-            shared.stack = stack;
-            shared.development = development;
+            shared.surroundings = surroundings;
         }
         self
     }
@@ -117,28 +135,12 @@ impl Wiki {
         &self.shared.router
     }
 
-    pub(crate) fn stack(&self) -> &[Layer] {
-        &self.shared.stack
+    pub(crate) fn surroundings(&self) -> &Surroundings {
+        &self.shared.surroundings
     }
 
     pub(crate) fn started(&self) -> Instant {
         self.shared.started
-    }
-
-    /// A relative URL of a named route.
-    ///
-    /// # Errors
-    ///
-    /// The arguments do not fit the route.
-    pub(crate) fn url(
-        &self,
-        environ: &Environ,
-        route: &str,
-        name: Option<&str>,
-    ) -> Result<String, Error> {
-        let args: Vec<_> = name.map(|name| ("name", name)).into_iter().collect();
-        let url = self.shared.router.url_for(route, args)?;
-        Ok(relative(&root(environ), &url))
     }
 
     /// A page from a template.
@@ -153,35 +155,92 @@ impl Wiki {
         values: Value,
     ) -> Result<Reply, Error> {
         let values = context! {
-            root => root(environ),
-            year => date::year(),
-            development => self.shared.development,
+            development => self.shared.surroundings.development,
             gateway => gateway(environ),
             ..values
         };
-        let page = self
-            .shared
-            .templates
-            .get_template(template)?
-            .render(values)?;
-        let mut reply = Reply::html(page);
-        for (name, value) in HEADERS {
-            reply = reply.header(name, value);
-        }
-        Ok(reply)
+        Ok(with_headers(environ.render(template, values)?))
     }
 
-    fn error_page(&self, environ: &Environ, error: &Error) -> Result<Response, Error> {
-        let status = error.status();
-        let values = context! {
-            status => status.as_u16(),
-            reason => status.canonical_reason().unwrap_or("Error"),
-            text => error.to_string(),
-        };
-        self.render(environ, "error.html", values)?
-            .with_status(status)
-            .into_response()
+    /// A page with a form: the template finds the form's `token`, and the browser keeps it.
+    ///
+    /// # Errors
+    ///
+    /// As [`render`](Self::render).
+    pub(crate) fn render_form(
+        &self,
+        environ: &Environ,
+        template: &str,
+        values: Value,
+    ) -> Result<Reply, Error> {
+        let token = Token::of(environ)?;
+        let values = context! { token => token.value(), ..values };
+        Ok(token.kept(environ, self.render(environ, template, values)?))
     }
+
+    /// The pages of all errors below `error_pages`: see `stack`.
+    pub(crate) fn error_pages(&self) -> ErrorPages {
+        let (templates, development) = (
+            self.shared.templates.clone(),
+            self.shared.surroundings.development,
+        );
+        ErrorPages::new(move |page: &ErrorPage<'_>| -> Result<Reply, Error> {
+            let (heading, text) = said(page);
+            let id = page
+                .headers()
+                .get(&ERROR_ID)
+                .and_then(|id| id.to_str().ok());
+            let values = context! {
+                status => page.status().as_u16(),
+                heading, text, id, development,
+                gateway => "",
+            };
+            Ok(with_headers(templates.error_page(
+                page,
+                "error.html",
+                values,
+            )?))
+        })
+    }
+}
+
+/// The field in which the exceptions layer tells the id of a failure.
+pub(crate) const ERROR_ID: header::HeaderName = header::HeaderName::from_static("x-error-id");
+
+/// What the page of an error says: heading and text.
+fn said(page: &ErrorPage<'_>) -> (&'static str, Cow<'static, str>) {
+    // What a view says to a visitor. Other errors' texts are not meant for one.
+    let error = page.error().filter(|error| error.is::<Failure>());
+    let text = match page.status() {
+        StatusCode::FORBIDDEN => {
+            let text = "This form was sent by another site. Nothing was changed. If it was this \
+                        site's: does the web server in front pass Host on as it came?";
+            return ("Refused", text.into());
+        }
+        StatusCode::TOO_MANY_REQUESTS => {
+            "That was too much at once, so nothing was changed. Wait a moment, go back, where what \
+             you typed still is, and send it again."
+        }
+        StatusCode::SERVICE_UNAVAILABLE => {
+            "The wiki has too much to do just now. What was saved before is safe. Going back \
+             brings back what you typed."
+        }
+        status if status.is_server_error() => {
+            let text = "The wiki failed to answer, and the failure is in its log. What was saved \
+                        before is safe. Going back brings back what you typed.";
+            return ("That did not work", text.into());
+        }
+        _ if let Some(error) = error => return (page.reason(), error.to_string().into()),
+        StatusCode::METHOD_NOT_ALLOWED => "There is nothing here for that method.",
+        StatusCode::BAD_REQUEST => "That is not an address: it is not UTF-8.",
+        _ => "There is nothing here.",
+    };
+    (page.reason(), text.into())
+}
+
+fn with_headers(page: Reply) -> Reply {
+    let headers = HEADERS.into_iter();
+    headers.fold(page, |page, (name, value)| page.header(name, value))
 }
 
 /// Sent with every page. There is no script at all, so none is allowed; forms go nowhere else;
@@ -202,60 +261,28 @@ impl Application for Wiki {
         if environ.raw_path_info().is_empty() {
             return to_the_slash(environ);
         }
+        let brake = self.shared.surroundings.brake.as_ref();
+        if *environ.method() == Method::POST
+            && let Some(refusal) = brake.and_then(|brake| brake.refusal(environ))
+        {
+            return Ok(refusal);
+        }
         environ.insert(self.clone());
-        let response = match self.shared.router.respond(environ) {
+        match self.shared.site.respond(environ) {
             // What was read for a visitor who is gone has stopped: that is no failure to report.
             Err(_) if environ.is_cancelled() => {
-                Reply::status(StatusCode::SERVICE_UNAVAILABLE).into_response()?
+                Reply::status(StatusCode::SERVICE_UNAVAILABLE).into_response()
             }
-            // What the visitor did is answered here. The rest is for the exceptions layer.
-            Err(error) if error.status().is_client_error() => self.error_page(environ, &error)?,
-            Ok(response) if is_bare_error(&response) => self.dressed(environ, &response)?,
-            other => other?,
-        };
-        Ok(match *environ.method() {
-            Method::HEAD => headed(response),
-            _ => response,
-        })
-    }
-}
-
-/// The answer to HEAD: everything but the body, and its length where that is known.
-fn headed(response: Response) -> Response {
-    use http_body::Body as _;
-
-    let length = response.body().size_hint().exact();
-    let mut response = response.map(|_| Body::empty());
-    if let Some(length) = length {
-        let headers = response.headers_mut();
-        headers
-            .entry(header::CONTENT_LENGTH)
-            .or_insert(length.into());
-    }
-    response
-}
-
-impl Wiki {
-    /// The router's own answer (405 with Allow, 400) as a page.
-    fn dressed(&self, environ: &Environ, bare: &Response) -> Result<Response, Error> {
-        let status = bare.status();
-        let text = match status {
-            StatusCode::METHOD_NOT_ALLOWED => "There is nothing here for that method.",
-            StatusCode::BAD_REQUEST => "That is not an address: it is not UTF-8.",
-            _ => "There is nothing here.",
-        };
-        let mut response = self.error_page(environ, &Error::new(status, text))?;
-        if let Some(allow) = bare.headers().get(header::ALLOW) {
-            response.headers_mut().insert(header::ALLOW, allow.clone());
+            // What the visitor did: the error pages say what is wrong. The rest is for the
+            // exceptions layer.
+            Err(error) if error.status().is_client_error() => {
+                let mut response = Response::default();
+                *response.status_mut() = error.status();
+                Ok(FailedBy::bare_with(error).attach(response))
+            }
+            other => other,
         }
-        Ok(response)
     }
-}
-
-fn is_bare_error(response: &Response) -> bool {
-    let content_type = response.headers().get(header::CONTENT_TYPE);
-    let html = content_type.is_some_and(|value| value.as_bytes().starts_with(b"text/html"));
-    response.status().is_client_error() && !html
 }
 
 /// `/wiki` is the directory's name and not the directory: its relative links would begin one step

@@ -1,5 +1,5 @@
 use std::fmt;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -66,8 +66,8 @@ impl ConnInfo {
         self
     }
 
-    /// Whether both are of one connection. Two connections that say the same of themselves, as those
-    /// of one Unix socket do, are two.
+    /// Whether both describe one and the same connection. Two connections with equal addresses, as those
+    /// over one Unix socket have, are two.
     ///
     /// ```
     /// use gateway_core::request::{Addr, ConnInfo};
@@ -82,7 +82,7 @@ impl ConnInfo {
         Arc::ptr_eq(&self.inner, &other.inner)
     }
 
-    /// The connection by identity: clones are the same, whatever two say of themselves.
+    /// The identity of the connection: the same for clones, different for connections with equal addresses.
     #[cfg(feature = "tokio")]
     pub(crate) fn origin(&self) -> crate::threads::work::Origin {
         crate::threads::work::Origin::of(Arc::clone(&self.inner) as _)
@@ -106,7 +106,7 @@ impl ConnInfo {
         &self.inner.scheme
     }
 
-    /// The trusted proxy the connection really comes from, if a proxy layer replaced the peer.
+    /// The trusted proxy that opened the connection, if a proxy layer replaced the peer.
     #[must_use]
     pub fn proxy(&self) -> Option<&Addr> {
         self.inner.proxy.as_ref()
@@ -194,6 +194,27 @@ impl Addr {
             Self::Ip(addr) => Some(addr.ip().to_canonical()),
             Self::Unix(_) | Self::Unknown => None,
         }
+    }
+
+    /// Whose address this is, for bounds and counts: an IPv4 address, or the first 64 bits of an IPv6 address with zeros
+    /// behind them. A provider gives each customer such a net at the least (RFC 6177), and the customer's machines any number of
+    /// addresses in it. An IPv4-mapped address is the IPv4 address.
+    ///
+    /// ```
+    /// use gateway_core::request::Addr;
+    ///
+    /// let owner = |addr: &str| Addr::Ip(addr.parse().unwrap()).owner().unwrap().to_string();
+    /// assert_eq!(owner("192.0.2.1:80"), "192.0.2.1");
+    /// assert_eq!(owner("[::ffff:192.0.2.1]:80"), "192.0.2.1");
+    /// assert_eq!(owner("[2001:db8:1:2:3::4]:80"), "2001:db8:1:2::");
+    /// assert_eq!(Addr::Unix(None).owner(), None);
+    /// ```
+    #[must_use]
+    pub fn owner(&self) -> Option<IpAddr> {
+        Some(match self.ip()? {
+            IpAddr::V4(ip) => ip.into(),
+            IpAddr::V6(ip) => Ipv6Addr::from_bits(ip.to_bits() & !u128::from(u64::MAX)).into(),
+        })
     }
 
     /// The port of an IP address.

@@ -1,10 +1,9 @@
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use gateway_core::request::Addr;
 use ipnet::IpNet;
-
-use super::client::Client;
 
 /// How many connections each client may have open at a time, and has.
 #[derive(Debug, Default)]
@@ -12,7 +11,7 @@ pub(crate) struct ConnectionBounds {
     pub(crate) most: Option<usize>,
     pub(crate) uncounted: Vec<IpNet>,
     // Only clients with a connection: never more than connections.
-    open: Mutex<HashMap<Client, usize>>,
+    open: Mutex<HashMap<IpAddr, usize>>,
 }
 
 /// What becomes of a connection.
@@ -35,7 +34,7 @@ impl ConnectionBounds {
         if peer.ip().is_some_and(is_named) {
             return Admitted::Uncounted;
         }
-        let Some(client) = Client::of(peer) else {
+        let Some(client) = peer.owner() else {
             return Admitted::Uncounted;
         };
         let mut open = self.open();
@@ -50,7 +49,7 @@ impl ConnectionBounds {
         }
     }
 
-    fn open(&self) -> MutexGuard<'_, HashMap<Client, usize>> {
+    fn open(&self) -> MutexGuard<'_, HashMap<IpAddr, usize>> {
         // Nothing panics while it is held.
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -60,7 +59,7 @@ impl ConnectionBounds {
 #[derive(Debug)]
 pub(crate) struct ClientConnection {
     bounds: Arc<ConnectionBounds>,
-    client: Client,
+    client: IpAddr,
 }
 
 impl Drop for ClientConnection {
@@ -77,8 +76,6 @@ impl Drop for ClientConnection {
 
 #[cfg(test)]
 mod tests {
-    use std::net::IpAddr;
-
     use super::*;
 
     #[test]

@@ -38,7 +38,6 @@
 //! # }
 //! ```
 
-mod client;
 mod connections;
 mod rate;
 mod service;

@@ -1,4 +1,5 @@
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -8,12 +9,10 @@ use governor::nanos::Nanos;
 use governor::state::StateStore;
 use governor::{Quota, RateLimiter};
 
-use super::client::Client;
-
 /// How fast each client may begin requests, and what it has begun.
 #[derive(Debug)]
 pub(super) struct Rate<C: Clock = MonotonicClock> {
-    limiter: RateLimiter<Client, Recent, C, NoOpMiddleware<C::Instant>>,
+    limiter: RateLimiter<IpAddr, Recent, C, NoOpMiddleware<C::Instant>>,
 }
 
 impl Rate {
@@ -34,7 +33,7 @@ impl<C: Clock> Rate<C> {
     /// # Errors
     ///
     /// How long it has to wait where it has begun too many.
-    pub(super) fn begin(&self, client: Client) -> Result<(), Duration> {
+    pub(super) fn begin(&self, client: IpAddr) -> Result<(), Duration> {
         self.limiter
             .check_key(&client)
             .map_err(|early| early.wait_time_from(self.limiter.clock().now()))
@@ -54,8 +53,8 @@ struct Recent {
 #[derive(Debug)]
 struct Generations {
     most: usize,
-    young: HashMap<Client, Nanos>,
-    old: HashMap<Client, Nanos>,
+    young: HashMap<IpAddr, Nanos>,
+    old: HashMap<IpAddr, Nanos>,
 }
 
 impl Recent {
@@ -71,14 +70,14 @@ impl Recent {
 }
 
 impl Generations {
-    fn find(&self, client: &Client) -> Option<Nanos> {
+    fn find(&self, client: &IpAddr) -> Option<Nanos> {
         self.young
             .get(client)
             .or_else(|| self.old.get(client))
             .copied()
     }
 
-    fn keep(&mut self, client: Client, state: Nanos) {
+    fn keep(&mut self, client: IpAddr, state: Nanos) {
         if let Some(kept) = self.young.get_mut(&client) {
             *kept = state;
             return;
@@ -91,9 +90,9 @@ impl Generations {
 }
 
 impl StateStore for Recent {
-    type Key = Client;
+    type Key = IpAddr;
 
-    fn measure_and_replace<T, F, E>(&self, client: &Client, measure: F) -> Result<T, E>
+    fn measure_and_replace<T, F, E>(&self, client: &IpAddr, measure: F) -> Result<T, E>
     where
         F: Fn(Option<Nanos>) -> Result<(T, Nanos), E>,
     {
@@ -126,6 +125,10 @@ mod tests {
 
     use super::*;
 
+    fn client(net: u64) -> IpAddr {
+        std::net::Ipv6Addr::from_bits(u128::from(net) << 64).into()
+    }
+
     fn rate(
         per_second: u32,
         burst: u32,
@@ -140,26 +143,26 @@ mod tests {
     #[test]
     fn a_client_may_begin_its_burst_at_once_and_then_its_rate() {
         let (rate, clock) = rate(10, 3, Recent::new(100));
-        let client = Client::V6(1);
+        let one = client(1);
         for _ in 0..3 {
-            assert_eq!(rate.begin(client), Ok(()));
+            assert_eq!(rate.begin(one), Ok(()));
         }
-        assert_eq!(rate.begin(client), Err(Duration::from_millis(100)));
-        assert_eq!(rate.begin(Client::V6(2)), Ok(()));
+        assert_eq!(rate.begin(one), Err(Duration::from_millis(100)));
+        assert_eq!(rate.begin(client(2)), Ok(()));
         clock.advance(Duration::from_millis(100));
-        assert_eq!(rate.begin(client), Ok(()));
-        assert!(rate.begin(client).is_err());
+        assert_eq!(rate.begin(one), Ok(()));
+        assert!(rate.begin(one).is_err());
     }
 
     #[test]
     fn a_flood_of_clients_is_kept_within_bounds_and_forgets_none_that_is_refused_meanwhile() {
         let recent = Recent::new(100);
         let (rate, _) = rate(1, 1, recent.clone());
-        let client = Client::V4([192, 0, 2, 1].into());
-        assert!(rate.begin(client).is_ok());
+        let one = IpAddr::from([192, 0, 2, 1]);
+        assert!(rate.begin(one).is_ok());
         for other in 0..10_000 {
-            assert!(rate.begin(Client::V6(other)).is_ok());
-            assert!(rate.begin(client).is_err(), "{other}");
+            assert!(rate.begin(client(other)).is_ok());
+            assert!(rate.begin(one).is_err(), "{other}");
             let generations = recent.generations.lock().unwrap();
             assert!(generations.young.len() + generations.old.len() <= 100);
         }

@@ -13,7 +13,6 @@ use pin_project_lite::pin_project;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::client::Client;
 use super::rate::Rate;
 use crate::ServerState;
 
@@ -105,7 +104,7 @@ pub struct RequestRate<S> {
 impl<S> RequestRate<S> {
     /// How long the client of `request` has to wait before it may begin it.
     fn wait<B>(&self, request: &Request<B>) -> Option<Duration> {
-        let client = Client::of(request.conn()?.peer())?;
+        let client = request.conn()?.peer().owner()?;
         self.rate.begin(client).err()
     }
 }

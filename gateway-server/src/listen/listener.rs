@@ -1,3 +1,4 @@
+use std::fmt;
 use std::future::Future;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -57,15 +58,15 @@ pub trait Listener: Send + 'static {
     /// errors go on, and asks again.
     fn accept(&mut self) -> impl Future<Output = io::Result<Self::Handshake>> + Send;
 
-    /// The server takes `most` connections at a time. Told once, before the first is accepted: a listener
-    /// that holds connections which are of no use yet (handshakes) leaves room for others. Default: nothing.
-    fn most_connections(&mut self, _most: usize) {}
-
     /// Who is connecting, if that can be said before the handshake: a bound for each client then refuses a connection
     /// without it. Default: not known, and the handshake tells.
     fn peer(_handshake: &Self::Handshake) -> Option<&Addr> {
         None
     }
+
+    /// The server takes `most` connections at a time. Told once, before the first is accepted: a listener
+    /// that holds connections which are of no use yet (handshakes) leaves room for others. Default: nothing.
+    fn most_connections(&mut self, _most: usize) {}
 
     /// Nothing more will be accepted than what has come by now. From here on [`accept`](Self::accept)
     /// is asked until it is not ready at once, and then the listener is dropped: what is in the
@@ -116,6 +117,51 @@ pub trait Listener: Send + 'static {
         _range: &FileRange,
     ) -> Poll<io::Result<usize>> {
         Poll::Ready(Err(io::ErrorKind::Unsupported.into()))
+    }
+}
+
+/// A handshake as a type that has a name, for a [`Listener`] around another one.
+///
+/// Boxed once a connection, which is then served for long.
+pub struct BoxHandshake<T> {
+    peer: Option<Addr>,
+    shaken: Pin<Box<Shaking<T>>>,
+}
+
+type Shaking<T> = dyn Future<Output = io::Result<(T, ConnInfo)>> + Send;
+
+impl<T> BoxHandshake<T> {
+    /// `shaken` of a connection from `peer`, if that is [known](Listener::peer) before.
+    pub fn new(
+        peer: Option<Addr>,
+        shaken: impl Future<Output = io::Result<(T, ConnInfo)>> + Send + 'static,
+    ) -> Self {
+        Self {
+            peer,
+            shaken: Box::pin(shaken),
+        }
+    }
+
+    /// For [`Listener::peer`].
+    #[must_use]
+    pub fn peer(&self) -> Option<&Addr> {
+        self.peer.as_ref()
+    }
+}
+
+impl<T> Future for BoxHandshake<T> {
+    type Output = io::Result<(T, ConnInfo)>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.shaken.as_mut().poll(cx)
+    }
+}
+
+impl<T> fmt::Debug for BoxHandshake<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BoxHandshake")
+            .field("peer", &self.peer)
+            .finish_non_exhaustive()
     }
 }
 
@@ -218,16 +264,16 @@ impl<L: Listener, M: Listener> Listener for Both<L, M> {
         }
     }
 
-    fn most_connections(&mut self, most: usize) {
-        self.first.most_connections(most);
-        self.second.most_connections(most);
-    }
-
     fn peer(handshake: &Self::Handshake) -> Option<&Addr> {
         match handshake {
             EitherHandshake::First { first } => L::peer(first),
             EitherHandshake::Second { second } => M::peer(second),
         }
+    }
+
+    fn most_connections(&mut self, most: usize) {
+        self.first.most_connections(most);
+        self.second.most_connections(most);
     }
 
     fn last_call(&mut self) {

@@ -103,6 +103,23 @@ pub struct CommonLog<S> {
     layer: CommonLogLayer,
 }
 
+impl<S> CommonLog<S> {
+    /// The inner service.
+    pub fn get_ref(&self) -> &S {
+        &self.inner
+    }
+
+    /// The inner service, to change it.
+    pub fn get_mut(&mut self) -> &mut S {
+        &mut self.inner
+    }
+
+    /// The inner service alone.
+    pub fn into_inner(self) -> S {
+        self.inner
+    }
+}
+
 impl<S, B, R> Service<Request<B>> for CommonLog<S>
 where
     S: Service<Request<B>, Response = Response<R>>,

@@ -1,22 +1,5 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::net::{IpAddr, Ipv6Addr};
-
-/// Where a handshake comes from. An IPv6 client has a network of 64 bits for itself (RFC 6177); what has no
-/// address (a Unix socket) is one place.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Origin(Option<IpAddr>);
-
-impl Origin {
-    pub(super) fn of(ip: Option<IpAddr>) -> Self {
-        Self(match ip {
-            Some(IpAddr::V6(ip)) => {
-                let network = ip.to_bits() & !u128::from(u64::MAX);
-                Some(Ipv6Addr::from_bits(network).into())
-            }
-            other => other,
-        })
-    }
-}
+use std::net::IpAddr;
 
 /// The handshakes under way, never more than a bound. One more takes the place of another, so that clients that
 /// connect and then say nothing cannot keep others out, however many they are.
@@ -25,8 +8,9 @@ pub(super) struct HalfOpen<T> {
     most: usize,
     next: u64,
     // In the order in which they began.
-    waiting: BTreeMap<u64, (Origin, T)>,
-    from: HashMap<Origin, BTreeSet<u64>>,
+    waiting: BTreeMap<u64, (Option<IpAddr>, T)>,
+    // By the owner of the address; what has none (a Unix socket) is one place.
+    from: HashMap<Option<IpAddr>, BTreeSet<u64>>,
 }
 
 impl<T> HalfOpen<T> {
@@ -48,7 +32,7 @@ impl<T> HalfOpen<T> {
     ///
     /// Where one origin has an eighth of all places, its own oldest gives way to it, so that a flood from there
     /// ends no handshake but its own. Else the oldest of all does: those that last are those that say nothing.
-    pub(super) fn begin(&mut self, origin: Origin, kept: T) -> (u64, Option<T>) {
+    pub(super) fn begin(&mut self, origin: Option<IpAddr>, kept: T) -> (u64, Option<T>) {
         let given_way = if self.waiting.len() < self.most {
             None
         } else {
@@ -82,10 +66,13 @@ impl<T> HalfOpen<T> {
 
 #[cfg(test)]
 mod tests {
+    use gateway_core::request::Addr;
+
     use super::*;
 
-    fn origin(text: &str) -> Origin {
-        Origin::of(Some(text.parse().unwrap()))
+    fn origin(text: &str) -> Option<IpAddr> {
+        let ip: IpAddr = text.parse().unwrap();
+        Addr::Ip((ip, 1).into()).owner()
     }
 
     #[test]
@@ -97,7 +84,7 @@ mod tests {
             .filter_map(|_| open.begin(flood, "flood").1)
             .collect();
         assert_eq!(ended, ["flood"; 985]);
-        // Whoever comes from elsewhere has a place at once: the oldest of all gives way.
+        // A client from elsewhere has a place at once: the oldest of all gives way.
         assert_eq!(open.begin(origin("192.0.2.2"), "other").1, Some("slow"));
         assert_eq!(open.begin(origin("192.0.2.3"), "other").1, Some("flood"));
         assert_eq!(open.waiting.len(), 16);

@@ -17,14 +17,15 @@ use tokio_rustls::rustls::server::danger::ClientCertVerifier;
 
 use super::config::Config;
 use super::current::Current;
-use super::half_open::{HalfOpen, Origin};
+use super::half_open::HalfOpen;
 #[cfg(unix)]
 use super::hangup::Hangup;
 use super::pem;
 use super::plain::{is_plain, turn_away};
 use super::settings::{RemoteUser, Tls};
 use super::stream::{Begun, TlsStream};
-use crate::Listener;
+use crate::http::Server;
+use crate::{BoxHandshake, Listener};
 
 /// What a connection of ACME's is for: the handshake alone (RFC 8737 section 3).
 const ACME: &[u8] = b"acme-tls/1";
@@ -58,8 +59,31 @@ struct Shared {
     remote_user: Option<RemoteUser>,
 }
 
+impl Tls {
+    /// TLS on the connections of `listener`, for a server of several:
+    ///
+    /// ```no_run
+    /// use gateway_server::http::Server;
+    /// use gateway_server::Sockets;
+    /// # fn example(tls: gateway_server::tls::Tls) -> std::io::Result<()> {
+    /// let both = Server::bind("[::]:80")?.and_listener(tls.listen(Sockets::bind("[::]:443")?));
+    /// # drop(both); Ok(())
+    /// # }
+    /// ```
+    pub fn listen<L: Listener>(self, listener: L) -> TlsListener<L> {
+        TlsListener::new(listener, self)
+    }
+}
+
+impl<L: Listener> Server<L> {
+    /// Speaks TLS on the connections of all listeners so far.
+    pub fn tls(self, tls: Tls) -> Server<TlsListener<L>> {
+        self.map_listener(|listener| tls.listen(listener))
+    }
+}
+
 impl<L> TlsListener<L> {
-    pub(super) fn new(inner: L, tls: Tls) -> Self {
+    fn new(inner: L, tls: Tls) -> Self {
         Self {
             inner,
             #[cfg(unix)]
@@ -80,8 +104,7 @@ impl<L> TlsListener<L> {
 
 impl<L: Listener> Listener for TlsListener<L> {
     type Io = TlsStream<L::Io>;
-    // Boxed: a connection is served for long, and shakes hands once.
-    type Handshake = Pin<Box<dyn Future<Output = io::Result<(Self::Io, ConnInfo)>> + Send>>;
+    type Handshake = BoxHandshake<Self::Io>;
 
     async fn accept(&mut self) -> io::Result<Self::Handshake> {
         #[cfg(unix)]
@@ -92,7 +115,12 @@ impl<L: Listener> Listener for TlsListener<L> {
         }
         let accepted = self.inner.accept().await?;
         let shared = Arc::clone(&self.shared);
-        Ok(Box::pin(shared.shake_hands(accepted)))
+        let peer = L::peer(&accepted).cloned();
+        Ok(BoxHandshake::new(peer, shared.shake_hands(accepted)))
+    }
+
+    fn peer(handshake: &Self::Handshake) -> Option<&Addr> {
+        handshake.peer()
     }
 
     fn most_connections(&mut self, most: usize) {
@@ -122,6 +150,8 @@ impl<L: Listener> Listener for TlsListener<L> {
     }
 }
 
+type Shaken<T> = io::Result<(TlsStream<T>, ConnInfo)>;
+
 impl Shared {
     fn half_open(&self) -> MutexGuard<'_, HalfOpen<oneshot::Sender<()>>> {
         let half_open = self.half_open.lock();
@@ -131,7 +161,7 @@ impl Shared {
     async fn shake_hands<T>(
         self: Arc<Self>,
         accepted: impl Future<Output = io::Result<(T, ConnInfo)>>,
-    ) -> io::Result<(TlsStream<T>, ConnInfo)>
+    ) -> Shaken<T>
     where
         T: AsyncRead + AsyncWrite + Unpin,
     {
@@ -152,7 +182,7 @@ impl Shared {
 
     /// A place among the handshakes until it is dropped. Another may have to give way for it.
     fn place(&self, peer: &Addr, give_way: oneshot::Sender<()>) -> Place<'_> {
-        let (number, oldest) = self.half_open().begin(Origin::of(peer.ip()), give_way);
+        let (number, oldest) = self.half_open().begin(peer.owner(), give_way);
         if let Some(oldest) = oldest {
             let _ = oldest.send(());
         }
@@ -162,7 +192,7 @@ impl Shared {
         }
     }
 
-    async fn begin<T>(&self, mut io: T, conn: ConnInfo) -> io::Result<(TlsStream<T>, ConnInfo)>
+    async fn begin<T>(&self, mut io: T, conn: ConnInfo) -> Shaken<T>
     where
         T: AsyncRead + AsyncWrite + Unpin,
     {

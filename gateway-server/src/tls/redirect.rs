@@ -22,7 +22,7 @@ use tower_service::Service;
 /// let tls = Tls::pem("fullchain.pem", "privkey.pem")?;
 /// Server::bind("[::]:443")?
 ///     .tls(tls)
-///     .listener(Sockets::bind("[::]:80")?)
+///     .and_listener(Sockets::bind("[::]:80")?)
 ///     .serve(router.layer(HttpsLayer::new().hosts(["example.org", "www.example.org"])))
 ///     .await?;
 /// # Ok(())

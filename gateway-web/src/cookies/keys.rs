@@ -68,6 +68,13 @@ impl CookieKeys {
         cookie.with_value(sealed)
     }
 
+    /// The length of an encrypted value: a nonce of 12 bytes in front and a tag of 16 behind it, in base64, of which a cookie
+    /// takes every character as it is.
+    #[cfg(feature = "session")]
+    pub(crate) fn encrypted_length(length: usize) -> usize {
+        (12 + length + 16).div_ceil(3) * 4
+    }
+
     /// The cookie with its value signed: any client can read it, and none change it.
     pub(crate) fn sign(&self, cookie: SetCookie) -> SetCookie {
         // The name is signed as well, or the value of one cookie would be good for another.
@@ -201,6 +208,17 @@ mod tests {
         assert!(!keys.decrypt("a", after.value()).unwrap().is_old);
         let without = CookieKeys::new(&new).unwrap();
         assert!(without.decrypt("a", before.value()).is_none());
+    }
+
+    #[cfg(feature = "session")]
+    #[test]
+    fn the_length_of_what_is_encrypted_is_known_before() {
+        for length in (0..100).chain([2900, 4000]) {
+            let cookie = SetCookie::new("a", "é".repeat(length), false);
+            let sealed = CookieKeys::random().encrypt(cookie);
+            let expected = CookieKeys::encrypted_length(2 * length);
+            assert_eq!(sealed.value().len(), expected, "{length}");
+        }
     }
 
     #[test]

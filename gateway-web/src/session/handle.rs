@@ -13,7 +13,7 @@ use serde::de::DeserializeOwned;
 use super::kept::{Flash, Kept};
 use super::settings::Settings;
 use crate::around::Head;
-use crate::cookies::{SetCookie, named};
+use crate::cookies::{CookieKeys, SetCookie, named};
 
 /// The session of this client: from [`environ.session()`](crate::EnvironExt::session), below a
 /// [`SessionLayer`](super::SessionLayer).
@@ -275,15 +275,23 @@ impl State {
     /// Drops the oldest messages until the rest fits the cookie.
     #[track_caller]
     fn make_room(&self, kept: &mut Kept, spared: usize) -> Result<(), Error> {
-        if self.sealed(kept).is_ok() {
+        if self.fits(kept).is_ok() {
             return Ok(());
         }
         // What cannot fit is told before anything is dropped one by one.
-        self.sealed(&kept.with_last_flashes(spared))?;
-        while kept.flashes.len() > spared && self.sealed(kept).is_err() {
+        self.fits(&kept.with_last_flashes(spared))?;
+        while kept.flashes.len() > spared && self.fits(kept).is_err() {
             *kept = kept.with_last_flashes(kept.flashes.len() - 1);
         }
         Ok(())
+    }
+
+    /// Whether the cookie would be one. It is encrypted once, with the response, and not for each change.
+    #[track_caller]
+    fn fits(&self, kept: &Kept) -> Result<(), Error> {
+        let length = CookieKeys::encrypted_length(kept.write()?.len());
+        let cookie = self.cookie().with_value("A".repeat(length));
+        cookie.field().map(drop)
     }
 
     /// The cookie of a session.

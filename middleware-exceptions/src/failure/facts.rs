@@ -44,6 +44,8 @@ pub enum Stage {
 pub struct ChainLink {
     /// The name of its type, where it is known.
     pub type_name: Option<String>,
+    /// What its `Debug` begins with, where that is not the name of its type: mostly the variant of an enum.
+    pub variant: Option<String>,
     /// What its `Display` says.
     pub message: String,
 }

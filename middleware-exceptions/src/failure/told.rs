@@ -6,6 +6,7 @@ use std::{
     fmt::{self, Debug, Write},
 };
 
+use gateway_core::error::Failure;
 use panic_capture::{discard, guard};
 
 use crate::{
@@ -22,6 +23,8 @@ use crate::{
 #[derive(Default)]
 pub(crate) struct Told {
     pub(crate) type_name: Option<String>,
+    /// What its `Debug` begins with, where that is not the type: mostly the variant of an enum.
+    pub(crate) variant: Option<String>,
     pub(crate) message: String,
     pub(crate) chain: Vec<ChainLink>,
     pub(crate) chain_cut: bool,
@@ -46,24 +49,27 @@ impl Told {
 
     fn describe(&mut self, held: &AnyError, current: &Current) {
         let error = held.as_dyn();
+        // Around it there is only what knows its type and place.
+        let inner: &(dyn Error + 'static) = match error.downcast_ref::<Failure>() {
+            Some(failure) => failure.cause(),
+            None => error,
+        };
         match as_foreign(error) {
             Some(foreign) => self.message = shown::text(foreign.message(), MESSAGE),
             None => {
                 let (debug, wanted): (&dyn Debug, _) = match held {
                     AnyError::Boxed(_) | AnyError::Shared(_) if backtraces_enabled() => {
-                        (&error, Wanted::NameAndBacktrace)
-                    }
-                    AnyError::Boxed(_) | AnyError::Shared(_) if self.type_name.is_none() => {
-                        (&error, Wanted::Name)
+                        (&inner, Wanted::NameAndBacktrace)
                     }
                     // Of eyre only the handler knows, and its `{:?}`.
                     #[cfg(feature = "eyre")]
                     AnyError::Eyre(report) if backtraces_enabled() => (report, Wanted::Backtrace),
-                    _ => (&error, Wanted::Nothing),
+                    _ => (&inner, Wanted::Name),
                 };
                 let said = Said::of(error, debug, MESSAGE, wanted);
                 self.message = said.message;
-                self.type_name = self.type_name.take().or(said.name);
+                let known = self.type_name.take().or_else(|| std_type(inner));
+                (self.type_name, self.variant) = type_and_variant(known, said.name);
                 self.backtrace = said.backtrace;
             }
         }
@@ -93,12 +99,15 @@ fn link(cause: &(dyn Error + 'static)) -> ChainLink {
     match as_foreign(cause) {
         Some(foreign) => ChainLink {
             type_name: Some(shown::line(foreign.type_name(), 256)),
+            variant: None,
             message: shown::text(foreign.message(), MESSAGE / 4),
         },
         None => {
             let said = Said::of(cause, &cause, MESSAGE / 4, Wanted::Name);
+            let (type_name, variant) = type_and_variant(std_type(cause), said.name);
             ChainLink {
-                type_name: said.name,
+                type_name,
+                variant,
                 message: said.message,
             }
         }
@@ -114,7 +123,6 @@ fn printed(error: &anyhow::Error) -> Option<String> {
 /// What is looked for in a `Debug`.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Wanted {
-    Nothing,
     /// The type of a boxed error cannot be asked for, but a derived `Debug` begins with its name.
     Name,
     /// An error of anyhow's or eyre's in a box prints its backtrace in `{:?}`, and has no other way to it.
@@ -123,7 +131,7 @@ enum Wanted {
     Backtrace,
 }
 
-/// One `Display` and at most one `Debug`.
+/// One `Display` and one `Debug`.
 struct Said {
     message: String,
     name: Option<String>,
@@ -146,16 +154,13 @@ impl Said {
             name: None,
             backtrace: None,
         };
-        if wanted != Wanted::Nothing {
-            let mut debugged = Debugged::new(truncated(start, 64), wanted);
-            if let Err(caught) = guard(|| _ = write!(debugged, "{debug:?}")) {
-                discard(caught.payload);
-            } else {
-                said.name =
-                    leading_name(&debugged.text, start).filter(|_| wanted != Wanted::Backtrace);
-                let backtrace = debugged.text.rsplit_once(BACKTRACE);
-                said.backtrace = backtrace.map(|(_, backtrace)| backtrace.to_owned());
-            }
+        let mut debugged = Debugged::new(truncated(start, 64), wanted);
+        if let Err(caught) = guard(|| _ = write!(debugged, "{debug:?}")) {
+            discard(caught.payload);
+        } else {
+            said.name = leading_name(&debugged.text, start).filter(|_| wanted != Wanted::Backtrace);
+            let backtrace = debugged.text.rsplit_once(BACKTRACE);
+            said.backtrace = backtrace.map(|(_, backtrace)| backtrace.to_owned());
         }
         if let Err(caught) = displayed {
             discard(caught.payload);
@@ -227,6 +232,39 @@ impl Write for Debugged<'_> {
             }
         }
     }
+}
+
+/// The type of an error, as far as it is known, and what its `Debug` calls it beside that. The `Debug` of a struct begins with the
+/// type, that of an enum with the variant: an unknown type is the name only if it says that it is an error's.
+fn type_and_variant(
+    known: Option<String>,
+    name: Option<String>,
+) -> (Option<String>, Option<String>) {
+    match (known, name) {
+        (Some(known), name) => {
+            let path = known.split('<').next().unwrap_or_default();
+            let last = path.rsplit("::").next().unwrap_or_default().to_owned();
+            (Some(known), name.filter(|name| *name != last))
+        }
+        (None, Some(name)) if name.ends_with("Error") => (Some(name), None),
+        (None, name) => (None, name),
+    }
+}
+
+/// The type of an error in a box, if it is one of the commonest of std.
+fn std_type(error: &(dyn Error + 'static)) -> Option<String> {
+    fn of<T: Error + 'static>(error: &(dyn Error + 'static)) -> Option<&'static str> {
+        error.is::<T>().then(std::any::type_name::<T>)
+    }
+    let types = [
+        of::<std::io::Error>,
+        of::<std::env::VarError>,
+        of::<fmt::Error>,
+        of::<std::sync::mpsc::RecvError>,
+        of::<std::sync::mpsc::TryRecvError>,
+        of::<std::sync::mpsc::RecvTimeoutError>,
+    ];
+    types.iter().find_map(|of| of(error)).map(Into::into)
 }
 
 /// The name that a derived `Debug` begins with.
@@ -302,8 +340,36 @@ mod tests {
         let error = AnyError::from(Counting);
         let told = Told::of_error(&error, None, &Current::default());
         assert_eq!(told.message, "counted");
-        assert_eq!(told.type_name.as_deref(), Some("Counting"));
+        assert_eq!(told.variant.as_deref(), Some("Counting"));
         assert_eq!(CALLS.get(), (1, 1));
+    }
+
+    #[test]
+    fn the_type_is_the_errors_and_the_variant_stands_beside_it() {
+        let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+        for (known, name, expected) in [
+            (
+                "shop::ShopError",
+                "OutOfStock",
+                ("shop::ShopError", "OutOfStock"),
+            ),
+            ("shop::NoPrice", "NoPrice", ("shop::NoPrice", "")),
+            ("shop::Of<a::B>", "Of", ("shop::Of<a::B>", "")),
+            ("shop::ShopError", "", ("shop::ShopError", "")),
+            ("", "ParseIntError", ("ParseIntError", "")),
+            // Of a box: it may be either.
+            ("", "OutOfStock", ("", "OutOfStock")),
+            ("", "", ("", "")),
+        ] {
+            let found = type_and_variant(some(known), some(name));
+            assert_eq!(
+                found,
+                (some(expected.0), some(expected.1)),
+                "{known}, {name}"
+            );
+        }
+        let error: &(dyn Error + 'static) = &std::io::Error::other("x");
+        assert_eq!(std_type(error).as_deref(), Some("std::io::error::Error"));
     }
 
     #[test]

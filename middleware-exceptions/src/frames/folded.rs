@@ -71,6 +71,7 @@ fn are_same(some: &[Arc<Frame>], others: &[Arc<Frame>]) -> bool {
         Arc::ptr_eq(one, other)
             || (one.line == other.line
                 && one.column == other.column
+                && one.offset == other.offset
                 && one.raw == other.raw
                 && one.path == other.path)
     };

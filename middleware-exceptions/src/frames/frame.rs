@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use crate::frames::{names::Origin, source::Excerpt};
+use crate::frames::{modules::Offset, names::Origin, source::Excerpt};
 
 /// One function on the stack.
 #[derive(Debug, Clone)]
@@ -21,6 +21,7 @@ pub struct Frame {
     pub(crate) line: Option<u32>,
     pub(crate) column: Option<u32>,
     pub(crate) source: Option<Arc<Excerpt>>,
+    pub(crate) offset: Option<Offset>,
 }
 
 impl Frame {
@@ -39,7 +40,10 @@ impl Frame {
             ("", _, _) if self.raw.contains("async_fn") => format!("async fn {}", place()),
             ("", _, _) if self.raw.contains("async") => format!("async block {}", place()),
             ("", _, true) => format!("closure {}", place()),
-            ("", ..) => "unknown".into(),
+            ("", ..) => match &self.offset {
+                Some(offset) => offset.short(),
+                None => "unknown function".into(),
+            },
             (name, true, _) => format!("async {name}"),
             (name, false, true) => format!("closure in {name}"),
             (name, ..) => name.into(),
@@ -92,6 +96,24 @@ impl Frame {
     #[must_use]
     pub fn source(&self) -> Option<&Excerpt> {
         self.source.as_deref()
+    }
+
+    /// Where it is in the file of the program or library, if there is no line of source to name: on Linux.
+    #[must_use]
+    pub fn offset(&self) -> Option<&Offset> {
+        self.offset.as_ref()
+    }
+
+    /// Whether no symbol names it.
+    pub(crate) fn is_nameless(&self) -> bool {
+        self.raw.is_empty() && self.path.is_none()
+    }
+
+    pub(crate) fn is_of_rust_source(&self) -> bool {
+        let path = self.path.as_deref();
+        path.and_then(Path::extension)
+            .is_some_and(|ext| ext == "rs")
+            && self.line.is_some()
     }
 
     pub(crate) fn is_marker(&self, name: &str) -> bool {

@@ -1,8 +1,11 @@
 //! The stack at a failure, as people read it.
 
 pub(crate) mod built;
+pub(crate) mod elf;
 pub(crate) mod folded;
 pub(crate) mod frame;
+pub(crate) mod lock;
+pub(crate) mod modules;
 pub(crate) mod names;
 pub(crate) mod program;
 pub(crate) mod resolve;
@@ -25,6 +28,7 @@ pub struct Traceback {
     frames: Vec<Arc<Frame>>,
     is_truncated: bool,
     lacks_lines: bool,
+    is_stripped: bool,
     note: Option<Note>,
     denies_unwrap: bool,
     place: Option<Place>,
@@ -66,6 +70,12 @@ impl Traceback {
     #[must_use]
     pub fn lacks_lines(&self) -> bool {
         self.lacks_lines
+    }
+
+    /// Whether the program has no symbols, so that its frames are [offsets](Frame::offset) in its file.
+    #[must_use]
+    pub fn is_stripped(&self) -> bool {
+        self.is_stripped
     }
 
     /// Whether the functions of the panic have names, and none is what std's `unwrap` and `expect` fail in.

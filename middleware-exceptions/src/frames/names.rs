@@ -19,6 +19,14 @@ pub(crate) fn is_of_the_layer(file: &Path) -> bool {
         || file.starts_with(panic_capture::SOURCE)
 }
 
+/// The same of a function of which only the name is known.
+pub(crate) fn is_name_of_the_layer(name: &str) -> bool {
+    matches!(
+        crate_of(name),
+        Some("middleware_exceptions" | "panic_capture")
+    )
+}
+
 /// The crates that come with this one, which are as little yours.
 fn siblings() -> &'static [(std::path::PathBuf, &'static str)] {
     static FOLDERS: OnceLock<Vec<(std::path::PathBuf, &'static str)>> = OnceLock::new();
@@ -78,6 +86,9 @@ fn crate_of_file(file: &Path) -> Option<String> {
         let package = rest.split('/').nth(1).unwrap_or_default();
         return Some(without_version(package).to_owned());
     }
+    if let Some(name) = vendored(file) {
+        return Some(name);
+    }
     // <cargo home>/git/checkouts/<name>-<hash>/..
     if let Some(rest) = after("/git/checkouts/") {
         let package = rest.split('/').next().unwrap_or_default();
@@ -87,6 +98,35 @@ fn crate_of_file(file: &Path) -> Option<String> {
                 .map_or(package, |(name, _)| name)
                 .to_owned(),
         );
+    }
+    None
+}
+
+/// `vendor/<name>` and `vendor/<name>-<version>`, as `cargo vendor` leaves them: with a file of checksums, where the sources are
+/// at hand. And `<name>-<version>/src/..`, as cargo's `trim-paths` leaves what the registry had.
+fn vendored(file: &Path) -> Option<String> {
+    let mut folder = std::path::PathBuf::new();
+    let mut parts = file.components().peekable();
+    if let (true, Some(std::path::Component::Normal(first))) = (file.is_relative(), parts.peek()) {
+        let first = first.to_string_lossy();
+        let name = without_version(&first);
+        if name != first {
+            return Some(name.to_owned());
+        }
+    }
+    while let Some(part) = parts.next() {
+        folder.push(part);
+        if part.as_os_str() != "vendor" {
+            continue;
+        }
+        let package = folder.join(parts.peek()?);
+        // Of sources that are not at hand there is the shape of the path.
+        let mut below = parts.clone().skip(1);
+        let has_shape = below.next().is_some_and(|next| next.as_os_str() == "src");
+        if package.join(".cargo-checksum.json").is_file() || (has_shape && !package.is_dir()) {
+            let name = package.file_name()?.to_string_lossy().into_owned();
+            return Some(without_version(&name).to_owned());
+        }
     }
     None
 }
@@ -107,7 +147,7 @@ fn without_version(package: &str) -> &str {
 
 /// Without debug information there are only names. Those of common crates are known.
 fn crate_of_name(name: &str) -> Option<&'static str> {
-    const KNOWN: [&str; 22] = [
+    const KNOWN: [&str; 23] = [
         "core",
         "std",
         "alloc",
@@ -127,19 +167,28 @@ fn crate_of_name(name: &str) -> Option<&'static str> {
         "tracing",
         "middleware_exceptions",
         "panic_capture",
+        "rustc",
         "gateway_core",
         "gateway_server",
         "backtrace",
     ];
-    let first = name
-        .trim_start_matches(['<', '&', '(', '*', '_'])
-        .split("::")
-        .next()?;
+    let first = crate_of(name)?;
     if let Some(known) = KNOWN.into_iter().find(|known| *known == first) {
         return Some(known);
     }
-    // C: `main`, `clone3`, `__rust_try`, `_start`.
+    if name.starts_with("__rust") {
+        return Some("std");
+    }
+    // C: `main`, `clone3`, `_start`.
     (!name.contains("::")).then_some("unknown")
+}
+
+/// The crate that a name begins with; `<A as b::C>::d` begins with that of A.
+pub(crate) fn crate_of(name: &str) -> Option<&str> {
+    let name = name.trim_start_matches(['<', '&', '(', '*', '_']);
+    let name = name.strip_prefix("mut ").unwrap_or(name);
+    let name = name.strip_prefix("dyn ").unwrap_or(name);
+    name.split("::").next()
 }
 
 /// A name without crate, generics and hash: `load_row`, `Order::total`; and how many
@@ -216,6 +265,32 @@ fn plain(segment: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_vendored_crate_is_as_little_yours_as_a_registrys() {
+        let folder = tempfile::tempdir().unwrap();
+        let vendored = folder.path().join("vendor/serde_json-1.0.1");
+        std::fs::create_dir_all(vendored.join("src")).unwrap();
+        std::fs::write(vendored.join(".cargo-checksum.json"), "{}").unwrap();
+        let own = folder.path().join("vendor/shop");
+        std::fs::create_dir_all(own.join("src")).unwrap();
+        let origin = |file: &Path| origin(Some(file), Some("x::y"));
+        let other = |name: &str| Origin::Other(name.into());
+        assert_eq!(origin(&vendored.join("src/de.rs")), other("serde_json"));
+        assert_eq!(origin(&own.join("src/main.rs")), Origin::Yours);
+        for (file, expected) in [
+            ("/gone/shop/vendor/serde/src/lib.rs", other("serde")),
+            ("/gone/shop/src/vendor.rs", Origin::Yours),
+            ("/gone/shop/src/vendor/mod.rs", Origin::Yours),
+            ("/gone/shop/src/vendor/api/client.rs", Origin::Yours),
+            ("/usr/src/app/vendor/serde-1.0.1/src/lib.rs", other("serde")),
+            ("tokio-1.54.1/src/runtime/mod.rs", other("tokio")),
+            ("my-shop/src/main.rs", Origin::Yours),
+            ("src/main.rs", Origin::Yours),
+        ] {
+            assert_eq!(origin(Path::new(file)), expected, "{file}");
+        }
+    }
 
     #[test]
     fn names_lose_crates_generics_and_hashes() {
@@ -317,7 +392,7 @@ mod tests {
                 Some("core"),
             ),
             ("tokio::runtime::task::raw::poll", Some("tokio")),
-            ("__rust_try", Some("unknown")),
+            ("__rust_try", Some("std")),
             ("main", Some("unknown")),
             ("shop::main", None),
             ("<shop::Order as core::fmt::Display>::fmt", None),

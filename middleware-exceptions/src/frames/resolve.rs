@@ -96,11 +96,15 @@ impl Traceback {
         frames.reverse();
         let lacks_lines = frames
             .iter()
-            .any(|frame| frame.is_yours() && frame.line.is_none());
+            .any(|frame| frame.is_yours() && frame.line.is_none() && !frame.is_nameless());
+        let is_stripped = frames
+            .iter()
+            .any(|frame| frame.is_yours() && frame.is_nameless());
         Self {
             frames,
             is_truncated,
             lacks_lines,
+            is_stripped,
             note: None,
             denies_unwrap: false,
             place: None,
@@ -169,6 +173,7 @@ fn foreign_frame(frame: &ForeignFrame) -> Frame {
         line: Some(frame.line()),
         column: None,
         source: Excerpt::given(first, frame.line(), lines).map(Arc::new),
+        offset: None,
     }
 }
 
@@ -231,6 +236,11 @@ fn correct_innermost(frames: &mut Vec<Arc<Frame>>, place: &Place) {
         }
         return;
     };
+    // Which of the frames without a name it is, nothing says: the innermost are those of the panic itself.
+    if frame.is_nameless() {
+        frames.insert(0, known);
+        return;
+    }
     let same_file = frame
         .path
         .as_deref()

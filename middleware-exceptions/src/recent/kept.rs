@@ -44,7 +44,7 @@ impl Kept {
             at: SystemTime::now(),
             id: report.id().to_string(),
             place: report.location().map(ToString::to_string),
-            heading: heading(report).to_owned(),
+            heading: heading(report),
             message: truncated(report.message(), 512).into(),
             status: report.status().as_u16(),
             request: format!("{} {}", request.method(), request.path()),

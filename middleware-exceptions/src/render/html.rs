@@ -52,7 +52,8 @@ struct Page<'a> {
 impl Page<'_> {
     fn write(&mut self) -> fmt::Result {
         let report = self.report;
-        let heading = escape(text::heading(report));
+        let heading = text::heading(report);
+        let heading = escape(&heading);
         let nonce = self.nonce;
         let title: String = report
             .message()
@@ -88,7 +89,7 @@ impl Page<'_> {
         write!(
             self.out,
             "<header>\n<p class=\"kind\">{}</p>\n<h1{}>{}</h1>\n",
-            escape(text::heading(report)),
+            escape(&text::heading(report)),
             if is_long(report.message()) {
                 " tabindex=\"0\""
             } else {
@@ -242,6 +243,9 @@ impl Page<'_> {
                 )?,
                 None => write!(self.out, "<span class=\"place\">{}</span>", escape(&place))?,
             }
+        } else if let Some(offset) = frame.offset() {
+            let place = offset.to_string();
+            write!(self.out, "<span class=\"place\">{}</span>", escape(&place))?;
         }
         if frame.source().is_some_and(Excerpt::is_newer) {
             self.out
@@ -329,8 +333,9 @@ impl Page<'_> {
             .push_str("<section>\n<h2>Caused by</h2>\n<ol class=\"causes\">\n");
         for link in report.chain() {
             self.out.push_str("<li>");
-            if let Some(name) = &link.type_name {
-                write!(self.out, "<span class=\"soft\">{}:</span> ", escape(name))?;
+            if link.type_name.is_some() || link.variant.is_some() {
+                let name = text::typed(link.type_name.as_deref(), link.variant.as_deref());
+                write!(self.out, "<span class=\"soft\">{}:</span> ", escape(&name))?;
             }
             writeln!(self.out, "{}</li>", escape(&link.message))?;
         }

@@ -51,6 +51,9 @@ fn write(json: &mut String, report: &Report) -> fmt::Result {
     if let Some(name) = report.type_name() {
         write!(json, ",\"error_type\":{}", Text(name))?;
     }
+    if let Some(variant) = report.variant() {
+        write!(json, ",\"variant\":{}", Text(variant))?;
+    }
     if let Some(hint) = report.hint() {
         write!(json, ",\"hint\":{}", Text(hint))?;
     }
@@ -67,6 +70,9 @@ fn write(json: &mut String, report: &Report) -> fmt::Result {
         write!(json, "{{\"message\":{}", Text(&link.message))?;
         if let Some(name) = &link.type_name {
             write!(json, ",\"error_type\":{}", Text(name))?;
+        }
+        if let Some(variant) = &link.variant {
+            write!(json, ",\"variant\":{}", Text(variant))?;
         }
         json.push('}');
     }
@@ -160,6 +166,13 @@ fn frame(json: &mut String, frame: &Frame) -> fmt::Result {
     write!(json, "{{\"function\":{}", Text(&frame.title()))?;
     if let (Some(file), Some(line)) = (frame.file(), frame.line()) {
         write!(json, ",\"file\":{},\"line\":{line}", Text(file))?;
+    }
+    if let Some(offset) = frame.offset() {
+        let (module, address) = (Text(offset.module()), offset.address());
+        write!(json, ",\"module\":{module},\"offset\":\"{address:#x}\"")?;
+        if let Some(id) = offset.build_id() {
+            write!(json, ",\"build_id\":{}", Text(id))?;
+        }
     }
     if let Some(source) = frame.source() {
         write!(json, ",\"source\":{}", Text(source.line()))?;

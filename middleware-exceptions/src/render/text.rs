@@ -83,9 +83,18 @@ fn write(page: &mut String, report: &Report) -> fmt::Result {
     notes(report, |note| writeln!(page, "Note: {note}"))
 }
 
-/// What the last line of a traceback begins with, as Python's does with the exception's type.
-pub(crate) fn heading(report: &Report) -> &str {
-    report.exception_type().unwrap_or("error")
+/// What the last line of a traceback begins with, as Python's does with the exception's type; the variant beside it.
+pub(crate) fn heading(report: &Report) -> String {
+    typed(report.exception_type(), report.variant())
+}
+
+/// `shop::Error (OutOfStock)`.
+pub(crate) fn typed(type_name: Option<&str>, variant: Option<&str>) -> String {
+    let type_name = type_name.unwrap_or("error");
+    match variant {
+        Some(variant) => format!("{type_name} ({variant})"),
+        None => type_name.to_owned(),
+    }
 }
 
 /// The panics of tasks, the first to panic first: each is what the next one awaited.
@@ -120,7 +129,7 @@ fn causes(page: &mut String, report: &Report) -> fmt::Result {
         writeln!(page, "... more causes, perhaps without end\n")?;
     }
     for link in report.chain().iter().rev() {
-        let name = link.type_name.as_deref().unwrap_or("error");
+        let name = typed(link.type_name.as_deref(), link.variant.as_deref());
         writeln!(page, "{name}: {}", Indented(&link.message, "    "))?;
         writeln!(
             page,
@@ -153,10 +162,15 @@ fn traceback(page: &mut String, traceback: &Traceback) -> fmt::Result {
             }
             Folded::Frame(frame) => {
                 match (frame.file(), frame.line()) {
+                    (Some(file), Some(line))
+                        if frame.raw_name().is_empty() && frame.function.is_empty() =>
+                    {
+                        writeln!(page, "  File \"{file}\", line {line}")?;
+                    }
                     (Some(file), Some(line)) => {
                         writeln!(page, "  File \"{file}\", line {line}, in {}", frame.title())?;
                     }
-                    _ => writeln!(page, "  In {}", frame.title())?,
+                    _ => writeln!(page, "  In {}", unplaced(frame))?,
                 }
                 if let Some(source) = frame.source() {
                     writeln!(page, "    {}", source.line())?;
@@ -165,6 +179,20 @@ fn traceback(page: &mut String, traceback: &Traceback) -> fmt::Result {
         }
     }
     Ok(())
+}
+
+/// With its unstripped file a stripped program's traceback is whole again. Takes what [`unplaced`] writes.
+const STRIPPED: &str = "the program is stripped of its symbols. With an unstripped file of the same build id: \
+     `addr2line -Cfipe UNSTRIPPED $(sed -n 's/^ *In .* \\(0x[0-9a-f]*\\).*/\\1/p' THIS_TEXT)`, or \
+     `sed -n 's/^ *In .* \\(0x[0-9a-f]*\\).*/\\1/p' THIS_TEXT | llvm-symbolizer -Cfipe UNSTRIPPED`.";
+
+/// A frame without a line of source: its name, and where it is in the program's file.
+pub(crate) fn unplaced(frame: &Frame) -> String {
+    match frame.offset() {
+        Some(offset) if frame.is_nameless() => offset.to_string(),
+        Some(offset) => format!("{}, {offset}", frame.title()),
+        None => frame.title(),
+    }
 }
 
 /// `14 frames hidden (hyper, tokio, tower)`.
@@ -206,6 +234,9 @@ pub(crate) fn notes(
         each(&format_args!(
             "{file} was changed after the program was built: its lines may not be those that ran."
         ))?;
+    }
+    if report.frames().is_stripped() {
+        each(&STRIPPED)?;
     }
     if report.frames().lacks_lines() {
         each(

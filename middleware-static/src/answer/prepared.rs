@@ -11,13 +11,13 @@ use crate::answer::fields;
 use crate::answer::representation::Representation;
 use crate::answer::response::{plain, response};
 use crate::body::{Piece, ResponseBody};
-use crate::lookup::ask::Ask;
+use crate::lookup::file_request::FileRequest;
 use crate::protocol::conditional::{self, Decision};
 use crate::protocol::range::{ByteRange, Selection};
 use crate::source::Wait;
 use crate::source::pool::{CHUNK, LARGE};
 
-/// A representation, and what was made of it before.
+/// A representation, and the parts of its answers that were made before.
 pub(crate) struct Prepared<'a> {
     pub(crate) representation: &'a Representation,
     /// The fields of the 200: owned where the caller has no further use for them, else cloned only when they are sent.
@@ -30,26 +30,36 @@ pub(crate) struct Prepared<'a> {
 
 impl Prepared<'_> {
     /// The answer of RFC 9110 13.2.2: preconditions, then ranges, then everything.
-    pub(crate) fn answer(self, ask: &Ask<'_>, wait: Wait) -> io::Result<Response<ResponseBody>> {
-        if ask.conditional {
-            match conditional::evaluate(ask.method, ask.headers, self.representation.validators()) {
+    pub(crate) fn answer(
+        self,
+        request: &FileRequest<'_>,
+        wait: Wait,
+    ) -> io::Result<Response<ResponseBody>> {
+        if request.conditional {
+            match conditional::evaluate(
+                request.method,
+                request.headers,
+                self.representation.validators(),
+            ) {
                 Decision::Proceed => {}
                 Decision::NotModified => return Ok(self.not_modified()),
-                Decision::Failed => return Ok(self.refused(ask, StatusCode::PRECONDITION_FAILED)),
+                Decision::Failed => {
+                    return Ok(self.refused(request, StatusCode::PRECONDITION_FAILED));
+                }
             }
         }
-        match self.selection(ask) {
-            Selection::Whole => self.whole(ask, StatusCode::OK, wait),
+        match self.selection(request) {
+            Selection::Whole => self.whole(request, StatusCode::OK, wait),
             Selection::One(range) => self.partial(range, wait),
             Selection::Several(ranges) => Ok(self.multipart(&ranges)),
-            Selection::Unsatisfiable => Ok(self.unsatisfiable(ask)),
+            Selection::Unsatisfiable => Ok(self.unsatisfiable(request)),
         }
     }
 
     /// Everything, whatever the request's fields ask: for pages that stand in for what is not there.
     pub(crate) fn whole(
         self,
-        ask: &Ask<'_>,
+        request: &FileRequest<'_>,
         status: StatusCode,
         wait: Wait,
     ) -> io::Result<Response<ResponseBody>> {
@@ -57,7 +67,7 @@ impl Prepared<'_> {
             start: 0,
             end: self.representation.length,
         };
-        let body = if ask.is_head() {
+        let body = if request.is_head() {
             ResponseBody::empty()
         } else {
             self.bytes(all, wait)?
@@ -65,22 +75,22 @@ impl Prepared<'_> {
         Ok(response(status, self.head.into_owned(), body))
     }
 
-    fn selection(&self, ask: &Ask<'_>) -> Selection {
+    fn selection(&self, request: &FileRequest<'_>) -> Selection {
         // RFC 9110 14.2: Range is for GET alone. Of a coded file, which is sent only to clients that refuse the file itself, all.
-        if !ask.ranged || ask.is_head() || self.representation.is_coded() {
+        if !request.ranged || request.is_head() || self.representation.is_coded() {
             return Selection::Whole;
         }
-        let mut lines = ask.headers.get_all(header::RANGE).iter();
-        // Two lines are no list: it is unclear which is meant.
+        let mut lines = request.headers.get_all(header::RANGE).iter();
+        // Two lines: it is unclear which of them is meant.
         let (Some(range), None) = (lines.next(), lines.next()) else {
             return Selection::Whole;
         };
-        // A date that guards the range of a client that has the rest, and proves nothing.
-        let guarded = ask.headers.contains_key(header::IF_UNMODIFIED_SINCE);
+        // The client guards its range by a date that proves nothing.
+        let guarded = request.headers.contains_key(header::IF_UNMODIFIED_SINCE);
         if guarded && !self.representation.dated_strongly() {
             return Selection::Whole;
         }
-        let mut conditions = ask.headers.get_all(header::IF_RANGE).iter();
+        let mut conditions = request.headers.get_all(header::IF_RANGE).iter();
         let applies = match (conditions.next(), conditions.next()) {
             (None, _) => true,
             (Some(condition), None) => {
@@ -113,7 +123,7 @@ impl Prepared<'_> {
                 .exactly(range.start, length, wait)
                 .map(ResponseBody::full),
             length => {
-                // On a thread that may block, begin here what would need such a thread again at once.
+                // On a thread that may block, read the beginning now: it would need such a thread again at once.
                 let ready = if wait == Wait::Allowed {
                     Some(content.chunk(range.start, length.min(LARGE), wait)?)
                 } else {
@@ -180,10 +190,10 @@ impl Prepared<'_> {
     }
 
     /// RFC 9110 15.5.17: says how long the representation is.
-    fn unsatisfiable(self, ask: &Ask<'_>) -> Response<ResponseBody> {
+    fn unsatisfiable(self, request: &FileRequest<'_>) -> Response<ResponseBody> {
         let range = HeaderValue::try_from(format!("bytes */{}", self.representation.length));
         let accepts = self.head.get(header::ACCEPT_RANGES).cloned();
-        let mut answer = self.refused(ask, StatusCode::RANGE_NOT_SATISFIABLE);
+        let mut answer = self.refused(request, StatusCode::RANGE_NOT_SATISFIABLE);
         let fields = [
             (header::CONTENT_RANGE, range.ok()),
             (header::ACCEPT_RANGES, accepts),
@@ -196,10 +206,10 @@ impl Prepared<'_> {
         answer
     }
 
-    /// A status in place of the file, with what is true of the file all the same: its tag, its caching, the user's fields
-    /// (a page of another origin could not even see the status without them).
-    fn refused(self, ask: &Ask<'_>, status: StatusCode) -> Response<ResponseBody> {
-        let mut answer = plain(ask, status);
+    /// A status in place of the file, with the fields that stay true of the file: its tag, its caching, the user's fields
+    /// (without them a page of another origin could not even see the status).
+    fn refused(self, request: &FileRequest<'_>, status: StatusCode) -> Response<ResponseBody> {
+        let mut answer = plain(request, status);
         let mut kept = unchanged(self.head.into_owned());
         kept.remove(header::CONTENT_LANGUAGE);
         if let Some(caching) = kept.remove(header::CACHE_CONTROL) {

@@ -7,7 +7,7 @@ use gateway_core::FailedBy;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 
 use crate::body::ResponseBody;
-use crate::lookup::ask::Ask;
+use crate::lookup::file_request::FileRequest;
 
 pub(crate) fn response(
     status: StatusCode,
@@ -20,9 +20,9 @@ pub(crate) fn response(
     response
 }
 
-/// An answer that is its status: the reason phrase as text. A site's error pages may replace the text of an error.
-pub(crate) fn plain(ask: &Ask<'_>, status: StatusCode) -> Response<ResponseBody> {
-    let answer = status_as_text(ask, status);
+/// A bare status, with its reason phrase as text. A site's error pages may replace the text of an error.
+pub(crate) fn plain(request: &FileRequest<'_>, status: StatusCode) -> Response<ResponseBody> {
+    let answer = status_as_text(request, status);
     if is_error(status) {
         FailedBy::bare().attach(answer)
     } else {
@@ -30,16 +30,16 @@ pub(crate) fn plain(ask: &Ask<'_>, status: StatusCode) -> Response<ResponseBody>
     }
 }
 
-/// The same, with the error that is behind it.
+/// As [`plain`], with the error behind it.
 pub(crate) fn plain_with(
-    ask: &Ask<'_>,
+    request: &FileRequest<'_>,
     status: StatusCode,
     error: io::Error,
 ) -> Response<ResponseBody> {
-    FailedBy::bare_with(error).attach(status_as_text(ask, status))
+    FailedBy::bare_with(error).attach(status_as_text(request, status))
 }
 
-/// The same without any text, where the request is no longer at hand.
+/// As [`plain`], without text, where the request is no longer at hand.
 pub(crate) fn empty(status: StatusCode) -> Response<ResponseBody> {
     let answer = response(status, HeaderMap::new(), ResponseBody::empty());
     FailedBy::bare().attach(answer)
@@ -49,22 +49,22 @@ fn is_error(status: StatusCode) -> bool {
     status.is_client_error() || status.is_server_error()
 }
 
-fn status_as_text(ask: &Ask<'_>, status: StatusCode) -> Response<ResponseBody> {
+fn status_as_text(request: &FileRequest<'_>, status: StatusCode) -> Response<ResponseBody> {
     let text = match status.canonical_reason() {
         Some(reason) => Bytes::from(format!("{} {reason}\n", status.as_u16())),
         None => Bytes::from(format!("{}\n", status.as_u16())),
     };
     text_response(
-        ask,
+        request,
         status,
         HeaderValue::from_static("text/plain; charset=utf-8"),
         text,
     )
 }
 
-/// An answer with a text made for it.
+/// An answer with a generated text.
 pub(crate) fn text_response(
-    ask: &Ask<'_>,
+    request: &FileRequest<'_>,
     status: StatusCode,
     kind: HeaderValue,
     text: Bytes,
@@ -76,7 +76,7 @@ pub(crate) fn text_response(
         header::X_CONTENT_TYPE_OPTIONS,
         HeaderValue::from_static("nosniff"),
     );
-    let body = if ask.is_head() {
+    let body = if request.is_head() {
         ResponseBody::empty()
     } else {
         ResponseBody::full(text)

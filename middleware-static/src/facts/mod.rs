@@ -1,4 +1,4 @@
-//! What is known of whole files: found out by reading them once for each state that they are in.
+//! Facts about whole files, found out by reading each file once for each state that it is in.
 
 mod copy;
 mod fact;
@@ -10,5 +10,5 @@ mod work;
 /// [`content_limit`](crate::StaticFiles::content_limit) says so.
 pub(crate) const CONTENT_LIMIT: u64 = 32 << 20;
 
-pub(crate) use self::fact::{Learned, NOTHING};
+pub(crate) use self::fact::{Findings, NO_FINDINGS};
 pub(crate) use self::readings::{Reading, Ticket, digest, digest_now, is_copy};

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use http::HeaderValue;
 
 use crate::assets::{Asset, AssetManifest, Build};
-use crate::facts::Learned;
-use crate::lookup::ask::Ask;
+use crate::facts::Findings;
+use crate::lookup::file_request::FileRequest;
 use crate::lookup::path::{Candidate, to_path};
 use crate::lookup::root::{Named, Root, Siblings};
 use crate::protocol::negotiate::{Coding, Preference};
@@ -22,30 +22,30 @@ use crate::source::{Entry, File, Source, Wait};
     reason = "it lives on the stack for one request, and is nearly always the large one"
 )]
 pub(crate) enum Found {
-    File(Chosen),
+    File(FoundFile),
     /// A directory, asked for without the slash at its end.
     Redirect,
     /// A directory without an index, to be listed.
     Listing,
-    /// There is a file, in no coding that the client accepts.
+    /// There is a file, but in no coding that the client accepts.
     NotAcceptable,
     Nothing,
 }
 
-/// What was found for a request, and how.
+/// The file that was found for a request, and how.
 #[derive(Debug)]
-pub(crate) struct Chosen {
+pub(crate) struct FoundFile {
     pub(crate) file: File,
-    /// Which of the roots it is in; none where it comes from a build before.
+    /// The index of its root; `None` if it comes from another build.
     pub(crate) root: Option<usize>,
-    /// The path below the root, without the suffix of a compressed sibling: what types and rules go by.
+    /// The path below the root, without the suffix of a compressed sibling: types and rules are chosen by it.
     pub(crate) path: Vec<u8>,
     pub(crate) coding: Coding,
-    /// What the choice depended on: the names for `Vary`.
+    /// The request header fields that the choice depended on: the value of `Vary`.
     pub(crate) vary: Option<HeaderValue>,
-    /// `Cache-Control`, where what was found decides it and not the rules.
+    /// `Cache-Control`, where the kind of file decides it and not the rules.
     pub(crate) caching: Option<HeaderValue>,
-    /// Whether it was asked for by another name: an index, or a page for what is missing.
+    /// Whether the request named something else: it is an index, or a page for what is missing.
     pub(crate) stands_in: bool,
 }
 
@@ -57,19 +57,27 @@ pub(crate) struct Finder<'a> {
     pub(crate) sources: &'a [Arc<dyn Source>],
     pub(crate) settings: &'a Settings,
     pub(crate) preference: Preference,
-    pub(crate) learned: &'a Learned,
+    pub(crate) findings: &'a Findings,
     pub(crate) wait: Wait,
 }
 
 impl<'a> Finder<'a> {
-    pub(crate) fn find(&self, candidate: &Candidate<'_>, ask: &Ask<'_>) -> io::Result<Found> {
-        let found = self.look_up(candidate, ask)?;
+    pub(crate) fn find(
+        &self,
+        candidate: &Candidate<'_>,
+        request: &FileRequest<'_>,
+    ) -> io::Result<Found> {
+        let found = self.look_up(candidate, request)?;
         // A directory with nothing to show must not take its name from the service behind, nor from a page that does its
         // own routing. The mount itself stays one: the links of that page need its slash.
         let to_others =
-            ask.falls_through || (self.settings.spa.is_some() && ask.bare_mount.is_none());
+            request.falls_through || (self.settings.spa.is_some() && request.bare_mount.is_none());
         if to_others && matches!(found, Found::Redirect) {
-            let slash: &[u8] = if ask.bare_mount.is_some() { b"" } else { b"/" };
+            let slash: &[u8] = if request.bare_mount.is_some() {
+                b""
+            } else {
+                b"/"
+            };
             let directory = [candidate.as_bytes(), slash].concat();
             if matches!(self.find_in_directory(&directory)?, Found::Nothing) {
                 return Ok(Found::Nothing);
@@ -78,9 +86,9 @@ impl<'a> Finder<'a> {
         Ok(found)
     }
 
-    fn look_up(&self, candidate: &Candidate<'_>, ask: &Ask<'_>) -> io::Result<Found> {
+    fn look_up(&self, candidate: &Candidate<'_>, request: &FileRequest<'_>) -> io::Result<Found> {
         if candidate.is_directory() {
-            return if ask.bare_mount.is_some() {
+            return if request.bare_mount.is_some() {
                 self.find_bare_mount()
             } else {
                 self.find_in_directory(candidate.as_bytes())
@@ -90,7 +98,7 @@ impl<'a> Finder<'a> {
         let assets = self.settings.assets.as_ref();
         let by_vite = assets.map_or(Ok(false), |assets| assets.has_vite_name(path, self.wait))?;
         let caching = by_vite.then_some(IMMUTABLE);
-        // An answer that is kept for good must not be of a sibling that is out of date.
+        // Clients keep this answer for good, so a sibling must not be out of date.
         let siblings = if by_vite || self.settings.is_immutable(path) {
             Siblings::Proven
         } else {
@@ -98,7 +106,7 @@ impl<'a> Finder<'a> {
         };
         for root in self.roots() {
             let found = match root.named(path, siblings)? {
-                Named::File(file, coding) => Found::File(Chosen {
+                Named::File(file, coding) => Found::File(FoundFile {
                     caching: caching.clone(),
                     stands_in: false,
                     ..self.chosen(Some(root.number), file, path.to_vec(), coding)
@@ -133,7 +141,7 @@ impl<'a> Finder<'a> {
         Ok(Found::Nothing)
     }
 
-    /// What the directory that is listed holds, in all roots together.
+    /// The entries of a directory, of all roots together.
     pub(crate) fn entries(&self, directory: &[u8]) -> io::Result<Vec<Entry>> {
         let directory = directory.strip_suffix(b"/").unwrap_or(directory);
         let directory = to_path(directory).unwrap_or(Path::new(""));
@@ -167,7 +175,7 @@ impl<'a> Finder<'a> {
             source,
             preference: self.preference,
             limit: self.settings.content_limit,
-            learned: self.learned,
+            findings: self.findings,
             wait: self.wait,
         }
     }
@@ -238,21 +246,21 @@ impl<'a> Finder<'a> {
             // Hashing may read the file.
             return Err(io::ErrorKind::WouldBlock.into());
         }
-        let hashed = match assets.find(&name, hash, self.learned)? {
+        let hashed = match assets.find(&name, hash, self.findings)? {
             Some(Asset::Current(stamp)) => Some(stamp),
             Some(Asset::Gone) => None,
             None => return Ok(Found::Nothing),
         };
         if hashed.is_none() {
-            // Better than today's content is its own, where another build has it.
+            // If another build has the content that this hash stands for, it is better than today's.
             let found = self.find_in_builds(path)?;
             if !matches!(found, Found::Nothing) {
                 return Ok(found);
             }
         }
         for root in self.roots() {
-            // Today's content under yesterday's name must not be kept under it, also where it became yesterday's
-            // since it was hashed.
+            // Clients must not keep today's content under an old name for good. The name may have become old since the
+            // file was hashed.
             let Some(file) = root.open_file(&name)? else {
                 continue;
             };
@@ -272,7 +280,7 @@ impl<'a> Finder<'a> {
         Ok(Found::Nothing)
     }
 
-    /// A name that says its content, in another build.
+    /// A file of another build, by a name that says its content.
     fn find_in_builds(&self, path: &[u8]) -> io::Result<Found> {
         let assets = self.settings.assets.as_ref();
         let named = self.settings.is_immutable(path);
@@ -293,7 +301,7 @@ impl<'a> Finder<'a> {
             };
             let found = match (found, assets, &hashed) {
                 (Found::Nothing, Some(assets), Some((name, hash))) => {
-                    match assets.find_in(&build, name, *hash, self.learned)? {
+                    match assets.find_in(&build, name, *hash, self.findings)? {
                         Some(file) => self.in_build(&build, name.clone(), Some(file))?,
                         None => Found::Nothing,
                     }
@@ -328,7 +336,7 @@ impl<'a> Finder<'a> {
         coding: Coding,
     ) -> Found {
         let caching = Some(caching);
-        Found::File(Chosen {
+        Found::File(FoundFile {
             caching,
             stands_in: false,
             ..self.chosen(root, file, path, coding)
@@ -339,12 +347,12 @@ impl<'a> Finder<'a> {
         Found::File(self.chosen(Some(root.number), file, path, coding))
     }
 
-    fn chosen(&self, root: Option<usize>, file: File, path: Vec<u8>, coding: Coding) -> Chosen {
+    fn chosen(&self, root: Option<usize>, file: File, path: Vec<u8>, coding: Coding) -> FoundFile {
         let vary = self
             .settings
             .precompressed
             .then(|| HeaderValue::from_static("accept-encoding"));
-        Chosen {
+        FoundFile {
             file,
             root,
             path,

@@ -1,6 +1,7 @@
 //! From the path of a request to a name below the root, or a refusal.
 
 use std::borrow::Cow;
+use std::fmt;
 use std::path::Path;
 
 use gateway_core::paths::Spelling;
@@ -18,7 +19,7 @@ pub struct Candidate<'a> {
     canonical: bool,
 }
 
-/// Why a path names nothing.
+/// Why a path names no file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Refusal {
@@ -27,6 +28,17 @@ pub enum Refusal {
     /// A path that no file has: a segment is empty, `.` or `..`, or it contains NUL or an encoded `/`.
     NoSuchName,
 }
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Malformed => "it is no path, or not percent-encoded as paths are",
+            Self::NoSuchName => "no file has such a path",
+        })
+    }
+}
+
+impl std::error::Error for Refusal {}
 
 impl<'a> Candidate<'a> {
     /// Reads the path of a URL, still percent-encoded. It is decoded exactly once.
@@ -111,7 +123,7 @@ impl<'a> Candidate<'a> {
 /// Whether Windows takes a segment for the name of an ordinary file: not a device (`CON`, `nul.txt`), a
 /// drive or a stream (`C:`, `a::$DATA`), a separator, a short name (`PROGRA~1`), or a name it would shorten (`a.`, `a `).
 ///
-/// Asked on Windows only; it is here for every platform so that it is tested on every platform.
+/// Called on Windows only, but compiled everywhere, so that every platform tests it.
 #[must_use]
 pub fn is_windows_name(segment: &[u8]) -> bool {
     const DEVICES: [&str; 8] = [

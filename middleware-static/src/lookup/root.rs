@@ -2,7 +2,7 @@
 
 use std::io;
 
-use crate::facts::{self, Learned};
+use crate::facts::{self, Findings};
 use crate::lookup::path::to_path;
 use crate::protocol::negotiate::{Coding, Preference};
 use crate::source::{File, Node, Source, Wait};
@@ -15,7 +15,7 @@ pub(crate) struct Root<'a> {
     pub(crate) preference: Preference,
     /// Larger files are not read to see whether a sibling is a copy.
     pub(crate) limit: u64,
-    pub(crate) learned: &'a Learned,
+    pub(crate) findings: &'a Findings,
     pub(crate) wait: Wait,
 }
 
@@ -96,7 +96,7 @@ impl Root<'_> {
         file: &File,
         siblings: Siblings,
     ) -> io::Result<bool> {
-        let copy = || facts::is_copy(sibling, coding, file, self.limit, self.learned, self.wait);
+        let copy = || facts::is_copy(sibling, coding, file, self.limit, self.findings, self.wait);
         if siblings == Siblings::Proven {
             return Ok(copy()? == Some(true));
         }

@@ -9,6 +9,7 @@ use super::lease::patiently;
 use super::links::{Listed, Symlinks};
 #[cfg(target_os = "linux")]
 use super::linux::{self, Kernel};
+use super::opened::Opened;
 use super::{Entry, File, Handle, Node, Source, Wait, links, portable};
 
 /// A root is opened again after this long, so that one that was renamed or is a link now elsewhere
@@ -34,13 +35,13 @@ pub struct Directory {
     root: PathBuf,
     symlinks: Symlinks,
     io: Io,
-    opened: Arc<RwLock<Option<Opened>>>,
+    kept_root: Arc<RwLock<Option<KeptRoot>>>,
 }
 
 #[derive(Debug, Clone)]
-struct Opened {
+struct KeptRoot {
     root: Root,
-    at: Instant,
+    opened_at: Instant,
 }
 
 #[derive(Debug, Clone)]
@@ -48,6 +49,14 @@ enum Root {
     #[cfg(target_os = "linux")]
     Linux(Arc<std::os::fd::OwnedFd>),
     Portable(Arc<cap_std::fs::Dir>),
+}
+
+/// The node that a platform opened.
+pub(super) fn node<H>(opened: Opened<H>, handle: impl FnOnce(H) -> Handle) -> Node {
+    match opened {
+        Opened::File(opened, stamp) => Node::File(File::from_handle(handle(opened), stamp)),
+        Opened::Directory => Node::Directory,
+    }
 }
 
 impl Directory {
@@ -59,11 +68,11 @@ impl Directory {
             root,
             symlinks: Symlinks::default(),
             io: Io::default(),
-            opened: Arc::default(),
+            kept_root: Arc::default(),
         }
     }
 
-    /// What to do about symbolic links below the root. Default: [`Symlinks::Inside`].
+    /// Which symbolic links below the root are followed. Default: [`Symlinks::Inside`].
     #[must_use]
     pub fn symlinks(mut self, symlinks: Symlinks) -> Self {
         self.symlinks = symlinks;
@@ -74,7 +83,7 @@ impl Directory {
     #[must_use]
     pub fn io(mut self, io: Io) -> Self {
         self.io = io;
-        self.opened = Arc::default();
+        self.kept_root = Arc::default();
         self
     }
 
@@ -86,19 +95,19 @@ impl Directory {
 
     fn root(&self, wait: Wait) -> io::Result<Root> {
         let now = Instant::now();
-        let opened = self.opened.read().unwrap_or_else(PoisonError::into_inner);
-        if let Some(opened) = &*opened
-            && now.duration_since(opened.at) < ROOT_TTL
+        let kept = (self.kept_root.read()).unwrap_or_else(PoisonError::into_inner);
+        if let Some(kept) = &*kept
+            && now.duration_since(kept.opened_at) < ROOT_TTL
         {
-            return Ok(opened.root.clone());
+            return Ok(kept.root.clone());
         }
-        drop(opened);
+        drop(kept);
         let root = self.open_root(wait)?;
-        // Another thread that does the same has an equally new one, so neither waits for the other.
-        if let Ok(mut opened) = self.opened.try_write() {
-            *opened = Some(Opened {
+        // If another thread stores a root at this moment, its root is as new as ours: do not wait for the lock.
+        if let Ok(mut kept) = self.kept_root.try_write() {
+            *kept = Some(KeptRoot {
                 root: root.clone(),
-                at: now,
+                opened_at: now,
             });
         }
         Ok(root)
@@ -115,7 +124,7 @@ impl Directory {
         Ok(Root::Portable(Arc::new(portable::open_root(&self.root)?)))
     }
 
-    /// The file at `path`, and the path without links that it was found at, should one be needed.
+    /// Opens `path` below `root`.
     fn open_in(
         &self,
         root: &Root,
@@ -127,19 +136,13 @@ impl Directory {
             #[cfg(target_os = "linux")]
             Root::Linux(root) => {
                 use std::os::fd::AsFd;
-                Ok(match linux::open(root.as_fd(), path, symlinks, wait)? {
-                    linux::Opened::File(handle, stamp) => {
-                        Node::File(File::from_handle(Handle::Linux(handle), stamp))
-                    }
-                    linux::Opened::Directory => Node::Directory,
-                })
+                let opened = linux::open(root.as_fd(), path, symlinks, wait)?;
+                Ok(node(opened, Handle::Linux))
             }
-            Root::Portable(root) => Ok(match portable::open(root, path, symlinks, wait)? {
-                portable::Opened::File(handle, stamp) => {
-                    Node::File(File::from_handle(Handle::Portable(handle), stamp))
-                }
-                portable::Opened::Directory => Node::Directory,
-            }),
+            Root::Portable(root) => {
+                let opened = portable::open(root, path, symlinks, wait)?;
+                Ok(node(opened, Handle::Portable))
+            }
         }
     }
 
@@ -177,7 +180,7 @@ impl Directory {
         }?;
         let entry = |found: Listed| match found {
             Listed::Entry(entry) => Some(entry),
-            // A link is shown as what it leads to, and not at all where it may not be followed.
+            // A link is listed as what it leads to, and left out if it may not be followed.
             Listed::Link(name) => match self.try_open(&path.join(&name), Wait::Allowed).ok()? {
                 Node::File(file) => Some(Entry::file(
                     name,
@@ -214,7 +217,7 @@ fn left_the_root(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::PermissionDenied && error.raw_os_error().is_none()
 }
 
-/// A name that cannot be, and a name that leads astray, are names of nothing.
+/// Names that cannot exist, and names that lead outside or in circles, count as not found.
 pub(super) fn sort_out(error: io::Error) -> io::Error {
     let nothing = left_the_root(&error);
     #[cfg(unix)]

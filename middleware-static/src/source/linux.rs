@@ -12,6 +12,7 @@ use rustix::fs::{self, CWD, FileType, Mode, OFlags, ResolveFlags};
 use rustix::io::{Errno, ReadWriteFlags};
 
 use super::links::{Listed, Symlinks};
+use super::opened::Opened;
 use super::{Entry, Stamp, Wait, from_epoch};
 
 /// What this kernel can do, asked once.
@@ -46,13 +47,7 @@ pub(super) fn kernel() -> Kernel {
     })
 }
 
-/// What was opened.
-pub(super) enum Opened {
-    File(Handle, Stamp),
-    Directory,
-}
-
-/// Opens the root, which may be reached by any path: it is the user's word and not a client's.
+/// Opens the root by any path: the program chose it, not a client.
 pub(super) fn open_root(path: &Path, wait: Wait) -> Result<OwnedFd, Errno> {
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
     match wait {
@@ -70,12 +65,12 @@ pub(super) fn open(
     path: &Path,
     symlinks: Symlinks,
     wait: Wait,
-) -> Result<Opened, Errno> {
+) -> Result<Opened<Handle>, Errno> {
     regular(open_beneath(root, path, READ, symlinks, wait)?)
 }
 
-/// Opens a path that is the program's own word.
-pub(super) fn open_anywhere(path: &Path, wait: Wait) -> Result<Opened, Errno> {
+/// Opens a path that the program chose, wherever it leads.
+pub(super) fn open_anywhere(path: &Path, wait: Wait) -> Result<Opened<Handle>, Errno> {
     regular(match wait {
         Wait::Never if kernel() == Kernel::Cached => {
             fs::openat2(CWD, path, READ, Mode::empty(), ResolveFlags::CACHED)
@@ -91,8 +86,8 @@ const READ: OFlags = OFlags::RDONLY
     .union(OFlags::CLOEXEC)
     .union(OFlags::NOCTTY);
 
-/// What was opened, if it is something to serve.
-fn regular(descriptor: OwnedFd) -> Result<Opened, Errno> {
+/// Accepts a regular file or a directory; anything else counts as not found.
+fn regular(descriptor: OwnedFd) -> Result<Opened<Handle>, Errno> {
     let stat = fs::fstat(&descriptor)?;
     match FileType::from_raw_mode(stat.st_mode) {
         FileType::RegularFile => {
@@ -162,7 +157,7 @@ pub(super) fn list(
         if matches!(name.to_bytes(), b"." | b"..") {
             continue;
         }
-        // Gone since: then it is not there.
+        // Removed since the directory was read.
         let Ok(stat) = fs::statat(&descriptor, name, fs::AtFlags::SYMLINK_NOFOLLOW) else {
             continue;
         };
@@ -203,7 +198,7 @@ impl Handle {
         loop {
             let read = match (wait, mode) {
                 (Wait::Never, ReadMode::Pool) => return Err(io::ErrorKind::WouldBlock.into()),
-                (Wait::Never, ReadMode::Ask) => {
+                (Wait::Never, ReadMode::FileRequest) => {
                     let mut slices = [IoSliceMut::new(buffer)];
                     rustix::io::preadv2(
                         &self.descriptor,
@@ -220,7 +215,7 @@ impl Handle {
                 Err(Errno::INTR) => continue,
                 // EOPNOTSUPP, and ENOSYS or EINVAL of kernels that know no flags.
                 Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL)
-                    if wait == Wait::Never && mode == ReadMode::Ask =>
+                    if wait == Wait::Never && mode == ReadMode::FileRequest =>
                 {
                     let learnt = devices().learn(self.device, self.descriptor.as_fd());
                     self.mode.store(learnt as u8, Ordering::Relaxed);
@@ -240,7 +235,7 @@ impl Handle {
         let mut byte = [0];
         let mut is_there = |at: usize| {
             let read = self.read_at(&mut byte, offset + at as u64, Wait::Never);
-            // Past the end of a file that has become shorter: sending it will tell.
+            // The file has become shorter. Sending it will fail and say so.
             read.is_ok()
         };
         let last = length.saturating_sub(1);
@@ -259,7 +254,7 @@ impl AsFd for Handle {
 #[repr(u8)]
 enum ReadMode {
     /// `RWF_NOWAIT`: the kernel knows whether it has the bytes. Assumed until it says that it does not.
-    Ask,
+    FileRequest,
     /// Files of this device are memory: an ordinary read never waits.
     Memory,
     /// The kernel cannot tell (overlayfs, network file systems): always on a thread that may block.
@@ -269,14 +264,14 @@ enum ReadMode {
 impl ReadMode {
     fn from_raw(raw: u8) -> Self {
         match raw {
-            0 => Self::Ask,
+            0 => Self::FileRequest,
             1 => Self::Memory,
             _ => Self::Pool,
         }
     }
 }
 
-/// What was learnt about devices that cannot be asked. Few machines have more than two that files are served from.
+/// How files are read on each device, found out by trying. Few machines serve files from more than two devices.
 struct Devices {
     any: AtomicBool,
     learnt: RwLock<Vec<(u64, ReadMode)>>,
@@ -293,7 +288,7 @@ fn devices() -> &'static Devices {
 impl Devices {
     fn mode(&self, device: u64) -> ReadMode {
         if !self.any.load(Ordering::Relaxed) {
-            return ReadMode::Ask;
+            return ReadMode::FileRequest;
         }
         let learnt = self
             .learnt
@@ -302,7 +297,7 @@ impl Devices {
         learnt
             .iter()
             .find(|(known, _)| *known == device)
-            .map_or(ReadMode::Ask, |&(_, mode)| mode)
+            .map_or(ReadMode::FileRequest, |&(_, mode)| mode)
     }
 
     fn learn(&self, device: u64, file: BorrowedFd<'_>) -> ReadMode {

@@ -12,6 +12,7 @@ mod lease;
 mod links;
 #[cfg(target_os = "linux")]
 mod linux;
+mod opened;
 pub(crate) mod pool;
 mod portable;
 mod single;

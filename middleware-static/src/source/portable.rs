@@ -9,19 +9,19 @@ use cap_std::ambient_authority;
 use cap_std::fs::{Dir, OpenOptions};
 
 use super::links::{Listed, Symlinks};
+use super::opened::Opened;
 use super::{Entry, Stamp, Wait};
-
-/// What was opened.
-pub(super) enum Opened {
-    File(Handle, Stamp),
-    Directory,
-}
 
 pub(super) fn open_root(path: &Path) -> io::Result<Dir> {
     Dir::open_ambient_dir(path, ambient_authority())
 }
 
-pub(super) fn open(root: &Dir, path: &Path, symlinks: Symlinks, wait: Wait) -> io::Result<Opened> {
+pub(super) fn open(
+    root: &Dir,
+    path: &Path,
+    symlinks: Symlinks,
+    wait: Wait,
+) -> io::Result<Opened<Handle>> {
     if wait == Wait::Never {
         return Err(io::ErrorKind::WouldBlock.into());
     }
@@ -43,8 +43,8 @@ pub(super) fn open(root: &Dir, path: &Path, symlinks: Symlinks, wait: Wait) -> i
     regular(file.into_std())
 }
 
-/// Opens a path that is the program's own word.
-pub(super) fn open_anywhere(path: &Path, wait: Wait) -> io::Result<Opened> {
+/// Opens a path that the program chose, wherever it leads.
+pub(super) fn open_anywhere(path: &Path, wait: Wait) -> io::Result<Opened<Handle>> {
     if wait == Wait::Never {
         return Err(io::ErrorKind::WouldBlock.into());
     }
@@ -55,8 +55,8 @@ pub(super) fn open_anywhere(path: &Path, wait: Wait) -> io::Result<Opened> {
     regular(options.open(path)?)
 }
 
-/// What was opened, if it is something to serve.
-fn regular(file: std::fs::File) -> io::Result<Opened> {
+/// Accepts a regular file or a directory; anything else counts as not found.
+fn regular(file: std::fs::File) -> io::Result<Opened<Handle>> {
     let metadata = file.metadata()?;
     if metadata.is_dir() {
         Ok(Opened::Directory)
@@ -89,7 +89,7 @@ pub(super) fn list(root: &Dir, path: &Path, symlinks: Symlinks) -> io::Result<Ve
     let mut found = Vec::new();
     for entry in directory.entries()? {
         let entry = entry?;
-        // Gone since: then it is not there.
+        // Removed since the directory was read.
         let Ok(metadata) = directory.symlink_metadata(entry.file_name()) else {
             continue;
         };

@@ -1,11 +1,12 @@
-//! One file, named by the program: no client chooses its path, so nothing contains it.
+//! One file whose path the program chose. No client chooses it, so it needs no containment.
 
 use std::ffi::OsStr;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::directory::{node, sort_out};
 use super::lease::patiently;
-use super::{File, Handle, Node, Source, Wait, portable};
+use super::{Handle, Node, Source, Wait, portable};
 
 /// A file, and its siblings by name.
 #[derive(Debug)]
@@ -29,26 +30,17 @@ impl Single {
     fn open_path(path: &Path, wait: Wait) -> io::Result<Node> {
         #[cfg(target_os = "linux")]
         if super::linux::kernel() != super::linux::Kernel::Old {
-            return Ok(match super::linux::open_anywhere(path, wait)? {
-                super::linux::Opened::File(handle, stamp) => {
-                    Node::File(File::from_handle(Handle::Linux(handle), stamp))
-                }
-                super::linux::Opened::Directory => Node::Directory,
-            });
+            let opened = super::linux::open_anywhere(path, wait)?;
+            return Ok(node(opened, Handle::Linux));
         }
-        Ok(match portable::open_anywhere(path, wait)? {
-            portable::Opened::File(handle, stamp) => {
-                Node::File(File::from_handle(Handle::Portable(handle), stamp))
-            }
-            portable::Opened::Directory => Node::Directory,
-        })
+        Ok(node(portable::open_anywhere(path, wait)?, Handle::Portable))
     }
 }
 
 impl Source for Single {
     fn open(&self, path: &Path, wait: Wait) -> io::Result<Node> {
         let path = self.parent.join(path);
-        patiently(wait, || Self::open_path(&path, wait)).map_err(super::directory::sort_out)
+        patiently(wait, || Self::open_path(&path, wait)).map_err(sort_out)
     }
 
     fn file_path(&self, path: &Path) -> Option<PathBuf> {

@@ -8,6 +8,7 @@
 mod connection;
 mod excerpt;
 mod export;
+mod files;
 mod lists;
 mod save;
 mod schema;
@@ -19,6 +20,7 @@ pub use connection::Store;
 pub(crate) use connection::is_busy;
 pub use excerpt::Snippet;
 pub use export::Exported;
+pub use files::Attachment;
 pub use lists::{Listed, Saved};
 pub use save::{Change, Edit, Outcome};
 pub use search::Hit;
@@ -70,7 +72,7 @@ pub struct Revision {
     pub number: i64,
     /// When it was saved, in seconds since 1970.
     pub time: i64,
-    /// Who saved it, where the gateway said (REMOTE_USER); else empty.
+    /// Who saved it: by the gateway's word (REMOTE_USER), or the author's own; else empty.
     pub author: String,
     /// What the author said about it.
     pub comment: String,
@@ -126,7 +128,7 @@ impl Store {
             "SELECT p.name FROM names n JOIN pages p ON p.id = n.page
              WHERE n.key = ?1 AND NOT p.deleted",
         )?;
-        let mut called = |name| query.query_row([key(name)], |row| row.get(0)).optional();
-        names.map(|name| called(name)).collect()
+        let called = |name| query.query_row([key(name)], |row| row.get(0)).optional();
+        names.map(called).collect()
     }
 }

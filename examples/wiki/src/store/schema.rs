@@ -2,14 +2,14 @@
 //!
 //! A new file takes every step that an old one takes, so both are the same in the end.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use gateway_core::Error;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 use super::save::{append, index};
 use super::{Change, Edit, Result};
-use crate::name::{PageName, composed, key};
+use crate::name::{PageName, composed, key as name_key};
 
 /// The newest (`PRAGMA user_version`).
 const SCHEMA: i64 = 2;
@@ -72,9 +72,10 @@ fn name_pages(transaction: &Transaction<'_>) -> Result<()> {
             name: row.get(1)?,
             newest: row.get(2)?,
         };
-        spellings.entry(key(&old.name)).or_default().push(old);
+        spellings.entry(name_key(&old.name)).or_default().push(old);
     }
-    for (key, mut pages) in spellings {
+    let mut keys: BTreeSet<String> = spellings.keys().cloned().collect();
+    for (mut key, mut pages) in spellings {
         // What was written last is what the page shows.
         pages.sort_by_key(|old| old.newest);
         let Some(kept) = pages.pop() else { continue };
@@ -85,7 +86,16 @@ fn name_pages(transaction: &Transaction<'_>) -> Result<()> {
             )?;
             transaction.execute("DELETE FROM pages WHERE id = ?1", [other.page])?;
         }
-        let name = composed(&kept.name).into_owned();
+        let mut name = composed(&kept.name).into_owned();
+        if PageName::new(&name).is_err() {
+            // Some letters of India are longer when composed, and then it may be too long.
+            (key, name) = (kept.page..)
+                .map(|number| format!("Page {number}"))
+                .map(|name| (name_key(&name), name))
+                .find(|(key, _)| !keys.contains(key))
+                .unwrap_or_default();
+            keys.insert(key.clone());
+        }
         transaction.execute(
             "UPDATE pages SET name = ?2 WHERE id = ?1",
             (kept.page, &name),
@@ -136,111 +146,4 @@ fn say_so(transaction: &Transaction<'_>, kept: &Old, others: &[Old]) -> Result<(
     })?;
     append(transaction, kept.page, number + 1, ("", &comment), &text)?;
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use std::path::Path;
-
-    use super::*;
-    use crate::store::Store;
-
-    fn old_wiki(file: &Path, edits: &[(&str, &str)]) {
-        let db = Connection::open(file).unwrap();
-        db.execute_batch(include_str!("schema_1.sql")).unwrap();
-        db.pragma_update(None, "user_version", 1).unwrap();
-        for (name, text) in edits {
-            db.execute_batch("BEGIN").unwrap();
-            db.execute(
-                "INSERT OR IGNORE INTO pages (name, revision) VALUES (?1, 0)",
-                [name],
-            )
-            .unwrap();
-            db.execute(
-                "INSERT INTO revisions (page, number, time, author, comment, size, text)
-                 SELECT id, 1 + (SELECT count(*) FROM revisions r WHERE r.page = p.id), 0, '', ?2, 0, ?2
-                 FROM pages p WHERE name = ?1",
-                [name, text],
-            )
-            .unwrap();
-            db.execute(
-                "UPDATE pages SET revision = last_insert_rowid() WHERE name = ?1",
-                [name],
-            )
-            .unwrap();
-            db.execute_batch("COMMIT").unwrap();
-        }
-    }
-
-    #[test]
-    fn pages_of_one_name_become_one_page_with_the_histories_of_all() {
-        let dir = tempfile::tempdir().unwrap();
-        let file = dir.path().join("wiki.db");
-        let decomposed = "Cafe\u{301}";
-        old_wiki(
-            &file,
-            &[
-                ("Café", "one"),
-                ("café", "two"),
-                ("Tea", "tea"),
-                (decomposed, "three"),
-                ("Café", "four"),
-                ("café", "five"),
-            ],
-        );
-        for _ in 0..2 {
-            let store = Store::open(&file, &[("Never", "written")]).unwrap();
-            for spelling in ["Café", "CAFÉ", decomposed] {
-                let name = PageName::new(spelling).unwrap();
-                let page = store.page(&name).unwrap().unwrap();
-                assert_eq!((&*page.name, &*page.newest.text), ("café", "five"));
-                let history = store.history(&name, None, 50).unwrap().rows;
-                let seen = history.iter().rev().map(|change| &*change.comment);
-                let (last, seen) = {
-                    let mut seen: Vec<_> = seen.collect();
-                    (seen.pop().unwrap(), seen)
-                };
-                assert_eq!(seen, ["one", "two", "three", "four", "five"]);
-                assert_eq!(
-                    last,
-                    "Put together with “Cafe\u{301}” (its last text is revision 3), \
-                     “Café” (its last text is revision 4)"
-                );
-                assert_eq!(history[0].number, 6);
-                let four = store.revision(&name, 4).unwrap().unwrap();
-                assert_eq!(four.text, "four");
-            }
-            let found = store.search("five", 9).unwrap();
-            assert_eq!(found.len(), 1);
-            assert!(store.search("four", 9).unwrap().is_empty());
-            assert_eq!(store.names("", 9).unwrap().rows, ["café", "Tea"]);
-        }
-    }
-
-    #[test]
-    fn an_old_wiki_without_such_names_stays_as_it_was() {
-        let dir = tempfile::tempdir().unwrap();
-        let file = dir.path().join("wiki.db");
-        old_wiki(
-            &file,
-            &[("Tea", "one"), ("Tea", "two"), (&"é".repeat(100), "long")],
-        );
-        let store = Store::open(&file, &[]).unwrap();
-        let name = PageName::new("Tea").unwrap();
-        let numbers = store.history(&name, None, 50).unwrap().rows;
-        let numbers: Vec<_> = numbers.iter().map(|change| change.number).collect();
-        assert_eq!(numbers, [2, 1]);
-        assert_eq!(store.search("two", 9).unwrap().len(), 1);
-    }
-
-    #[test]
-    fn a_wiki_of_tomorrow_is_not_opened() {
-        let dir = tempfile::tempdir().unwrap();
-        let file = dir.path().join("wiki.db");
-        old_wiki(&file, &[]);
-        let db = Connection::open(&file).unwrap();
-        db.pragma_update(None, "user_version", SCHEMA + 1).unwrap();
-        let error = Store::open(&file, &[]).unwrap_err().to_string();
-        assert!(error.contains("this program knows 2"), "{error}");
-    }
 }

@@ -15,3 +15,22 @@ CREATE VIRTUAL TABLE search USING fts5 (
     content = '', contentless_delete = 1,
     tokenize = 'unicode61 remove_diacritics 2'
 );
+
+CREATE TABLE files (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    page INTEGER NOT NULL REFERENCES pages (id),
+    key TEXT NOT NULL,
+    name TEXT NOT NULL,
+    -- The media type, if it is an image that runs nothing; else empty.
+    image TEXT NOT NULL,
+    size INTEGER NOT NULL,
+    time INTEGER NOT NULL,
+    author TEXT NOT NULL,
+    -- The name of the file beside the database that has the content.
+    place TEXT NOT NULL,
+    removed INTEGER NOT NULL DEFAULT 0
+);
+
+-- One file of a name; any number that were removed.
+CREATE UNIQUE INDEX files_by_name ON files (page, key) WHERE NOT removed;
+CREATE INDEX files_of_page ON files (page);

@@ -3,9 +3,10 @@
 use rusqlite::OptionalExtension;
 use serde::Serialize;
 
-use super::excerpt::{Snippet, Words};
+use super::excerpt::{Snippet, Words, floor};
 use super::words::asked;
 use super::{Result, Store};
+use crate::markdown::plain;
 
 /// A page that was found.
 #[derive(Clone, Debug, Serialize)]
@@ -54,9 +55,11 @@ impl Store {
             hits.extend(
                 page.query_row((id, budget > 0), |row| {
                     let text = row.get_ref(1)?.as_str()?;
+                    let text = text.get(..floor(text, budget)).unwrap_or_default();
+                    budget -= text.len();
                     Ok(Hit {
                         name: row.get(0)?,
-                        snippet: words.excerpt(text, &mut budget),
+                        snippet: words.excerpt(&plain(text)),
                     })
                 })
                 .optional()?,

@@ -9,12 +9,18 @@ use minijinja::context;
 use crate::wiki::Wiki;
 
 /// `/break` panics a few calls deep, as a mistake would. `?how=error` returns an error with a
-/// cause, `?how=late` fails when half of the response is sent, and `?how=` lists them.
+/// cause, `?how=late` fails when half of the response is sent, and `?how=` lists them. In
+/// development only.
 ///
 /// # Errors
 ///
 /// On purpose.
 pub fn broken(environ: &mut Environ) -> Result<Reply, Error> {
+    let wiki = Wiki::of(environ)?;
+    if !wiki.surroundings().development {
+        let text = "The wiki breaks for developers only: start it with --development.";
+        return Err(Error::new(StatusCode::NOT_FOUND, text));
+    }
     match environ.query("how").as_deref() {
         None | Some("panic") => Ok(Reply::text(forecast(&[]))),
         Some("error") => Ok(Reply::text(recipe("pancakes")?)),
@@ -24,10 +30,7 @@ pub fn broken(environ: &mut Environ) -> Result<Reply, Error> {
             writeln!(out, "Nobody ever reads the second half.")?;
             Ok(())
         }))),
-        Some("") => {
-            let wiki = Wiki::of(environ)?;
-            wiki.render(environ, "broken.html", context! {})
-        }
+        Some("") => wiki.render(environ, "broken.html", context! {}),
         Some(_) => Err(Error::new(
             StatusCode::NOT_FOUND,
             "That is no way to break.",

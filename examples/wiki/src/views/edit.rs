@@ -1,22 +1,30 @@
 //! Writing.
 
 use gateway_core::{Environ, Error, Form, Reply};
+use gateway_web::{EnvironExt, ReplyExt};
 use http::StatusCode;
 use minijinja::context;
 use minijinja::value::{Serde, Value};
 
 use crate::diff::Diff;
+use crate::markdown::Shown;
 use crate::store::{Change, Edit, Outcome};
 use crate::templates::safe;
-use crate::token::{self, Token};
+use crate::token::{self, YEAR};
 use crate::views::page::html;
-use crate::wiki::{Wiki, name_of, root};
+use crate::wiki::{Wiki, name_of};
 
 /// Longest text of a page, in bytes. The longest of Wikipedia's articles have half of it.
 pub const LONGEST_TEXT: usize = 1024 * 1024;
 
 /// Longest comment, in bytes.
-const LONGEST_COMMENT: usize = 500;
+pub(super) const LONGEST_COMMENT: usize = 500;
+
+/// Longest name of an author, in bytes.
+const LONGEST_AUTHOR: usize = 100;
+
+/// The cookie with the author's name.
+const AUTHOR: &str = "wiki_author";
 
 /// A form is at most three times its text (each byte as `%XX`), and a little.
 const LONGEST_FORM: usize = 3 * (LONGEST_TEXT + LONGEST_COMMENT) + 4096;
@@ -37,6 +45,7 @@ pub fn form(environ: &mut Environ) -> Result<Reply, Error> {
         base,
         text,
         comment: String::new(),
+        author: author(environ, None),
     };
     draft.reply(&wiki, environ, &name, "edit.html", context! {})
 }
@@ -70,11 +79,11 @@ pub fn save(environ: &mut Environ) -> Result<Reply, Error> {
         return Ok(reply.with_status(StatusCode::FORBIDDEN));
     }
     if form.get("action").as_deref() == Some("preview") {
-        let preview = safe(html(&wiki, &draft.text, &root(environ))?);
+        let preview = safe(html(&wiki, environ, &draft.text, Shown::Preview)?);
         let name = name.as_str();
         return draft.reply(&wiki, environ, name, "edit.html", context! { preview });
     }
-    let author = author(environ);
+    let author = author(environ, Some(&draft.author));
     let edit = Edit {
         name: &name,
         base: draft.base,
@@ -96,11 +105,10 @@ pub fn save(environ: &mut Environ) -> Result<Reply, Error> {
             let reply = draft.reply(&wiki, environ, &page.name, "conflict.html", values)?;
             Ok(reply.with_status(StatusCode::CONFLICT))
         }
-        _ => Ok(Reply::see_other(&wiki.url(
-            environ,
-            "page",
-            Some(name.as_str()),
-        )?)),
+        _ => {
+            let reply = environ.redirect_to("page", [name.as_str()])?;
+            Ok(named(environ, &author, reply))
+        }
     }
 }
 
@@ -109,6 +117,7 @@ struct Draft {
     base: i64,
     text: String,
     comment: String,
+    author: String,
 }
 
 impl Draft {
@@ -129,7 +138,8 @@ impl Draft {
         Ok(Self {
             base,
             text,
-            comment: one_line(&comment),
+            comment: one_line(&comment, LONGEST_COMMENT),
+            author: form.get("author").unwrap_or_default().into_owned(),
         })
     }
 
@@ -141,21 +151,17 @@ impl Draft {
         template: &str,
         more: Value,
     ) -> Result<Reply, Error> {
-        let token = Token::of(environ)?;
         let values = context! {
             name,
             base => self.base,
             text => &self.text,
             comment => &self.comment,
-            token => token.value(),
+            author => author(environ, Some(&self.author)),
+            is_known => remote_user(environ).is_some(),
             longest_comment => LONGEST_COMMENT,
             ..more
         };
-        let reply = wiki.render(environ, template, values)?;
-        Ok(match token.cookie(environ) {
-            Some(cookie) => reply.header("set-cookie", cookie),
-            None => reply,
-        })
+        wiki.render_form(environ, template, values)
     }
 }
 
@@ -165,10 +171,34 @@ fn too_long() -> Error {
     Error::new(StatusCode::PAYLOAD_TOO_LARGE, text)
 }
 
-/// Who the gateway says it is: basic authentication of the web server in front, say.
-pub(super) fn author(environ: &Environ) -> String {
-    let user = environ.var("REMOTE_USER").unwrap_or_default();
-    one_line(&String::from_utf8_lossy(&user))
+/// Who it is: by the gateway's word (basic authentication of the web server in front, say), or else
+/// by the author's own: as `typed`, or in the cookie.
+pub(super) fn author(environ: &Environ, typed: Option<&str>) -> String {
+    let own = || match typed {
+        Some(typed) => typed.to_owned(),
+        None => environ.cookie(AUTHOR).unwrap_or_default().into_owned(),
+    };
+    one_line(&remote_user(environ).unwrap_or_else(own), LONGEST_AUTHOR)
+}
+
+/// Whom the gateway names. Some web servers pass an empty name on where they have asked for none.
+fn remote_user(environ: &Environ) -> Option<String> {
+    let user = environ.var("REMOTE_USER")?;
+    let user = String::from_utf8_lossy(&user).into_owned();
+    Some(user).filter(|user| !user.is_empty())
+}
+
+/// The reply, and the browser remembers what the author is called.
+fn named(environ: &Environ, author: &str, reply: Reply) -> Reply {
+    let known = environ.cookie(AUTHOR).unwrap_or_default();
+    if remote_user(environ).is_some() || known == author {
+        return reply;
+    }
+    let cookie = environ.new_cookie(AUTHOR, author);
+    match author {
+        "" => reply.delete_cookie(cookie),
+        _ => reply.set_cookie(cookie.max_age(YEAR)),
+    }
 }
 
 /// Lines that end with LF (forms send CRLF), and no control characters but tabs.
@@ -177,10 +207,10 @@ fn normalised(text: &str) -> String {
     text.replace(|c: char| c.is_control() && c != '\n' && c != '\t', "")
 }
 
-/// Short, and on one line.
-pub(super) fn one_line(text: &str) -> String {
+/// On one line, and at most so many bytes.
+pub(super) fn one_line(text: &str, most: usize) -> String {
     let spaced = text.replace(char::is_control, " ");
-    cut(spaced.trim(), LONGEST_COMMENT).to_owned()
+    cut(spaced.trim(), most).trim_end().to_owned()
 }
 
 /// The beginning of a text, at most so many bytes and no half character.

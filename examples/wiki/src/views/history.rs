@@ -1,22 +1,23 @@
 //! How a page became what it is.
 
 use gateway_core::{Environ, Error, Reply};
+use gateway_web::EnvironExt;
 use http::StatusCode;
 use minijinja::context;
 use minijinja::value::Serde;
 
 use crate::diff::Diff;
 use crate::store::{Change, Edit, Outcome};
-use crate::token::{self, Token};
+use crate::token::{self, STALE};
 use crate::views::edit::author;
-use crate::views::page::{existing, number_in_query, revision};
+use crate::views::page::{known, number_in_query, revision};
 use crate::wiki::{Wiki, name_of};
 
 /// Lines on one page of a list.
 const LINES: u32 = 50;
 
 /// Longest form of a button.
-const LONGEST_FORM: usize = 4096;
+pub(super) const LONGEST_FORM: usize = 4096;
 
 /// The revisions, the newest first.
 ///
@@ -30,22 +31,16 @@ pub fn history(environ: &mut Environ) -> Result<Reply, Error> {
 fn shown(environ: &Environ, notice: Option<&str>) -> Result<Reply, Error> {
     let wiki = Wiki::of(environ)?;
     let name = name_of(environ)?;
-    let page = existing(&wiki, &name)?;
+    let page = known(&wiki, &name)?;
     let before = number_in_query(environ, "before")?;
     let changes = wiki.store().history(&name, before, LINES)?;
-    let token = Token::of(environ)?;
     let values = context! {
         name => page.name,
         newest => page.newest.number,
         changes => Serde(&changes),
-        token => token.value(),
         notice,
     };
-    let reply = wiki.render(environ, "history.html", values)?;
-    Ok(match token.cookie(environ) {
-        Some(cookie) => reply.header("set-cookie", cookie),
-        None => reply,
-    })
+    wiki.render_form(environ, "history.html", values)
 }
 
 /// What changed from revision `from` (by default the one before) to revision `to` (by default the
@@ -57,7 +52,7 @@ fn shown(environ: &Environ, notice: Option<&str>) -> Result<Reply, Error> {
 pub fn diff(environ: &mut Environ) -> Result<Reply, Error> {
     let wiki = Wiki::of(environ)?;
     let name = name_of(environ)?;
-    let page = existing(&wiki, &name)?;
+    let page = known(&wiki, &name)?;
     let newest = page.newest.number;
     let to = number_in_query(environ, "to")?.unwrap_or(newest);
     let from = number_in_query(environ, "from")?.unwrap_or(to - 1);
@@ -90,9 +85,7 @@ pub fn revert(environ: &mut Environ) -> Result<Reply, Error> {
     let form = environ.form(LONGEST_FORM)?;
     let again = |notice, status| Ok(shown(environ, Some(notice))?.with_status(status));
     if !token::is_repeated(environ, &form) {
-        let notice = "This list was too old, or cookies are off, so nothing was changed. \
-                      Press the button again.";
-        return again(notice, StatusCode::FORBIDDEN);
+        return again(STALE, StatusCode::FORBIDDEN);
     }
     let number = |field| {
         form.get(field)
@@ -100,7 +93,7 @@ pub fn revert(environ: &mut Environ) -> Result<Reply, Error> {
             .unwrap_or(0)
     };
     let old = revision(&wiki, &name, number("revision"))?;
-    let author = author(environ);
+    let author = author(environ, None);
     let edit = Edit {
         name: &name,
         base: number("base"),
@@ -114,10 +107,6 @@ pub fn revert(environ: &mut Environ) -> Result<Reply, Error> {
                           changed. This is the list now.";
             again(notice, StatusCode::CONFLICT)
         }
-        _ => Ok(Reply::see_other(&wiki.url(
-            environ,
-            "page",
-            Some(name.as_str()),
-        )?)),
+        _ => environ.redirect_to("page", [name.as_str()]),
     }
 }

@@ -3,7 +3,9 @@
 pub mod broken;
 pub mod edit;
 pub mod export;
+pub mod files;
 pub mod history;
 pub mod lists;
+pub mod manage;
 pub mod page;
 pub mod served;

@@ -1,24 +1,25 @@
 //! Reading.
 
 use gateway_core::{Environ, Error, Reply};
+use gateway_web::EnvironExt;
 use http::StatusCode;
 use minijinja::context;
 use minijinja::value::Serde;
 
-use crate::markdown::{Parsed, Target};
-use crate::name::{FRONT, NotAName, PageName, SERVED, key};
+use crate::markdown::{Parsed, Shown, Target};
+use crate::name::{FRONT, NotAName, PageName, SERVED};
 use crate::store::{Page, Revision};
 use crate::templates::safe;
 use crate::wiki::{Wiki, name_of, relative, root};
 
-/// The wiki's first page.
+/// The wiki's first page, whatever it is called by now.
 ///
 /// # Errors
 ///
 /// As [`show`].
 pub fn front(environ: &mut Environ) -> Result<Reply, Error> {
     let name = PageName::new(FRONT)?;
-    show_page(environ, &name)
+    show_page(environ, &name, true)
 }
 
 /// A page, or with `?revision=` how it once was; where there is none, the offer to write it.
@@ -28,10 +29,10 @@ pub fn front(environ: &mut Environ) -> Result<Reply, Error> {
 /// No page can have that name, or there is no such revision.
 pub fn show(environ: &mut Environ) -> Result<Reply, Error> {
     let name = name_of(environ)?;
-    show_page(environ, &name)
+    show_page(environ, &name, false)
 }
 
-fn show_page(environ: &Environ, name: &PageName) -> Result<Reply, Error> {
+fn show_page(environ: &Environ, name: &PageName, is_front: bool) -> Result<Reply, Error> {
     let wiki = Wiki::of(environ)?;
     let Some(page) = wiki.store().page(name)? else {
         let values = context! { name => name.as_str() };
@@ -39,28 +40,36 @@ fn show_page(environ: &Environ, name: &PageName) -> Result<Reply, Error> {
         return Ok(reply.with_status(StatusCode::NOT_FOUND));
     };
     // By another spelling, or a name that it had. Not for good: it may be renamed once more.
-    let is_front = key(&page.name) == key(FRONT);
-    if page.name != name.as_str() && name.as_str() != FRONT {
-        let mut url = wiki.url(environ, "page", Some(&page.name))?;
-        if !environ.query_string().is_empty() {
-            url += &format!("?{}", environ.query_string());
-        }
-        return Ok(Reply::status(StatusCode::FOUND).header("location", url));
+    if page.name != name.as_str() && !is_front {
+        let path = wiki.router().url_for("page", [page.name.as_str()])?;
+        let query = Some(environ.query_string()).filter(|query| !query.is_empty());
+        let query = query.map(|query| format!("?{query}")).unwrap_or_default();
+        let url = format!("{}{query}", relative(&root(environ), &path));
+        return Ok(environ.redirect(&url));
+    }
+    if page.deleted {
+        return deleted(&wiki, environ, &page);
     }
     let newest = page.newest.number;
     let shown = match number_in_query(environ, "revision")? {
         Some(number) if number != newest => revision(&wiki, name, number)?,
         _ => page.newest,
     };
-    let html = html(&wiki, &shown.text, &root(environ))?;
+    let html = html(&wiki, environ, &shown.text, Shown::Page)?;
     let values = context! {
         name => page.name,
-        is_front,
         html => safe(html),
         newest,
         revision => Serde(&shown),
     };
     wiki.render(environ, "page.html", values)
+}
+
+/// Where a page was: who deleted it, and the button that brings it back.
+fn deleted(wiki: &Wiki, environ: &Environ, page: &Page) -> Result<Reply, Error> {
+    let values = context! { name => &page.name, deleted => Serde(&page.newest) };
+    let reply = wiki.render_form(environ, "missing.html", values)?;
+    Ok(reply.with_status(StatusCode::NOT_FOUND))
 }
 
 /// The Markdown as it was saved, with `?revision=` as it once was.
@@ -94,8 +103,18 @@ pub fn nowhere(_: &mut Environ) -> Result<Reply, Error> {
     ))
 }
 
-/// The page that the name leads to.
+/// The page that the name leads to, if it was not deleted.
 pub(super) fn existing(wiki: &Wiki, name: &PageName) -> Result<Page, Error> {
+    let page = known(wiki, name)?;
+    if page.deleted {
+        let text = format!("The page “{}” was deleted.", page.name);
+        return Err(Error::new(StatusCode::NOT_FOUND, text));
+    }
+    Ok(page)
+}
+
+/// The page that the name leads to, deleted or not.
+pub(super) fn known(wiki: &Wiki, name: &PageName) -> Result<Page, Error> {
     let missing = || {
         let text = format!("There is no page “{name}” yet.");
         Error::new(StatusCode::NOT_FOUND, text)
@@ -127,7 +146,13 @@ pub(super) fn number_in_query(environ: &Environ, key: &str) -> Result<Option<i64
 }
 
 /// A text as HTML, its links red where there is no page yet.
-pub(super) fn html(wiki: &Wiki, text: &str, root: &str) -> Result<String, Error> {
+pub(super) fn html(
+    wiki: &Wiki,
+    environ: &Environ,
+    text: &str,
+    shown: Shown,
+) -> Result<String, Error> {
+    let root = &*root(environ);
     let parsed = Parsed::new(text);
     let names: Vec<_> = parsed.pages().collect();
     let called = wiki.store().called(names.iter().copied())?;
@@ -148,5 +173,5 @@ pub(super) fn html(wiki: &Wiki, text: &str, root: &str) -> Result<String, Error>
             (Err(why), _) => Target::Nowhere(why.to_string()),
         });
     }
-    Ok(parsed.into_html(targets, root))
+    Ok(parsed.into_html(targets, root, shown))
 }

@@ -28,7 +28,8 @@ impl Process {
 
     pub(crate) fn start_with(data: &Path, arguments: &[&str], stdin: impl Into<Stdio>) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_wiki"))
-            .args(["--bind", "127.0.0.1:0", "--data"])
+            // As fast as the tests go, this is a flood.
+            .args(["--edits", "0", "--bind", "127.0.0.1:0", "--data"])
             .arg(data)
             .args(arguments)
             .stdin(stdin)

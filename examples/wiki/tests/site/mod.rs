@@ -17,7 +17,7 @@ use gateway_core::validator::{Breaches, ValidatedBody, ValidatorLayer};
 use http::Request;
 use tempfile::TempDir;
 use tower::ServiceBuilder;
-use wiki::stack::{Settings, stack};
+use wiki::stack::{EDITS_A_MINUTE, Settings, braked};
 
 /// The wiki with its whole stack, without sockets. When it goes out of scope, neither side may
 /// have broken the contract.
@@ -43,15 +43,20 @@ pub(crate) struct EditForm {
 impl Site {
     /// Mounted at `mount`, for visitors.
     pub(crate) fn at(mount: &str) -> Self {
-        Self::with(mount, false)
+        Self::with(mount, false, EDITS_A_MINUTE)
     }
 
     /// Mounted at `/wiki`, for developers.
     pub(crate) fn in_development() -> Self {
-        Self::with("/wiki", true)
+        Self::with("/wiki", true, EDITS_A_MINUTE)
     }
 
-    fn with(mount: &str, development: bool) -> Self {
+    /// One that takes a form a minute from each address.
+    pub(crate) fn braked() -> Self {
+        Self::with("/wiki", false, 1)
+    }
+
+    fn with(mount: &str, development: bool, edits: u32) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let settings = Settings {
             data: dir.path().join("deeper/data"),
@@ -63,7 +68,7 @@ impl Site {
         let service = ServiceBuilder::new()
             .layer(validator)
             .map_request(|request: Request<_>| request.map(Body::new::<ValidatedBody<Body>>))
-            .service(stack(settings).unwrap());
+            .service(braked(settings, edits).unwrap());
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let browser = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         Self {
@@ -131,6 +136,22 @@ impl Site {
         let mut all = vec![("token", form.token.as_str()), ("base", form.base.as_str())];
         all.extend_from_slice(fields);
         let request = self.request(http::Method::POST, &format!("/{}/edit", encoded(name)));
+        request
+            .header("cookie", form.cookie.as_str())
+            .form(&all)
+            .send()
+    }
+
+    /// Presses a button of the page `name`, as the browser that got `form`.
+    pub(crate) fn press(
+        &self,
+        form: &EditForm,
+        path: &str,
+        fields: &[(&str, &str)],
+    ) -> TestResponse {
+        let mut all = vec![("token", form.token.as_str())];
+        all.extend_from_slice(fields);
+        let request = self.request(http::Method::POST, path);
         request
             .header("cookie", form.cookie.as_str())
             .form(&all)

@@ -1,11 +1,8 @@
-//! The hosts that the wiki answers to over HTTP.
+//! Which hosts a site answers to.
 //!
-//! A page of another site can have its own name lead to this machine after it has been loaded (DNS
-//! rebinding): the browser then takes the wiki for a part of that site, and what it says of where a
-//! request comes from is of no use. Only the name is left to tell, in Host and in Origin.
-//!
-//! A web server that speaks FastCGI, SCGI or CGI to us has decided by itself which names are its
-//! own, and no browser reaches a Unix socket: there any name will do.
+//! A page of another site can have its own name lead to this machine after it has been loaded (DNS rebinding): the browser
+//! then takes this site for a part of that one, and what it says of where a request comes from is of no use. Only the name
+//! is left to tell, in Host and in Origin.
 
 use std::net::{IpAddr, ToSocketAddrs};
 
@@ -15,12 +12,39 @@ use http::uri::Authority;
 use http::{HeaderValue, Request, StatusCode, header};
 use tower_http::validate_request::ValidateRequest;
 
-/// Hosts by name and by address. The names of the loopback interface are always among them.
+/// Hosts that a site answers to, by name and by address. The names of the loopback interface are always among them.
+///
+/// ```
+/// use gateway_core::testing::Client;
+/// use gateway_core::{Body, Environ, Reply};
+/// use gateway_web::hosts::Hosts;
+/// use http::Response;
+/// use tower::ServiceBuilder;
+/// use tower_http::validate_request::ValidateRequestHeaderLayer;
+///
+/// fn site(_: &mut Environ) -> Reply {
+///     Reply::text("Here.")
+/// }
+///
+/// let hosts = Hosts::new("127.0.0.1:8080", &["shop.example".to_owned()])?;
+/// let service = ServiceBuilder::new()
+///     .layer(ValidateRequestHeaderLayer::custom(hosts))
+///     .service(gateway_core::application(site).into_inline_service().answer_errors());
+/// let client = Client::of_service(service);
+/// client.get("/").header("host", "shop.example:80").send().assert_text("Here.");
+/// client.get("/").header("host", "evil.example").send().assert_status(421);
+/// # use gateway_core::Application;
+/// # Ok::<(), gateway_core::Error>(())
+/// ```
+///
+/// Any name will do where a web server that speaks FastCGI, SCGI or CGI has decided which names are its own, and on a
+/// Unix socket, which no browser reaches.
 #[derive(Clone, Debug, Default)]
 pub struct Hosts {
     hosts: Vec<Host>,
     /// All addresses, but no names.
     any_address: bool,
+    advice: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,8 +55,8 @@ enum Host {
 }
 
 impl Hosts {
-    /// The host of `bind`, where the wiki listens, and `others`, with or without a port. Where it
-    /// listens on all addresses, all addresses: a name can lead elsewhere, an address cannot.
+    /// The host of `bind`, where the site listens, and `others`, with or without a port. Where it listens on all
+    /// addresses, all addresses: a name can lead elsewhere, an address cannot.
     ///
     /// # Errors
     ///
@@ -54,8 +78,16 @@ impl Hosts {
         Ok(hosts)
     }
 
-    /// Whether the wiki answers to `host`, the value of a Host field. The port may be any: behind
-    /// a proxy it is not ours.
+    /// What to do about it, for the answer to a request for another host, which stands in place of `{host}`. Default:
+    /// nothing.
+    #[must_use]
+    pub fn advice(mut self, advice: impl Into<String>) -> Self {
+        self.advice = advice.into();
+        self
+    }
+
+    /// Whether the site answers to `host`, the value of a Host field. The port may be any: behind a proxy it is not
+    /// ours.
     #[must_use]
     pub fn allow(&self, host: &str) -> bool {
         Host::parse(host).is_some_and(|host| match &host {
@@ -91,7 +123,7 @@ impl<B> ValidateRequest<B> for Hosts {
         if self.allow(host) {
             Ok(())
         } else {
-            Err(misdirected(host))
+            Err(misdirected(host, &self.advice))
         }
     }
 }
@@ -120,12 +152,14 @@ impl Host {
     }
 }
 
-fn misdirected(host: &str) -> Response {
-    let hint = match Host::parse(host) {
-        Some(_) => format!("The option --host {host} makes it answer to that.\n"),
-        None => String::new(),
+fn misdirected(host: &str, advice: &str) -> Response {
+    // What is no host is not repeated.
+    let advice = match Host::parse(host) {
+        Some(_) if !advice.is_empty() => format!("{}\n", advice.replace("{host}", host)),
+        _ => String::new(),
     };
-    let text = format!("421 Misdirected Request\n\nThis wiki does not answer to that host. {hint}");
+    let text =
+        format!("421 Misdirected Request\n\nThis site does not answer to that host. {advice}");
     let mut response = Response::new(Body::from(text));
     *response.status_mut() = StatusCode::MISDIRECTED_REQUEST;
     let plain = HeaderValue::from_static("text/plain; charset=utf-8");
@@ -138,17 +172,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_wiki_answers_to_what_it_was_told_and_to_the_loopback() {
+    fn a_site_answers_to_what_it_was_told_and_to_the_loopback() {
         let hosts = |bind: &str, others: &[&str]| {
             let others: Vec<_> = others.iter().map(ToString::to_string).collect();
             Hosts::new(bind, &others).unwrap()
         };
         let here = hosts("127.0.0.1:8080", &[]);
-        let everywhere = hosts("0.0.0.0:8080", &["Wiki.Example."]);
+        let everywhere = hosts("0.0.0.0:8080", &["Site.Example."]);
         let everywhere_6 = hosts("[::]:8080", &[]);
-        let there = hosts("192.0.2.7:80", &["wiki.example:8080", "[2001:db8::7]"]);
+        let there = hosts("192.0.2.7:80", &["site.example:8080", "[2001:db8::7]"]);
         let by_name = hosts("localhost:8080", &[]);
-        let unix = hosts("unix:/run/wiki.sock", &[]);
+        let unix = hosts("unix:/run/site.sock", &[]);
         let all = [&here, &everywhere, &everywhere_6, &there, &by_name, &unix];
         for host in [
             "127.0.0.1",
@@ -159,7 +193,7 @@ mod tests {
             "localhost",
             "LOCALHOST:80",
             "localhost.",
-            "wiki.localhost:8080",
+            "site.localhost:8080",
         ] {
             assert!(all.iter().all(|hosts| hosts.allow(host)), "{host}");
         }
@@ -191,9 +225,9 @@ mod tests {
             ("192.0.2.7", [false, true, true, true]),
             ("0.0.0.0:8080", [false, true, true, false]),
             ("[2001:db8::7]:1", [false, true, true, true]),
-            ("wiki.example", [false, true, false, true]),
-            ("WIKI.EXAMPLE.:443", [false, true, false, true]),
-            ("sub.wiki.example", [false, false, false, false]),
+            ("site.example", [false, true, false, true]),
+            ("SITE.EXAMPLE.:443", [false, true, false, true]),
+            ("sub.site.example", [false, false, false, false]),
         ] {
             let found = [&here, &everywhere, &everywhere_6, &there].map(|hosts| hosts.allow(host));
             assert_eq!(found, allowed, "{host}");
@@ -205,9 +239,9 @@ mod tests {
         for wrong in [
             "",
             "a b",
-            "http://wiki.example",
-            "wiki.example/",
-            "me@wiki.example",
+            "http://site.example",
+            "site.example/",
+            "me@site.example",
             "*",
         ] {
             let error = Hosts::new("127.0.0.1:0", &[wrong.to_owned()]).unwrap_err();

@@ -1,15 +1,15 @@
-//! What a request asks, as far as files are concerned.
+//! What a request asks for, as far as files are concerned.
 
 use gateway_core::RequestExt;
 use gateway_core::request::Nest;
 use http::{HeaderMap, Method, Request, Uri, header};
 
-use crate::facts::{Learned, NOTHING};
+use crate::facts::{Findings, NO_FINDINGS};
 use crate::protocol::navigation;
 
 /// The head of a request, looked at once.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Ask<'a> {
+pub(crate) struct FileRequest<'a> {
     pub(crate) method: &'a Method,
     /// Below the mount, beginning with a slash.
     pub(crate) path: &'a str,
@@ -21,13 +21,13 @@ pub(crate) struct Ask<'a> {
     pub(crate) conditional: bool,
     /// There is a `Range`.
     pub(crate) ranged: bool,
-    /// What is missing is for a service behind.
+    /// A service behind answers where there is no file.
     pub(crate) falls_through: bool,
-    /// What was read for this request already.
-    pub(crate) learned: &'a Learned,
+    /// What has been found out for this request already.
+    pub(crate) findings: &'a Findings,
 }
 
-impl<'a> Ask<'a> {
+impl<'a> FileRequest<'a> {
     pub(crate) fn new(
         method: &'a Method,
         uri: &'a Uri,
@@ -53,7 +53,7 @@ impl<'a> Ask<'a> {
             conditional,
             ranged,
             falls_through: false,
-            learned: &NOTHING,
+            findings: &NO_FINDINGS,
         }
     }
 
@@ -72,35 +72,35 @@ impl<'a> Ask<'a> {
 
 /// The same, owned: for a thread that may block. Cloned only when the kernel would make us wait.
 #[derive(Debug)]
-pub(crate) struct OwnedAsk {
+pub(crate) struct OwnedFileRequest {
     method: Method,
     uri: Uri,
-    /// Its own, not a part of the URI's: what a `StaticFile` is asked for is not in the URI at all.
+    /// Kept apart from the URI: the path of a `StaticFile` is not that of the URI.
     path: String,
     headers: HeaderMap,
     bare_mount: Option<String>,
     falls_through: bool,
-    pub(crate) learned: Learned,
+    pub(crate) findings: Findings,
 }
 
-impl OwnedAsk {
-    pub(crate) fn new(ask: &Ask<'_>, uri: &Uri) -> Self {
+impl OwnedFileRequest {
+    pub(crate) fn new(request: &FileRequest<'_>, uri: &Uri) -> Self {
         Self {
-            method: ask.method.clone(),
+            method: request.method.clone(),
             uri: uri.clone(),
-            path: ask.path.to_owned(),
-            headers: ask.headers.clone(),
-            bare_mount: ask.bare_mount.map(str::to_owned),
-            falls_through: ask.falls_through,
-            learned: ask.learned.clone(),
+            path: request.path.to_owned(),
+            headers: request.headers.clone(),
+            bare_mount: request.bare_mount.map(str::to_owned),
+            falls_through: request.falls_through,
+            findings: request.findings.clone(),
         }
     }
 
-    pub(crate) fn ask(&self) -> Ask<'_> {
-        Ask {
+    pub(crate) fn borrowed(&self) -> FileRequest<'_> {
+        FileRequest {
             falls_through: self.falls_through,
-            learned: &self.learned,
-            ..Ask::new(
+            findings: &self.findings,
+            ..FileRequest::new(
                 &self.method,
                 &self.uri,
                 &self.path,
@@ -125,8 +125,8 @@ pub(crate) fn bare_mount<B>(request: &Request<B>) -> Option<&str> {
     last_segment(mount)
 }
 
-/// Whether axum took the whole path for a router that is nested without a slash, and this is its fallback. axum hands on
-/// `/assets` there and never `/assets/`: a redirect would lead to nothing.
+/// Whether this service is the fallback of an axum router that is nested without a slash, and axum took the whole path. axum
+/// passes `/assets` to it and never `/assets/`, so a redirect to the latter would end in a 404.
 fn is_fallback_of_nest(extensions: &http::Extensions, mount: &str) -> bool {
     let segments = |path: &str| {
         path.split('/')
@@ -134,7 +134,7 @@ fn is_fallback_of_nest(extensions: &http::Extensions, mount: &str) -> bool {
             .count()
     };
     Nest::of(extensions).is_some_and(|nest| {
-        // A mount of ours below the nest has taken more.
+        // If the two differ, a mount of ours below the nest has taken more.
         nest.is_fallback && segments(nest.pattern) == segments(mount)
     })
 }
@@ -153,8 +153,8 @@ mod tests {
         let (method, headers) = (Method::GET, HeaderMap::new());
         for (uri, path) in [("/", "/app.js"), ("/mount/a", "/a"), ("/mount", "/")] {
             let uri: Uri = uri.parse().unwrap();
-            let ask = Ask::new(&method, &uri, path, &headers, None);
-            assert_eq!(OwnedAsk::new(&ask, &uri).ask().path, path);
+            let request = FileRequest::new(&method, &uri, path, &headers, None);
+            assert_eq!(OwnedFileRequest::new(&request, &uri).borrowed().path, path);
         }
     }
 }
