@@ -53,7 +53,7 @@
 //!
 //! # Features
 //!
-//! `http` (default), `fastcgi`, `scgi` and `cgi`: each is the module of its name. With all four there is `auto`,
+//! `http` (default), `tls` (HTTPS by rustls with ring), `fastcgi`, `scgi` and `cgi`: each is the module of its name. With all four there is `auto`,
 //! which finds out how the program was started, so that one binary deploys anywhere.
 //!
 //! `fairness` bounds what one client takes of a server: connections, and requests begun in a second. What a server is doing

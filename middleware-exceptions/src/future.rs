@@ -182,6 +182,9 @@ impl<F, B> ResponseFutureProjection<'_, F, B> {
         B: Body<Data = Bytes> + Unpin,
         B::Error: Into<BoxError> + 'static,
     {
+        // Here and not at the end, where what is moved in registers would have to be put somewhere.
+        self.answer_if_asked();
+        guard.answers_no_more();
         let (parts, mut body) = response.into_parts();
         // Nothing below unwinds. The compiler does not know, and a drop for that case would take the address of what
         // is otherwise moved in registers: 34 instructions.
@@ -226,7 +229,6 @@ impl<F, B> ResponseFutureProjection<'_, F, B> {
             }
         };
         let parts = ManuallyDrop::into_inner(parts);
-        self.answer_if_asked();
         Poll::Ready(Ok(Response::from_parts(parts, body)))
     }
 
@@ -276,11 +278,11 @@ impl<F, B> ResponseFutureProjection<'_, F, B> {
         }
     }
 
-    /// Tells detached work of which request it is: at the end of each poll, whatever comes of it.
+    /// Tells detached work of which request it is, whatever came of the poll.
     #[inline(always)]
     fn answer_if_asked(&self) {
-        if in_request::is_asked() {
-            in_request::answer(self.record());
+        if let State::Running(shared) = &self.state {
+            in_request::answer_if_asked(self.line, shared);
         }
     }
 

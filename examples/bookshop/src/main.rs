@@ -6,15 +6,17 @@ use std::io::stderr;
 use std::process::ExitCode;
 
 use bookshop::{Shop, site};
+use command_line::Certificate;
 use gateway_core::Error;
 use gateway_server::http::Server;
+use gateway_server::tls::Tls;
 use gateway_web::CookieKeys;
 
 fn main() -> ExitCode {
-    command_line::run("127.0.0.1:8080", serve)
+    command_line::run_with_tls("127.0.0.1:8080", serve)
 }
 
-fn serve(address: &str) -> Result<ExitCode, Error> {
+fn serve(address: &str, certificate: Option<Certificate>) -> Result<ExitCode, Error> {
     tracing_subscriber::fmt().with_writer(stderr).init();
     // Without a secret of its own the shop forgets all baskets when it ends.
     let secret = std::env::var("BOOKSHOP_SECRET").ok();
@@ -23,7 +25,17 @@ fn serve(address: &str) -> Result<ExitCode, Error> {
     gateway_server::block_on(async {
         let server = Server::bind(address)?;
         let site = site(Shop::open("bookshop.db")?, keys)?;
-        println!("listening on http://{}", server.local_addr()?);
-        Ok(server.serve(site).await?)
+        let addr = server.local_addr()?;
+        Ok(match certificate {
+            Some(Certificate { chain, key }) => {
+                let server = server.tls(Tls::pem(chain, key)?);
+                println!("listening on https://{addr}");
+                server.serve(site).await?
+            }
+            None => {
+                println!("listening on http://{addr}");
+                server.serve(site).await?
+            }
+        })
     })
 }

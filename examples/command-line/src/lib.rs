@@ -1,22 +1,88 @@
-//! The command line that most examples share: `[--bind ADDRESS]`, `[--help]`.
+//! The command line that most examples share: `[--bind ADDRESS]`, `[--help]`; and for some `--tls-cert` with `--tls-key`.
 
 #![expect(clippy::print_stdout, reason = "programs print; libraries do not")]
 
 use std::ffi::OsString;
 use std::fmt::Display;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{ExitCode, Termination};
 
 /// What the command line asks for.
 #[derive(Debug, PartialEq, Eq)]
 enum Asked {
-    Serve(String),
+    Serve {
+        address: String,
+        certificate: Option<Certificate>,
+    },
     Help,
+}
+
+/// The PEM files that a program is to speak HTTPS by.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Certificate {
+    /// The certificate, with those of the authorities behind it.
+    pub chain: PathBuf,
+    /// Its private key.
+    pub key: PathBuf,
 }
 
 /// Runs `serve` with the address that `--bind` names, or else with `default`. An error ends the program with one
 /// sentence on standard error and exit code 1, a wrong argument with exit code 2.
 pub fn run<T, E>(default: &str, serve: impl FnOnce(&str) -> Result<T, E>) -> ExitCode
+where
+    T: Termination,
+    E: Display,
+{
+    run_program(default, Offers::Http, |address, _| serve(address))
+}
+
+/// As [`run`], for a program that speaks HTTPS where `--tls-cert` and `--tls-key` name a certificate.
+pub fn run_with_tls<T, E>(
+    default: &str,
+    serve: impl FnOnce(&str, Option<Certificate>) -> Result<T, E>,
+) -> ExitCode
+where
+    T: Termination,
+    E: Display,
+{
+    run_program(default, Offers::Https, serve)
+}
+
+/// What the program can be asked for.
+#[derive(Clone, Copy)]
+enum Offers {
+    Http,
+    Https,
+}
+
+impl Offers {
+    fn usage(self, program: &str) -> String {
+        let tls = match self {
+            Self::Http => "",
+            Self::Https => " [--tls-cert FILE --tls-key FILE]",
+        };
+        format!("usage: {program} [--bind ADDRESS]{tls}")
+    }
+
+    fn help(self, default: &str) -> String {
+        let tls = match self {
+            Self::Http => "",
+            Self::Https => {
+                "\n  --tls-cert FILE  speak HTTPS by the certificate in this PEM file, which may be replaced at any time\n  \
+                 --tls-key FILE   and its private key"
+            }
+        };
+        format!(
+            "  --bind ADDRESS  where to listen (default {default}; port 0 takes a free one){tls}"
+        )
+    }
+}
+
+fn run_program<T, E>(
+    default: &str,
+    offers: Offers,
+    serve: impl FnOnce(&str, Option<Certificate>) -> Result<T, E>,
+) -> ExitCode
 where
     T: Termination,
     E: Display,
@@ -27,13 +93,16 @@ where
         .map_or_else(String::new, |path| name(&path));
     // A web server may make arguments of a CGI program of the query string (RFC 3875 4.4): they are the client's.
     let asked = if std::env::var_os("GATEWAY_INTERFACE").is_some() {
-        parse([], default)
+        parse([], default, offers)
     } else {
-        parse(arguments, default)
+        parse(arguments, default, offers)
     };
-    let usage = format!("usage: {program} [--bind ADDRESS]");
+    let usage = offers.usage(&program);
     match asked {
-        Ok(Asked::Serve(address)) => serve(&address).map_or_else(
+        Ok(Asked::Serve {
+            address,
+            certificate,
+        }) => serve(&address, certificate).map_or_else(
             |error| {
                 eprintln!("{program}: {}", sentence(&address, &error.to_string()));
                 ExitCode::FAILURE
@@ -41,9 +110,7 @@ where
             Termination::report,
         ),
         Ok(Asked::Help) => {
-            println!(
-                "{usage}\n\n  --bind ADDRESS  where to listen (default {default}; port 0 takes a free one)"
-            );
+            println!("{usage}\n\n{}", offers.help(default));
             ExitCode::SUCCESS
         }
         Err(wrong) => {
@@ -58,24 +125,46 @@ fn name(path: &OsString) -> String {
     name.to_string_lossy().into_owned()
 }
 
-/// `--bind ADDRESS`, `--bind=ADDRESS`, or an address alone.
-fn parse(arguments: impl IntoIterator<Item = OsString>, default: &str) -> Result<Asked, String> {
+/// `--bind ADDRESS`, `--bind=ADDRESS`, or an address alone; and so the others.
+fn parse(
+    arguments: impl IntoIterator<Item = OsString>,
+    default: &str,
+    offers: Offers,
+) -> Result<Asked, String> {
     let mut arguments = arguments
         .into_iter()
         .map(|argument| argument.to_string_lossy().into_owned());
     let mut address = default.to_owned();
+    let (mut chain, mut key) = (None, None);
     while let Some(argument) = arguments.next() {
-        address = match argument.as_str() {
-            "--help" | "-h" => return Ok(Asked::Help),
-            "--bind" => arguments.next().ok_or("--bind needs an address")?,
-            option if option.starts_with('-') => match option.split_once('=') {
-                Some(("--bind", address)) => address.to_owned(),
-                _ => return Err(format!("unknown option {option}")),
-            },
-            _ => argument,
+        let (name, inline) = match argument.split_once('=') {
+            Some((name, value)) if name.starts_with("--") => (name, Some(value.to_owned())),
+            _ => (&*argument, None),
         };
+        let mut value = |what: &str| {
+            let value = inline.clone().or_else(|| arguments.next());
+            value.ok_or_else(|| format!("{name} needs {what}"))
+        };
+        match (name, offers) {
+            ("--help" | "-h", _) => return Ok(Asked::Help),
+            ("--bind", _) => address = value("an address")?,
+            ("--tls-cert", Offers::Https) => chain = Some(PathBuf::from(value("a file")?)),
+            ("--tls-key", Offers::Https) => key = Some(PathBuf::from(value("a file")?)),
+            _ if name.starts_with('-') => return Err(format!("unknown option {argument}")),
+            _ => address = argument,
+        }
     }
-    Ok(Asked::Serve(address))
+    let certificate = match (chain, key) {
+        (Some(chain), Some(key)) => Some(Certificate { chain, key }),
+        (None, None) => None,
+        (Some(_), None) | (None, Some(_)) => {
+            return Err("--tls-cert and --tls-key go together".to_owned());
+        }
+    };
+    Ok(Asked::Serve {
+        address,
+        certificate,
+    })
 }
 
 /// The error of a socket does not always say which.
@@ -92,7 +181,30 @@ mod tests {
     use super::*;
 
     fn asked(line: &str) -> Result<Asked, String> {
-        parse(line.split_whitespace().map(Into::into), "127.0.0.1:8080")
+        let arguments = line.split_whitespace().map(Into::into);
+        parse(arguments, "127.0.0.1:8080", Offers::Https)
+    }
+
+    fn serve(address: &str, certificate: Option<(&str, &str)>) -> Asked {
+        Asked::Serve {
+            address: address.to_owned(),
+            certificate: certificate.map(|(chain, key)| Certificate {
+                chain: chain.into(),
+                key: key.into(),
+            }),
+        }
+    }
+
+    #[test]
+    fn a_certificate_has_a_key() {
+        let both = serve("127.0.0.1:8080", Some(("a.pem", "b.pem")));
+        assert_eq!(asked("--tls-cert a.pem --tls-key=b.pem"), Ok(both));
+        for line in ["--tls-cert a.pem", "--tls-key b.pem"] {
+            assert!(asked(line).unwrap_err().contains("together"), "{line}");
+        }
+        let arguments = ["--tls-cert=a.pem".into()];
+        let wrong = parse(arguments, "127.0.0.1:8080", Offers::Http).unwrap_err();
+        assert_eq!(wrong, "unknown option --tls-cert=a.pem");
     }
 
     #[test]
@@ -103,7 +215,7 @@ mod tests {
             ("--bind=/run/app.sock", "/run/app.sock"),
             ("127.0.0.1:9000", "127.0.0.1:9000"),
         ] {
-            assert_eq!(asked(line), Ok(Asked::Serve(address.to_owned())), "{line}");
+            assert_eq!(asked(line), Ok(serve(address, None)), "{line}");
         }
         assert_eq!(asked("--help"), Ok(Asked::Help));
         assert_eq!(asked("--bind 127.0.0.1:0 -h"), Ok(Asked::Help));

@@ -8,6 +8,7 @@ use http::HeaderValue;
 pub(crate) const USAGE: &str = "\
 usage: serve ROOT [--overlay DIR]... [--bind 127.0.0.1:8000] [--listing] [--no-cache] [--spa FILE] [--precompressed]
              [--immutable PATTERN]... [--vite] [--previous-builds PATTERN]... [--cache-control PATTERN=VALUE]... [--log]
+             [--tls-cert FILE --tls-key FILE]
 
 Serves the files below ROOT.
 
@@ -28,6 +29,8 @@ Serves the files below ROOT.
                      what browsers may keep: '*.css=max-age=60'; the first rule that matches counts (default: HTML is
                      no-cache)
   --log              one line for each request on stderr
+  --tls-cert FILE    speak HTTPS by the certificate in this PEM file, which may be replaced at any time
+  --tls-key FILE     and its private key
 ";
 
 /// What was asked for.
@@ -44,6 +47,8 @@ pub(crate) struct Arguments {
     pub(crate) vite: bool,
     pub(crate) previous_builds: Vec<PathBuf>,
     pub(crate) log: bool,
+    /// A certificate and its key.
+    pub(crate) tls: Option<(PathBuf, PathBuf)>,
 }
 
 /// A rule for what browsers may keep, in the order in which they were said.
@@ -81,7 +86,9 @@ impl Arguments {
             vite: false,
             previous_builds: Vec::new(),
             log: false,
+            tls: None,
         };
+        let (mut chain, mut key) = (None, None);
         while let Some(argument) = arguments.next() {
             let text = argument.to_string_lossy().into_owned();
             // `--bind=X` as well as `--bind X`.
@@ -110,6 +117,8 @@ impl Arguments {
                 "--previous-builds" => parsed.previous_builds.push(value()?.into()),
                 "--cache-control" => parsed.caching.push(Caching::rule(&text(value()?))?),
                 "--log" => parsed.log = true,
+                "--tls-cert" => chain = Some(value()?.into()),
+                "--tls-key" => key = Some(value()?.into()),
                 "-h" | "--help" => return Err(String::new()),
                 unknown if unknown.starts_with('-') => {
                     return Err(format!("unknown option {unknown}"));
@@ -119,6 +128,10 @@ impl Arguments {
             }
         }
         parsed.root = root.ok_or("ROOT is missing")?;
+        if chain.is_some() != key.is_some() {
+            return Err("--tls-cert and --tls-key go together".to_owned());
+        }
+        parsed.tls = chain.zip(key);
         Ok(parsed)
     }
 }
@@ -182,6 +195,8 @@ mod tests {
             ("a --overlay", "value"),
             ("a --bnd x", "--bnd"),
             ("a --cache-control no-cache", "PATTERN=VALUE"),
+            ("a --tls-cert a.pem", "together"),
+            ("a --tls-key a.pem", "together"),
         ] {
             assert!(parse(line).unwrap_err().contains(word), "{line}");
         }

@@ -10,7 +10,9 @@ use std::path::Path;
 use std::process::{ExitCode, Termination};
 
 use arguments::{Arguments, Caching, USAGE};
-use gateway_server::{Outcome, http::Server};
+use gateway_server::http::Server;
+use gateway_server::tls::Tls;
+use gateway_server::{Listener, Outcome};
 use middleware_static::{AssetManifest, StaticFiles};
 
 fn main() -> ExitCode {
@@ -67,12 +69,33 @@ async fn serve(arguments: &Arguments) -> io::Result<Outcome> {
         io::Error::new(error.kind(), format!("--bind {}: {error}", arguments.bind))
     })?;
     let server = Server::bind(addrs.as_slice())?;
-    let mut stdout = io::stdout();
-    writeln!(stdout, "listening on http://{}", server.local_addr()?)?;
-    stdout.flush()?;
-
+    let addr = server.local_addr()?;
     // SIGTERM and SIGINT stop it, once what has begun is sent.
-    if arguments.log {
+    match &arguments.tls {
+        Some((chain, key)) => {
+            let server = server.tls(Tls::pem(chain, key)?);
+            announce(&format!("https://{addr}"))?;
+            serve_on(server, files, arguments.log).await
+        }
+        None => {
+            announce(&format!("http://{addr}"))?;
+            serve_on(server, files, arguments.log).await
+        }
+    }
+}
+
+fn announce(url: &str) -> io::Result<()> {
+    let mut stdout = io::stdout();
+    writeln!(stdout, "listening on {url}")?;
+    stdout.flush()
+}
+
+async fn serve_on<L: Listener>(
+    server: Server<L>,
+    files: StaticFiles,
+    log: bool,
+) -> io::Result<Outcome> {
+    if log {
         server.serve_files(log::Log::new(files)).await
     } else {
         server.serve_files(files).await

@@ -394,3 +394,60 @@ fn what_the_root_does_not_have_comes_from_the_overlays_in_their_order() {
         assert!(answer.ends_with(&format!("\r\n\r\n{content}")), "{answer}");
     }
 }
+
+#[test]
+#[ignore = "needs curl"]
+fn a_certificate_makes_it_https_and_another_is_taken_at_sighup() {
+    let dir = tempfile::tempdir().unwrap();
+    let write = || {
+        let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        fs::write(dir.path().join("cert.pem"), made.cert.pem()).unwrap();
+        fs::write(dir.path().join("key.pem"), made.signing_key.serialize_pem()).unwrap();
+    };
+    write();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_serve"));
+    command
+        .current_dir(dir.path())
+        .args([
+            ".",
+            "--bind=127.0.0.1:0",
+            "--tls-cert=cert.pem",
+            "--tls-key=key.pem",
+        ])
+        .stdout(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.as_mut().unwrap())
+        .read_line(&mut line)
+        .unwrap();
+    let port = line.trim().strip_prefix("listening on https://127.0.0.1:");
+    let url = format!(
+        "https://localhost:{}/cert.pem",
+        port.expect("the first line")
+    );
+    // The file is what it is verified by, too.
+    let fetched = || {
+        let mut curl = Command::new("curl");
+        curl.current_dir(dir.path()).args([
+            "-sS",
+            "--retry",
+            "9",
+            "--retry-all-errors",
+            "--cacert",
+            "cert.pem",
+            &url,
+        ]);
+        String::from_utf8(curl.output().unwrap().stdout).unwrap()
+    };
+    for _ in 0..2 {
+        assert_eq!(
+            fetched(),
+            fs::read_to_string(dir.path().join("cert.pem")).unwrap()
+        );
+        write();
+        let pid = child.id().to_string();
+        Command::new("kill").args(["-HUP", &pid]).status().unwrap();
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+}

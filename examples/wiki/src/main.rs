@@ -9,6 +9,8 @@ use std::process::ExitCode;
 use gateway_core::paths::Prefix;
 use gateway_core::{Body, Error};
 use gateway_server::auto::Start;
+use gateway_server::http::Server;
+use gateway_server::tls::Tls;
 use gateway_server::{Sockets, ToSockets};
 use http::Response;
 use lexopt::Parser;
@@ -20,7 +22,7 @@ use wiki::urls::urls;
 
 const USAGE: &str = "\
 usage: wiki [--bind 127.0.0.1:8080] [--host NAME]... [--data DIR] [--script-name /wiki] [--edits 60]
-            [--development]
+            [--development] [--tls-cert FILE --tls-key FILE]
 
   --bind ADDRESS      where to listen (default 127.0.0.1:8080; port 0 takes a free one)
   --host NAME         a name or an address by which it is asked for over HTTP, besides that of
@@ -30,6 +32,9 @@ usage: wiki [--bind 127.0.0.1:8080] [--host NAME]... [--data DIR] [--script-name
   --edits N           forms that one address may send a minute, after a hundred at once (default 60;
                       0 for any number)
   --development       show tracebacks, to requests from this machine only
+  --tls-cert FILE     speak HTTPS by the certificate in this PEM file, which may be replaced at
+                      any time
+  --tls-key FILE      and its private key
 
 Started by a web server it speaks CGI or FastCGI, and is mounted where that says.
 ";
@@ -42,6 +47,8 @@ struct Options {
     script_name: Option<String>,
     edits: u32,
     development: bool,
+    tls_cert: Option<PathBuf>,
+    tls_key: Option<PathBuf>,
 }
 
 impl Options {
@@ -58,6 +65,8 @@ impl Options {
             script_name: None,
             edits: EDITS_A_MINUTE,
             development: false,
+            tls_cert: None,
+            tls_key: None,
         };
         while let Some(argument) = arguments.next()? {
             match argument {
@@ -67,9 +76,14 @@ impl Options {
                 Long("script-name") => options.script_name = Some(arguments.value()?.string()?),
                 Long("edits") => options.edits = arguments.value()?.parse()?,
                 Long("development") => options.development = true,
+                Long("tls-cert") => options.tls_cert = Some(arguments.value()?.into()),
+                Long("tls-key") => options.tls_key = Some(arguments.value()?.into()),
                 Long("help") | Short('h') => return Ok(None),
                 other => return Err(other.unexpected()),
             }
+        }
+        if options.tls_cert.is_some() != options.tls_key.is_some() {
+            return Err("--tls-cert and --tls-key go together".into());
         }
         Ok(Some(options))
     }
@@ -108,6 +122,7 @@ fn arguments(start: &Start) -> Parser {
 /// The sockets of HTTP mode. They say on standard output where they are, once they are bound; in
 /// the other modes, where standard output may be the response, they are not made.
 struct Announced {
+    scheme: &'static str,
     bind: String,
     mount: Prefix,
     development: bool,
@@ -129,7 +144,7 @@ impl ToSockets for Announced {
 
 impl Announced {
     fn announce(&self, addr: &str, out: &mut impl Write) -> io::Result<()> {
-        let top = format!("http://{addr}{}/", url_path(&self.mount));
+        let top = format!("{}://{addr}{}/", self.scheme, url_path(&self.mount));
         writeln!(out, "listening on {top}\n")?;
         if let Ok(router) = urls() {
             writeln!(
@@ -160,9 +175,14 @@ fn run(start: Start, options: Options) -> Result<ExitCode, Error> {
         data,
         edits,
         development,
+        tls_cert,
+        tls_key,
         ..
     } = options;
+    let tls = tls_cert.zip(tls_key);
+    let tls = tls.map(|(chain, key)| Tls::pem(chain, key)).transpose()?;
     let sockets = Announced {
+        scheme: if tls.is_some() { "https" } else { "http" },
         bind,
         mount: mount.clone(),
         development,
@@ -177,7 +197,17 @@ fn run(start: Start, options: Options) -> Result<ExitCode, Error> {
         .layer(ValidateRequestHeaderLayer::custom(hosts))
         .map_response(|response: Response<_>| response.map(Body::new))
         .service(wiki);
-    Ok(start.run_service(sockets, service)?)
+    let Some(tls) = tls else {
+        return Ok(start.run_service(sockets, service)?);
+    };
+    let server = match start {
+        Start::Standalone => Server::on(sockets.to_sockets()?),
+        Start::Http(server) => server,
+        Start::Cgi | Start::FastCgi(_) | Start::Scgi(_) => {
+            return Err(Error::msg("behind a web server TLS is that server's"));
+        }
+    };
+    Ok(gateway_server::block_on(server.tls(tls).serve(service))?)
 }
 
 fn log() {

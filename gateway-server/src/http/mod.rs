@@ -13,7 +13,8 @@
 //!
 //! | what | default | then |
 //! |---|---|---|
-//! | [first byte](Server::first_byte_timeout), TLS handshake included | 15 s | closed |
+//! | [first byte](Server::first_byte_timeout), a handshake included | 15 s | closed |
+//! | TLS handshake (feature `tls`, in the module of its name) | 10 s | closed |
 //! | [head of a request](Server::header_read_timeout), from its first byte to its last | 15 s | 408 |
 //! | [body standing still](Server::body_read_timeout) while it is waited for | 30 s | 408 |
 //! | [client taking nothing](Server::write_stall_timeout) of a response | 30 s | closed |
@@ -110,20 +111,20 @@
 //!
 //! # What it does not do
 //!
-//! TLS (bring a [`Listener`](crate::Listener): `examples/tls` shows rustls), HTTP/3, virtual hosts, compression,
+//! HTTP/3, virtual hosts, compression,
 //! and requests that wait for their turn: those are layers, or a proxy's. Bounds for each client are in
 //! `fairness`, a feature.
 
 mod activity;
 mod check;
 mod connection;
-mod exchange;
 mod files;
 mod guard;
 mod io;
 mod request_body;
 mod response_body;
 mod server;
+mod service;
 mod shared_activity;
 mod streams;
 

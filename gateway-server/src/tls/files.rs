@@ -2,6 +2,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use tokio_rustls::rustls::Error;
 use tokio_rustls::rustls::sign::CertifiedKey;
 
 use super::by_name::ByName;
@@ -73,9 +74,12 @@ impl PemFiles {
         for (chain, key) in &self.pairs {
             let (certificates, private) = (pem::certificates(chain)?, pem::key(key)?);
             let certified = CertifiedKey::from_der(certificates, private, &provider);
-            keys.push(certified.map_err(|error| {
-                let of = format!("{error} (with the certificate in {})", chain.display());
-                pem::wrong(key, of)
+            keys.push(certified.map_err(|error| match error {
+                Error::InconsistentKeys(_) => {
+                    let other = format!("not the key of the certificate in {}", chain.display());
+                    pem::wrong(key, other)
+                }
+                other => pem::wrong(key, other),
             })?);
         }
         let by_name = ByName::new(keys).map_err(io::Error::other)?;

@@ -24,6 +24,7 @@ use super::pem;
 use super::plain::{is_plain, turn_away};
 use super::settings::{RemoteUser, Tls};
 use super::stream::{Begun, TlsStream};
+use crate::http::Server;
 use crate::{BoxHandshake, Listener};
 
 /// What a connection of ACME's is for: the handshake alone (RFC 8737 section 3).
@@ -58,8 +59,31 @@ struct Shared {
     remote_user: Option<RemoteUser>,
 }
 
+impl Tls {
+    /// TLS on the connections of `listener`, for a server of several:
+    ///
+    /// ```no_run
+    /// use gateway_server::http::Server;
+    /// use gateway_server::Sockets;
+    /// # fn example(tls: gateway_server::tls::Tls) -> std::io::Result<()> {
+    /// let both = Server::bind("[::]:80")?.and_listener(tls.listen(Sockets::bind("[::]:443")?));
+    /// # drop(both); Ok(())
+    /// # }
+    /// ```
+    pub fn listen<L: Listener>(self, listener: L) -> TlsListener<L> {
+        TlsListener::new(listener, self)
+    }
+}
+
+impl<L: Listener> Server<L> {
+    /// Speaks TLS on the connections of all listeners so far.
+    pub fn tls(self, tls: Tls) -> Server<TlsListener<L>> {
+        self.map_listener(|listener| tls.listen(listener))
+    }
+}
+
 impl<L> TlsListener<L> {
-    pub(super) fn new(inner: L, tls: Tls) -> Self {
+    fn new(inner: L, tls: Tls) -> Self {
         Self {
             inner,
             #[cfg(unix)]
@@ -126,6 +150,8 @@ impl<L: Listener> Listener for TlsListener<L> {
     }
 }
 
+type Shaken<T> = io::Result<(TlsStream<T>, ConnInfo)>;
+
 impl Shared {
     fn half_open(&self) -> MutexGuard<'_, HalfOpen<oneshot::Sender<()>>> {
         let half_open = self.half_open.lock();
@@ -135,7 +161,7 @@ impl Shared {
     async fn shake_hands<T>(
         self: Arc<Self>,
         accepted: impl Future<Output = io::Result<(T, ConnInfo)>>,
-    ) -> io::Result<(TlsStream<T>, ConnInfo)>
+    ) -> Shaken<T>
     where
         T: AsyncRead + AsyncWrite + Unpin,
     {
@@ -166,7 +192,7 @@ impl Shared {
         }
     }
 
-    async fn begin<T>(&self, mut io: T, conn: ConnInfo) -> io::Result<(TlsStream<T>, ConnInfo)>
+    async fn begin<T>(&self, mut io: T, conn: ConnInfo) -> Shaken<T>
     where
         T: AsyncRead + AsyncWrite + Unpin,
     {

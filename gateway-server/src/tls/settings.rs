@@ -9,10 +9,7 @@ use tokio_rustls::rustls::ServerConfig;
 
 use super::current::Current;
 use super::files::PemFiles;
-use super::listener::TlsListener;
 use super::reloader::Reloader;
-use crate::Listener;
-use crate::http::Server;
 
 /// Who the server is to its clients over TLS, and how long they may take to find out.
 ///
@@ -91,7 +88,7 @@ impl Tls {
     }
 
     /// Whom the certificate of a client names: the variable REMOTE_USER. Asked once for each connection whose
-    /// certificate is [verified](ClientCertificate::is_verified). Default: nobody.
+    /// certificate is [verified](ClientCertificate::is_verified). Default: no user.
     ///
     /// ```
     /// use gateway_server::tls::Tls;
@@ -118,20 +115,6 @@ impl Tls {
     pub fn reloader(&self) -> Reloader {
         Reloader::new(Arc::clone(&self.current))
     }
-
-    /// TLS on the connections of `listener`, for a server of several:
-    ///
-    /// ```no_run
-    /// use gateway_server::http::Server;
-    /// use gateway_server::Sockets;
-    /// # fn example(tls: gateway_server::tls::Tls) -> std::io::Result<()> {
-    /// let both = Server::bind("[::]:80")?.and_listener(tls.listen(Sockets::bind("[::]:443")?));
-    /// # drop(both); Ok(())
-    /// # }
-    /// ```
-    pub fn listen<L: Listener>(self, listener: L) -> TlsListener<L> {
-        TlsListener::new(listener, self)
-    }
 }
 
 impl fmt::Debug for Tls {
@@ -140,12 +123,5 @@ impl fmt::Debug for Tls {
             .field("handshake_timeout", &self.handshake_timeout)
             .field("max_handshakes", &self.max_handshakes)
             .finish_non_exhaustive()
-    }
-}
-
-impl<L: Listener> Server<L> {
-    /// Speaks TLS on the connections of all listeners so far.
-    pub fn tls(self, tls: Tls) -> Server<TlsListener<L>> {
-        self.map_listener(|listener| tls.listen(listener))
     }
 }

@@ -6,6 +6,8 @@
 )]
 
 pub(crate) mod framing;
+#[cfg(feature = "tls")]
+mod tunnel;
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -48,6 +50,16 @@ impl Running {
         let server = server.with_graceful_shutdown(async {
             let _ = stopped.await;
         });
+        // The crate that runs the tests of others over TLS.
+        #[cfg(feature = "tls")]
+        if env!("CARGO_CRATE_NAME") == "over_tls" {
+            let (tls, client) = tunnel::ends();
+            return Self {
+                addr: tunnel::start(addr, client),
+                stop: Some(stop),
+                serving: tokio::spawn(server.tls(tls).serve(service)),
+            };
+        }
         Self {
             addr,
             stop: Some(stop),
