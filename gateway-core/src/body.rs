@@ -12,7 +12,7 @@ use panic_capture::guard;
 
 use crate::BoxError;
 use crate::flush::{FLUSH_TIME, FlushPause};
-use crate::stream::ending::Failed;
+use crate::stream::ending::BodyFailure;
 use crate::stream::handoff::{HandoffConfig, Receiver};
 use crate::stream::source::{Chunks, ReadChunks, Source, Writing};
 use crate::threads::block_on::block_on_forever;
@@ -71,7 +71,7 @@ pub(crate) enum Kind {
 }
 
 pub(crate) struct Failing {
-    failed: Failed,
+    failed: BodyFailure,
     flush: FlushPause,
 }
 
@@ -260,8 +260,8 @@ impl Body {
                 return Poll::Ready(Some(Ok(chunk)));
             }
             Ok(None) => return Poll::Ready(None),
-            Ok(Some(Err(error))) => Failed::Error(error),
-            Err(caught) => Failed::Panic(caught),
+            Ok(Some(Err(error))) => BodyFailure::Error(error),
+            Err(caught) => BodyFailure::Panic(caught),
         };
         // Before the failure is told, as everywhere.
         drop(chunks);
@@ -270,7 +270,7 @@ impl Body {
 
     fn fail(
         &mut self,
-        failed: Failed,
+        failed: BodyFailure,
         flush: FlushPause,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Bytes, BoxError>>> {
@@ -284,8 +284,8 @@ impl Body {
         }
         match mem::take(&mut self.kind) {
             Kind::Failing(failing) => match failing.failed {
-                Failed::Error(error) => Poll::Ready(Some(Err(error))),
-                Failed::Panic(caught) => caught.resume(),
+                BodyFailure::Error(error) => Poll::Ready(Some(Err(error))),
+                BodyFailure::Panic(caught) => caught.resume(),
             },
             _ => Poll::Ready(None),
         }

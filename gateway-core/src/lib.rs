@@ -137,12 +137,12 @@ pub mod adapt;
 mod application;
 #[cfg(feature = "axum")]
 pub mod axum;
+#[doc(hidden)]
+pub mod bare_answer;
 pub mod body;
 pub mod compat;
 pub mod developer;
 pub mod error;
-#[cfg(any(feature = "tokio", feature = "axum"))]
-mod error_answer;
 mod escape;
 mod failed_by;
 pub mod flush;

@@ -1,4 +1,4 @@
-//! The reason for the adapters: slow clients, many, of every kind, and nobody else the worse for it.
+//! The reason for the adapters: many slow clients, of every kind, slow no other client down.
 //!
 //! Alone in its process, whose threads and memory it measures.
 
@@ -76,7 +76,7 @@ fn six_hundred_slow_uploads_downloads_and_exports_leave_the_others_their_threads
     let mut clients: Vec<TcpStream> = Vec::new();
     for number in 0..EACH {
         // Small ones that are awaited, large ones that are read while they arrive, and chunked
-        // ones of which nobody knows.
+        // ones of unknown length.
         let mut upload = server.send(match number % 3 {
             0 => "POST /upload HTTP/1.1\r\nhost: t\r\ncontent-length: 1000\r\n\r\n",
             1 => "POST /upload HTTP/1.1\r\nhost: t\r\ncontent-length: 9000000\r\n\r\n",
@@ -92,7 +92,7 @@ fn six_hundred_slow_uploads_downloads_and_exports_leave_the_others_their_threads
     for _ in 0..20 {
         answers(&server);
     }
-    // Uploads that drip are still slow, and still nobody else's trouble.
+    // Uploads that drip are still slow, and still slow no other client down.
     for upload in clients.iter_mut().step_by(3) {
         _ = upload.write_all(b"x");
     }

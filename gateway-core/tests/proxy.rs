@@ -121,7 +121,7 @@ async fn the_authority_of_http_2_is_replaced_as_well() {
 }
 
 #[tokio::test]
-async fn without_a_connection_nobody_is_believed() {
+async fn without_a_connection_no_proxy_is_believed() {
     let request = Request::get("/")
         .header("x-forwarded-for", "127.0.0.1")
         .body(())
@@ -131,7 +131,7 @@ async fn without_a_connection_nobody_is_believed() {
 }
 
 #[tokio::test]
-async fn a_layer_that_names_nobody_believes_nobody() {
+async fn a_layer_that_names_no_proxy_believes_none() {
     let mut request = Request::get("/")
         .header("forwarded", "for=1.2.3.4")
         .body(())

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 
-use gateway_core::{Application, Environ, Error, Reply, Response};
+#[cfg(any(feature = "http", feature = "_wire"))]
+use gateway_core::adapt::ThreadLoad;
+use gateway_core::{Application, Environ, Error, IntoReply, Reply, Response};
 
 /// Counts what servers do. Made before they serve, and read at any time.
 ///
@@ -16,7 +18,7 @@ use gateway_core::{Application, Environ, Error, Reply, Response};
 /// # async fn example() -> std::io::Result<()> {
 /// let state = ServerState::new();
 /// let app = axum::Router::new()
-///     // For the operator's eyes: let no one else reach it.
+///     // For the operator: not to be reached from outside.
 ///     .route_service("/metrics", state.metrics().into_inline_service().answer_errors());
 /// Server::bind("127.0.0.1:8080")?.with_state(&state).serve(app).await?;
 /// println!("{} requests, {} connections cut", state.counts().requests_total, state.counts().cut_total);
@@ -105,6 +107,8 @@ impl ServerState {
     pub fn metrics(&self) -> Metrics {
         Metrics {
             state: self.clone(),
+            #[cfg(any(feature = "http", feature = "_wire"))]
+            threads: None,
         }
     }
 
@@ -203,16 +207,8 @@ impl Drop for CountedRequest {
 }
 
 impl Counts {
-    /// As `text/plain; version=0.0.4`.
-    fn to_prometheus(self) -> String {
-        let mut text = String::new();
-        // Nothing to fail in a string.
-        let _ = self.write_prometheus(&mut text);
-        text
-    }
-
-    fn write_prometheus(self, out: &mut String) -> fmt::Result {
-        for (name, kind, help, value) in [
+    fn write(self, out: &mut String) -> fmt::Result {
+        let metrics = [
             (
                 "connections",
                 "gauge",
@@ -267,27 +263,104 @@ impl Counts {
                 "Requests answered with 429, as their client had begun too many.",
                 self.requests_refused_total,
             ),
-        ] {
-            writeln!(out, "# HELP gateway_server_{name} {help}")?;
-            writeln!(out, "# TYPE gateway_server_{name} {kind}")?;
-            writeln!(out, "gateway_server_{name} {value}")?;
+        ];
+        write_metrics(out, &metrics)
+    }
+}
+
+/// As `text/plain; version=0.0.4`: name, type, help and value of each.
+fn write_metrics(out: &mut String, metrics: &[(&str, &str, &str, u64)]) -> fmt::Result {
+    for (name, kind, help, value) in metrics {
+        writeln!(out, "# HELP gateway_server_{name} {help}")?;
+        writeln!(out, "# TYPE gateway_server_{name} {kind}")?;
+        writeln!(out, "gateway_server_{name} {value}")?;
+    }
+    Ok(())
+}
+
+#[cfg(any(feature = "http", feature = "_wire"))]
+fn write_load(load: ThreadLoad, out: &mut String) -> fmt::Result {
+    let metrics = [
+        ("threads", "Threads that there may be.", load.threads),
+        (
+            "threads_running",
+            "Threads that run the application.",
+            load.running,
+        ),
+        (
+            "threads_queue",
+            "Calls that wait for a thread.",
+            load.queued,
+        ),
+        (
+            "threads_held",
+            "Places held by calls that may wait for a slow client.",
+            load.held,
+        ),
+        (
+            "threads_held_queue",
+            "Calls that wait for such a place.",
+            load.waiting,
+        ),
+    ];
+    let metrics = metrics.map(|(name, help, value)| (name, "gauge", help, value as u64));
+    write_metrics(out, &metrics)
+}
+
+/// The application of [`ServerState::metrics`].
+#[derive(Clone)]
+pub struct Metrics {
+    state: ServerState,
+    #[cfg(any(feature = "http", feature = "_wire"))]
+    threads: Option<Arc<dyn Fn() -> ThreadLoad + Send + Sync>>,
+}
+
+#[cfg(any(feature = "http", feature = "_wire"))]
+impl Metrics {
+    /// Tells what the threads of a blocking application do, too: its queue, and the places that slow clients hold. `load` is
+    /// [`BlockingService::load`](gateway_core::adapt::BlockingService::load) of a clone.
+    ///
+    /// ```
+    /// # use gateway_core::{Application, application};
+    /// # use gateway_server::ServerState;
+    /// let service = application(|_| "hello\n").into_service();
+    /// let watched = service.clone();
+    /// let metrics = ServerState::new().metrics().with_threads(move || watched.load());
+    /// # let _ = (service, metrics);
+    /// ```
+    #[must_use]
+    pub fn with_threads(mut self, load: impl Fn() -> ThreadLoad + Send + Sync + 'static) -> Self {
+        self.threads = Some(Arc::new(load));
+        self
+    }
+}
+
+impl Metrics {
+    fn write(&self, out: &mut String) -> fmt::Result {
+        self.state.counts().write(out)?;
+        #[cfg(any(feature = "http", feature = "_wire"))]
+        if let Some(load) = &self.threads {
+            write_load(load(), out)?;
         }
         Ok(())
     }
 }
 
-/// The application of [`ServerState::metrics`].
-#[derive(Clone, Debug)]
-pub struct Metrics {
-    state: ServerState,
-}
-
 impl Application for Metrics {
     fn respond(&self, _: &mut Environ) -> Result<Response, Error> {
-        let text = self.state.counts().to_prometheus();
+        let mut text = String::new();
+        self.write(&mut text)?;
         let reply = Reply::text(text)
             .header("content-type", "text/plain; version=0.0.4; charset=utf-8")
             .header("cache-control", "no-store");
-        gateway_core::IntoReply::into_reply(reply)
+        reply.into_reply()
+    }
+}
+
+impl fmt::Debug for Metrics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Metrics")
+            .field("state", &self.state)
+            .finish_non_exhaustive()
     }
 }

@@ -287,6 +287,43 @@ fn the_state_is_text_for_prometheus() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn the_metrics_tell_what_the_threads_of_an_application_do() {
+    let (go, gone) = std::sync::mpsc::channel::<()>();
+    let gone = std::sync::Mutex::new(gone);
+    let begun = Arc::new(Semaphore::new(0));
+    let begins = Arc::clone(&begun);
+    let blocked = gateway_core::application(move |_| {
+        begins.add_permits(1);
+        let _ = gone.lock().unwrap().recv();
+        "gone"
+    });
+    let service = blocked.into_service().threads(1);
+    let watched = service.clone();
+    let state = ServerState::new();
+    let metrics = state.metrics().with_threads(move || watched.load());
+    let server = Running::with(service, |server| server.with_state(&state));
+    let mut one = server.client().await;
+    one.send(GET).await;
+    let mut two = server.client().await;
+    two.send(GET).await;
+    let _begun = timeout(PATIENCE, begun.acquire()).await.unwrap().unwrap();
+    // The second finds no thread, and waits until the service is ready.
+    until(&state, |counts| counts.requests_waiting == 1).await;
+    let text = Tester::new(metrics).get("/").send().text().to_owned();
+    for line in [
+        "gateway_server_threads 1",
+        "gateway_server_threads_running 1",
+        "gateway_server_threads_held 0",
+        "gateway_server_requests_waiting 1",
+    ] {
+        assert!(text.lines().any(|found| found == line), "{line}: {text}");
+    }
+    drop(go);
+    assert_eq!(one.response().await.text(), "gone");
+    assert_eq!(two.response().await.text(), "gone");
+}
+
 #[tokio::test]
 async fn a_program_mounts_the_metrics_beside_its_application() {
     let state = ServerState::new();

@@ -146,10 +146,6 @@ impl Key {
     fn of(peer: Option<IpAddr>) -> Self {
         match peer {
             Some(IpAddr::V4(ip)) => Self::V4(ip.to_bits()),
-            #[expect(
-                clippy::cast_possible_truncation,
-                reason = "the upper half of 128 bits is 64"
-            )]
             Some(IpAddr::V6(ip)) => Self::V6((ip.to_bits() >> 64) as u64),
             None => Self::Others,
         }

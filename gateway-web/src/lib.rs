@@ -161,8 +161,6 @@ browser.get("/books/7").send().assert_status(404).assert_contains("Not Found: <a
 pub mod around;
 #[cfg(feature = "auth")]
 pub mod auth;
-#[cfg(any(feature = "error-pages", feature = "session"))]
-mod bare;
 #[cfg(feature = "brake")]
 mod brake;
 #[cfg(feature = "conditional")]

@@ -41,8 +41,9 @@ use crate::around::{Around, Head, Surround};
 /// | `flashes()` | the messages for this page, each with `kind` and `text`; each is given once | `session` |
 /// | `script_name` | where the site is mounted, encoded; empty at the root | |
 ///
-/// In templates whose names end in `.html`, `.htm` or `.xml`, `& < > " '` are escaped, in text and in attributes
-/// of either quotes; `/` stays as it is, so that URLs can be read.
+/// `& < > " '` are escaped, in text and in attributes of either quotes; `/` stays as it is, so that URLs can be read. In
+/// templates of a directory that goes for every name but those that end in `.txt`; in an environment of the program's own
+/// for names that end in `.html`, `.htm` or `.xml`, unless it has another `set_auto_escape_callback`.
 #[derive(Clone)]
 pub struct Templates {
     shared: Arc<Shared>,
@@ -79,6 +80,11 @@ impl Templates {
     pub fn from_directory(directory: impl Into<PathBuf>) -> Self {
         let mut environment = Environment::new();
         environment.set_loader(minijinja::path_loader(directory.into()));
+        // A page is HTML by its Content-Type, whatever its template is called: `page.jinja`, `icon.svg`.
+        environment.set_auto_escape_callback(|name| match name.ends_with(".txt") {
+            true => AutoEscape::None,
+            false => AutoEscape::Html,
+        });
         Self::with(environment, cfg!(debug_assertions))
     }
 

@@ -27,7 +27,7 @@ use cookie::Cookie;
 use gateway_core::Body;
 use gateway_core::request::{Addr, ConnInfo};
 use gateway_core::testing::{Client, TestResponse};
-use http::header::{CONTENT_TYPE, COOKIE, LOCATION, SET_COOKIE};
+use http::header::{CONTENT_TYPE, COOKIE, HOST, LOCATION, SET_COOKIE};
 use http::uri::Scheme;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use serde::Serialize;
@@ -251,7 +251,8 @@ impl BrowserRequest<'_> {
         self
     }
 
-    /// Sends it, and what it leads to: 301, 302 and 303 by GET, 307 and 308 as it was (RFC 9110 section 15.4).
+    /// Sends it, and what it leads to: 301, 302 and 303 by GET, 307 and 308 as it was (RFC 9110 section 15.4). A redirect to
+    /// another host than the request's `Host`, or `localhost`, is returned as it is: it leaves the site.
     ///
     /// # Panics
     ///
@@ -271,7 +272,14 @@ impl BrowserRequest<'_> {
                 }
                 return response;
             };
-            self.uri = resolved(&self.uri, location);
+            let host = self.headers.get(HOST).and_then(|host| host.to_str().ok());
+            let Some(location) = on_host(location, host.unwrap_or("localhost")) else {
+                if let Some(expected) = self.expected {
+                    response.assert_status(expected);
+                }
+                return response;
+            };
+            self.uri = resolved(&self.uri, &location);
             let keeps_method = matches!(
                 response.status(),
                 StatusCode::TEMPORARY_REDIRECT | StatusCode::PERMANENT_REDIRECT
@@ -316,15 +324,32 @@ fn is_redirect(response: &TestResponse) -> bool {
     matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308)
 }
 
+/// What of a reference is below `host`: all of it, or what follows the host in an absolute one. `None` where it leads to
+/// another host, or to no host at all (`mailto:`). As in browsers `\` is `/` (WHATWG URL, section 4.4).
+fn on_host(reference: &str, host: &str) -> Option<String> {
+    let reference = reference.replace('\\', "/");
+    let end_of = |text: &str| text.find(['/', '?', '#']).unwrap_or(text.len());
+    let (scheme, rest) = reference.split_at(end_of(&reference));
+    let has_scheme = scheme.contains(':');
+    let is_web = ["http:", "https:"]
+        .iter()
+        .any(|web| scheme.eq_ignore_ascii_case(web));
+    let authority = rest
+        .strip_prefix("//")
+        .filter(|_| scheme.is_empty() || is_web);
+    let Some(authority) = authority else {
+        return (!has_scheme).then_some(reference);
+    };
+    let (authority, path) = authority.split_at(end_of(authority));
+    let slash = if path.starts_with('/') { "" } else { "/" };
+    authority
+        .eq_ignore_ascii_case(host)
+        .then(|| format!("{slash}{path}"))
+}
+
 /// A reference from one path to another (RFC 3986 section 5.2), for the references that sites make.
 fn resolved(base: &str, reference: &str) -> String {
     let reference = reference.split('#').next().unwrap_or_default();
-    if let Some((_, rest)) = reference.split_once("://") {
-        // To this host, there being no other.
-        return rest
-            .find('/')
-            .map_or("/".to_owned(), |path| rest.split_at(path).1.to_owned());
-    }
     let (base_path, base_query) = match base.split_once('?') {
         Some((path, query)) => (path, Some(query)),
         None => (base, None),
@@ -483,9 +508,36 @@ mod tests {
             ("/a/b?q", "", "/a/b?q"),
             ("/a/b?q", "?r", "/a/b?r"),
             ("/a/b", "/x?y#z", "/x?y"),
-            ("/a/b", "http://localhost/x", "/x"),
         ] {
             assert_eq!(resolved(base, reference), resolved_to, "{base} {reference}");
+        }
+    }
+
+    #[test]
+    fn another_host_is_not_this_one() {
+        for (reference, here) in [
+            ("http://shop.example/x?y", Some("/x?y")),
+            ("HTTPS://Shop.Example?y", Some("/?y")),
+            ("//shop.example", Some("/")),
+            ("./a:b", Some("./a:b")),
+            ("x/y", Some("x/y")),
+            (
+                "?next=http://evil.example/",
+                Some("?next=http://evil.example/"),
+            ),
+            ("https://evil.example/x", None),
+            ("http://shop.example:81/x", None),
+            ("http://shop.example@evil.example/", None),
+            ("//evil.example/x", None),
+            ("/\\evil.example/x", None),
+            ("mailto:a@shop.example", None),
+            ("javascript:alert(1)//", None),
+        ] {
+            assert_eq!(
+                on_host(reference, "shop.example").as_deref(),
+                here,
+                "{reference}"
+            );
         }
     }
 

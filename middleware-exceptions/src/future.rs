@@ -58,11 +58,11 @@ enum State<B> {
     /// The handler runs, or has answered.
     Running(Arc<SharedRecord>),
     /// One variant for all failures: with a third, the drop of the happy ones costs more.
-    Failed(Box<Failed<B>>),
+    Failed(Box<PendingResponse<B>>),
 }
 
 /// A failure that is being reported, and what is answered then.
-struct Failed<B> {
+struct PendingResponse<B> {
     pending: PendingReport,
     /// The program's own response to it. `None`: ours, and ours again if it is polled once more.
     own: Option<Response<ResponseBody<B>>>,
@@ -182,6 +182,9 @@ impl<F, B> ResponseFutureProjection<'_, F, B> {
         B: Body<Data = Bytes> + Unpin,
         B::Error: Into<BoxError> + 'static,
     {
+        // Here and not at the end, where what is moved in registers would have to be put somewhere.
+        self.answer_if_asked();
+        guard.answers_no_more();
         let (parts, mut body) = response.into_parts();
         // Nothing below unwinds. The compiler does not know, and a drop for that case would take the address of what
         // is otherwise moved in registers: 34 instructions.
@@ -226,7 +229,6 @@ impl<F, B> ResponseFutureProjection<'_, F, B> {
             }
         };
         let parts = ManuallyDrop::into_inner(parts);
-        self.answer_if_asked();
         Poll::Ready(Ok(Response::from_parts(parts, body)))
     }
 
@@ -276,11 +278,11 @@ impl<F, B> ResponseFutureProjection<'_, F, B> {
         }
     }
 
-    /// Tells detached work of which request it is: at the end of each poll, whatever comes of it.
+    /// Tells detached work of which request it is, whatever came of the poll.
     #[inline(always)]
     fn answer_if_asked(&self) {
-        if in_request::is_asked() {
-            in_request::answer(self.record());
+        if let State::Running(shared) = &self.state {
+            in_request::answer_if_asked(self.line, shared);
         }
     }
 
@@ -341,11 +343,11 @@ impl<F, B> ResponseFutureProjection<'_, F, B> {
 
 impl<B> State<B> {
     fn failed(pending: PendingReport, own: Option<Response<ResponseBody<B>>>) -> Self {
-        Self::Failed(Box::new(Failed { pending, own }))
+        Self::Failed(Box::new(PendingResponse { pending, own }))
     }
 }
 
-impl<B> Failed<B> {
+impl<B> PendingResponse<B> {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Box<Response<ResponseBody<B>>>>
     where
         B: Body<Data = Bytes> + Unpin,

@@ -19,7 +19,7 @@ use tracing::{
 use crate::{
     failure::{cause::Cause, facts::Stage, id::ErrorId},
     pending::pending_report::report_detached,
-    record::{RequestRecord, SharedRecord},
+    record::{RequestLine, RequestRecord, SharedRecord},
 };
 
 /// Makes detached work a part of the request: if the future panics, that is reported once, with an id and the request that was
@@ -31,7 +31,7 @@ use crate::{
 ///
 /// async fn order() -> &'static str {
 ///     tokio::spawn(in_request(async {
-///         // Send a letter; nobody waits for it.
+///         // Send a letter, for which the client does not wait.
 ///     }));
 ///     "Thank you."
 /// }
@@ -42,8 +42,9 @@ use crate::{
 /// Then the panic goes on: a task that awaits this one sees it, and if it fails of that, its report names the id of the
 /// first ([`TaskPanic::first_id`](crate::TaskPanic::first_id), [`Report::first_id`](crate::Report::first_id)).
 ///
-/// It is to be called where the request is handled: in the service below the layer (its `call` or its future), or in other
-/// detached work of the request. Elsewhere, as on a thread of a blocking application, the report has an id and no request.
+/// It is to be called where the request is handled: in the future of the service below the layer, where axum calls its handlers,
+/// or in other detached work of the request. Elsewhere (in `Service::call` itself, in a response body, on a thread of a blocking
+/// application) the report has an id and no request.
 pub fn in_request<F: Future>(future: F) -> InRequest<F> {
     InRequest {
         inner: Some(future),
@@ -141,20 +142,31 @@ thread_local! {
     static CURRENT: Cell<Option<Arc<Origin>>> = const { Cell::new(None) };
 }
 
-/// Whether the request was asked for since the innermost answering guard was entered.
+/// By the layer, when it has control again: before it lets go of its guard.
 #[inline(always)]
-pub(crate) fn is_asked() -> bool {
-    IS_ASKED.get()
+pub(crate) fn answer_if_asked(line: &RequestLine, shared: &Arc<SharedRecord>) {
+    if IS_ASKED.get() {
+        answer(line, shared);
+    }
 }
 
-/// By the layer.
+/// A C function, because these do not unwind: nothing has to be kept for that where a drop could find it.
 #[cold]
 #[inline(never)]
-pub(crate) fn answer(record: Option<RequestRecord>) {
+extern "C" fn answer(line: &RequestLine, shared: &Arc<SharedRecord>) {
     IS_ASKED.set(false);
-    let origin = ASKED.try_with(Cell::take).ok().flatten();
-    if let Some(origin) = origin {
-        origin.answer(record.unwrap_or_else(no_request));
+    let record = RequestRecord {
+        line: *line,
+        shared: Arc::clone(shared),
+    };
+    // Failures may wait, and to report them runs the program's code.
+    let answered = guard(|| {
+        if let Some(origin) = ASKED.try_with(Cell::take).ok().flatten() {
+            origin.answer(&record);
+        }
+    });
+    if let Err(caught) = answered {
+        discard(caught.payload);
     }
 }
 
@@ -234,14 +246,14 @@ impl Origin {
         with_default(&self.dispatch, || failed(&record));
     }
 
-    fn answer(&self, record: RequestRecord) {
+    fn answer(&self, record: &RequestRecord) {
         let known = State::Known(record.clone());
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let before = std::mem::replace(&mut *state, known);
         drop(state);
         if let State::Asked(waiting) = before {
             for failed in waiting {
-                with_default(&self.dispatch, || failed(&record));
+                with_default(&self.dispatch, || failed(record));
             }
         }
     }

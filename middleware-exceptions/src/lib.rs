@@ -81,7 +81,7 @@
 //!
 //! With `panic = "abort"` nothing (it warns once), and never a second panic while one is unwinding, a
 //! panic in a panic hook, a stack overflow, `abort()`: there the language ends the process. Tasks of your own
-//! (`tokio::spawn`) are not part of the request; await them. A panic that `resume_unwind` raises with a fresh
+//! (`tokio::spawn`) are a part of the request if they are awaited, or run [`in_request`]. A panic that `resume_unwind` raises with a fresh
 //! payload has no frames to show, nor has one whose hook was replaced after the layer was built: install color-eyre
 //! first. Where two panics could be meant, what both have in common is shown: nothing is another request's.
 //!
@@ -170,6 +170,22 @@
 //!
 //! Why axum itself refused a request (a missing extension, a body that is no JSON) it logs under the target
 //! `axum::rejection` at level TRACE: `RUST_LOG=axum::rejection=trace`.
+//!
+//! # Tasks
+//!
+//! A task that panics leaves its awaiter a `JoinError`, which has neither place nor frames. With the feature `tokio`
+//! the report has both: the panic is told as the cause, with a traceback of its own ([`Report::tasks`]).
+//!
+//! | how the task's end reaches the request | how the panic is found |
+//! |--|--|
+//! | the `JoinError` is returned, alone or among the causes of another error | by `JoinError::id` |
+//! | it is unwrapped | by the id in what std's `unwrap` and `expect` write, and by no other text |
+//! | `resume_unwind(error.into_panic())`, rayon, `thread::JoinHandle::join` | by the payload, without the feature |
+//! | it is not awaited | [`in_request`] and [`in_request_fn`] report it themselves |
+//!
+//! Of many at once the last [4,096 panics](panic_capture::RING) are kept, and of the oldest the place alone where their frames
+//! together are too many; the report says so. In a program without symbols the text of an unwrapped error is believed if it quotes
+//! what that task has said.
 //!
 //! # The log
 //!

@@ -67,13 +67,13 @@ impl Report {
     /// is of a type we know.
     #[must_use]
     pub fn type_name(&self) -> Option<&str> {
-        self.cause.told().type_name.as_deref()
+        self.cause.described().type_name.as_deref()
     }
 
     /// What the error's `Debug` begins with, where that is not the name of its type: mostly the variant of an enum.
     #[must_use]
     pub fn variant(&self) -> Option<&str> {
-        self.cause.told().variant.as_deref()
+        self.cause.described().variant.as_deref()
     }
 
     /// What OpenTelemetry calls `exception.type`: `panic`, or the error's type where it is known.
@@ -88,7 +88,7 @@ impl Report {
     /// The panic's message, or what the error's `Display` says. At most 8 KiB, cut with a note.
     #[must_use]
     pub fn message(&self) -> &str {
-        &self.cause.told().message
+        &self.cause.described().message
     }
 
     /// What to do about it, in one sentence, where it is one of the commonest panics of std, tokio and axum.
@@ -104,13 +104,13 @@ impl Report {
     /// a depth of 32, see [`is_chain_cut`](Self::is_chain_cut).
     #[must_use]
     pub fn chain(&self) -> &[ChainLink] {
-        &self.cause.told().chain
+        &self.cause.described().chain
     }
 
     /// Whether there were more causes than are shown, perhaps without end.
     #[must_use]
     pub fn is_chain_cut(&self) -> bool {
-        self.cause.told().chain_cut
+        self.cause.described().chain_cut
     }
 
     /// The stack at the failure, symbolicated when first asked for.
@@ -139,18 +139,18 @@ impl Report {
 
     /// Asks the error what it has to say, and puts names to the frames: what must not be done on an async worker.
     pub(crate) fn prepare(&self) {
-        self.tell();
+        self.describe();
         _ = self.frames();
         _ = self.tasks();
     }
 
     /// Asks the error what it has to say.
-    pub(crate) fn tell(&self) {
-        _ = self.cause.told();
+    pub(crate) fn describe(&self) {
+        _ = self.cause.described();
     }
 
-    pub(crate) fn is_told(&self) -> bool {
-        self.cause.is_told()
+    pub(crate) fn is_described(&self) -> bool {
+        self.cause.is_described()
     }
 
     /// Whether [`frames`](Self::frames) costs little.

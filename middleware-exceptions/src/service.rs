@@ -21,7 +21,6 @@ use crate::{
         cause::{Cause, Classified},
         facts::Stage,
     },
-    in_request,
     pending::pending_report::PendingReport,
     record::{KnownMethod, RequestLine, RequestRecord, SharedRecord, path_of},
 };
@@ -40,16 +39,26 @@ struct Readiness {
     shared: Arc<SharedRecord>,
     /// The call that follows answers for it.
     failed: Option<Classified>,
+    /// Nothing has failed, and nothing is to be shown: little is remembered of a request.
+    is_quick: bool,
+}
+
+impl Readiness {
+    fn new(shared: Arc<SharedRecord>) -> Self {
+        let is_quick = shared.config.gate.is_off();
+        Self {
+            shared,
+            failed: None,
+            is_quick,
+        }
+    }
 }
 
 impl<S> Exceptions<S> {
     pub(crate) fn new(inner: S, config: Arc<Config>) -> Self {
         Self {
             inner,
-            readiness: Readiness {
-                shared: Arc::new(SharedRecord::of_service(config)),
-                failed: None,
-            },
+            readiness: Readiness::new(Arc::new(SharedRecord::of_service(config))),
         }
     }
 
@@ -97,6 +106,7 @@ where
             Err(payload) => Cause::of_panic(guard.caught(payload)).into(),
         };
         self.readiness.failed = Some(failed);
+        self.readiness.is_quick = false;
         Poll::Ready(Ok(()))
     }
 
@@ -104,13 +114,7 @@ where
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let path = path_of(&request);
         let method = match KnownMethod::of(request.method()) {
-            Some(method)
-                if RequestLine::has_room_for(path)
-                    && self.readiness.failed.is_none()
-                    && self.readiness.shared.config.gate.is_off() =>
-            {
-                method
-            }
+            Some(method) if RequestLine::has_room_for(path) && self.readiness.is_quick => method,
             _ => return self.call_slowly(request),
         };
         let line = RequestLine::new(method, path);
@@ -131,13 +135,8 @@ impl<S> Exceptions<S> {
         S: Service<Request<B>>,
     {
         let here = Here::new();
-        let guard = Guard::enter_answering(&here);
-        let called = guard.catch(move || self.inner.call(request));
-        if in_request::is_asked() {
-            let shared = Arc::clone(&shared);
-            in_request::answer(Some(RequestRecord { line, shared }));
-        }
-        match called {
+        let guard = Guard::enter(&here);
+        match guard.catch(move || self.inner.call(request)) {
             Ok(inner) => ResponseFuture::running(inner, line, shared),
             Err(payload) => {
                 let cause = Cause::of_panic(guard.caught(payload));
@@ -158,6 +157,7 @@ impl<S> Exceptions<S> {
         ));
         match self.readiness.failed.take() {
             Some(unready) => {
+                self.readiness.is_quick = self.readiness.shared.config.gate.is_off();
                 // Its drop may panic; the failure that is told of is the first.
                 discard(request);
                 ResponseFuture::failed(unready, Stage::Ready, &RequestRecord { line, shared })
@@ -172,10 +172,7 @@ impl<S: Clone> Clone for Exceptions<S> {
     fn clone(&self) -> Self {
         Self {
             inner: self.inner.clone(),
-            readiness: Readiness {
-                shared: Arc::clone(&self.readiness.shared),
-                failed: None,
-            },
+            readiness: Readiness::new(Arc::clone(&self.readiness.shared)),
         }
     }
 }

@@ -34,7 +34,7 @@ impl TaskPanic {
     /// What it said, at least the first 256 bytes.
     #[must_use]
     pub fn message(&self) -> &str {
-        &self.awaited.panic.told().message
+        &self.awaited.panic.described().message
     }
 
     /// Where it was raised.

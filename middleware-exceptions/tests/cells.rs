@@ -26,7 +26,7 @@ use axum::{
 };
 use gateway_core::{BoxError, Error, FailedBy};
 use http::{Request, StatusCode};
-use middleware_exceptions::ExceptionsLayer;
+use middleware_exceptions::{ExceptionsLayer, in_request, in_request_fn};
 use serde_json::{Value, json};
 use support::layer;
 use tower::{Layer as _, ServiceExt as _, service_fn};
@@ -34,7 +34,7 @@ use tower::{Layer as _, ServiceExt as _, service_fn};
 /// What is expected of a cell: its message, its causes, and whether its place is known. Where it is, the line in this file ends in
 /// `// fails: <name of the cell>`. Where a task is behind it, its number is `#` here, and the line where that panicked ends in
 /// `// behind: <name of the cell>`.
-const CELLS: [(&str, &str, &[&str], bool); 21] = [
+const CELLS: [(&str, &str, &[&str], bool); 24] = [
     ("handler returned", "no price", &[DIGIT], false),
     ("handler returned, told", "no price", &[DIGIT], true),
     ("handler ?", DIGIT, &[], true),
@@ -56,6 +56,9 @@ const CELLS: [(&str, &str, &[&str], bool); 21] = [
     ("task of a task", OUTER_TASK, &[], true),
     ("rayon resumed", "boom 7", &[], true),
     ("thread unwrapped", UNWRAPPED_THREAD, &[], true),
+    ("detached panic", "boom 7", &[], true),
+    ("detached unwrapped", UNWRAPPED, &[], true),
+    ("detached thread", "boom 7", &[], true),
 ];
 
 const PANICKED: &str = r#"task # panicked with message "boom 7""#;
@@ -106,6 +109,10 @@ async fn run_all() -> Cells {
             let (layer, noted) = noting();
             let app = Router::new().fallback($run).layer(layer);
             app.oneshot(Request::new(Body::empty())).await.unwrap();
+            // What is detached is reported on a thread of the layer's.
+            while noted.lock().unwrap().is_empty() {
+                tokio::task::yield_now().await;
+            }
             cells.insert($name, std::mem::take(&mut *noted.lock().unwrap()));
         }};
         ($name:literal, service, $run:expr) => {{
@@ -232,6 +239,20 @@ async fn run_all() -> Cells {
         let work = || boom(|| panic!("boom {}", black_box(7)));
         let failed = std::thread::spawn(work).join();
         failed.unwrap(); // fails: thread unwrapped
+    });
+    cell!("detached panic", handler, async || {
+        let work = async || boom(|| panic!("boom {}", black_box(7))); // fails: detached panic
+        _ = tokio::spawn(in_request(work())).await;
+    });
+    cell!("detached unwrapped", handler, async || {
+        let work = in_request(async {
+            parsed().unwrap(); // fails: detached unwrapped
+        });
+        _ = tokio::spawn(work).await;
+    });
+    cell!("detached thread", handler, async || {
+        let work = || boom(|| panic!("boom {}", black_box(7))); // fails: detached thread
+        _ = std::thread::spawn(in_request_fn(work)).join();
     });
     cells
 }

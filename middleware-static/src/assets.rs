@@ -18,7 +18,7 @@ use crate::facts::{self, CONTENT_LIMIT, Findings};
 use crate::lookup::path::{encode_path, to_path};
 use crate::source::{Directory, File, Node, Source, Stamp, Wait};
 
-/// As many digits as a name gets: enough that no two versions of one file have the same.
+/// The number of digits in a name: enough that two versions of one file do not share a hash.
 const DIGITS: usize = 8;
 
 /// How many former hashes of one file are remembered.
@@ -59,7 +59,7 @@ pub struct AssetManifest {
 
 #[derive(Clone)]
 struct Inner {
-    /// One below the other, as the files have them.
+    /// The roots in the order in which files are looked up.
     roots: Vec<Root>,
     base: String,
     frozen: bool,
@@ -102,7 +102,7 @@ pub(crate) struct Hash(u32);
 pub(crate) enum Asset {
     /// The file that has the plain name now, in the state in which it has this hash.
     Current(Option<Stamp>),
-    /// Nothing any more: the hash was given out, and the file has changed since.
+    /// The file has changed since this hash was given out.
     Gone,
 }
 
@@ -151,7 +151,7 @@ impl AssetManifest {
             .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", root.display())))
     }
 
-    /// The same of any source, such as embedded files.
+    /// As [`vite`](Self::vite), for any source, such as embedded files.
     ///
     /// # Errors
     /// As for [`vite`](Self::vite).
@@ -175,14 +175,14 @@ impl AssetManifest {
         }
     }
 
-    /// Below what there is so far, another root, as in [`StaticFiles::overlay`](crate::StaticFiles::overlay): the first that has a name
-    /// decides what its hash is. Default: none.
+    /// Adds another root, which is searched after those before it, as in [`StaticFiles::overlay`](crate::StaticFiles::overlay). The
+    /// first root that has a name decides its hash. Default: none.
     #[must_use]
     pub fn overlay(self, root: impl Into<PathBuf>) -> Self {
         self.overlay_source(Directory::new(root))
     }
 
-    /// The same with any source.
+    /// As above, with any source.
     #[must_use]
     pub fn overlay_source(self, source: impl Source) -> Self {
         self.set(|inner| {
@@ -196,8 +196,8 @@ impl AssetManifest {
         })
     }
 
-    /// What stands in front of the URLs, such as `/public`: where the files are mounted. Default: nothing, for
-    /// URLs relative to the page's own directory.
+    /// The prefix of the URLs, such as `/public`: where the files are mounted. Default: none, for URLs relative to the
+    /// page's own directory.
     #[must_use]
     pub fn base(self, base: impl Into<String>) -> Self {
         let mut base = base.into();
@@ -207,7 +207,7 @@ impl AssetManifest {
         self.set(|inner| inner.base = base)
     }
 
-    /// Hashes each file once and believes it for good. Default: a file that changes gets a new hash.
+    /// Hashes each file once and never again. Default: a file that changes gets a new hash.
     #[must_use]
     pub fn frozen(self) -> Self {
         self.set(|inner| inner.frozen = true)
@@ -290,7 +290,7 @@ impl AssetManifest {
         format!("{}{reference}", self.inner.base)
     }
 
-    /// The path with the hash, encoded, and what is behind it.
+    /// The encoded path with the hash, followed by the query or fragment.
     fn reference(&self, name: &str) -> io::Result<String> {
         if let Some(file) = self.in_vite(name, |_, chunk| encode_path(chunk.file.as_bytes())) {
             return Ok(file);
@@ -498,13 +498,13 @@ fn split_suffix(name: &str) -> Option<(&str, &str)> {
     name.split_at_checked(name.find(['?', '#'])?)
 }
 
-/// What no URL can hold is encoded; all else is the program's word.
+/// Encodes only what no URL can hold: the program wrote the rest and means it.
 fn encode_suffix(suffix: &str) -> String {
     const NOT_IN_URLS: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'<').add(b'>').add(b'`');
     utf8_percent_encode(suffix, NOT_IN_URLS).to_string()
 }
 
-/// The file of a name, which is the program's or a client's.
+/// Opens the file of a name that the program or a client gave.
 fn open(source: &Arc<dyn Source>, name: &str) -> io::Result<File> {
     let escapes = name
         .split('/')

@@ -66,7 +66,7 @@ fn compress_to(folder: &Path, out: &Path, effort: Effort) -> io::Result<PathBuf>
         .file_name()
         .ok_or_else(|| io::Error::from(io::ErrorKind::InvalidInput))?;
     let copy = out.join(name);
-    // What is no longer in the folder must not be embedded.
+    // A file that was removed from the folder must not stay embedded.
     match fs::remove_dir_all(&copy) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
@@ -111,7 +111,7 @@ fn copy_file(from: &Path, to: &Path, effort: Effort) -> io::Result<()> {
             continue;
         }
         let compressed = encode(&content, coding, effort)?;
-        // Less than that is not worth a field and the client's work.
+        // A smaller gain is not worth a header field and the client's work.
         if compressed.len() < content.len() - content.len() / 16 {
             write(&with_suffix(to, coding), &compressed, modified)?;
         }

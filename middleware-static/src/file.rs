@@ -43,7 +43,7 @@ impl StaticFile {
     /// [`StaticFiles`] serves those.
     pub fn new(path: impl Into<PathBuf>) -> io::Result<Self> {
         let path = path.into();
-        // What cannot be looked at may be there when it is asked for.
+        // A path that cannot be examined now may exist when a request comes.
         if path.is_dir() || path.file_name().is_none() {
             let text = format!(
                 "{} is a directory: `StaticFile` serves one file, `StaticFiles` a directory",
@@ -67,7 +67,7 @@ impl StaticFile {
         self.set(StaticFiles::precompressed)
     }
 
-    /// What a client's copy is compared by. Default: [`ValidateBy::Modified`].
+    /// How a client's copy is compared with the file. Default: [`ValidateBy::Modified`].
     #[must_use]
     pub fn validate_by(self, validate_by: ValidateBy) -> Self {
         self.set(|files| files.validate_by(validate_by))
@@ -85,7 +85,7 @@ impl StaticFile {
         self.header(http::header::CONTENT_TYPE, value)
     }
 
-    /// Has it saved rather than shown (`Content-Disposition: attachment`). Default: off.
+    /// Tells browsers to save the file and not to show it (`Content-Disposition: attachment`). Default: off.
     #[must_use]
     pub fn attachment(self) -> Self {
         self.set(|files| files.attachment("*"))
@@ -97,7 +97,7 @@ impl StaticFile {
         self.set(|files| files.header(name, value))
     }
 
-    /// Does not keep the file open: every request asks the file system. Default: it is kept.
+    /// Opens the file anew for every request. Default: it is kept open.
     #[must_use]
     pub fn no_cache(self) -> Self {
         self.set(StaticFiles::no_cache)

@@ -19,7 +19,7 @@ use crate::settings::{
 use crate::site::Site;
 use crate::source::{Directory, Source};
 
-/// A service that answers every request with a file, or says why not.
+/// A service that answers every request with a file, or with the status that says why not.
 ///
 /// It never fails (`Error = Infallible`), is always ready and cheap to clone: it goes where `ServeDir` goes, such
 /// as axum's `fallback_service` and `nest_service`.
@@ -61,7 +61,7 @@ impl StaticFiles {
         }
     }
 
-    /// Below what there is so far, another root: what is not found is looked for there. Default: none.
+    /// Adds another root, which is searched for what the roots before it do not have. Default: none.
     ///
     /// The first root that has the name asked for wins, and its siblings, its index or its clean page come from there.
     /// A directory is in all roots that have it: what it holds is united.
@@ -70,7 +70,7 @@ impl StaticFiles {
         self.overlay_source(Directory::new(root))
     }
 
-    /// The same with any source.
+    /// As above, with any source.
     #[must_use]
     pub fn overlay_source(self, source: impl Source) -> Self {
         let mut sources = self.site.sources.clone();
@@ -80,7 +80,7 @@ impl StaticFiles {
         }
     }
 
-    /// The names that stand for their directory, first come first served. Default: `index.html`.
+    /// The files that are sent for a directory; the first that exists is taken. Default: `index.html`.
     #[must_use]
     pub fn index_files<I: IntoIterator<Item: Into<String>>>(self, names: I) -> Self {
         self.set(|settings| settings.index = names.into_iter().map(Into::into).collect())
@@ -98,7 +98,7 @@ impl StaticFiles {
         self.set(|settings| settings.other_spellings = spellings)
     }
 
-    /// What a client's copy is compared by. Default: [`ValidateBy::Modified`].
+    /// How a client's copy is compared with the file. Default: [`ValidateBy::Modified`].
     #[must_use]
     pub fn validate_by(self, validate_by: ValidateBy) -> Self {
         self.set(|settings| settings.validate_by = validate_by)
@@ -106,7 +106,7 @@ impl StaticFiles {
 
     /// The largest file, in bytes, that is read for a tag made from its content. Default: 32 MiB.
     ///
-    /// A larger one has a weak tag where its date does not do: a 304 is answered by it, and an `If-Range` with everything.
+    /// A larger file whose date proves nothing has a weak tag: it is good for a 304, while `If-Range` is answered with the whole file.
     #[must_use]
     pub fn content_limit(self, bytes: u64) -> Self {
         self.set(|settings| settings.content_limit = bytes)
@@ -210,7 +210,7 @@ impl StaticFiles {
         self.set(|settings| settings.builds.add(pattern.as_ref()))
     }
 
-    /// Has the files that `pattern` matches saved rather than shown (`Content-Disposition: attachment`). Default: none.
+    /// Tells browsers to save the files that `pattern` matches and not to show them (`Content-Disposition: attachment`). Default: none.
     #[must_use]
     pub fn attachment(self, pattern: &str) -> Self {
         self.set(|settings| settings.attachments.push(Glob::new(pattern)))
@@ -237,13 +237,13 @@ impl StaticFiles {
         self.set(|settings| settings.assets = Some(manifest))
     }
 
-    /// Has a front end send the files. Default: off.
+    /// Lets a front end send the files. Default: off.
     #[must_use]
     pub fn send_file(self, send_file: SendFile) -> Self {
         self.set(|settings| settings.send_file = Some(send_file))
     }
 
-    /// Keeps no file open and no bytes: every request asks the file system. Default: a cache.
+    /// Caches nothing: every request opens its file anew. Default: a cache.
     #[must_use]
     pub fn no_cache(self) -> Self {
         self.set(|settings| settings.cache = None)

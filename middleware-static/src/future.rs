@@ -18,8 +18,8 @@ use crate::lookup::file_request::{FileRequest, OwnedFileRequest};
 use crate::site::Site;
 use crate::source::Wait;
 
-/// What [`StaticFiles`](crate::StaticFiles) and [`StaticFile`](crate::StaticFile) answer: at once where everything
-/// is in memory, and otherwise after one trip to a thread that may block.
+/// The response of [`StaticFiles`](crate::StaticFiles) and [`StaticFile`](crate::StaticFile): ready at once where everything
+/// is in memory, and otherwise after one job on a thread that may block.
 pub struct ResponseFuture {
     state: Lookup<Response<ResponseBody>>,
 }
@@ -47,15 +47,15 @@ impl fmt::Debug for ResponseFuture {
     }
 }
 
-/// A look-up: done, on a thread that may block, or waiting until a file has been read. Where it comes to nothing
-/// there is a status instead.
+/// A look-up: done, running on a thread that may block, or waiting until a file has been read. A look-up that fails gives
+/// the status to answer with.
 pub(crate) enum Lookup<T> {
     Done(Option<Result<T, StatusCode>>),
     Waiting(JoinHandle<(Box<Retry<T>>, io::Result<T>)>),
     Reading(Box<(Ticket, Box<Retry<T>>)>),
 }
 
-/// All of a look-up, to be made once more.
+/// Everything that a look-up needs to start again.
 pub(crate) struct Retry<T> {
     site: Arc<Site>,
     request: OwnedFileRequest,
@@ -65,7 +65,7 @@ pub(crate) struct Retry<T> {
 type LookUp<T> = fn(&Site, &FileRequest<'_>, Wait) -> io::Result<T>;
 
 impl<T: Send + 'static> Lookup<T> {
-    /// Looks up without waiting. If that is not enough, does the whole look-up once more on a thread that may block.
+    /// Tries the look-up without waiting. If it would have to wait, repeats all of it on a thread that may block.
     pub(crate) fn start(
         site: &Arc<Site>,
         request: &FileRequest<'_>,
@@ -89,7 +89,7 @@ impl<T: Send + 'static> Lookup<T> {
         }
     }
 
-    /// How to go on where the answer could not be given at once.
+    /// Decides how to go on after an attempt that would have had to wait.
     fn again(mut retry: Box<Retry<T>>, error: io::Error) -> Self {
         let runtime = Handle::try_current();
         match (Reading::in_error(error), runtime) {
@@ -156,7 +156,7 @@ impl<T: Send + 'static> Retry<T> {
         match looked.map_err(Reading::in_error) {
             Ok(found) => Lookup::Done(Some(Ok(found))),
             Err(Ok(reading)) => Lookup::again(self, reading.into()),
-            // The source was allowed to wait, and said all the same that it would have to.
+            // The source may wait now, and still says `WouldBlock`.
             Err(Err(_)) => Lookup::Done(Some(Err(StatusCode::INTERNAL_SERVER_ERROR))),
         }
     }

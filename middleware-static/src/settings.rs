@@ -1,4 +1,4 @@
-//! What can be set, and what holds where nothing is.
+//! The settings and their defaults.
 
 use std::time::SystemTime;
 
@@ -33,7 +33,7 @@ pub enum OtherSpellings {
     Serve,
 }
 
-/// What a client's copy of a file is compared by. Default: [`ValidateBy::Modified`].
+/// How a client's copy of a file is compared with the file. Default: [`ValidateBy::Modified`].
 ///
 /// A date proves nothing by itself: package managers, archives and image builders write constant ones, and copies
 /// keep those of other files. A strong `ETag`, a 304 or a 206 by date stand on what the file system vouches for, or on
@@ -105,11 +105,11 @@ pub(crate) enum Caching {
     Immutable,
 }
 
-/// A year, and no question in between (RFC 8246).
+/// Kept for a year without revalidation (RFC 8246).
 pub(crate) const IMMUTABLE: HeaderValue =
     HeaderValue::from_static("public, max-age=31536000, immutable");
 
-/// As many descriptors stay for connections where the process may have several times that.
+/// So many descriptors are left for connections, where the process may open several times as many.
 const FOR_CONNECTIONS: usize = 8_192;
 
 /// How much a cache may hold.
@@ -139,7 +139,7 @@ impl Limits {
     }
 }
 
-/// Everything that can be set.
+/// All settings.
 #[derive(Debug, Clone)]
 pub(crate) struct Settings {
     pub(crate) index: Vec<String>,

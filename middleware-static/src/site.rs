@@ -24,18 +24,18 @@ use crate::source::{Source, Wait};
 /// How often a file that is being written is looked at again before we give up.
 const TRIES: usize = 4;
 
-/// A source, the settings, and what is remembered.
+/// The sources, the settings and the caches.
 pub(crate) struct Site {
     pub(crate) sources: Vec<Arc<dyn Source>>,
     pub(crate) settings: Settings,
     cache: Option<Arc<Cache>>,
 }
 
-/// What came of a request.
+/// How a request was resolved.
 #[derive(Debug)]
 pub(crate) enum Resolution {
     Answer(Response<ResponseBody>),
-    /// Nothing here: the inner service may answer, or this status is the answer.
+    /// There is no file: the inner service answers, or this status is the answer.
     Missing(StatusCode),
 }
 
@@ -66,7 +66,7 @@ impl Site {
         }
     }
 
-    /// An answer, or that there is nothing here.
+    /// The answer, or `Missing` where there is no file.
     ///
     /// # Errors
     /// As for [`answer`](Self::answer).
@@ -151,7 +151,7 @@ impl Site {
         answer
     }
 
-    /// To the canonical spelling of the path; 404 where no client would follow.
+    /// Redirects to the canonical spelling of the path; 404 where no client would follow.
     fn respelled(&self, request: &FileRequest<'_>) -> Resolution {
         let location = Spelling::of(request.path)
             .location(request.query)
@@ -168,8 +168,8 @@ impl Site {
         !candidate.is_canonical() && self.settings.other_spellings == OtherSpellings::Redirect
     }
 
-    /// Whether there is anything to be had at a path, by a GET. Where the file system does not say, there is nothing: the
-    /// service behind may know.
+    /// Whether a GET would find something at this path. If the file system does not say, the answer is no: the service
+    /// behind may know.
     ///
     /// # Errors
     /// [`io::ErrorKind::WouldBlock`], with [`Wait::Never`].
@@ -274,7 +274,7 @@ impl Site {
         }
     }
 
-    /// A file, without keeping anything of it.
+    /// Answers with a file without caching it.
     fn file(
         &self,
         chosen: FoundFile,
@@ -301,7 +301,7 @@ impl Site {
         .answer(request, wait)
     }
 
-    /// A file, which is cached if its state can be told from later ones.
+    /// Answers with a file, and caches it if its state can be told from later states.
     fn keep(
         &self,
         cache: &Arc<Cache>,
@@ -350,7 +350,7 @@ impl Site {
         Ok(Resolution::Answer(answer))
     }
 
-    /// The answer where nothing else has one: the application's page, the page for it, or the bare status.
+    /// The answer where there is no file: the single-page application's page, the 404 page, or the bare status.
     fn missing(
         &self,
         request: &FileRequest<'_>,
@@ -488,7 +488,7 @@ impl Site {
         HeaderValue::try_from(text).ok()
     }
 
-    /// Makes a status of an error of the file system; [`io::ErrorKind::WouldBlock`] stays an error.
+    /// Turns an error of the file system into an answer; [`io::ErrorKind::WouldBlock`] stays an error.
     fn or_failure(
         &self,
         request: &FileRequest<'_>,
@@ -500,7 +500,7 @@ impl Site {
         };
         let exhausted = is_exhausted(&error);
         if exhausted && let Some(cache) = &self.cache {
-            // What is kept open for speed goes first.
+            // Close the files of the cache first.
             cache.clear();
         }
         if exhausted || error.kind() == io::ErrorKind::ResourceBusy {
@@ -533,7 +533,7 @@ fn cached_answer(
     prepared.answer(request, wait).map(Resolution::Answer)
 }
 
-/// To the same name with a slash at its end: a relative reference, right below any prefix, and never `//host`.
+/// Redirects to the same name with a slash at its end: by a relative reference, which is right below any prefix and never `//host`.
 fn redirect(candidate: &Candidate<'_>, request: &FileRequest<'_>) -> Response<ResponseBody> {
     let mut location = match request.bare_mount {
         Some(bare) => format!("./{bare}/"),

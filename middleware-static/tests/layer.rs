@@ -356,7 +356,7 @@ async fn axum_serves_it_as_a_fallback_and_below_a_nest() {
         assert_eq!(get(uri).await.2.as_deref(), Some("./d/"), "{uri}");
     }
     assert!(get("/assets/").await.1.contains("href=\"./a.js\""));
-    // The nest took the whole path, and nobody told.
+    // The nest took the whole path, and no layer recorded it.
     assert_eq!(get("/assets").await.0, 200);
 }
 

@@ -280,11 +280,16 @@ fn deny_shadowed(
         entry.map_or_else(String::new, |entry| entry.pattern.source.to_string())
     };
     for &id in unreached {
-        if let Shadow::Shadowed { by, example } = engine::explain(&hirs, id, steps) {
+        if let Shadow::Shadowed { by } = engine::explain(&hirs, id, steps) {
+            let mut takers: Vec<u32> = by.iter().map(|taker| taker.id).collect();
+            takers.sort_unstable();
             return Err(BuildError::Shadowed {
                 pattern: source(id),
-                by: by.into_iter().map(source).collect(),
-                example,
+                by: takers.into_iter().map(source).collect(),
+                example: by
+                    .into_iter()
+                    .next()
+                    .map_or_else(String::new, |taker| taker.example),
             });
         }
     }

@@ -298,6 +298,13 @@ pub enum UrlForError {
         /// The pattern of its hosts.
         host: String,
     },
+    /// What should be the query of a URL is no list of names and values.
+    Query {
+        /// The URL.
+        url: String,
+        /// Why.
+        reason: String,
+    },
     /// The URL would have a segment `.` or `..`, which every client removes, or
     /// begin with `//`, which names another host, or with a slash that is not the pattern's.
     Unsafe {
@@ -365,6 +372,7 @@ impl fmt::Display for UrlForError {
             Self::OtherHost { pattern, host } => {
                 write!(f, "`{pattern}` is a route for the hosts of `{host}` alone")
             }
+            Self::Query { url, reason } => write!(f, "`{}` gets no query: {reason}", Shown(url)),
             Self::Unsafe { url } => write!(f, "`{}` would not arrive as it is", Shown(url)),
         }
     }

@@ -112,7 +112,13 @@ impl Expression {
 
     /// Whether it ends with a repetition without an upper limit.
     pub(crate) fn ends_openly(&self) -> bool {
-        ends_openly(&self.hir())
+        is_open(&self.hir(), <[Hir]>::last)
+    }
+
+    /// Whether it begins with one.
+    #[cfg(feature = "service")]
+    pub(crate) fn begins_openly(&self) -> bool {
+        is_open(&self.hir(), <[Hir]>::first)
     }
 
     /// This pattern in front of another one, whose `^` then means the place
@@ -287,12 +293,13 @@ fn first_is_slash(hir: &Hir) -> Option<bool> {
     }
 }
 
-fn ends_openly(hir: &Hir) -> bool {
+/// Whether the part at one end is a repetition without an upper limit.
+fn is_open(hir: &Hir, end: fn(&[Hir]) -> Option<&Hir>) -> bool {
     match hir.kind() {
-        HirKind::Concat(parts) => parts.last().is_some_and(ends_openly),
-        HirKind::Capture(capture) => ends_openly(&capture.sub),
+        HirKind::Concat(parts) => end(parts).is_some_and(|part| is_open(part, end)),
+        HirKind::Capture(capture) => is_open(&capture.sub, end),
         HirKind::Repetition(repetition) => repetition.max.is_none(),
-        HirKind::Alternation(branches) => branches.iter().all(ends_openly),
+        HirKind::Alternation(branches) => branches.iter().all(|branch| is_open(branch, end)),
         HirKind::Empty | HirKind::Literal(_) | HirKind::Class(_) | HirKind::Look(_) => false,
     }
 }

@@ -72,6 +72,7 @@ each in a box.
 | a route matches path and method | its service; [`UrlArgs`] is in the request's extensions |
 | HEAD, and a route for GET matches | its service, which sees HEAD; the body of every answer to HEAD is dropped, its length kept |
 | below a mount | the mounted service, which sees the path below; mounts go before routes |
+| GET or HEAD for the prefix of a mount alone, [`mount_with_slash`](service::RouterBuilder::mount_with_slash) | 308 to the slash behind it, relative, the query kept; other methods, and other mounts: the mounted service, which sees `/` |
 | OPTIONS, no route lists it | 204 with `Allow` |
 | `OPTIONS *`, there is no fallback | 204: the server is there |
 | routes match the path, none the method | 405; `Allow` has the methods of all of them |
@@ -201,7 +202,7 @@ every request that no route takes. A service in either place that reads paths in
 //! | feature | what it adds |
 //! |---|---|
 //! | `tokio` (default) | functions over `Environ` beside tower services in one `BoxRouter`; includes `service` |
-//! | `service` | the router: `http`, `http-body`, `tower-service`, `tower-layer`, `serde`, `gateway-core` without tokio |
+//! | `service` | the router: `http`, `http-body`, `tower-service`, `tower-layer`, `serde`, `serde_html_form`, `tracing`, `gateway-core` without tokio |
 //! | `axum` | `FromAxumLayer`: put outermost, it tells the router what axum knows: the path before a `nest`, the nest's pattern, the peer for the development page |
 //!
 //! Without features the map remains, on `regex-automata` and `regex-syntax`.

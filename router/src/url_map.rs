@@ -1,9 +1,14 @@
 //! The map from paths to values.
 
+#[cfg(feature = "service")]
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
+
+#[cfg(feature = "service")]
+use regex_syntax::hir::Hir;
 
 use crate::capture::{Args, Program, Segments};
 use crate::engine::{self, Limits, Matcher, Shadow, Words};
@@ -65,12 +70,14 @@ impl Table {
         // Each may take what a build may: a list that is cut off somewhere says
         // nothing about the rest.
         let explain = |&id: &u32| match engine::explain(&hirs, id, &mut { self.limits.steps }) {
-            Shadow::Shadowed { by, example } => {
-                let by = by.into_iter().map(|id| id as usize).collect();
+            Shadow::Shadowed { by } => {
+                let example = by.first().map(|taker| taker.example.clone());
+                let mut by: Vec<usize> = by.iter().map(|taker| taker.id as usize).collect();
+                by.sort_unstable();
                 Some(Shadowed {
                     index: id as usize,
                     by,
-                    example,
+                    example: example.unwrap_or_default(),
                 })
             }
             Shadow::Reachable | Shadow::Impossible => None,
@@ -187,6 +194,23 @@ impl<T> UrlMap<T> {
             alone,
             memory: self.table.matcher.size() + self.table.segments.size() + programs,
         }
+    }
+}
+
+#[cfg(feature = "service")]
+impl<T> UrlMap<T> {
+    /// What each pattern means.
+    pub(crate) fn hirs(&self) -> impl Iterator<Item = Cow<'_, Hir>> {
+        self.table.entries.iter().map(|entry| entry.pattern.hir())
+    }
+
+    /// Whether a pattern says that anything may be in front of what it matches, and behind that.
+    pub(crate) fn is_meant_openly(&self, index: usize) -> [bool; 2] {
+        let pattern = self.table.entries.get(index).map(|entry| &entry.pattern);
+        pattern.map_or([true; 2], |pattern| {
+            let start = pattern.is_anchored() || pattern.begins_openly();
+            [start, pattern.is_anchored_at_end() || pattern.ends_openly()]
+        })
     }
 }
 

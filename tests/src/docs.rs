@@ -16,6 +16,8 @@ pub mod deployment {}
 pub mod moving {}
 #[doc = include_str!("../../docs/guards.md")]
 pub mod guards {}
+#[doc = include_str!("../../docs/telemetry.md")]
+pub mod telemetry {}
 #[doc = include_str!("../../README.md")]
 pub mod readme {}
 #[doc = include_str!("../../gateway-core/README.md")]

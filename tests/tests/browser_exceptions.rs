@@ -135,6 +135,57 @@ async fn a_place_opens_in_the_editor_and_leaves_its_source_open() {
     browser.end().await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs chromium"]
+async fn all_frames_open_with_one_button_and_what_scrolls_takes_the_focus() {
+    let base = serve();
+    let browser = Browser::start().await;
+    browser.client.goto(&base).await.unwrap();
+    browser.shows("h1", MESSAGE).await;
+    let closed = "return document.querySelectorAll('.others details:not([open])').length";
+    let count = |value: serde_json::Value| value.as_u64().unwrap();
+    let run = |script| browser.client.execute(script, Vec::new());
+    assert!(count(run(closed).await.unwrap()) > 0);
+    browser.click("#all-frames").await;
+    browser.shows("#all-frames", "Fold frames").await;
+    assert_eq!(count(run(closed).await.unwrap()), 0);
+    browser.click("#all-frames").await;
+    browser.shows("#all-frames", "All frames").await;
+    assert!(count(run(closed).await.unwrap()) > 0);
+
+    // By tabulator, until the focus is on lines of source.
+    let focused = "return document.activeElement.className";
+    for _ in 0..20 {
+        browser.press(Key::Tab).await;
+        if run(focused).await.unwrap() == "source" {
+            browser.end().await;
+            return;
+        }
+    }
+    unreachable!("no source took the focus");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs chromium"]
+async fn the_request_is_copied_as_curl_without_its_secrets() {
+    let base = serve();
+    let browser = Browser::start().await;
+    let page = format!("{base}/?q=it's&token=hunter2");
+    browser.client.goto(&page).await.unwrap();
+    browser.click("button[data-copy=as-curl]").await;
+    browser.shows("button[data-copy=as-curl]", "Copied").await;
+    let command = pasted(&browser, &base).await;
+    assert!(command.starts_with("curl --globoff "), "{command}");
+    assert!(!command.contains("hunter2"), "{command}");
+    browser.end().await;
+    // A shell takes it as it is, and the program fails as before.
+    let output = std::process::Command::new("sh")
+        .args(["-c", &command])
+        .output();
+    let answer = String::from_utf8(output.unwrap().stdout).unwrap();
+    assert!(answer.contains("Error ID"), "{command}: {answer}");
+}
+
 /// A query without a place to break once made the page eleven thousand pixels wide.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs chromium"]

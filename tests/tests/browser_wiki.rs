@@ -246,7 +246,7 @@ async fn the_keyboard_reaches_everything() {
     browser.press(Key::Tab).await;
     assert_eq!(browser.focused().await, "Skip to the text");
     let mut reached = Vec::new();
-    for _ in 0..8 {
+    for _ in 0..9 {
         browser.press(Key::Tab).await;
         reached.push(browser.focused().await);
     }
@@ -257,6 +257,7 @@ async fn the_keyboard_reaches_everything() {
         "Read",
         "Edit",
         "History",
+        "Files",
     ] {
         assert!(
             reached.iter().any(|name| name == label),

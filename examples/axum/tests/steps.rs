@@ -174,6 +174,18 @@ fn fastcgi(address: &str, path: &str) -> String {
     String::from_utf8(output).unwrap()
 }
 
+/// stderr is not looked at here: what the log has of these, the tests of middleware-exceptions tell.
+#[test]
+fn errors_and_detached_work_change_nothing_of_what_the_program_answers() {
+    let shop = Program::start(env!("CARGO_BIN_EXE_errors"));
+    for path in ["/orders/x7", "/prices/x7"] {
+        let answer = shop.get(path);
+        assert!(answer.starts_with("HTTP/1.1 500 "), "{answer}");
+        assert!(answer.ends_with("Sorry.\n"), "{answer}");
+    }
+    assert!(shop.get("/orders/5000").contains("order 5000\n"));
+}
+
 #[test]
 fn the_lines_of_the_readme_are_those_of_the_programs() {
     let steps = [

@@ -1,4 +1,4 @@
-//! A server whose every route fails in a way of its own: `failures --bind 127.0.0.1:8080 [--production]`.
+//! A server whose every route fails in a way of its own: `failures [--bind 127.0.0.1:8080] [--production]`.
 
 use std::{
     error::Error,
@@ -25,15 +25,24 @@ use tower::{Layer as _, ServiceExt as _, service_fn};
 use tracing::Instrument as _;
 use tracing_subscriber::prelude::*;
 
-const USAGE: &str = "usage: failures --bind HOST:PORT [--production]";
+const USAGE: &str = "usage: failures [--bind HOST:PORT] [--production]
+
+  --bind HOST:PORT  where to listen (default 127.0.0.1:8080; port 0 takes a free one)
+  --production      tell clients no more than an id";
 
 fn main() -> ExitCode {
+    if std::env::args().any(|argument| ["--help", "-h"].contains(&&*argument)) {
+        return match writeln!(io::stdout(), "{USAGE}") {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(_) => ExitCode::FAILURE,
+        };
+    }
     let Some((bind, production)) = arguments() else {
         eprintln!("{USAGE}");
         return ExitCode::from(2);
     };
     gateway_server::block_on(serve(&bind, production)).unwrap_or_else(|error| {
-        eprintln!("failures: cannot serve on {bind}: {error}");
+        eprintln!("failures: {error}");
         ExitCode::FAILURE
     })
 }
@@ -75,17 +84,17 @@ async fn serve(bind: &str, production: bool) -> io::Result<Outcome> {
 }
 
 fn arguments() -> Option<(String, bool)> {
-    let mut bind = None;
+    let mut bind = "127.0.0.1:8080".to_owned();
     let mut production = false;
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
-            "--bind" => bind = Some(arguments.next()?),
+            "--bind" => bind = arguments.next()?,
             "--production" => production = true,
             _ => return None,
         }
     }
-    Some((bind?, production))
+    Some((bind, production))
 }
 
 async fn route(request: Request<Body>) -> Result<Response<Body>, BoxError> {

@@ -228,15 +228,39 @@ fn a_failure_is_one_error_in_the_log_wherever_it_happens() {
 
 #[test]
 fn a_wrong_command_line_is_answered_with_the_usage_and_2() {
-    for arguments in [&[][..], &["--bind"], &["--what"], &["--bind", "a:1", "b"]] {
+    for arguments in [&["--bind"][..], &["--what"], &["--bind", "a:1", "b"]] {
         let output = Command::new(env!("CARGO_BIN_EXE_failures"))
             .args(arguments)
             .output()
             .unwrap();
         assert_eq!(output.status.code(), Some(2), "{arguments:?}");
         let said = String::from_utf8(output.stderr).unwrap();
-        assert!(said.contains("usage: failures --bind HOST:PORT"), "{said}");
+        assert!(
+            said.contains("usage: failures [--bind HOST:PORT]"),
+            "{said}"
+        );
     }
+}
+
+#[test]
+fn help_is_given_and_a_taken_port_is_one_sentence() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = &*taken.local_addr().unwrap().to_string();
+    let run = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_failures"));
+        command.args(arguments).output().unwrap()
+    };
+    let help = run(&["--help"]);
+    assert!(help.status.success());
+    assert!(
+        String::from_utf8(help.stdout)
+            .unwrap()
+            .starts_with("usage: failures ")
+    );
+    let refused = run(&["--bind", address]);
+    let said = String::from_utf8(refused.stderr).unwrap();
+    assert_eq!(said.matches(address).count(), 1, "{said}");
+    assert_eq!(refused.status.code(), Some(1));
 }
 
 #[test]

@@ -15,7 +15,7 @@ use tower::util::BoxCloneSyncService;
 use tower_http::csrf::{CsrfLayer, ProtectionError};
 
 use crate::store::is_busy;
-use crate::wiki::{ERROR_ID, Layer, Setting, Wiki, embedded};
+use crate::wiki::{ERROR_ID, Layer, Surroundings, Wiki, embedded};
 
 /// How the wiki is to be served.
 #[derive(Clone, Debug)]
@@ -72,12 +72,12 @@ pub fn braked(settings: Settings, edits: u32) -> Result<Site, Error> {
         exceptions = exceptions.development_in_release();
     }
     let interval = Duration::from_secs(60).checked_div(edits);
-    let setting = Setting {
+    let surroundings = Surroundings {
         stack: layers(&settings),
         development: settings.development,
         brake: interval.map(|interval| Brake::new(AT_ONCE, interval)),
     };
-    let wiki = Wiki::open(&settings.data)?.within(setting);
+    let wiki = Wiki::open(&settings.data)?.within(surroundings);
     let error_pages = wiki.error_pages();
     let files = StaticFiles::from_source(embedded()).assets(wiki.assets().clone());
     let wiki = ServiceBuilder::new()

@@ -47,12 +47,12 @@ struct Shared {
     templates: Templates,
     assets: AssetManifest,
     started: Instant,
-    setting: Setting,
+    surroundings: Surroundings,
 }
 
 /// What the wiki is set into.
 #[derive(Debug, Default)]
-pub struct Setting {
+pub struct Surroundings {
     /// The layers around it.
     pub stack: Vec<Layer>,
     /// Developers are watching.
@@ -83,7 +83,7 @@ impl Wiki {
             templates,
             assets,
             started: Instant::now(),
-            setting: Setting::default(),
+            surroundings: Surroundings::default(),
         };
         Ok(Self {
             shared: Arc::new(shared),
@@ -94,9 +94,9 @@ impl Wiki {
     /// Says what the wiki is set into. Call it before the wiki is shared: what has been cloned
     /// stays as it is.
     #[must_use]
-    pub fn within(mut self, setting: Setting) -> Self {
+    pub fn within(mut self, surroundings: Surroundings) -> Self {
         if let Some(shared) = Arc::get_mut(&mut self.shared) {
-            shared.setting = setting;
+            shared.surroundings = surroundings;
         }
         self
     }
@@ -135,8 +135,8 @@ impl Wiki {
         &self.shared.router
     }
 
-    pub(crate) fn setting(&self) -> &Setting {
-        &self.shared.setting
+    pub(crate) fn surroundings(&self) -> &Surroundings {
+        &self.shared.surroundings
     }
 
     pub(crate) fn started(&self) -> Instant {
@@ -155,7 +155,7 @@ impl Wiki {
         values: Value,
     ) -> Result<Reply, Error> {
         let values = context! {
-            development => self.shared.setting.development,
+            development => self.shared.surroundings.development,
             gateway => gateway(environ),
             ..values
         };
@@ -182,7 +182,7 @@ impl Wiki {
     pub(crate) fn error_pages(&self) -> ErrorPages {
         let (templates, development) = (
             self.shared.templates.clone(),
-            self.shared.setting.development,
+            self.shared.surroundings.development,
         );
         ErrorPages::new(move |page: &ErrorPage<'_>| -> Result<Reply, Error> {
             let (heading, text) = said(page);
@@ -261,7 +261,7 @@ impl Application for Wiki {
         if environ.raw_path_info().is_empty() {
             return to_the_slash(environ);
         }
-        let brake = self.shared.setting.brake.as_ref();
+        let brake = self.shared.surroundings.brake.as_ref();
         if *environ.method() == Method::POST
             && let Some(refusal) = brake.and_then(|brake| brake.refusal(environ))
         {

@@ -329,6 +329,11 @@ fn whom_the_gateway_names_is_called_so_whatever_was_typed() {
         .assert_status(303)
         .assert_no_header("set-cookie");
     site.get("/Tea").assert_contains("by <bdi>alice</bdi>");
+    // nginx passes an empty name on where it has asked for none.
+    let nobody = ClientCertificate::new(&b"der"[..], "pem", true).with_user("");
+    let conn = ConnInfo::new(peer, peer).with_client_certificate(nobody);
+    let request = site.request(Method::GET, "/Tea/edit").conn(conn);
+    request.send().assert_contains("name=\"author\"");
 }
 
 #[test]

@@ -96,6 +96,30 @@ fn an_old_wiki_without_such_names_stays_as_it_was() {
 }
 
 #[test]
+fn a_page_whose_name_has_become_too_long_has_another() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("wiki.db");
+    let long = "\u{958}".repeat(66);
+    old_wiki(
+        &file,
+        &[(&long, "long"), ("page 1", "own"), (&long[3..], "long too")],
+    );
+    let store = Store::open(&file, &[]).unwrap();
+    assert_eq!(
+        store.names("", 9).unwrap().rows,
+        ["page 1", "Page 2", "Page 3"]
+    );
+    for (name, text) in [
+        ("Page 1", "own"),
+        ("Page 2", "long"),
+        ("Page 3", "long too"),
+    ] {
+        let page = store.page(&PageName::new(name).unwrap()).unwrap();
+        assert_eq!(page.unwrap().newest.text, text, "{name}");
+    }
+}
+
+#[test]
 fn a_wiki_of_tomorrow_is_not_opened() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("wiki.db");

@@ -6,7 +6,7 @@ use std::task::{Context, Poll, ready};
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
-use crate::error_answer::bare;
+use crate::bare_answer;
 use crate::inner::inner_accessors;
 use crate::{BoxError, Response};
 
@@ -108,10 +108,9 @@ where
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         Poll::Ready(Ok(match self.project().state.project() {
-            StateProj::Called { future } => {
-                ready!(future.poll(context)).unwrap_or_else(|error| bare(error.into()))
-            }
-            StateProj::Unready { error } => bare(
+            StateProj::Called { future } => ready!(future.poll(context))
+                .unwrap_or_else(|error| bare_answer::of_error(error.into())),
+            StateProj::Unready { error } => bare_answer::of_error(
                 error
                     .take()
                     .unwrap_or_else(|| "polled after its end".into()),

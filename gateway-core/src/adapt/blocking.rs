@@ -188,10 +188,46 @@ impl<A: Application> BlockingService<A> {
         self.set(|settings| settings.paced = false)
     }
 
+    /// What its threads do at this moment. Clones share them, so a clone tells as well.
+    ///
+    /// ```
+    /// use gateway_core::{Application, application};
+    ///
+    /// let service = application(|_| "hello\n").into_service().threads(8);
+    /// assert_eq!((service.load().running, service.load().threads), (0, 8));
+    /// ```
+    #[must_use]
+    pub fn load(&self) -> ThreadLoad {
+        let [running, queued, held, waiting] = self.adapted.pool().counts();
+        ThreadLoad {
+            threads: self.adapted.settings.threads,
+            running,
+            queued,
+            held,
+            waiting,
+        }
+    }
+
     /// The same service, with errors answered by a bare response: see [`AnswerErrors`].
     pub fn answer_errors(self) -> AnswerErrors<Self> {
         AnswerErrors::new(self)
     }
+}
+
+/// What the threads of a [`BlockingService`] do at one moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ThreadLoad {
+    /// The most threads there may be: [`BlockingService::threads`].
+    pub threads: usize,
+    /// Those that run the application.
+    pub running: usize,
+    /// Calls that wait for a thread.
+    pub queued: usize,
+    /// Places that are held by calls which may wait for a slow client: [`BlockingService::held_threads`].
+    pub held: usize,
+    /// Calls that wait for such a place.
+    pub waiting: usize,
 }
 
 impl<A, B> Service<Request<B>> for BlockingService<A>

@@ -7,20 +7,21 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use http::request::Parts;
-use http::{HeaderValue, Method, StatusCode, header};
+use http::{Method, StatusCode, header};
 use panic_capture::{Caught, discard, guard};
 
 use super::settings::{Adapted, Settings};
+use crate::bare_answer;
 use crate::body::Kind;
 use crate::request::arrival::conn;
 use crate::request::{Arrival, ConnInfo};
-use crate::stream::ending::Failed;
+use crate::stream::ending::BodyFailure;
 use crate::stream::handoff::{Handoff, HandoffConfig, HeldHead, Receiver};
 use crate::stream::source::Source;
 use crate::threads::timer::Delay;
 use crate::threads::work::{Holding, Origin, Run, Turn, Urgency, Work};
 use crate::waker_slot::WakerSlot;
-use crate::{Application, Body, BoxError, Environ, Error, FailedBy, Input, Response};
+use crate::{Application, Body, BoxError, Environ, Error, Input, Response};
 
 /// The response of a [`BlockingService`](super::BlockingService). Dropping it before it is ready
 /// cancels the call.
@@ -155,17 +156,12 @@ impl<A: Application> Future for BlockingFuture<A> {
 }
 
 fn unavailable(settings: &Settings) -> Response {
-    let mut response = Response::new(Body::from("Service Unavailable\n"));
-    *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+    let mut response: Response = bare_answer::of_status(StatusCode::SERVICE_UNAVAILABLE);
     let later = settings
         .wait_timeout
         .map_or(1, |limit| limit.as_secs().max(1));
-    let headers = response.headers_mut();
-    let plain = HeaderValue::from_static("text/plain; charset=utf-8");
-    headers.insert(header::CONTENT_TYPE, plain);
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.insert(header::RETRY_AFTER, later.into());
-    FailedBy::bare().attach(response)
+    (response.headers_mut()).insert(header::RETRY_AFTER, later.into());
+    response
 }
 
 impl<A: Application> Drop for BlockingFuture<A> {
@@ -302,7 +298,7 @@ impl<A: Application> Call<A> {
         };
         drop(stage);
         let waits = !input.has_arrived();
-        let token = waits.then(|| input.waiting_with(self.adapted.reading_patience()));
+        let token = waits.then(|| input.wait_with(self.adapted.reading_patience()));
         let mut bodiless = parts.method == Method::HEAD;
         let cancelled = Arc::clone(&self.cancelled);
         let answered = guard(|| {
@@ -415,10 +411,10 @@ impl<A: Application> HeldHead for Call<A> {
         self.deliver(None);
     }
 
-    fn replace(&self, failed: Failed) {
+    fn replace(&self, failed: BodyFailure) {
         self.deliver(Some(match failed {
-            Failed::Error(error) => Answer::Failed(Error::from_boxed(error)),
-            Failed::Panic(caught) => Answer::Panicked(caught),
+            BodyFailure::Error(error) => Answer::Failed(Error::from_boxed(error)),
+            BodyFailure::Panic(caught) => Answer::Panicked(caught),
         }));
     }
 }

@@ -30,7 +30,7 @@ mod served;
 mod settings;
 
 pub use answer::{AnswerErrors, AnswerFuture};
-pub use blocking::BlockingService;
+pub use blocking::{BlockingService, ThreadLoad};
 pub use call::BlockingFuture;
 pub use inline::{InlineFuture, InlineService};
 pub use served::{FromService, from_service};

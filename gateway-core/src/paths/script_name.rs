@@ -208,7 +208,7 @@ impl Prefix {
         if self.text.is_empty() {
             return path.starts_with('/').then_some(0);
         }
-        // As a prefix is mostly spelled. A `%` in it is a `%25` in a path.
+        // The usual spelling needs no decoding. A prefix with a `%` does: a path spells that as `%25`.
         if let Some(rest) = path.strip_prefix(&*self.text)
             && (rest.is_empty() || rest.starts_with('/'))
             && !self.text.contains('%')
@@ -216,7 +216,7 @@ impl Prefix {
             return Some(self.text.len());
         }
         let mut end = 0;
-        // The first piece of a split "/a/b" is the nothing in front of the first slash.
+        // `split` yields an empty piece first: what precedes the first slash.
         let mut given = path.split('/').skip(1);
         if !path.starts_with('/') {
             return None;

@@ -104,14 +104,14 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> S::Future {
-        self.config.settle(&mut request);
+        self.config.restore_client(&mut request);
         self.inner.call(request)
     }
 }
 
 impl Config {
     /// Makes `request` the one that the client sent to the outermost trusted proxy.
-    fn settle<B>(&self, request: &mut Request<B>) {
+    fn restore_client<B>(&self, request: &mut Request<B>) {
         let conn = request.conn().cloned();
         let is_trusted = conn.as_ref().is_some_and(|conn| self.trust.has_peer(conn));
         let word = is_trusted.then(|| resolve(self.family, &self.trust, request.headers()));

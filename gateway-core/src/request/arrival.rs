@@ -31,7 +31,7 @@ pub struct Arrival {
     // Only CGI, FastCGI and SCGI have these, so HTTP pays one word for them.
     gateway: Option<Arc<GatewayFacts>>,
     is_watched: bool,
-    // Asked late: another framework routes after its outermost layer was called.
+    // Called late: another framework routes only after it has called its outermost layer.
     nest: Option<fn(&Extensions) -> Option<Nest<'_>>>,
 }
 
@@ -72,7 +72,7 @@ impl Arrival {
         self
     }
 
-    /// With the gateway's word that it drops a response whose client stands still.
+    /// States that the gateway drops a response when its client stops reading.
     ///
     /// A gateway sees what its socket has acknowledged; a body sees only when the next piece is
     /// taken, and to it a client of one or two KB/s stands still, since the kernel's buffers are
@@ -85,7 +85,7 @@ impl Arrival {
         self
     }
 
-    /// Whether the gateway drops a response whose client stands still.
+    /// Whether the gateway drops a response when its client stops reading.
     #[must_use]
     pub fn is_watched(&self) -> bool {
         self.is_watched
@@ -116,13 +116,13 @@ impl Arrival {
     }
 }
 
-/// The nest of another framework that a request is below, such as axum's `nest`.
+/// The nest of another framework, such as axum's `nest`, that a request went through.
 ///
 /// Known only where the program has a layer that tells it, as `gateway_core::axum::FromAxumLayer` does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Nest<'a> {
-    /// The patterns of all nests around, as the framework writes them: `/u/{name}`.
+    /// The patterns of all nests around the service, joined, as the framework writes them: `/u/{name}`.
     pub pattern: &'a str,
     /// Whether none of the innermost nest's routes matched, so that this is its fallback.
     pub is_fallback: bool,
@@ -135,6 +135,33 @@ impl<'a> Nest<'a> {
         let nest = arrival(extensions)?.nest?;
         nest(extensions)
     }
+
+    /// What a nest took off the path of a request with these extensions and the present `path`,
+    /// where nothing has recorded the path before it: a layer is missing, and SCRIPT_NAME lacks the
+    /// prefix. For warnings; known only with the feature `axum`.
+    #[must_use]
+    pub fn untold(extensions: &'a Extensions, path: &str) -> Option<&'a str> {
+        let recorded = arrival(extensions).and_then(|arrival| arrival.script_name.as_ref());
+        if recorded.is_some_and(|recorded| recorded.split(path).is_some()) {
+            return None;
+        }
+        let whole = original_path(extensions)?;
+        let taken = whole.strip_suffix(path);
+        // axum shows the place of a nest as `/`.
+        let taken = taken.or_else(|| (path == "/").then_some(whole));
+        taken.filter(|taken| !taken.is_empty() && *taken != "/")
+    }
+}
+
+#[cfg(feature = "axum")]
+fn original_path(extensions: &Extensions) -> Option<&str> {
+    let original = extensions.get::<axum::extract::OriginalUri>()?;
+    Some(original.0.path())
+}
+
+#[cfg(not(feature = "axum"))]
+fn original_path(_: &Extensions) -> Option<&str> {
+    None
 }
 
 /// Variables and the errors stream of a gateway that speaks CGI, FastCGI or SCGI.
@@ -242,8 +269,8 @@ pub(crate) fn record_path(extensions: &mut Extensions, uri: &Uri) {
     extensions.insert(Arrival::default().with_client_path(uri));
 }
 
-/// Records what another framework tells, where it is not known already: the URI of before its nests,
-/// the connection, and how to read which nest a request is below.
+/// Records what another framework knows and we do not yet: the URI before its nests changed it, the
+/// connection, and how to find out which nest a request went through.
 #[cfg(feature = "axum")]
 pub(crate) fn record_told(
     extensions: &mut Extensions,

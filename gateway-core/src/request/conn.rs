@@ -66,8 +66,8 @@ impl ConnInfo {
         self
     }
 
-    /// Whether both are of one connection. Two connections that say the same of themselves, as those
-    /// of one Unix socket do, are two.
+    /// Whether both describe one and the same connection. Two connections with equal addresses, as those
+    /// over one Unix socket have, are two.
     ///
     /// ```
     /// use gateway_core::request::{Addr, ConnInfo};
@@ -82,7 +82,7 @@ impl ConnInfo {
         Arc::ptr_eq(&self.inner, &other.inner)
     }
 
-    /// The connection by identity: clones are the same, whatever two say of themselves.
+    /// The identity of the connection: the same for clones, different for connections with equal addresses.
     #[cfg(feature = "tokio")]
     pub(crate) fn origin(&self) -> crate::threads::work::Origin {
         crate::threads::work::Origin::of(Arc::clone(&self.inner) as _)
@@ -106,7 +106,7 @@ impl ConnInfo {
         &self.inner.scheme
     }
 
-    /// The trusted proxy the connection really comes from, if a proxy layer replaced the peer.
+    /// The trusted proxy that opened the connection, if a proxy layer replaced the peer.
     #[must_use]
     pub fn proxy(&self) -> Option<&Addr> {
         self.inner.proxy.as_ref()

@@ -36,7 +36,7 @@ use crate::{Body, Error};
 /// ```
 pub struct Environ {
     parts: Parts,
-    // Found out when first asked for: many handlers never do.
+    // Computed on first use: many handlers never ask for it.
     position: OnceCell<Position>,
     input: Input,
     cancelled: Option<Arc<AtomicBool>>,
@@ -94,7 +94,7 @@ impl Environ {
         self.position.get_or_init(|| Position::of(&self.parts))
     }
 
-    /// After [`position`](Self::position) has told where it was.
+    /// Call [`position`](Self::position) first: it computes what this changes.
     fn move_script_end(&mut self, script_end: usize) {
         if let Some(position) = self.position.get_mut() {
             position.script_end = script_end;
@@ -124,7 +124,7 @@ impl Environ {
         self.parts.version
     }
 
-    /// The head of the request. The path of its URI is the whole, whatever was moved to SCRIPT_NAME.
+    /// The head of the request. Its URI keeps the whole path, even where a part of it was moved to SCRIPT_NAME.
     #[must_use]
     pub fn parts(&self) -> &Parts {
         &self.parts
@@ -141,7 +141,7 @@ impl Environ {
         &mut self.parts.headers
     }
 
-    /// What was put there under the type `T`, by a middleware or by [`insert`](Self::insert).
+    /// The value of type `T` that a middleware or [`insert`](Self::insert) stored.
     #[must_use]
     pub fn get<T: Clone + Send + Sync + 'static>(&self) -> Option<&T> {
         self.parts.extensions.get()
@@ -152,12 +152,12 @@ impl Environ {
         self.parts.extensions.get_mut()
     }
 
-    /// Puts `value` there under its type; returns what was there before.
+    /// Stores `value` under its type. Returns the value that it replaces.
     pub fn insert<T: Clone + Send + Sync + 'static>(&mut self, value: T) -> Option<T> {
         self.parts.extensions.insert(value)
     }
 
-    /// All that was put there.
+    /// All values that were stored.
     #[must_use]
     pub fn extensions(&self) -> &Extensions {
         &self.parts.extensions

@@ -58,7 +58,7 @@ enum Source {
         copied: bool,
     },
     Reader(Box<dyn Read + Send>),
-    /// What every read comes to once the bytes that did arrive are read.
+    /// The error of every read once the bytes that arrived have been read.
     Failed(InputError),
 }
 
@@ -123,7 +123,7 @@ impl Input {
         self
     }
 
-    /// Whether there never was any.
+    /// Whether the request had no body at all.
     #[cfg(feature = "tokio")]
     pub(crate) fn is_empty(&self) -> bool {
         self.feed.is_none()
@@ -152,13 +152,15 @@ impl Input {
 
     /// Sets how long a read waits for the client. The returned token's reference count is one
     /// when no read can be waiting any more.
-    pub(crate) fn waiting_with(&mut self, terms: Patience) -> Arc<()> {
+    pub(crate) fn wait_with(&mut self, patience: Patience) -> Arc<()> {
         let token = Arc::new(());
         if let Some(Source::Http {
-            patience, _alive, ..
+            patience: present,
+            _alive,
+            ..
         }) = self.source_mut()
         {
-            *patience = terms;
+            *present = patience;
             *_alive = Some(Arc::clone(&token));
         }
         token
@@ -210,7 +212,7 @@ impl Input {
         self.feed.as_ref()?.trailers.as_ref()
     }
 
-    /// Reads and forgets what is left, up to `limit` bytes; says whether that was all.
+    /// Reads and discards the rest, up to `limit` bytes. Returns whether that was all of it.
     ///
     /// # Errors
     ///
@@ -396,7 +398,7 @@ impl From<()> for Input {
     }
 }
 
-/// What is left of the input, as a body to pass on. What comes from a client is not waited for.
+/// The rest of the input as a body to pass on. Polling it does not block on the client.
 impl From<Input> for Body {
     fn from(input: Input) -> Self {
         let Some(feed) = input.feed else {

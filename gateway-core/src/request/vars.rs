@@ -124,7 +124,7 @@ impl<'a> View<'a> {
     }
 
     fn http_var(self, field: &str) -> Option<Cow<'a, [u8]>> {
-        // A lower-case letter or a hyphen is not how any variable is spelt.
+        // No variable's name has a lower-case letter or a hyphen.
         if field
             .bytes()
             .any(|byte| byte.is_ascii_lowercase() || byte == b'-')

@@ -54,7 +54,7 @@ impl<'a> View<'a> {
     pub(crate) fn scheme(self) -> &'a Scheme {
         match self.conn() {
             Some(conn) => conn.scheme(),
-            // Without a server to say, an absolute-form target is the best there is.
+            // No server recorded the scheme; that of an absolute-form target is the best source left.
             None => self.uri.scheme().unwrap_or(const { &Scheme::HTTP }),
         }
     }

@@ -18,7 +18,7 @@ use bytes::Bytes;
 use panic_capture::{discard, guard};
 
 use super::ahead::{Ahead, HIGH_WATER};
-use super::ending::Failed;
+use super::ending::BodyFailure;
 use super::patience::{MINIMUM_RATE, Patience, STALL};
 use super::producer::{Effect, Event, Producer};
 use super::source::{Chunks, Source, Writing};
@@ -86,7 +86,7 @@ pub(crate) trait HeldHead: Send + Sync {
     fn release(&self);
 
     /// The body failed before it began: the failure is the answer, and there is no such head.
-    fn replace(&self, failed: Failed);
+    fn replace(&self, failed: BodyFailure);
 }
 
 struct State {
@@ -97,7 +97,7 @@ struct State {
     ahead: Ahead,
     /// Of a writer.
     patience: Patience,
-    producer: Producer<Source, Failed>,
+    producer: Producer<Source, BodyFailure>,
     /// The reader has found the queue empty, and looked again after all other tasks' turns.
     yielded: bool,
     /// Released once, by the first piece, the end, or a `flush` before either.
@@ -175,7 +175,10 @@ impl Receiver {
         Arc::clone(&self.handoff)
     }
 
-    pub(crate) fn poll_data(&self, context: &Context<'_>) -> Poll<Option<Result<Bytes, Failed>>> {
+    pub(crate) fn poll_data(
+        &self,
+        context: &Context<'_>,
+    ) -> Poll<Option<Result<Bytes, BodyFailure>>> {
         let handoff = &self.handoff;
         let mut registered = false;
         loop {
@@ -329,7 +332,7 @@ impl Handoff {
         if let Err(error) = thread.spawn(move || _ = handoff.produce(|| false)) {
             let effect = self.lock().producer.on(Event::Begun);
             discard(effect);
-            self.end(Some(Failed::Error(error.into())));
+            self.end(Some(BodyFailure::Error(error.into())));
             return true;
         }
         false
@@ -421,14 +424,14 @@ impl Handoff {
                     self.notify(state);
                     continue;
                 }
-                Ok(Some(Err(error))) => Some(Failed::Error(error)),
+                Ok(Some(Err(error))) => Some(BodyFailure::Error(error)),
                 Ok(None) => None,
-                Err(caught) => Some(Failed::Panic(caught)),
+                Err(caught) => Some(BodyFailure::Panic(caught)),
             };
             // Dropped before the reader sees the end: a server that has seen a body's end may count on its
             // `close()`. A panic in the drop is the body's failure, unless it has failed already.
             let end = match (guard(|| drop(chunks)), end) {
-                (Err(caught), None) => Some(Failed::Panic(caught)),
+                (Err(caught), None) => Some(BodyFailure::Panic(caught)),
                 (Err(caught), end) => {
                     discard(caught);
                     end
@@ -443,13 +446,13 @@ impl Handoff {
     fn write(&self, write: Writing) {
         let end = match guard(|| write(&mut BodyWriter::handoff(self))) {
             Ok(Ok(())) => None,
-            Ok(Err(error)) => Some(Failed::Error(error)),
-            Err(caught) => Some(Failed::Panic(caught)),
+            Ok(Err(error)) => Some(BodyFailure::Error(error)),
+            Err(caught) => Some(BodyFailure::Panic(caught)),
         };
         self.end(end);
     }
 
-    fn end(&self, failed: Option<Failed>) {
+    fn end(&self, failed: Option<BodyFailure>) {
         let mut state = self.lock();
         // A first piece would have released it.
         let head = state.head.take();

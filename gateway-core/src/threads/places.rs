@@ -68,6 +68,11 @@ impl<J: Same> Places<J> {
         }
     }
 
+    /// How many are taken, and how many jobs wait for one.
+    pub(super) fn counts(&self) -> (usize, usize) {
+        (self.reading.taken + self.writing.taken, self.waiting.len())
+    }
+
     /// Takes the place, if it is free.
     pub(super) fn take(&mut self, place: &Place) -> bool {
         let Place { holding, origin } = place;

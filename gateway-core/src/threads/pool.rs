@@ -125,6 +125,14 @@ impl Pool {
         self.queued.load(Ordering::Relaxed) > 0
     }
 
+    /// Jobs that run, that wait for a thread, that have a place to wait for a client, and that wait for one; all of one moment.
+    pub(crate) fn counts(&self) -> [usize; 4] {
+        let state = self.lock();
+        let queued = state.queued();
+        let (held, waiting) = state.held();
+        [state.load() - queued, queued, held, waiting]
+    }
+
     /// What the bodies that are produced here can be further ahead of their clients.
     pub(crate) fn reserve(&self) -> &Reserve {
         &self.reserve

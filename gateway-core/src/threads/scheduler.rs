@@ -206,6 +206,11 @@ impl<J: Same, T: Same + Clone, W> Scheduler<J, T, W> {
         self.queue.len()
     }
 
+    /// The places that jobs have, and the jobs that wait for one.
+    pub(super) fn held(&self) -> (usize, usize) {
+        self.places.counts()
+    }
+
     pub(super) fn contended(&self) -> Contended {
         self.places.contended()
     }

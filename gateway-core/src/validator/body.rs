@@ -6,7 +6,7 @@ use bytes::Buf;
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
-use super::breach::{Exchange, Side};
+use super::breach::{Reporter, Side};
 use super::rules::Length;
 
 pin_project! {
@@ -15,13 +15,13 @@ pin_project! {
     pub struct ValidatedBody<B> {
         #[pin]
         body: B,
-        watch: Option<Watch>,
+        check: Option<BodyCheck>,
     }
 }
 
 #[derive(Debug)]
-struct Watch {
-    exchange: Exchange,
+struct BodyCheck {
+    reporter: Reporter,
     // Who makes this body; the other side polls it.
     maker: Side,
     expected: Length,
@@ -39,12 +39,12 @@ enum End {
 }
 
 impl<B: Body> ValidatedBody<B> {
-    pub(super) fn new(body: B, exchange: Exchange, maker: Side, expected: Length) -> Self {
+    pub(super) fn new(body: B, reporter: Reporter, maker: Side, expected: Length) -> Self {
         let promised = body.size_hint().exact();
         Self {
             body,
-            watch: Some(Watch {
-                exchange,
+            check: Some(BodyCheck {
+                reporter,
                 maker,
                 expected,
                 promised,
@@ -56,20 +56,20 @@ impl<B: Body> ValidatedBody<B> {
 }
 
 impl<B> ValidatedBody<B> {
-    pub(super) fn unwatched(body: B) -> Self {
-        Self { body, watch: None }
+    pub(super) fn unchecked(body: B) -> Self {
+        Self { body, check: None }
     }
 }
 
 impl<B: Default> Default for ValidatedBody<B> {
     fn default() -> Self {
-        Self::unwatched(B::default())
+        Self::unchecked(B::default())
     }
 }
 
-impl Watch {
+impl BodyCheck {
     fn breach(&self, rule: &'static str, detail: impl fmt::Display) {
-        self.exchange.breach(self.maker, rule, detail);
+        self.reporter.breach(self.maker, rule, detail);
     }
 
     fn polled(&self) {
@@ -79,7 +79,7 @@ impl Watch {
                 Side::Application => Side::Gateway,
             };
             let rule = "a body is not polled after its end (http_body::Body)";
-            self.exchange
+            self.reporter
                 .breach(poller, rule, format_args!("{:?}", self.end));
         }
     }
@@ -150,18 +150,18 @@ impl<B: Body> Body for ValidatedBody<B> {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
         let this = self.project();
-        if let Some(watch) = this.watch {
-            watch.polled();
+        if let Some(check) = this.check {
+            check.polled();
         }
         let said_end = this.body.is_end_stream();
         let frame = ready!(this.body.poll_frame(context));
-        if let Some(watch) = this.watch {
+        if let Some(check) = this.check {
             match &frame {
-                None => watch.ended(),
-                Some(Err(_)) => watch.end = End::Failed,
+                None => check.ended(),
+                Some(Err(_)) => check.end = End::Failed,
                 Some(Ok(frame)) => match frame.data_ref() {
-                    Some(data) => watch.data(data.remaining() as u64, said_end),
-                    None if frame.is_trailers() => watch.trailers(),
+                    Some(data) => check.data(data.remaining() as u64, said_end),
+                    None if frame.is_trailers() => check.trailers(),
                     None => {}
                 },
             }

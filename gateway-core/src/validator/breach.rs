@@ -123,15 +123,15 @@ impl fmt::Debug for Breaches {
     }
 }
 
-/// One exchange under validation: what a breach is reported with.
+/// Reports the breaches of one request and its response.
 #[derive(Clone, Debug)]
-pub(super) struct Exchange {
+pub(super) struct Reporter {
     pub(super) breaches: Breaches,
     pub(super) request: Arc<str>,
     pub(super) head: bool,
 }
 
-impl Exchange {
+impl Reporter {
     pub(super) fn breach(&self, side: Side, rule: &'static str, detail: impl fmt::Display) {
         self.breaches.add(Breach {
             side,

@@ -6,7 +6,7 @@ use http_body::Body;
 use pin_project_lite::pin_project;
 
 use super::body::ValidatedBody;
-use super::breach::{Exchange, Side};
+use super::breach::{Reporter, Side};
 use super::rules;
 
 pin_project! {
@@ -15,15 +15,15 @@ pin_project! {
     pub struct ResponseFuture<F> {
         #[pin]
         future: F,
-        exchange: Option<Exchange>,
+        reporter: Option<Reporter>,
     }
 }
 
 impl<F> ResponseFuture<F> {
-    pub(super) fn new(future: F, exchange: Exchange) -> Self {
+    pub(super) fn new(future: F, reporter: Reporter) -> Self {
         Self {
             future,
-            exchange: Some(exchange),
+            reporter: Some(reporter),
         }
     }
 }
@@ -38,14 +38,14 @@ where
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         let response = ready!(this.future.poll(context));
-        Poll::Ready(response.map(|response| match this.exchange.take() {
-            Some(exchange) => {
-                rules::response(&exchange, &response);
-                let declared = rules::body_length(&exchange, &response);
-                response.map(|body| ValidatedBody::new(body, exchange, Side::Application, declared))
+        Poll::Ready(response.map(|response| match this.reporter.take() {
+            Some(reporter) => {
+                rules::response(&reporter, &response);
+                let declared = rules::body_length(&reporter, &response);
+                response.map(|body| ValidatedBody::new(body, reporter, Side::Application, declared))
             }
             // A future that is polled after its end may do anything; ours says nothing.
-            None => response.map(ValidatedBody::unwatched),
+            None => response.map(ValidatedBody::unchecked),
         }))
     }
 }

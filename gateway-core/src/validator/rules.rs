@@ -2,7 +2,7 @@
 
 use http::{HeaderMap, HeaderName, Method, Request, Response, StatusCode, Version, header};
 
-use super::breach::{Exchange, Side};
+use super::breach::{Reporter, Side};
 
 /// RFC 9110 section 7.6.1: what concerns one connection is the server's, not the application's.
 const HOP_BY_HOP: [HeaderName; 7] = [
@@ -25,8 +25,8 @@ const SINGLE: [HeaderName; 6] = [
     header::LOCATION,
 ];
 
-pub(super) fn request<B>(exchange: &Exchange, request: &Request<B>) {
-    let breach = |rule, detail: String| exchange.breach(Side::Gateway, rule, detail);
+pub(super) fn request<B>(reporter: &Reporter, request: &Request<B>) {
+    let breach = |rule, detail: String| reporter.breach(Side::Gateway, rule, detail);
     let (method, uri, headers) = (request.method(), request.uri(), request.headers());
 
     let path = uri.path();
@@ -56,8 +56,8 @@ pub(super) fn request<B>(exchange: &Exchange, request: &Request<B>) {
     lengths(headers, breach);
 }
 
-pub(super) fn response<B>(exchange: &Exchange, response: &Response<B>) {
-    let breach = |rule, detail: String| exchange.breach(Side::Application, rule, detail);
+pub(super) fn response<B>(reporter: &Reporter, response: &Response<B>) {
+    let breach = |rule, detail: String| reporter.breach(Side::Application, rule, detail);
     let (status, headers) = (response.status(), response.headers());
 
     if status.is_informational() && status != StatusCode::SWITCHING_PROTOCOLS {
@@ -169,9 +169,9 @@ pub(super) fn content_length(headers: &HeaderMap) -> Length {
 }
 
 /// How long the body of a response is to be.
-pub(super) fn body_length<B>(exchange: &Exchange, response: &Response<B>) -> Length {
+pub(super) fn body_length<B>(reporter: &Reporter, response: &Response<B>) -> Length {
     let status = response.status();
-    let nothing = exchange.head
+    let nothing = reporter.head
         || status == StatusCode::NO_CONTENT
         || status == StatusCode::RESET_CONTENT
         || status == StatusCode::NOT_MODIFIED

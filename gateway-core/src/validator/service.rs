@@ -5,7 +5,7 @@ use http_body::Body;
 use tower_service::Service;
 
 use super::body::ValidatedBody;
-use super::breach::{Breaches, Exchange, Side};
+use super::breach::{Breaches, Reporter, Side};
 use super::future::ResponseFuture;
 use super::rules;
 use crate::inner::inner_accessors;
@@ -64,22 +64,22 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let exchange = Exchange {
+        let reporter = Reporter {
             breaches: self.breaches.clone(),
             request: format!("{} {}", request.method(), request.uri()).into(),
             head: request.method() == http::Method::HEAD,
         };
         if self.readiness != Readiness::Ready {
             let rule = "poll_ready answers Ready before each call (tower_service::Service)";
-            exchange.breach(Side::Gateway, rule, format_args!("{:?}", self.readiness));
+            reporter.breach(Side::Gateway, rule, format_args!("{:?}", self.readiness));
         }
         self.readiness = Readiness::Unknown;
-        rules::request(&exchange, &request);
+        rules::request(&reporter, &request);
         let declared = rules::content_length(request.headers());
         let request = request.map(|body| {
-            let exchange = exchange.clone();
-            ValidatedBody::new(body, exchange, Side::Gateway, declared)
+            let reporter = reporter.clone();
+            ValidatedBody::new(body, reporter, Side::Gateway, declared)
         });
-        ResponseFuture::new(self.inner.call(request), exchange)
+        ResponseFuture::new(self.inner.call(request), reporter)
     }
 }

@@ -88,7 +88,7 @@ fn the_producer_is_dropped_once_where_that_may_block_on_every_path() {
 }
 
 #[test]
-fn whoever_has_seen_the_end_may_count_on_the_close() {
+fn a_client_that_has_seen_the_end_may_count_on_the_close() {
     let witness = Witness::default();
     let server = Server::run(haunted(witness.clone()));
     for round in 1..=200 {

@@ -109,7 +109,7 @@ fn dripping(first: usize) -> Body {
 
 // It had all the places, and kept them: each byte began the wait for the next one anew.
 #[test]
-fn one_connection_that_expects_to_be_asked_and_drips_keeps_nobody_else_waiting() {
+fn one_connection_that_expects_to_be_asked_and_drips_keeps_no_other_client_waiting() {
     let server = Server::run(uploads_and_exports);
     let mut greedy = Greedy::towards(&server);
     for _ in 0..64 {
@@ -123,7 +123,7 @@ fn one_connection_that_expects_to_be_asked_and_drips_keeps_nobody_else_waiting()
 }
 
 #[test]
-fn one_connection_that_begins_large_uploads_and_drips_keeps_nobody_else_waiting() {
+fn one_connection_that_begins_large_uploads_and_drips_keeps_no_other_client_waiting() {
     let server = Server::run(uploads_and_exports);
     let mut greedy = Greedy::towards(&server);
     for _ in 0..64 {
@@ -137,7 +137,7 @@ fn one_connection_that_begins_large_uploads_and_drips_keeps_nobody_else_waiting(
 }
 
 #[test]
-fn one_connection_that_takes_nothing_of_what_is_written_keeps_nobody_else_waiting() {
+fn one_connection_that_takes_nothing_of_what_is_written_keeps_no_other_client_waiting() {
     let server = Server::run(uploads_and_exports);
     let mut greedy = Greedy::towards(&server);
     for _ in 0..100 {

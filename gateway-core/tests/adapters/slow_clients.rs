@@ -152,7 +152,7 @@ fn one_who_waits_to_hold_a_thread_gets_it_when_another_who_waited_goes_away() {
             client.write_all(&[b'x'; 90_000]).unwrap();
         }
         std::thread::sleep(Duration::from_millis(20));
-        // All but one, of whom nobody knows whether they hold or wait.
+        // All but one; it is not known which of them hold a thread and which wait.
         let mut last = clients.pop().unwrap();
         drop(clients);
         last.write_all(&[b'x'; 10_000]).unwrap();

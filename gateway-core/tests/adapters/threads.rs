@@ -14,7 +14,7 @@ use tower::ServiceExt;
 
 use crate::server::multi_thread;
 
-/// What is open in the end, whoever fails meanwhile.
+/// A gate that ends up open, even if a test fails meanwhile.
 #[derive(Clone, Default)]
 struct Gate(Arc<(Mutex<bool>, Condvar)>);
 
@@ -120,7 +120,7 @@ fn what_is_called_after_work_that_blocks_for_ever_is_answered() {
 }
 
 #[test]
-fn iterators_that_block_for_ever_keep_nobody_from_his_pieces() {
+fn iterators_that_block_for_ever_keep_no_other_client_from_its_pieces() {
     let gate = Gate::default();
     let inside = gate.clone();
     let app = application(move |environ: &mut Environ| {

@@ -201,7 +201,7 @@ fn one_that_was_woken_and_does_not_come_keeps_no_other_from_it() {
 }
 
 #[test]
-fn whoever_asks_when_woken_is_let_in_whatever_the_others_do() {
+fn a_request_that_asks_when_woken_is_let_in_whatever_the_others_do() {
     let runtime = multi_thread();
     for seed in 0..60 {
         let mut random = numbers(seed);

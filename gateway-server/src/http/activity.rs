@@ -13,7 +13,7 @@ use crate::settings::Timeouts;
 pub(crate) struct Activity {
     stage: Stage,
     /// The body of the present HTTP/1 request.
-    upload: Upload,
+    upload: UploadState,
     /// Request bodies that are not dropped.
     uploads: u32,
     /// Responses that are not finished.
@@ -52,7 +52,7 @@ pub(crate) enum Stage {
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Upload {
+enum UploadState {
     /// There is none, or all of it has come.
     #[default]
     Complete,
@@ -201,7 +201,7 @@ impl Activity {
             Stage::Quiet => Some(Timeout::FirstByte),
             Stage::Head => Some(Timeout::Head),
             Stage::Idle => Some(Timeout::Idle),
-            Stage::Busy if self.upload == Upload::Starved => Some(Timeout::Body),
+            Stage::Busy if self.upload == UploadState::Starved => Some(Timeout::Body),
             Stage::Busy if self.client == Client::HalfClosed => {
                 // Once an answer is on its way, writing it tells whether the client is there.
                 Some(if self.is_answering {
@@ -246,7 +246,7 @@ impl Activity {
             Event::Multiplexed => self.stage = Stage::Idle,
             Event::RequestBegan => {
                 self.responses += 1;
-                self.upload = Upload::Complete;
+                self.upload = UploadState::Complete;
                 self.is_next_begun = false;
                 self.is_answering = false;
                 self.stage = Stage::Busy;
@@ -269,32 +269,32 @@ impl Activity {
             }
             Event::UploadBegan => {
                 self.uploads += 1;
-                self.upload = Upload::Open;
+                self.upload = UploadState::Open;
                 return false;
             }
             Event::UploadStarved => {
-                let is_news = self.upload == Upload::Open;
+                let is_news = self.upload == UploadState::Open;
                 if is_news {
-                    self.upload = Upload::Starved;
+                    self.upload = UploadState::Starved;
                 }
                 return is_news;
             }
             Event::UploadMoved | Event::UploadRefused => {
-                self.upload = Upload::Open;
+                self.upload = UploadState::Open;
                 return false;
             }
             Event::UploadCompleted => {
-                self.upload = Upload::Complete;
+                self.upload = UploadState::Complete;
                 return false;
             }
             Event::UploadEnded => {
-                if self.upload != Upload::Complete {
-                    self.upload = Upload::Open;
+                if self.upload != UploadState::Complete {
+                    self.upload = UploadState::Open;
                 }
                 self.uploads = self.uploads.saturating_sub(1);
                 return self.rest();
             }
-            Event::UploadFailed => self.upload = Upload::Open,
+            Event::UploadFailed => self.upload = UploadState::Open,
             Event::PieceWritten => return self.is_half_closed(),
             Event::PieceGiven => self.unsent += 1,
             Event::PieceGone => self.unsent = self.unsent.saturating_sub(1),
@@ -310,7 +310,7 @@ impl Activity {
                 self.stage = Stage::Head;
                 true
             }
-            Stage::Busy if self.upload == Upload::Complete => {
+            Stage::Busy if self.upload == UploadState::Complete => {
                 self.is_next_begun |= !is_blank;
                 false
             }
@@ -347,12 +347,12 @@ impl Activity {
 
     /// Whether the request body of the present request is still to be read.
     pub(crate) fn has_upload(&self) -> bool {
-        self.upload != Upload::Complete
+        self.upload != UploadState::Complete
     }
 
     /// Whether it is, and the service does not wait for it.
     pub(crate) fn is_upload_open(&self) -> bool {
-        self.upload == Upload::Open
+        self.upload == UploadState::Open
     }
 
     /// Whether the end of the client's bytes is kept from HTTP for now, so that the request under
@@ -540,7 +540,7 @@ mod tests {
         ) {
             let (activity, _) = after(&events);
             let is_owed = activity.is_blocked()
-                || activity.upload == Upload::Starved
+                || activity.upload == UploadState::Starved
                 || activity.client == Client::HalfClosed
                 || activity.unsent > 0;
             let is_between = matches!(activity.stage, Stage::Quiet | Stage::Head | Stage::Idle | Stage::Lingering);

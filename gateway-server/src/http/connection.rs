@@ -19,9 +19,9 @@ use tokio::time::{Instant, Sleep, sleep};
 use tracing::{debug, error, warn};
 
 use super::activity::{Event, Timeout};
-use super::exchange::Exchange;
 use super::files::{Outbox, lend};
 use super::io::{Io, Version};
+use super::service::ConnectionService;
 use super::shared_activity::{SharedActivity, is_blank};
 use super::streams::Streams;
 use crate::HttpService;
@@ -131,7 +131,7 @@ enum Protocol<T, S: HttpService> {
     /// Nothing came yet, or nothing for a while: no buffers are held.
     Quiet {
         io: Io<T>,
-        exchange: Exchange<S>,
+        service: ConnectionService<S>,
         // A beginning of the preface of HTTP/2.
         seen: Vec<u8>,
     },
@@ -145,8 +145,8 @@ enum Protocol<T, S: HttpService> {
     Over,
 }
 
-type One<T, S> = http1::UpgradeableConnection<TokioIo<Io<T>>, Exchange<S>>;
-type Two<T, S> = http2::Connection<TokioIo<Io<T>>, Exchange<S>, Streams>;
+type One<T, S> = http1::UpgradeableConnection<TokioIo<Io<T>>, ConnectionService<S>>;
+type Two<T, S> = http2::Connection<TokioIo<Io<T>>, ConnectionService<S>, Streams>;
 
 /// When the running timeout is over, and when to look again.
 #[derive(Debug)]
@@ -192,7 +192,12 @@ where
             outbox: outbox.clone(),
             protocol: Protocol::Quiet {
                 io: Io::new(stream, Arc::clone(&activity), options, admission, outbox),
-                exchange: Exchange::new(service, conn.clone(), Arc::clone(&activity), settings),
+                service: ConnectionService::new(
+                    service,
+                    conn.clone(),
+                    Arc::clone(&activity),
+                    settings,
+                ),
                 seen: Vec::new(),
             },
             // Not in the wheel before it is polled.
@@ -351,7 +356,7 @@ where
     fn begin(&mut self, protocols: &Protocols, activity: &Arc<SharedActivity>) {
         let Self::Quiet {
             mut io,
-            exchange,
+            service,
             seen,
         } = mem::replace(self, Self::Over)
         else {
@@ -364,10 +369,10 @@ where
         *self = if is_two {
             activity.on(Event::Multiplexed);
             Self::Two(Box::pin(
-                protocols.two(activity).serve_connection(io, exchange),
+                protocols.two(activity).serve_connection(io, service),
             ))
         } else {
-            let conn = protocols.one.serve_connection(io, exchange);
+            let conn = protocols.one.serve_connection(io, service);
             Self::One(Box::new(conn.with_upgrades()))
         };
     }
@@ -421,7 +426,7 @@ where
                     };
                     *self = Self::Quiet {
                         io: parts.io.into_inner(),
-                        exchange: parts.service,
+                        service: parts.service,
                         seen,
                     };
                     if is_waiting {

@@ -61,7 +61,7 @@ pub(crate) struct Io<T> {
     // Read already, not yet seen by hyper.
     prefix: Bytes,
     version: Version,
-    shutdown: Shutdown,
+    closing: Closing,
     options: StreamOptions<T>,
     // Held for as long as the stream lives: an upgraded connection still counts under the limit,
     // and a shutdown waits for it.
@@ -81,7 +81,7 @@ pub(crate) enum Version {
 }
 
 #[derive(Debug)]
-enum Shutdown {
+enum Closing {
     Open,
     /// Our side is closed; what the client still sends is thrown away.
     Lingering {
@@ -103,7 +103,7 @@ impl<T> Io<T> {
             activity,
             prefix: Bytes::new(),
             version: Version::One,
-            shutdown: Shutdown::Open,
+            closing: Closing::Open,
             options,
             admission,
             watch: None,
@@ -249,21 +249,20 @@ impl<T: AsyncWrite + AsyncRead + Unpin> AsyncWrite for Io<T> {
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = &mut *self;
         loop {
-            match &mut this.shutdown {
-                Shutdown::Open => {
+            match &mut this.closing {
+                Closing::Open => {
                     ready!(Pin::new(&mut this.stream).poll_shutdown(cx))?;
-                    this.shutdown = if this.version == Version::One && !this.activity.is_upgraded()
-                    {
-                        Shutdown::Lingering {
+                    this.closing = if this.version == Version::One && !this.activity.is_upgraded() {
+                        Closing::Lingering {
                             since: Instant::now(),
                         }
                     } else {
                         // GOAWAY has told the client what was not read; and what is no longer
                         // HTTP is not ours to read.
-                        Shutdown::Done
+                        Closing::Done
                     };
                 }
-                Shutdown::Lingering { since } => {
+                Closing::Lingering { since } => {
                     // Closing a socket with unread bytes resets it, and a reset makes the client
                     // throw away what it has not read yet: the very answer that says why it is
                     // closed (RFC 9112 section 9.6).
@@ -283,12 +282,12 @@ impl<T: AsyncWrite + AsyncRead + Unpin> AsyncWrite for Io<T> {
                         Poll::Pending => 0,
                     };
                     if read == 0 || since.elapsed() >= this.activity.longest_linger() {
-                        this.shutdown = Shutdown::Done;
+                        this.closing = Closing::Done;
                     } else {
                         this.activity.on(Event::Lingers);
                     }
                 }
-                Shutdown::Done => return Poll::Ready(Ok(())),
+                Closing::Done => return Poll::Ready(Ok(())),
             }
         }
     }

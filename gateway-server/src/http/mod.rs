@@ -118,13 +118,13 @@
 mod activity;
 mod check;
 mod connection;
-mod exchange;
 mod files;
 mod guard;
 mod io;
 mod request_body;
 mod response_body;
 mod server;
+mod service;
 mod shared_activity;
 mod streams;
 

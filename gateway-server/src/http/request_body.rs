@@ -79,7 +79,7 @@ impl Upload {
     }
 
     /// The task that polls with `cx` is the connection's.
-    pub(crate) fn settle(&self, cx: &Context<'_>) {
+    pub(crate) fn polled_by_connection(&self, cx: &Context<'_>) {
         self.home.get_or_init(|| cx.waker().clone());
     }
 

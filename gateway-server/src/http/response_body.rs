@@ -25,7 +25,7 @@ pin_project! {
     pub(crate) struct ResponseBody<B> {
         #[pin]
         body: Option<B>,
-        watch: Watch,
+        delivery: Delivery,
     }
 
     impl<B> PinnedDrop for ResponseBody<B> {
@@ -40,7 +40,7 @@ pin_project! {
     }
 }
 
-struct Watch {
+struct Delivery {
     framing: Framing,
     unsent: Unsent,
     record: Option<Box<Record>>,
@@ -65,7 +65,7 @@ impl<B> ResponseBody<B> {
     ) -> Self {
         Self {
             body,
-            watch: Watch {
+            delivery: Delivery {
                 framing,
                 unsent: Unsent::of(framing.content),
                 record,
@@ -91,15 +91,19 @@ where
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<B::Data>, BoxError>>> {
         let this = self.project();
-        if this.watch.failure.is_some() {
-            return this.watch.poll_failure(cx);
+        if this.delivery.failure.is_some() {
+            return this.delivery.poll_failure(cx);
         }
-        this.watch.asked();
-        let Some(mut body) = this.body.as_pin_mut().filter(|_| !this.watch.is_nothing()) else {
+        this.delivery.asked();
+        let Some(mut body) = this
+            .body
+            .as_pin_mut()
+            .filter(|_| !this.delivery.is_nothing())
+        else {
             return Poll::Ready(None);
         };
-        if this.watch.is_short() && body.is_end_stream() {
-            return this.watch.mislead(WrongLength::Short, cx);
+        if this.delivery.is_short() && body.is_end_stream() {
+            return this.delivery.mislead(WrongLength::Short, cx);
         }
         // A panic here would end the connection's task: all streams of it, over HTTP/2.
         let polled = match guard(|| body.as_mut().poll_frame(cx)) {
@@ -107,20 +111,20 @@ where
             Err(panicked) => {
                 panicked.log();
                 // An end would look like all of it.
-                return this.watch.fail("the response body panicked".into(), cx);
+                return this.delivery.fail("the response body panicked".into(), cx);
             }
         };
         match polled {
             Poll::Ready(Some(Ok(mut frame))) => {
-                if let Err(misled) = this.watch.count(&frame) {
-                    return this.watch.mislead(misled, cx);
+                if let Err(misled) = this.delivery.count(&frame) {
+                    return this.delivery.mislead(misled, cx);
                 }
                 if let Some(trailers) = frame.trailers_mut() {
                     // RFC 9110 section 6.5.1: not in a trailer section.
                     trailers.remove(CONTENT_LENGTH);
                     trailers.remove(TRANSFER_ENCODING);
                 }
-                this.watch.gave(&frame, body.is_end_stream());
+                this.delivery.gave(&frame, body.is_end_stream());
                 Poll::Ready(Some(Ok(frame)))
             }
             Poll::Ready(Some(Err(error))) => {
@@ -131,39 +135,40 @@ where
                 } else {
                     error!(error = cause, "response body failed");
                 }
-                this.watch.fail(error, cx)
+                this.delivery.fail(error, cx)
             }
-            Poll::Ready(None) if this.watch.is_short() => {
-                this.watch.mislead(WrongLength::Short, cx)
+            Poll::Ready(None) if this.delivery.is_short() => {
+                this.delivery.mislead(WrongLength::Short, cx)
             }
             Poll::Ready(None) => {
-                this.watch.completed();
+                this.delivery.completed();
                 Poll::Ready(None)
             }
             Poll::Pending => {
-                this.watch.flush.was_pending();
+                this.delivery.flush.was_pending();
                 Poll::Pending
             }
         }
     }
 
     fn is_end_stream(&self) -> bool {
-        if self.watch.is_nothing() {
+        if self.delivery.is_nothing() {
             // Over HTTP/1 hyper leaves a length out that a response without a body has; it is
             // told of a body then that is not asked for anything, HEAD and 304 being what they are.
-            return self.watch.version == Version::HTTP_2 || self.watch.framing.length.is_none();
+            return self.delivery.version == Version::HTTP_2
+                || self.delivery.framing.length.is_none();
         }
-        self.watch.failure.is_none()
-            && !self.watch.is_short()
+        self.delivery.failure.is_none()
+            && !self.delivery.is_short()
             && self.body.as_ref().is_none_or(Body::is_end_stream)
     }
 
     fn size_hint(&self) -> SizeHint {
-        let watch = &self.watch;
-        let nothing = watch
+        let delivery = &self.delivery;
+        let nothing = delivery
             .is_nothing()
-            .then(|| watch.framing.length.unwrap_or(0));
-        match (nothing.or(watch.unsent.left()), &self.body) {
+            .then(|| delivery.framing.length.unwrap_or(0));
+        match (nothing.or(delivery.unsent.left()), &self.body) {
             (Some(length), _) => SizeHint::with_exact(length),
             (None, Some(body)) => body.size_hint(),
             (None, None) => SizeHint::with_exact(0),
@@ -171,7 +176,7 @@ where
     }
 }
 
-impl Watch {
+impl Delivery {
     fn is_nothing(&self) -> bool {
         self.framing.content == Content::Nothing
     }
@@ -251,7 +256,7 @@ impl Watch {
     }
 }
 
-impl Drop for Watch {
+impl Drop for Delivery {
     fn drop(&mut self) {
         self.asked();
     }

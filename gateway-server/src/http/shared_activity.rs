@@ -162,7 +162,7 @@ impl SharedActivity {
 
     /// As of now.
     #[inline]
-    fn settled(&self) -> Snapshot {
+    fn current(&self) -> Snapshot {
         self.hear();
         self.snapshot()
     }
@@ -222,21 +222,21 @@ impl SharedActivity {
 
     /// Which timeout runs, and a number that changes whenever it starts anew.
     pub(crate) fn running(&self) -> Option<(Timeout, u32)> {
-        self.settled().running()
+        self.current().running()
     }
 
     /// Whether all is answered, and sent: hyper takes a body of one piece whole, so a response can be
     /// over for all but the kernel. And whether all was read: of many pipelined requests hyper
     /// answers some, and then lets other tasks have a turn.
     pub(crate) fn is_idle(&self) -> bool {
-        let snapshot = self.settled();
+        let snapshot = self.current();
         (snapshot.is_at(Stage::Quiet) || snapshot.is_at(Stage::Idle))
             && !snapshot.has(Snapshot::BLOCKED)
             && !self.messages.unread.load(Relaxed)
     }
 
     pub(crate) fn is_lingering(&self) -> bool {
-        self.settled().is_at(Stage::Lingering)
+        self.current().is_at(Stage::Lingering)
     }
 
     pub(crate) fn is_upgraded(&self) -> bool {
@@ -281,7 +281,7 @@ impl SharedActivity {
 
     /// Whether the client has not sent all that it announced, or we could not read it.
     pub(crate) fn expects_more(&self) -> bool {
-        let snapshot = self.settled();
+        let snapshot = self.current();
         snapshot.is_at(Stage::Head)
             || snapshot.is_at(Stage::Lingering)
             || self.messages.abandoned.load(Relaxed)

@@ -16,7 +16,7 @@ use tracing::{debug, warn};
 use crate::fairness::{Admitted, ConnectionBounds};
 #[cfg(feature = "_wire")]
 use crate::shutdown::Phase;
-use crate::shutdown::{Shutdown, State, Tracked, tell_supervisor};
+use crate::shutdown::{Notice, Shutdown, Tracked, tell_supervisor};
 use crate::state::CountedConnection;
 use crate::{Listener, ServerState};
 
@@ -142,7 +142,7 @@ pub(crate) async fn accept<L, S, F>(
     F: Future<Output = ()> + Send + 'static,
 {
     // The kernel has taken connections since the socket was bound; from here they are answered.
-    tell_supervisor(State::Ready);
+    tell_supervisor(Notice::Ready);
     let limit = &door.limit;
     let mut start = |handshake, permit| {
         let admission = door.admit(permit, shutdown.track(), L::peer(&handshake));

@@ -125,8 +125,10 @@ pub trait Listener: Send + 'static {
 /// Boxed once a connection, which is then served for long.
 pub struct BoxHandshake<T> {
     peer: Option<Addr>,
-    shaken: Pin<Box<dyn Future<Output = io::Result<(T, ConnInfo)>> + Send>>,
+    shaken: Pin<Box<Shaking<T>>>,
 }
+
+type Shaking<T> = dyn Future<Output = io::Result<(T, ConnInfo)>> + Send;
 
 impl<T> BoxHandshake<T> {
     /// `shaken` of a connection from `peer`, if that is [known](Listener::peer) before.

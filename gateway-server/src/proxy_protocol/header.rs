@@ -21,7 +21,7 @@ const MOST_BYTES: usize = 4096;
 pub(super) struct Said {
     /// Who the client is, and which address it connected to.
     pub(super) addrs: Option<(Addr, Addr)>,
-    /// The client speaks TLS to whoever sent this.
+    /// The client speaks TLS to the balancer.
     pub(super) is_tls: bool,
 }
 

@@ -115,7 +115,7 @@ impl Config {
             Err(io::Error::new(io::ErrorKind::TimedOut, text))
         });
         match said {
-            Ok(said) => Ok((io, believe(conn, said))),
+            Ok(said) => Ok((io, believe(&conn, said))),
             Err(error) => {
                 warn!(%peer, %error, "connection closed: a peer that was named sent no PROXY header");
                 Err(error)
@@ -124,7 +124,7 @@ impl Config {
     }
 }
 
-fn believe(conn: ConnInfo, said: Said) -> ConnInfo {
+fn believe(conn: &ConnInfo, said: Said) -> ConnInfo {
     let scheme = if said.is_tls {
         Scheme::HTTPS
     } else {

@@ -18,4 +18,4 @@ pub use outcome::Outcome;
 pub(crate) use phases::{Phase, Plan, Shutdown, Tracked, Watch};
 pub use signals::Signal;
 pub(crate) use signals::Signals;
-pub(crate) use supervisor::{State, tell_supervisor};
+pub(crate) use supervisor::{Notice, tell_supervisor};

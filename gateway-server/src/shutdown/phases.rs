@@ -11,7 +11,7 @@ use tokio::sync::futures::OwnedNotified;
 use super::alarm::alarm;
 use super::outcome::Outcome;
 use super::signals::Signal;
-use super::supervisor::{State, tell_supervisor};
+use super::supervisor::{Notice, tell_supervisor};
 
 /// How long a shutdown takes at most.
 #[derive(Clone, Copy, Debug)]
@@ -140,7 +140,7 @@ impl Shutdown {
 
     /// Runs a shutdown from its beginning to its end, after the accept loop has stopped.
     pub(crate) async fn run(&self, plan: Plan, hurry: impl Future<Output = Signal>) -> Outcome {
-        tell_supervisor(State::Stopping);
+        tell_supervisor(Notice::Stopping);
         let waiting = self.open();
         let began = Instant::now();
         let steps = async {

@@ -2,16 +2,16 @@ use std::io;
 
 /// What a supervisor hears of: systemd (`Type=notify`), or another that sets `NOTIFY_SOCKET`.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum State {
+pub(crate) enum Notice {
     Ready,
     Stopping,
 }
 
 /// Tells the supervisor, if there is one, as sd_notify(3) does.
-pub(crate) fn tell_supervisor(state: State) {
-    let text: &[u8] = match state {
-        State::Ready => b"READY=1\n",
-        State::Stopping => b"STOPPING=1\n",
+pub(crate) fn tell_supervisor(notice: Notice) {
+    let text: &[u8] = match notice {
+        Notice::Ready => b"READY=1\n",
+        Notice::Stopping => b"STOPPING=1\n",
     };
     if let Err(error) = notify(text) {
         tracing::debug!(%error, "the supervisor could not be told");

@@ -84,7 +84,7 @@ mod tests {
             .filter_map(|_| open.begin(flood, "flood").1)
             .collect();
         assert_eq!(ended, ["flood"; 985]);
-        // Whoever comes from elsewhere has a place at once: the oldest of all gives way.
+        // A client from elsewhere has a place at once: the oldest of all gives way.
         assert_eq!(open.begin(origin("192.0.2.2"), "other").1, Some("slow"));
         assert_eq!(open.begin(origin("192.0.2.3"), "other").1, Some("flood"));
         assert_eq!(open.waiting.len(), 16);

@@ -33,7 +33,7 @@
 //!
 //! Each runs in the task of its own connection, so a slow one keeps no other waiting. It has its own
 //! [time limit](Tls::handshake_timeout), 10 seconds, and [bound](Tls::max_handshakes): as many as that, and a quarter of
-//! all connections at most, are under way at a time. One more ends the oldest, so connections that say nothing keep nobody
+//! all connections at most, are under way at a time. One more ends the oldest, so connections that say nothing keep no client
 //! out.
 //!
 //! A client that speaks HTTP in the clear is answered 400, in words.

@@ -88,7 +88,7 @@ impl Tls {
     }
 
     /// Whom the certificate of a client names: the variable REMOTE_USER. Asked once for each connection whose
-    /// certificate is [verified](ClientCertificate::is_verified). Default: nobody.
+    /// certificate is [verified](ClientCertificate::is_verified). Default: no user.
     ///
     /// ```
     /// use gateway_server::tls::Tls;

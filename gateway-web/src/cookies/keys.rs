@@ -100,7 +100,7 @@ impl CookieKeys {
     }
 
     /// What was encrypted, unless it was changed or is of other keys.
-    pub(crate) fn decrypt(&self, name: &str, sealed: &str) -> Option<Opened> {
+    pub(crate) fn decrypt(&self, name: &str, sealed: &str) -> Option<Decrypted> {
         self.open(name, sealed, |jar, key, cookie| {
             jar.private(key).decrypt(cookie)
         })
@@ -120,12 +120,12 @@ impl CookieKeys {
         name: &str,
         sealed: &str,
         open: impl Fn(&CookieJar, &Key, Cookie<'static>) -> Option<Cookie<'static>>,
-    ) -> Option<Opened> {
+    ) -> Option<Decrypted> {
         let jar = CookieJar::new();
         self.keys.iter().enumerate().find_map(|(index, key)| {
             let cookie = Cookie::new(name.to_owned(), sealed.to_owned());
             let cookie = open(&jar, key, cookie)?;
-            Some(Opened {
+            Some(Decrypted {
                 value: cookie.value().to_owned(),
                 is_old: index > 0,
             })
@@ -134,7 +134,7 @@ impl CookieKeys {
 }
 
 /// The value of an encrypted cookie.
-pub(crate) struct Opened {
+pub(crate) struct Decrypted {
     pub(crate) value: String,
     /// An old secret wrote it.
     #[cfg_attr(

@@ -28,7 +28,7 @@ pub enum SameSite {
     /// With links that are followed, and with no other.
     #[default]
     Lax,
-    /// With all. Browsers want [`secure`](SetCookie::secure) with it.
+    /// With all. Browsers take such a cookie over https alone, so it is always `Secure`.
     None,
 }
 
@@ -114,8 +114,9 @@ impl SetCookie {
     ///
     /// # Errors
     ///
-    /// The name is no token (RFC 9110 section 5.6.2), an attribute has a character that would end it, or the whole
-    /// is longer than the 4096 bytes that browsers keep. Answered with 500.
+    /// The name is no token (RFC 9110 section 5.6.2), an attribute has a character that would end it, the whole is longer
+    /// than the 4096 bytes that browsers keep, or the name begins with `__Host-` and the cookie has a domain or another path
+    /// than `/`, which browsers drop. Answered with 500.
     pub fn field(&self) -> Result<String, Error> {
         let name = self.cookie.name();
         if name.is_empty() || !name.bytes().all(is_token) {
@@ -135,7 +136,22 @@ impl SetCookie {
                 "the cookie `{name}` has a path or domain with `;` in it"
             )));
         }
+        let begins = |prefix: &str| {
+            let start = name.get(..prefix.len());
+            start.is_some_and(|start| start.eq_ignore_ascii_case(prefix))
+        };
+        // RFC 6265bis section 4.1.3.
+        let is_host = begins("__Host-");
+        if is_host && (self.cookie.domain().is_some() || self.cookie.path() != Some("/")) {
+            return Err(Error::msg(format!(
+                "the cookie `{name}` is for one host and all its paths, by its name"
+            )));
+        }
         let mut encoded = self.cookie.clone();
+        let is_for_all = encoded.same_site() == Some(cookie::SameSite::None);
+        if is_host || begins("__Secure-") || is_for_all {
+            encoded.set_secure(true);
+        }
         encoded.set_value(utf8_percent_encode(self.cookie.value(), &NOT_IN_A_VALUE).to_string());
         let field = encoded.to_string();
         if field.len() > MOST_BYTES {
@@ -192,8 +208,24 @@ mod tests {
     }
 
     #[test]
+    fn what_browsers_take_over_https_alone_is_secure() {
+        let plain = |name: &str| SetCookie::new(name, "x", false);
+        for cookie in [
+            plain("__Host-a"),
+            plain("__secure-a").path("/shop"),
+            plain("a").same_site(SameSite::None).secure(false),
+        ] {
+            let field = cookie.field().unwrap();
+            assert!(field.contains("; Secure"), "{field}");
+        }
+        assert!(!plain("a").field().unwrap().contains("Secure"));
+    }
+
+    #[test]
     fn what_is_no_cookie_is_an_error() {
         for cookie in [
+            SetCookie::new("__Host-a", "x", true).path("/shop"),
+            SetCookie::new("__Host-a", "x", true).domain("shop.example"),
             SetCookie::new("a b", "x", false),
             SetCookie::new("", "x", false),
             SetCookie::new("a", "x", false).path("/; Domain=evil"),

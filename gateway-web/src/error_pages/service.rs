@@ -5,6 +5,7 @@ use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
+use gateway_core::bare_answer;
 use gateway_core::{Application, Environ, Error, Response};
 use http::Request;
 use pin_project_lite::pin_project;
@@ -14,7 +15,6 @@ use tower_service::Service;
 use super::body::PageBody;
 use super::page::Asked;
 use super::pages::ErrorPages;
-use crate::bare;
 
 /// An application or a tower service with [`ErrorPages`] around it. It is what it surrounds: an [`Application`] around
 /// an application, a [`Service`] around a service that never fails.
@@ -57,7 +57,7 @@ impl<A: Application> Application for ErrorPagesService<A> {
         let asked = ErrorPages::asked_by(environ);
         let response = match self.inner.respond(environ) {
             Ok(response) => response,
-            Err(error) => bare::answer(error),
+            Err(error) => bare_answer::of_error(error.into()),
         };
         Ok(self.pages.dress(&asked, response).map(PageBody::into_body))
     }

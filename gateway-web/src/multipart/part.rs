@@ -11,7 +11,7 @@ use http::{HeaderMap, StatusCode, header};
 use super::disposition::Disposition;
 use super::error::{MultipartError, What};
 use super::limits::UploadLimits;
-use super::reader::{Failure, Reader};
+use super::reader::{ReadError, Reader};
 use crate::file_name;
 
 /// The parts of an upload, in the order sent: from [`multipart`](crate::EnvironExt::multipart).
@@ -82,8 +82,8 @@ impl Iterator for Multipart {
 fn next_part(shared: &Arc<Mutex<Reader>>) -> Result<Option<Part>, Error> {
     let mut reader = lock(shared);
     let headers = reader.next_part().map_err(|failure| match failure {
-        Failure::Upload(error) => error.answered(),
-        Failure::Input(error) => error.into(),
+        ReadError::Upload(error) => error.answered(),
+        ReadError::Input(error) => error.into(),
     })?;
     let Some(headers) = headers else {
         return Ok(None);
@@ -226,8 +226,8 @@ impl Part {
             ));
         }
         let chunk = reader.chunk().map_err(|failure| match failure {
-            Failure::Upload(error) => error.into_io(),
-            Failure::Input(error) => error,
+            ReadError::Upload(error) => error.into_io(),
+            ReadError::Input(error) => error,
         })?;
         self.read += chunk.as_ref().map_or(0, |chunk| chunk.len() as u64);
         if self.read > self.limit {

@@ -36,19 +36,19 @@ pub(super) struct Reader {
     pub(super) limits: UploadLimits,
     taken: u64,
     ended: bool,
-    failed: Option<Failed>,
+    ended_by: Option<EndedBy>,
 }
 
 /// What ended it: every later read fails in the same way.
 #[derive(Clone)]
-enum Failed {
+enum EndedBy {
     Upload(MultipartError),
     /// The input fails again with its own error.
     Input,
 }
 
 /// What reading comes to where it fails.
-pub(super) enum Failure {
+pub(super) enum ReadError {
     Upload(MultipartError),
     Input(std::io::Error),
 }
@@ -102,18 +102,18 @@ impl Reader {
             limits,
             taken: 0,
             ended: false,
-            failed: None,
+            ended_by: None,
         })
     }
 
     /// The header fields of the next part; what is left of the present one is read and forgotten.
-    pub(super) fn next_part(&mut self) -> Result<Option<http::HeaderMap>, Failure> {
+    pub(super) fn next_part(&mut self) -> Result<Option<http::HeaderMap>, ReadError> {
         self.check()?;
         let result = self.find_part();
         self.remembered(result)
     }
 
-    fn find_part(&mut self) -> Result<Option<http::HeaderMap>, Failure> {
+    fn find_part(&mut self) -> Result<Option<http::HeaderMap>, ReadError> {
         while self.read_chunk()?.is_some() {}
         let mut budget = Some(LONGEST_HEAD);
         let mut context = Context::from_waker(Waker::noop());
@@ -129,7 +129,7 @@ impl Reader {
         };
         self.part += 1;
         if self.part > self.limits.parts {
-            return Err(Failure::Upload(MultipartError::new(What::TooManyParts(
+            return Err(ReadError::Upload(MultipartError::new(What::TooManyParts(
                 self.limits.parts,
             ))));
         }
@@ -139,13 +139,13 @@ impl Reader {
     }
 
     /// The next piece of the present part. `None` at its end.
-    pub(super) fn chunk(&mut self) -> Result<Option<Bytes>, Failure> {
+    pub(super) fn chunk(&mut self) -> Result<Option<Bytes>, ReadError> {
         self.check()?;
         let result = self.read_chunk();
         self.remembered(result)
     }
 
-    fn read_chunk(&mut self) -> Result<Option<Bytes>, Failure> {
+    fn read_chunk(&mut self) -> Result<Option<Bytes>, ReadError> {
         let mut context = Context::from_waker(Waker::noop());
         loop {
             let Some(field) = &mut self.field else {
@@ -162,22 +162,22 @@ impl Reader {
     }
 
     /// Gives the parser the next chunk of the input, or its end, which it must not ask for twice.
-    fn supply(&mut self, budget: &mut Option<usize>) -> Result<(), Failure> {
+    fn supply(&mut self, budget: &mut Option<usize>) -> Result<(), ReadError> {
         if self.ended {
             return Err(cut_short());
         }
         let most = budget.unwrap_or(CHUNK).min(CHUNK);
         if most == 0 {
-            return Err(Failure::Upload(MultipartError::malformed(
+            return Err(ReadError::Upload(MultipartError::malformed(
                 "the head of a part is too long, or the boundary is missing",
             )));
         }
-        let available = self.input.fill_buf().map_err(Failure::Input)?;
+        let available = self.input.fill_buf().map_err(ReadError::Input)?;
         let chunk = Bytes::copy_from_slice(available.get(..most).unwrap_or(available));
         self.input.consume(chunk.len());
         self.taken += chunk.len() as u64;
         if self.taken > self.limits.whole {
-            return Err(Failure::Upload(MultipartError::new(What::WholeTooLong(
+            return Err(ReadError::Upload(MultipartError::new(What::WholeTooLong(
                 self.limits.whole,
             ))));
         }
@@ -193,36 +193,36 @@ impl Reader {
     }
 
     /// Fails where it failed before.
-    fn check(&mut self) -> Result<(), Failure> {
-        match &self.failed {
+    fn check(&mut self) -> Result<(), ReadError> {
+        match &self.ended_by {
             None => Ok(()),
-            Some(Failed::Upload(error)) => Err(Failure::Upload(error.clone())),
-            Some(Failed::Input) => {
+            Some(EndedBy::Upload(error)) => Err(ReadError::Upload(error.clone())),
+            Some(EndedBy::Input) => {
                 let failed = self.input.fill_buf().map(drop);
-                Err(failed.map_or_else(Failure::Input, |()| cut_short()))
+                Err(failed.map_or_else(ReadError::Input, |()| cut_short()))
             }
         }
     }
 
     pub(super) fn fail(&mut self, error: &MultipartError) {
         self.field = None;
-        self.failed = Some(Failed::Upload(error.clone()));
+        self.ended_by = Some(EndedBy::Upload(error.clone()));
     }
 
-    fn remembered<T>(&mut self, result: Result<T, Failure>) -> Result<T, Failure> {
+    fn remembered<T>(&mut self, result: Result<T, ReadError>) -> Result<T, ReadError> {
         match &result {
             Ok(_) => {}
-            Err(Failure::Upload(error)) => self.fail(error),
-            Err(Failure::Input(_)) => self.failed = Some(Failed::Input),
+            Err(ReadError::Upload(error)) => self.fail(error),
+            Err(ReadError::Input(_)) => self.ended_by = Some(EndedBy::Input),
         }
         result
     }
 }
 
-fn cut_short() -> Failure {
-    Failure::Upload(MultipartError::malformed("the upload is cut short"))
+fn cut_short() -> ReadError {
+    ReadError::Upload(MultipartError::malformed("the upload is cut short"))
 }
 
-fn malformed(error: multer::Error) -> Failure {
-    Failure::Upload(MultipartError::of_parser(error))
+fn malformed(error: multer::Error) -> ReadError {
+    ReadError::Upload(MultipartError::of_parser(error))
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use gateway_core::bare_answer;
 use gateway_core::{Error, Response};
 use http::HeaderMap;
 use http::header::SET_COOKIE;
@@ -11,7 +12,6 @@ use tower_layer::Layer;
 use super::handle::Session;
 use super::settings::Settings;
 use crate::around::{Around, Head, Surround};
-use crate::bare;
 use crate::cookies::{CookieKeys, SameSite};
 
 /// Gives the views inside a [`Session`]: a few values that a client keeps for the site in an encrypted cookie.
@@ -147,7 +147,7 @@ impl Surround for SessionLayer {
         if !headers.contains_key(SET_COOKIE) {
             return Err(error);
         }
-        let mut response = bare::answer(error);
+        let mut response = bare_answer::of_error(error.into());
         response.headers_mut().extend(headers);
         Ok(response)
     }

@@ -167,6 +167,26 @@ fn assets_have_their_content_in_their_names_and_the_mount_in_front() {
 }
 
 #[test]
+fn templates_of_a_directory_escape_whatever_they_are_called() {
+    fn page(environ: &mut Environ) -> Result<Reply, Error> {
+        let name = environ.path_str()?.trim_start_matches('/').to_owned();
+        environ.render(&name, values! { text => "<script>" })
+    }
+    let root = tempfile::tempdir().unwrap();
+    let client = Client::new(Templates::from_directory(root.path()).layer(page));
+    for (name, shown) in [
+        ("page.html", "&lt;script&gt;"),
+        ("page.jinja", "&lt;script&gt;"),
+        ("icon.svg", "&lt;script&gt;"),
+        ("page", "&lt;script&gt;"),
+        ("mail.txt", "<script>"),
+    ] {
+        std::fs::write(root.path().join(name), "{{ text }}").unwrap();
+        client.get(&format!("/{name}")).send().assert_text(shown);
+    }
+}
+
+#[test]
 fn templates_of_a_directory_are_read_anew_in_development() {
     let root = tempfile::tempdir().unwrap();
     std::fs::write(root.path().join("book.html"), "one").unwrap();

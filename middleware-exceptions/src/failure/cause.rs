@@ -13,12 +13,12 @@ use panic_capture::{Capture, Caught, Missing, discard, guard, of_task};
 
 use crate::{
     failure::{
+        described::Described,
         facts::{Kind, Place, SpanSummary},
         id::ErrorId,
         payload::{payload_str, payload_text},
         spans::{self, Current},
         tasks,
-        told::Told,
         trace::{AnyError, Contained, Trace, as_foreign, links},
     },
     text::shown::{self, MESSAGE},
@@ -43,7 +43,7 @@ pub(crate) struct Cause {
     error: Option<Contained<AnyError>>,
     /// Where the error came out.
     current_span: Current,
-    told: OnceLock<Told>,
+    described: OnceLock<Described>,
 }
 
 /// A task whose panic is behind a failure.
@@ -82,7 +82,7 @@ impl Cause {
                 }
                 let (type_name, message) = payload_text(&*payload);
                 discard(payload);
-                cause.tell(type_name, message);
+                cause.set_described(type_name, message);
             }
         }
         cause
@@ -96,7 +96,7 @@ impl Cause {
             cause.awaited = awaited_by_message(message, true);
         }
         let (type_name, message) = payload_text(&*caught.payload);
-        cause.tell(type_name, message);
+        cause.set_described(type_name, message);
         cause
     }
 
@@ -115,7 +115,7 @@ impl Cause {
             awaited: Vec::new(),
             error: None,
             current_span: Current::default(),
-            told: OnceLock::new(),
+            described: OnceLock::new(),
         };
         match capture {
             Ok(mut capture) => {
@@ -144,11 +144,11 @@ impl Cause {
         cause
     }
 
-    fn tell(&self, type_name: Option<String>, message: String) {
-        _ = self.told.set(Told {
+    fn set_described(&self, type_name: Option<String>, message: String) {
+        _ = self.described.set(Described {
             type_name,
             message,
-            ..Told::default()
+            ..Described::default()
         });
     }
 
@@ -171,7 +171,7 @@ impl Cause {
             awaited: Vec::new(),
             error: None,
             current_span: Current::new(),
-            told: OnceLock::new(),
+            described: OnceLock::new(),
         };
         let error = held.as_dyn();
         if let Some(failure) = error.downcast_ref::<Failure>() {
@@ -198,10 +198,10 @@ impl Cause {
     }
 
     /// What it says of itself. Asked for the first time, it runs the program's code.
-    pub(crate) fn told(&self) -> &Told {
-        self.told.get_or_init(|| match self.error() {
-            Some(error) => Told::of_error(error, self.type_name.clone(), &self.current_span),
-            None => Told::default(),
+    pub(crate) fn described(&self) -> &Described {
+        self.described.get_or_init(|| match self.error() {
+            Some(error) => Described::of_error(error, self.type_name.clone(), &self.current_span),
+            None => Described::default(),
         })
     }
 
@@ -209,13 +209,13 @@ impl Cause {
     pub(crate) fn spans(&self) -> &[SpanSummary] {
         match self.kind {
             Kind::Panic => &self.spans,
-            Kind::Error => &self.told().spans,
+            Kind::Error => &self.described().spans,
         }
     }
 
-    /// Whether [`told`](Self::told) costs nothing.
-    pub(crate) fn is_told(&self) -> bool {
-        self.told.get().is_some()
+    /// Whether [`described`](Self::described) costs nothing.
+    pub(crate) fn is_described(&self) -> bool {
+        self.described.get().is_some()
     }
 }
 
@@ -321,7 +321,7 @@ impl Awaited {
             |message| shown::text(message, MESSAGE),
         );
         let panic = Cause::of_capture(capture);
-        panic.tell(None, message);
+        panic.set_described(None, message);
         Self {
             task,
             panic,

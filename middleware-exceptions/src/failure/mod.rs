@@ -2,6 +2,7 @@
 
 pub(crate) mod body_error;
 pub(crate) mod cause;
+pub(crate) mod described;
 pub(crate) mod facts;
 pub(crate) mod hints;
 pub(crate) mod id;
@@ -9,5 +10,4 @@ pub(crate) mod payload;
 pub(crate) mod response;
 pub(crate) mod spans;
 pub(crate) mod tasks;
-pub(crate) mod told;
 pub(crate) mod trace;

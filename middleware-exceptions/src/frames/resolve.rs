@@ -63,7 +63,7 @@ impl Traceback {
                 {
                     return foreign_traceback;
                 }
-                let backtrace = cause.told().backtrace.as_deref();
+                let backtrace = cause.described().backtrace.as_deref();
                 let printed = backtrace.map(printed).unwrap_or_default();
                 let mut traceback = Self::of(printed, false, place);
                 if place.is_none() {

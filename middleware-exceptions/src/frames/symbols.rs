@@ -65,14 +65,23 @@ pub(crate) fn resolved(addresses: &[usize]) -> Vec<Inlined> {
 }
 
 fn resolve(address: usize, sources: &mut Sources, modules: &mut Modules) -> Inlined {
-    let mut frames = Vec::new();
+    let mut symbols = Vec::new();
+    // Its lock is held meanwhile: nothing here may want it again, as the search for the program's root does.
     backtrace::resolve(std::ptr::without_provenance_mut(address), |symbol| {
         let name = symbol.name().map(|name| format!("{name:#}"));
         let place = symbol.filename().zip(symbol.lineno());
-        let column = symbol.colno().unwrap_or(0);
-        let place = place.map(|(file, line)| (file, line, column));
-        frames.push(described(name.as_deref(), place, sources));
+        let place = place.map(|(file, line)| (file.to_owned(), line, symbol.colno().unwrap_or(0)));
+        symbols.push((name, place));
     });
+    let mut frames: Vec<_> = symbols
+        .iter()
+        .map(|(name, place)| {
+            let place = place
+                .as_ref()
+                .map(|(file, line, column)| (file.as_path(), *line, *column));
+            described(name.as_deref(), place, sources)
+        })
+        .collect();
     if frames.is_empty() {
         frames.push(described(None, None, sources));
     }

@@ -42,7 +42,7 @@ pub(crate) fn emit(report: &Report, config: &Config) {
                 tracing::warn!(
                     target: "middleware_exceptions",
                     id = %report.id(),
-                    message = %format_args!("an observer panicked: {}", OneLine(&second.told().message)),
+                    message = %format_args!("an observer panicked: {}", OneLine(&second.described().message)),
                 );
             });
         }

@@ -33,7 +33,7 @@ pub(crate) enum Prepared {
 
 /// Prepares the report, so that to read it costs little and runs none of the program's code.
 pub(crate) fn prepare(report: &Arc<Report>) -> Prepared {
-    if report.has_frames() && report.is_told() {
+    if report.has_frames() && report.is_described() {
         return Prepared::Now;
     }
     let shared = Arc::clone(report);
@@ -46,7 +46,7 @@ pub(crate) fn prepare(report: &Arc<Report>) -> Prepared {
 /// As [`prepare`], for a report that no client waits for: `then` runs when it is prepared, at once or on the thread. `false`
 /// where neither can be.
 pub(crate) fn prepare_and(report: &Arc<Report>, then: impl FnOnce() + Send + 'static) -> bool {
-    if report.has_frames() && report.is_told() {
+    if report.has_frames() && report.is_described() {
         then();
         return true;
     }
@@ -63,7 +63,7 @@ fn name(report: &Report) {
         report.prepare();
     } else {
         report.give_frames_up();
-        report.tell();
+        report.describe();
     }
 }
 

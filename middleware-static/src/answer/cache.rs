@@ -1,9 +1,9 @@
-//! Files kept open, small ones with their bytes. An entry is good as long as its descriptor says the same.
+//! Files that are kept open, small ones with their bytes. An entry is valid as long as `fstat` of its descriptor gives the same state.
 //!
 //! A hit asks the kernel about the kept descriptor (once a millisecond is enough), which sees what changed in place, was renamed over or
 //! unlinked. What it cannot see, a parent directory or a link that leads elsewhere now, is seen within [`TTL`]:
-//! then the name is looked up again. What it does not see either, in any time that is promised, is a write through a shared
-//! memory mapping: file systems change a file's times when such pages are written back, seconds later.
+//! then the name is looked up again. A write through a shared memory mapping may be seen later: file systems change a
+//! file's times only when they write such pages back, seconds later.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering, fence};
@@ -19,21 +19,21 @@ use crate::protocol::negotiate::Preference;
 use crate::settings::Limits;
 use crate::source::Stamp;
 
-/// For how long a name is taken to lead where it led. With as long again for the root it is less than the second
-/// within which every change is promised to be seen.
+/// How long a look-up of a name stays valid. Together with the same time for the root it is less than the second within
+/// which every change is promised to be seen.
 const TTL: Duration = Duration::from_millis(500);
 
-/// For how long the answer of an `fstat` is good. Clocks of file systems tick no faster than this, so asking more often
-/// would not see more; under load it is one `fstat` for many requests.
+/// How long the answer of an `fstat` stays valid. Clocks of file systems tick no faster, so asking more often would see no
+/// more; under load many requests share one `fstat`.
 const ASKED_TTL: u64 = 1;
 
 /// An entry that was not asked for in this long is closed: a file that was deleted takes room on the disk until then.
 const IDLE: Duration = Duration::from_secs(5);
 
-/// How often caches that hold something are looked at.
+/// How often caches that are not empty are swept.
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
 
-/// So many that two threads rarely want the same one at the same moment.
+/// Enough shards that two threads rarely want the same one at the same moment.
 const SHARDS: usize = 16;
 
 /// How many entries are looked at for one to evict, at each insertion.
@@ -46,14 +46,14 @@ pub(crate) struct Cache {
     bytes: AtomicUsize,
     descriptors: AtomicUsize,
     start: Instant,
-    /// Whether the sweeper knows of it.
+    /// Whether the sweeper has this cache on its list.
     swept: AtomicBool,
 }
 
 #[derive(Default)]
 struct Shard {
     entries: HashMap<Arc<[u8]>, Arc<CachedFile>>,
-    /// In the order of arrival: where to look for one to evict.
+    /// The keys in the order of insertion: where eviction looks for a candidate.
     order: VecDeque<Arc<[u8]>>,
 }
 
@@ -69,7 +69,7 @@ pub(crate) struct CachedFile {
     used: AtomicU64,
 }
 
-/// A path with what else decides the answer. On the stack: looking something up allocates nothing.
+/// The key of an entry: the path, and whatever else decides the answer. It is on the stack, so that a look-up allocates nothing.
 pub(crate) struct Key {
     bytes: [u8; Self::LONGEST],
     length: usize,
@@ -95,11 +95,11 @@ impl Key {
     }
 }
 
-/// What a cache says.
+/// The result of a look-up in the cache.
 pub(crate) enum Hit {
-    /// As it was a moment ago, and the descriptor says the same now.
+    /// The file, unchanged: its descriptor gives the same state.
     Fresh(Arc<CachedFile>),
-    /// To be looked up again; if the name leads to the same file in the same state, [`Cache::renew`] it.
+    /// The name has to be looked up again. If it leads to the same file in the same state, call [`Cache::renew`].
     Stale(Arc<CachedFile>),
 }
 
@@ -120,8 +120,8 @@ impl Cache {
     }
 
     fn shard(&self, key: &[u8]) -> Option<&RwLock<Shard>> {
-        // Only to spread: a client that makes all keys fall into one shard gains nothing, since the limits are the whole
-        // cache's and the map inside hashes with a secret.
+        // This hash only spreads keys over shards. A client that makes all keys fall into one shard gains nothing: the limits
+        // are those of the whole cache, and the map inside hashes with a secret.
         let sum = key.iter().fold(0_usize, |sum, &byte| {
             sum.wrapping_mul(31).wrapping_add(usize::from(byte))
         });

@@ -4,7 +4,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 use crate::settings::Settings;
 
-/// What describes the bytes of a file, and is wrong on an answer that has other bytes or none.
+/// Fields that describe the bytes of a file, and would be wrong on an answer with other bytes or none.
 const OF_A_FILE: [HeaderName; 8] = [
     header::CONTENT_TYPE,
     header::CONTENT_LENGTH,
@@ -16,7 +16,7 @@ const OF_A_FILE: [HeaderName; 8] = [
     header::ACCEPT_RANGES,
 ];
 
-/// On a file: in place of the fields of the same name that would be there.
+/// Sets the user's fields on a file, in place of ours of the same name.
 pub(crate) fn on_file(settings: &Settings, head: &mut HeaderMap) {
     for (name, value) in &settings.headers {
         if name == header::VARY {
@@ -27,8 +27,8 @@ pub(crate) fn on_file(settings: &Settings, head: &mut HeaderMap) {
     }
 }
 
-/// On HTML that nothing is said of: clients ask whether it has changed. Without the field they guess, from an old date
-/// that it stays so for long (RFC 9111 4.2.2), and show the page of a former release, whose files may be gone.
+/// The default for HTML: clients ask whether it has changed. Without the field they guess from an old date that it will not
+/// change soon (RFC 9111 4.2.2), and show the page of a former release, whose files may be gone.
 pub(crate) fn on_page(head: &mut HeaderMap) {
     let is_page = head.get(header::CONTENT_TYPE).is_some_and(|kind| {
         let kind = kind.as_bytes().split(|&byte| byte == b';').next();
@@ -73,7 +73,7 @@ pub(crate) fn for_now(value: HeaderValue) -> HeaderValue {
     }
 }
 
-/// One more reason why the answer is what it is, beside ours.
+/// Adds a name to `Vary`, beside ours.
 pub(crate) fn vary(head: &mut HeaderMap, value: &HeaderValue) {
     let present = head.get(header::VARY);
     let names = |value: &HeaderValue| -> Vec<Vec<u8>> {

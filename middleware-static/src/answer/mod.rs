@@ -1,4 +1,4 @@
-//! From a file to the answer: its validators and fields, what is kept of it, and the response.
+//! From a file to the answer: its validators and fields, its entry in the cache, and the response.
 
 pub(crate) mod cache;
 pub(crate) mod fields;

@@ -17,7 +17,7 @@ use crate::protocol::range::{ByteRange, Selection};
 use crate::source::Wait;
 use crate::source::pool::{CHUNK, LARGE};
 
-/// A representation, and what was made of it before.
+/// A representation, and the parts of its answers that were made before.
 pub(crate) struct Prepared<'a> {
     pub(crate) representation: &'a Representation,
     /// The fields of the 200: owned where the caller has no further use for them, else cloned only when they are sent.
@@ -81,11 +81,11 @@ impl Prepared<'_> {
             return Selection::Whole;
         }
         let mut lines = request.headers.get_all(header::RANGE).iter();
-        // Two lines are no list: it is unclear which is meant.
+        // Two lines: it is unclear which of them is meant.
         let (Some(range), None) = (lines.next(), lines.next()) else {
             return Selection::Whole;
         };
-        // A date that guards the range of a client that has the rest, and proves nothing.
+        // The client guards its range by a date that proves nothing.
         let guarded = request.headers.contains_key(header::IF_UNMODIFIED_SINCE);
         if guarded && !self.representation.dated_strongly() {
             return Selection::Whole;
@@ -123,7 +123,7 @@ impl Prepared<'_> {
                 .exactly(range.start, length, wait)
                 .map(ResponseBody::full),
             length => {
-                // On a thread that may block, begin here what would need such a thread again at once.
+                // On a thread that may block, read the beginning now: it would need such a thread again at once.
                 let ready = if wait == Wait::Allowed {
                     Some(content.chunk(range.start, length.min(LARGE), wait)?)
                 } else {
@@ -206,8 +206,8 @@ impl Prepared<'_> {
         answer
     }
 
-    /// A status in place of the file, with what is true of the file all the same: its tag, its caching, the user's fields
-    /// (a page of another origin could not even see the status without them).
+    /// A status in place of the file, with the fields that stay true of the file: its tag, its caching, the user's fields
+    /// (without them a page of another origin could not even see the status).
     fn refused(self, request: &FileRequest<'_>, status: StatusCode) -> Response<ResponseBody> {
         let mut answer = plain(request, status);
         let mut kept = unchanged(self.head.into_owned());

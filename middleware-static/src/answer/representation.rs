@@ -16,18 +16,18 @@ use crate::protocol::negotiate::Coding;
 use crate::settings::{Settings, ValidateBy};
 use crate::source::{Content, File, Stamp, Wait, since_epoch};
 
-/// A file, chosen and open.
+/// A file that was found, open.
 #[derive(Debug)]
 pub(crate) struct Representation {
     pub(crate) content: Content,
     pub(crate) length: u64,
     etag: Option<EntityTag>,
     coded: bool,
-    /// In seconds, where a request may be judged by it.
+    /// The date of the last modification in seconds, if preconditions may be judged by it.
     dated: Option<u64>,
     /// Whether the date tells this state of the file from every other.
     dated_strongly: bool,
-    /// Whether nothing that is known of the file can be true of a later state of it: it may be kept.
+    /// Whether this state can be told from every later one, so that the file may be cached.
     pub(crate) settled: bool,
     /// The fields of a 200, `Content-Length` among them.
     pub(crate) head: HeaderMap,
@@ -67,7 +67,7 @@ impl Representation {
         let date = date
             .and_then(|(seconds, _)| u64::try_from(seconds).ok())
             .filter(|&seconds| seconds > 1);
-        // A time that was set once for all files says nothing of what became of any of them.
+        // A time that was set for all files at once says nothing about changes of one of them.
         let fixed = matches!(settings.validate_by, ValidateBy::Fixed(_));
         let vouched = settled && stamp.is_some_and(|stamp| stamp.vouches_for_date());
 
@@ -95,7 +95,7 @@ impl Representation {
             head.insert(header::VARY, vary);
         }
         if let Some(caching) = caching.or_else(|| settings.cache_control(&path)) {
-            // The name under which a client would keep it for good is another one.
+            // A client would keep it for good under another name.
             let caching = if stands_in {
                 fields::for_now(caching)
             } else {
@@ -172,7 +172,7 @@ fn tag(
     {
         return Ok(Some(EntityTag::of_content(digest, coding.tag())));
     }
-    // Good for a 304, and nothing that a range could be guarded by.
+    // Good enough for a 304, but not to guard a range.
     Ok(match (stamp, metadata.modified.map(since_epoch)) {
         (Some(stamp), _) => Some(of_state(stamp, coding, true)),
         (None, Some(time)) => {
@@ -183,7 +183,7 @@ fn tag(
     })
 }
 
-/// A tag of a file's state. The inode is mixed with the change time, so that it is not told.
+/// A tag of a file's state. The inode is mixed with the change time, so that the tag does not disclose it.
 fn of_state(stamp: &Stamp, coding: Coding, weak: bool) -> EntityTag {
     let (seconds, nanos) = stamp.changed;
     let mut bytes = [0; 20];

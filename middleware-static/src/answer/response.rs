@@ -20,7 +20,7 @@ pub(crate) fn response(
     response
 }
 
-/// An answer that is its status: the reason phrase as text. A site's error pages may replace the text of an error.
+/// A bare status, with its reason phrase as text. A site's error pages may replace the text of an error.
 pub(crate) fn plain(request: &FileRequest<'_>, status: StatusCode) -> Response<ResponseBody> {
     let answer = status_as_text(request, status);
     if is_error(status) {
@@ -30,7 +30,7 @@ pub(crate) fn plain(request: &FileRequest<'_>, status: StatusCode) -> Response<R
     }
 }
 
-/// The same, with the error that is behind it.
+/// As [`plain`], with the error behind it.
 pub(crate) fn plain_with(
     request: &FileRequest<'_>,
     status: StatusCode,
@@ -39,7 +39,7 @@ pub(crate) fn plain_with(
     FailedBy::bare_with(error).attach(status_as_text(request, status))
 }
 
-/// The same without any text, where the request is no longer at hand.
+/// As [`plain`], without text, where the request is no longer at hand.
 pub(crate) fn empty(status: StatusCode) -> Response<ResponseBody> {
     let answer = response(status, HeaderMap::new(), ResponseBody::empty());
     FailedBy::bare().attach(answer)
@@ -62,7 +62,7 @@ fn status_as_text(request: &FileRequest<'_>, status: StatusCode) -> Response<Res
     )
 }
 
-/// An answer with a text made for it.
+/// An answer with a generated text.
 pub(crate) fn text_response(
     request: &FileRequest<'_>,
     status: StatusCode,

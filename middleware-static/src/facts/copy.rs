@@ -254,7 +254,7 @@ mod tests {
         }
     }
 
-    // 64 MiB of nothing in 60 KB or less: it is left behind at the first byte too many.
+    // 64 MiB of zeros in 60 KB or less: decoding stops at the first byte too many.
     #[test]
     fn a_bomb_is_not_decoded_to_its_end() {
         for (coding, encode) in encoders() {

@@ -1,9 +1,9 @@
-//! Facts by the state of the files that they are about.
+//! Facts about files, by the state that the files were in.
 
 use crate::protocol::negotiate::Coding;
 use crate::source::Stamp;
 
-/// Something to be known of files in one state.
+/// A question about files in one state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Fact {
     /// The digest of a file's content.
@@ -23,7 +23,7 @@ pub(crate) enum Fact {
 }
 
 impl Fact {
-    /// Whether no later content can be in the same state: then the fact may be remembered.
+    /// Whether no later content can have the same state, so that the fact may be remembered.
     pub(super) fn is_settled(&self) -> bool {
         let now = std::time::SystemTime::now();
         match self {
@@ -36,7 +36,7 @@ impl Fact {
     }
 }
 
-/// What came of finding a fact out.
+/// The answer to a [`Fact`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Finding {
     Digest(u128),
@@ -45,15 +45,15 @@ pub(crate) enum Finding {
     Unknown,
 }
 
-/// How many facts one request may have found out. It needs one or two; it asks for more only while files change
-/// between its looks, and then does without.
+/// How many facts are found out for one request. It needs one or two, and more only where files change while it looks at
+/// them; beyond this limit it does without.
 const MOST: usize = 8;
 
-/// What was found out for one request. It holds for that request even where it may not be remembered.
+/// The facts found out for one request. They hold for that request even where they may not be remembered.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Findings(Vec<(Fact, Finding)>);
 
-/// What was found out for a request that has just come.
+/// Nothing has been found out for a new request.
 pub(crate) static NO_FINDINGS: Findings = Findings(Vec::new());
 
 impl Findings {
@@ -66,7 +66,7 @@ impl Findings {
         found.map(|&(_, finding)| finding)
     }
 
-    /// Whether nothing more is found out for this request.
+    /// Whether the limit for this request is reached.
     pub(super) fn is_full(&self) -> bool {
         self.0.len() >= MOST
     }

@@ -1,10 +1,10 @@
-//! Which requests wait for which work, and what may run: decisions only, no threads and no wakers.
+//! Decides which requests wait for which work and what may run. It has neither threads nor wakers.
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::Hash;
 
-/// Work by key. Work that is wanted again while it waits or runs is shared; work that nothing waits for any more
-/// is forgotten, and told so if it runs.
+/// Work by key. Requests for the same key share the work while it waits or runs. Work that no request waits for any more is
+/// dropped, and told to stop if it runs.
 ///
 /// `P` is where the waiting parties meet; the ledger hands it out and never looks into it.
 pub(super) struct Ledger<K, W, P> {
@@ -40,7 +40,7 @@ impl<K: Copy + Eq + Hash, W, P: Clone> Ledger<K, W, P> {
         }
     }
 
-    /// One more waits for `key`. Unless others do already, `work` is what it takes.
+    /// Adds a waiter for `key`. `work` is queued unless others wait for the key already.
     pub(super) fn join(&mut self, key: K, work: W, waiters: P) -> (Id, P) {
         if let Some(&id) = self.by_key.get(&key)
             && let Some(job) = self.jobs.get_mut(&id)
@@ -62,7 +62,7 @@ impl<K: Copy + Eq + Hash, W, P: Clone> Ledger<K, W, P> {
         (id, waiters)
     }
 
-    /// One waits no longer. What only it waited for is handed back, to be dropped outside of any lock.
+    /// Removes a waiter. If it was the last one, its work is returned, to be dropped outside of any lock.
     pub(super) fn leave(&mut self, id: Id) -> Option<W> {
         let job = self.jobs.get_mut(&id)?;
         job.waiting = job.waiting.saturating_sub(1);
@@ -73,14 +73,14 @@ impl<K: Copy + Eq + Hash, W, P: Clone> Ledger<K, W, P> {
         self.remove(id)?.work
     }
 
-    /// Whether one more worker should begin; it then counts as one.
+    /// Whether one more worker should start. If so, it is counted.
     pub(super) fn hire(&mut self) -> bool {
         let needed = !self.queue.is_empty() && self.workers < self.most_workers;
         self.workers += usize::from(needed);
         needed
     }
 
-    /// The next work of a worker; none, and it ends.
+    /// The next work for a worker. The worker ends if there is none.
     pub(super) fn next(&mut self) -> Option<(Id, W)> {
         while let Some(id) = self.queue.pop_front() {
             if let Some(work) = self.jobs.get_mut(&id).and_then(|job| job.work.take()) {
@@ -91,7 +91,7 @@ impl<K: Copy + Eq + Hash, W, P: Clone> Ledger<K, W, P> {
         None
     }
 
-    /// Work that has not begun, for a thread that waits for it and does it itself.
+    /// Takes work that has not begun, for a thread that needs its result and does it itself.
     pub(super) fn claim(&mut self, id: Id) -> Option<W> {
         self.queue.retain(|&queued| queued != id);
         self.jobs.get_mut(&id)?.work.take()
@@ -105,7 +105,7 @@ impl<K: Copy + Eq + Hash, W, P: Clone> Ledger<K, W, P> {
         queued.map(|job| job.waiters.clone()).collect()
     }
 
-    /// Whether running work may stop, since nothing waits for it. If so it is forgotten.
+    /// Whether running work may stop because no request waits for it. If so, it is dropped from the ledger.
     pub(super) fn give_up(&mut self, id: Id) -> bool {
         let unwanted = self.jobs.get(&id).is_none_or(|job| job.waiting == 0);
         if unwanted {
@@ -114,7 +114,7 @@ impl<K: Copy + Eq + Hash, W, P: Clone> Ledger<K, W, P> {
         unwanted
     }
 
-    /// The work is done: its waiters.
+    /// Marks the work as done and returns its waiters.
     pub(super) fn finish(&mut self, id: Id) -> Option<P> {
         self.remove(id).map(|job| job.waiters)
     }

@@ -1,4 +1,4 @@
-//! What is known of whole files: found out by reading them once for each state that they are in.
+//! Facts about whole files, found out by reading each file once for each state that it is in.
 
 mod copy;
 mod fact;

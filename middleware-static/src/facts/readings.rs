@@ -25,15 +25,15 @@ use crate::source::{Content, File, Stamp, Wait};
 /// How many facts are remembered: 5 MiB at most; then it begins anew.
 const MOST_KNOWN: usize = 32 * 1024;
 
-/// Bytes in memory that are hashed on the spot, on the thread that serves: a tenth of a millisecond.
+/// So many bytes in memory are hashed at once, on the thread that serves: it takes a tenth of a millisecond.
 const MOST_IN_PASSING: usize = 1 << 20;
 
-/// A request cannot go on before this has been read. Travels as the cause of an [`io::ErrorKind::WouldBlock`].
+/// A file that has to be read before a request can go on. Travels as the cause of an [`io::ErrorKind::WouldBlock`].
 #[derive(Debug)]
 pub(crate) struct Reading(Work);
 
 impl Reading {
-    /// What is to be read, if this error says that something is.
+    /// The reading that this error asks for, if it does.
     ///
     /// # Errors
     /// The error, if it does not.
@@ -41,7 +41,7 @@ impl Reading {
         error.downcast()
     }
 
-    /// Reads here and now: where no runtime runs, no other request waits for this thread.
+    /// Reads on the present thread: without a runtime no other request waits for it.
     pub(crate) fn here(self, findings: &mut Findings) {
         let fact = self.0.fact();
         let settled = fact.is_settled();
@@ -98,7 +98,7 @@ pub(crate) fn digest(
         }
         return Ok(Some(XxHash3_128::oneshot(bytes)));
     }
-    // What is in no known state would have to be read for each request.
+    // A file without a known state would have to be read for each request.
     let Some(stamp) = stamp else { return Ok(None) };
     let fact = Fact::Digest(stamp);
     match finding(&fact, findings) {
@@ -129,7 +129,7 @@ pub(crate) fn is_copy(
     wait: Wait,
 ) -> io::Result<Option<bool>> {
     let (length, original_length) = (sibling.metadata.length, original.metadata.length);
-    // What is longer than the file saves nothing, and would have to be read to its end.
+    // A sibling longer than its file saves nothing, and would have to be read to its end.
     if length > original_length.saturating_add(CHUNK as u64) {
         return Ok(Some(false));
     }
@@ -184,7 +184,7 @@ pub(crate) fn digest_now(content: &Content, stamp: Option<Stamp>, length: u64) -
             return Ok(digest);
         }
     }
-    // To learn why not; or the file is in no known state.
+    // Read once more for the error; or the file has no known state.
     work::digest(content, length, Wait::Allowed, &|| true)
 }
 
@@ -227,7 +227,7 @@ fn remember(fact: Fact, finding: Finding, settled: bool) {
     shared.known.insert(fact, finding);
 }
 
-/// Where the waiters of one reading learn what came of it.
+/// Where the waiters of one reading find its result.
 #[derive(Default)]
 struct Waiters {
     state: Mutex<State>,
@@ -237,7 +237,7 @@ struct Waiters {
 #[derive(Default)]
 struct State {
     finding: Option<Finding>,
-    /// By the number of the ticket.
+    /// The wakers, by the numbers of their tickets.
     wakers: Vec<(u64, Waker)>,
     last: u64,
 }
@@ -365,7 +365,7 @@ impl Worker {
             let next = shared().ledger.next();
             match next {
                 Some((id, work)) => Running::new(id).run(&work),
-                // It has been counted out.
+                // The ledger has counted this worker out already.
                 None => return std::mem::forget(self),
             }
         }

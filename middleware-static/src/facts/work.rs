@@ -1,4 +1,4 @@
-//! The reading itself.
+//! Reads a file to find a fact out.
 
 use std::io;
 
@@ -12,7 +12,7 @@ use crate::protocol::negotiate::Coding;
 use crate::source::pool::CHUNK;
 use crate::source::{Content, Stamp, Wait};
 
-/// What it takes to find a fact out.
+/// The files that have to be read to find a fact out.
 #[derive(Debug)]
 pub(super) enum Work {
     Digest {
@@ -91,7 +91,7 @@ impl Work {
                     .all(|(content, stamp)| is_still(content, stamp));
                 match copy {
                     Ok(copy) if still => Finding::Copy(copy),
-                    // What is no coding at all stays none.
+                    // Bytes that do not decode never will.
                     Err(_) if still && wanted() => Finding::Copy(false),
                     _ => Finding::Unknown,
                 }

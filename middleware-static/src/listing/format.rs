@@ -1,4 +1,4 @@
-//! Which of the two a client would rather have.
+//! Whether a client prefers a page or JSON.
 
 use gateway_core::request::accept::Accept;
 use http::{HeaderMap, HeaderValue};
@@ -26,7 +26,7 @@ impl Format {
         })
     }
 
-    /// A page made of names that strangers may have chosen runs nothing and loads nothing, should a name ever slip through.
+    /// The page runs and loads nothing, should a name that a stranger chose ever slip through unescaped.
     pub(crate) fn security_policy(self) -> Option<HeaderValue> {
         const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; base-uri 'none'; frame-ancestors 'self'";
         (self == Self::Html).then_some(HeaderValue::from_static(POLICY))

@@ -124,7 +124,7 @@ fn table(page: &mut String, path: &str, rows: &[Row], question: &Question) -> fm
         (Sort::Modified, "date", "Modified<span> (UTC)</span>"),
     ] {
         let current = question.sort == sort;
-        // Once more turns it round.
+        // A second click reverses the order.
         let descending = current && !question.descending;
         let aria = match (current, question.descending) {
             (true, false) => " aria-sort=\"ascending\"",

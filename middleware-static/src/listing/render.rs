@@ -9,7 +9,7 @@ use super::question::Question;
 use super::row::{Counts, Row, row};
 use crate::source::Entry;
 
-/// As many entries as are shown at once: a page of more is of no use, and takes memory for each client.
+/// The number of entries on a page. More are of no use to a reader, and take memory for each client.
 const PAGE: usize = 10_000;
 
 /// Writes a listing.

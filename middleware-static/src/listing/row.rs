@@ -3,7 +3,7 @@
 use crate::lookup::path::{encode_segment, name_bytes};
 use crate::source::Entry;
 
-/// How many entries there are, how many of them are meant, and which are shown.
+/// How many entries there are, how many match the filter, and which are shown.
 pub(super) struct Counts {
     pub(super) total: usize,
     pub(super) matching: usize,

@@ -1,4 +1,4 @@
-//! What a request asks, as far as files are concerned.
+//! What a request asks for, as far as files are concerned.
 
 use gateway_core::RequestExt;
 use gateway_core::request::Nest;
@@ -21,9 +21,9 @@ pub(crate) struct FileRequest<'a> {
     pub(crate) conditional: bool,
     /// There is a `Range`.
     pub(crate) ranged: bool,
-    /// What is missing is for a service behind.
+    /// A service behind answers where there is no file.
     pub(crate) falls_through: bool,
-    /// What was read for this request already.
+    /// What has been found out for this request already.
     pub(crate) findings: &'a Findings,
 }
 
@@ -75,7 +75,7 @@ impl<'a> FileRequest<'a> {
 pub(crate) struct OwnedFileRequest {
     method: Method,
     uri: Uri,
-    /// Its own, not a part of the URI's: what a `StaticFile` is asked for is not in the URI at all.
+    /// Kept apart from the URI: the path of a `StaticFile` is not that of the URI.
     path: String,
     headers: HeaderMap,
     bare_mount: Option<String>,
@@ -125,8 +125,8 @@ pub(crate) fn bare_mount<B>(request: &Request<B>) -> Option<&str> {
     last_segment(mount)
 }
 
-/// Whether axum took the whole path for a router that is nested without a slash, and this is its fallback. axum hands on
-/// `/assets` there and never `/assets/`: a redirect would lead to nothing.
+/// Whether this service is the fallback of an axum router that is nested without a slash, and axum took the whole path. axum
+/// passes `/assets` to it and never `/assets/`, so a redirect to the latter would end in a 404.
 fn is_fallback_of_nest(extensions: &http::Extensions, mount: &str) -> bool {
     let segments = |path: &str| {
         path.split('/')
@@ -134,7 +134,7 @@ fn is_fallback_of_nest(extensions: &http::Extensions, mount: &str) -> bool {
             .count()
     };
     Nest::of(extensions).is_some_and(|nest| {
-        // A mount of ours below the nest has taken more.
+        // If the two differ, a mount of ours below the nest has taken more.
         nest.is_fallback && segments(nest.pattern) == segments(mount)
     })
 }

@@ -27,25 +27,25 @@ pub(crate) enum Found {
     Redirect,
     /// A directory without an index, to be listed.
     Listing,
-    /// There is a file, in no coding that the client accepts.
+    /// There is a file, but in no coding that the client accepts.
     NotAcceptable,
     Nothing,
 }
 
-/// What was found for a request, and how.
+/// The file that was found for a request, and how.
 #[derive(Debug)]
 pub(crate) struct FoundFile {
     pub(crate) file: File,
-    /// Which of the roots it is in; none where it comes from a build before.
+    /// The index of its root; `None` if it comes from another build.
     pub(crate) root: Option<usize>,
-    /// The path below the root, without the suffix of a compressed sibling: what types and rules go by.
+    /// The path below the root, without the suffix of a compressed sibling: types and rules are chosen by it.
     pub(crate) path: Vec<u8>,
     pub(crate) coding: Coding,
-    /// What the choice depended on: the names for `Vary`.
+    /// The request header fields that the choice depended on: the value of `Vary`.
     pub(crate) vary: Option<HeaderValue>,
-    /// `Cache-Control`, where what was found decides it and not the rules.
+    /// `Cache-Control`, where the kind of file decides it and not the rules.
     pub(crate) caching: Option<HeaderValue>,
-    /// Whether it was asked for by another name: an index, or a page for what is missing.
+    /// Whether the request named something else: it is an index, or a page for what is missing.
     pub(crate) stands_in: bool,
 }
 
@@ -98,7 +98,7 @@ impl<'a> Finder<'a> {
         let assets = self.settings.assets.as_ref();
         let by_vite = assets.map_or(Ok(false), |assets| assets.has_vite_name(path, self.wait))?;
         let caching = by_vite.then_some(IMMUTABLE);
-        // An answer that is kept for good must not be of a sibling that is out of date.
+        // Clients keep this answer for good, so a sibling must not be out of date.
         let siblings = if by_vite || self.settings.is_immutable(path) {
             Siblings::Proven
         } else {
@@ -141,7 +141,7 @@ impl<'a> Finder<'a> {
         Ok(Found::Nothing)
     }
 
-    /// What the directory that is listed holds, in all roots together.
+    /// The entries of a directory, of all roots together.
     pub(crate) fn entries(&self, directory: &[u8]) -> io::Result<Vec<Entry>> {
         let directory = directory.strip_suffix(b"/").unwrap_or(directory);
         let directory = to_path(directory).unwrap_or(Path::new(""));
@@ -252,15 +252,15 @@ impl<'a> Finder<'a> {
             None => return Ok(Found::Nothing),
         };
         if hashed.is_none() {
-            // Better than today's content is its own, where another build has it.
+            // If another build has the content that this hash stands for, it is better than today's.
             let found = self.find_in_builds(path)?;
             if !matches!(found, Found::Nothing) {
                 return Ok(found);
             }
         }
         for root in self.roots() {
-            // Today's content under yesterday's name must not be kept under it, also where it became yesterday's
-            // since it was hashed.
+            // Clients must not keep today's content under an old name for good. The name may have become old since the
+            // file was hashed.
             let Some(file) = root.open_file(&name)? else {
                 continue;
             };
@@ -280,7 +280,7 @@ impl<'a> Finder<'a> {
         Ok(Found::Nothing)
     }
 
-    /// A name that says its content, in another build.
+    /// A file of another build, by a name that says its content.
     fn find_in_builds(&self, path: &[u8]) -> io::Result<Found> {
         let assets = self.settings.assets.as_ref();
         let named = self.settings.is_immutable(path);

@@ -19,7 +19,7 @@ pub struct Candidate<'a> {
     canonical: bool,
 }
 
-/// Why a path names nothing.
+/// Why a path names no file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Refusal {
@@ -123,7 +123,7 @@ impl<'a> Candidate<'a> {
 /// Whether Windows takes a segment for the name of an ordinary file: not a device (`CON`, `nul.txt`), a
 /// drive or a stream (`C:`, `a::$DATA`), a separator, a short name (`PROGRA~1`), or a name it would shorten (`a.`, `a `).
 ///
-/// Asked on Windows only; it is here for every platform so that it is tested on every platform.
+/// Called on Windows only, but compiled everywhere, so that every platform tests it.
 #[must_use]
 pub fn is_windows_name(segment: &[u8]) -> bool {
     const DEVICES: [&str; 8] = [

@@ -8,18 +8,18 @@ use http::{HeaderMap, HeaderValue, Method, header};
 
 use crate::EntityTag;
 
-/// What the fields of a request say about the validators of what it asks for.
+/// How a request with preconditions is to be answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Decision {
     /// Go on as if there were no precondition.
     Proceed,
     /// 304: the client has it already.
     NotModified,
-    /// 412: what the client insists on does not hold.
+    /// 412: a precondition of the client does not hold.
     Failed,
 }
 
-/// What a representation is known by.
+/// The validators of a representation.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Validators<'a> {
     /// The `ETag`, where there is one.

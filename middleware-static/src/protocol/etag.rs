@@ -24,7 +24,7 @@ impl EntityTag {
         Self::checked(opaque, "")
     }
 
-    /// A tag that may stay the same where the bytes differ a little: good for 304, not for ranges.
+    /// A tag that may stay the same although the bytes differ a little: good for 304, not for ranges.
     #[must_use]
     pub fn weak(opaque: &str) -> Option<Self> {
         Self::checked(opaque, "W/")
@@ -38,7 +38,7 @@ impl EntityTag {
         HeaderValue::try_from(text).ok().map(Self)
     }
 
-    /// From the time of the last modification, the size, and what else tells one state of a file from another.
+    /// A tag from the time of the last modification, the size, and whatever else distinguishes the states of a file.
     pub(crate) fn of_state(
         modified: (i64, u32),
         length: u64,
@@ -57,14 +57,14 @@ impl EntityTag {
         text.finish(coding)
     }
 
-    /// From a digest of the content: the same on every replica.
+    /// A tag from a digest of the content: the same on every replica.
     pub(crate) fn of_content(digest: u128, coding: &'static str) -> Self {
         let mut text = Text::new(false);
         text.hexadecimal_digits(digest, 32);
         text.finish(coding)
     }
 
-    /// The tag of the same in a coding: RFC 9110 8.8.3.3.
+    /// The tag of the same content in a coding: RFC 9110 8.8.3.3.
     pub(crate) fn of_coding(self, coding: &'static str) -> Self {
         match self.0.as_bytes() {
             [text @ .., b'"'] if !coding.is_empty() => Text(text.to_vec()).finish(coding),
@@ -100,7 +100,7 @@ fn opaque(tag: &[u8]) -> &[u8] {
     tag.strip_prefix(b"W/").unwrap_or(tag)
 }
 
-/// One tag being written; no formatting machinery, since every answer from disk makes one.
+/// Writes a tag. It does without `format!`, since every answer from disk makes one.
 struct Text(Vec<u8>);
 
 impl Text {
@@ -137,7 +137,7 @@ impl Text {
             self.0.extend_from_slice(coding.as_bytes());
         }
         self.push(b'"');
-        // The text is visible ASCII by construction; an empty tag would be the harmless lie.
+        // The text is visible ASCII by construction; were it not, an empty tag would do no harm.
         EntityTag(
             HeaderValue::from_maybe_shared(bytes::Bytes::from(self.0))
                 .unwrap_or(HeaderValue::from_static("W/\"\"")),

@@ -31,7 +31,7 @@ pub fn content_type(name: &[u8]) -> HeaderValue {
 
 const OCTETS: HeaderValue = HeaderValue::from_static("application/octet-stream");
 
-/// What stands behind the last dot of a name; empty where there is none.
+/// The text behind the last dot of a name; empty if there is none.
 pub(crate) fn extension(path: &[u8]) -> &[u8] {
     let name = path.rsplit(|&byte| byte == b'/').next().unwrap_or_default();
     let dot = name

@@ -1,4 +1,4 @@
-//! Whether a person goes to a page, rather than a page fetching something.
+//! Whether a request is a navigation to a page, rather than a fetch by one.
 
 use gateway_core::request::accept::{Weighted, weighted};
 use http::{HeaderMap, header};

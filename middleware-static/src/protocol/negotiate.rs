@@ -34,7 +34,7 @@ impl Coding {
         }
     }
 
-    /// What the sibling's name has more than the file's; empty for the file itself.
+    /// The suffix that the sibling's name has in addition to the file's; empty for the file itself.
     #[must_use]
     pub fn suffix(self) -> &'static str {
         match self {

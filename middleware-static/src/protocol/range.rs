@@ -8,7 +8,7 @@
 /// more than the client ([RFC 9110 17.15](https://www.rfc-editor.org/rfc/rfc9110#section-17.15)).
 pub const MAX_PARTS: usize = 32;
 
-/// How many specs are read at all before the field is taken for an attack and ignored.
+/// A field with more specs than this is ignored as an attack.
 const MAX_SPECS: usize = 256;
 
 /// Some bytes of a representation: from `start` to `end`, the latter not included. Never empty.
@@ -154,7 +154,7 @@ impl Spec {
     }
 }
 
-/// Digits only, leading zeros welcome; what no `u64` holds is further than any file goes.
+/// A number of digits only, with or without leading zeros. One too large for a `u64` is past the end of any file.
 fn number(digits: &[u8]) -> Option<u64> {
     if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
         return None;

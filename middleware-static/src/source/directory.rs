@@ -72,7 +72,7 @@ impl Directory {
         }
     }
 
-    /// What to do about symbolic links below the root. Default: [`Symlinks::Inside`].
+    /// Which symbolic links below the root are followed. Default: [`Symlinks::Inside`].
     #[must_use]
     pub fn symlinks(mut self, symlinks: Symlinks) -> Self {
         self.symlinks = symlinks;
@@ -103,7 +103,7 @@ impl Directory {
         }
         drop(kept);
         let root = self.open_root(wait)?;
-        // Another thread that does the same has an equally new one, so neither waits for the other.
+        // If another thread stores a root at this moment, its root is as new as ours: do not wait for the lock.
         if let Ok(mut kept) = self.kept_root.try_write() {
             *kept = Some(KeptRoot {
                 root: root.clone(),
@@ -124,7 +124,7 @@ impl Directory {
         Ok(Root::Portable(Arc::new(portable::open_root(&self.root)?)))
     }
 
-    /// The file at `path`, and the path without links that it was found at, should one be needed.
+    /// Opens `path` below `root`.
     fn open_in(
         &self,
         root: &Root,
@@ -180,7 +180,7 @@ impl Directory {
         }?;
         let entry = |found: Listed| match found {
             Listed::Entry(entry) => Some(entry),
-            // A link is shown as what it leads to, and not at all where it may not be followed.
+            // A link is listed as what it leads to, and left out if it may not be followed.
             Listed::Link(name) => match self.try_open(&path.join(&name), Wait::Allowed).ok()? {
                 Node::File(file) => Some(Entry::file(
                     name,
@@ -217,7 +217,7 @@ fn left_the_root(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::PermissionDenied && error.raw_os_error().is_none()
 }
 
-/// A name that cannot be, and a name that leads astray, are names of nothing.
+/// Names that cannot exist, and names that lead outside or in circles, count as not found.
 pub(super) fn sort_out(error: io::Error) -> io::Error {
     let nothing = left_the_root(&error);
     #[cfg(unix)]

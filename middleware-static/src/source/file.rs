@@ -74,13 +74,13 @@ impl File {
         self
     }
 
-    /// What is known of it.
+    /// Its metadata.
     #[must_use]
     pub fn metadata(&self) -> &Metadata {
         &self.metadata
     }
 
-    /// A descriptor of the file system.
+    /// A file by its open descriptor.
     pub(crate) fn from_handle(handle: Handle, stamp: Stamp) -> Self {
         let metadata = Metadata {
             length: stamp.length,

@@ -1,4 +1,4 @@
-//! A descriptor, opened by whichever way this machine has.
+//! An open file, by the handle of the platform that opened it.
 
 use std::io;
 

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use super::Entry;
 
-/// What to do about symbolic links. Default: [`Symlinks::Inside`].
+/// Which symbolic links are followed. Default: [`Symlinks::Inside`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Symlinks {
     /// Follow those that end below the root, absolute ones too. The root itself may be a link.

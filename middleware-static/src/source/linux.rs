@@ -47,7 +47,7 @@ pub(super) fn kernel() -> Kernel {
     })
 }
 
-/// Opens the root, which may be reached by any path: it is the user's word and not a client's.
+/// Opens the root by any path: the program chose it, not a client.
 pub(super) fn open_root(path: &Path, wait: Wait) -> Result<OwnedFd, Errno> {
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
     match wait {
@@ -69,7 +69,7 @@ pub(super) fn open(
     regular(open_beneath(root, path, READ, symlinks, wait)?)
 }
 
-/// Opens a path that is the program's own word.
+/// Opens a path that the program chose, wherever it leads.
 pub(super) fn open_anywhere(path: &Path, wait: Wait) -> Result<Opened<Handle>, Errno> {
     regular(match wait {
         Wait::Never if kernel() == Kernel::Cached => {
@@ -86,7 +86,7 @@ const READ: OFlags = OFlags::RDONLY
     .union(OFlags::CLOEXEC)
     .union(OFlags::NOCTTY);
 
-/// What was opened, if it is something to serve.
+/// Accepts a regular file or a directory; anything else counts as not found.
 fn regular(descriptor: OwnedFd) -> Result<Opened<Handle>, Errno> {
     let stat = fs::fstat(&descriptor)?;
     match FileType::from_raw_mode(stat.st_mode) {
@@ -157,7 +157,7 @@ pub(super) fn list(
         if matches!(name.to_bytes(), b"." | b"..") {
             continue;
         }
-        // Gone since: then it is not there.
+        // Removed since the directory was read.
         let Ok(stat) = fs::statat(&descriptor, name, fs::AtFlags::SYMLINK_NOFOLLOW) else {
             continue;
         };
@@ -235,7 +235,7 @@ impl Handle {
         let mut byte = [0];
         let mut is_there = |at: usize| {
             let read = self.read_at(&mut byte, offset + at as u64, Wait::Never);
-            // Past the end of a file that has become shorter: sending it will tell.
+            // The file has become shorter. Sending it will fail and say so.
             read.is_ok()
         };
         let last = length.saturating_sub(1);
@@ -271,7 +271,7 @@ impl ReadMode {
     }
 }
 
-/// What was learnt about devices that cannot be asked. Few machines have more than two that files are served from.
+/// How files are read on each device, found out by trying. Few machines serve files from more than two devices.
 struct Devices {
     any: AtomicBool,
     learnt: RwLock<Vec<(u64, ReadMode)>>,

@@ -7,7 +7,7 @@ use std::thread::LocalKey;
 
 use bytes::Bytes;
 
-/// A piece for any client, in bytes: small enough that a thousand slow clients hold 64 MiB and not 1 GiB.
+/// The size of a piece in bytes: small enough that a thousand slow clients hold 64 MiB and not 1 GiB.
 pub(crate) const CHUNK: usize = 64 * 1024;
 
 /// The most one piece may be. A file of 1 MiB costs a fifth to a third less in such pieces than in those of [`CHUNK`] bytes,
@@ -100,7 +100,7 @@ impl Drop for Buffer {
         if size == LARGE {
             LARGE_IN_USE.fetch_sub(1, Ordering::Relaxed);
         }
-        // A thread that ends frees its own; then there is nothing left to give back to.
+        // The thread has ended and freed its pool: free the buffer too.
         let _ = free(size).try_with(|free| {
             if let Ok(mut free) = free.try_borrow_mut()
                 && free.len() < KEPT / size

@@ -43,7 +43,7 @@ pub(super) fn open(
     regular(file.into_std())
 }
 
-/// Opens a path that is the program's own word.
+/// Opens a path that the program chose, wherever it leads.
 pub(super) fn open_anywhere(path: &Path, wait: Wait) -> io::Result<Opened<Handle>> {
     if wait == Wait::Never {
         return Err(io::ErrorKind::WouldBlock.into());
@@ -55,7 +55,7 @@ pub(super) fn open_anywhere(path: &Path, wait: Wait) -> io::Result<Opened<Handle
     regular(options.open(path)?)
 }
 
-/// What was opened, if it is something to serve.
+/// Accepts a regular file or a directory; anything else counts as not found.
 fn regular(file: std::fs::File) -> io::Result<Opened<Handle>> {
     let metadata = file.metadata()?;
     if metadata.is_dir() {
@@ -89,7 +89,7 @@ pub(super) fn list(root: &Dir, path: &Path, symlinks: Symlinks) -> io::Result<Ve
     let mut found = Vec::new();
     for entry in directory.entries()? {
         let entry = entry?;
-        // Gone since: then it is not there.
+        // Removed since the directory was read.
         let Ok(metadata) = directory.symlink_metadata(entry.file_name()) else {
             continue;
         };

@@ -1,4 +1,4 @@
-//! One file, named by the program: no client chooses its path, so nothing contains it.
+//! One file whose path the program chose. No client chooses it, so it needs no containment.
 
 use std::ffi::OsStr;
 use std::io;

@@ -74,7 +74,7 @@ pub(crate) fn since_epoch(time: SystemTime) -> (i64, u32) {
     }
 }
 
-/// The other way.
+/// The inverse of [`since_epoch`].
 pub(crate) fn from_epoch((seconds, nanos): (i64, u32)) -> Option<SystemTime> {
     use std::time::Duration;
     let whole = Duration::from_secs(seconds.unsigned_abs());

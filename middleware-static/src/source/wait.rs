@@ -8,6 +8,6 @@
 pub enum Wait {
     /// Answer at once or say [`WouldBlock`](std::io::ErrorKind::WouldBlock).
     Never,
-    /// Take the time it takes.
+    /// Wait as long as necessary.
     Allowed,
 }

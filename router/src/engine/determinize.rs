@@ -405,11 +405,9 @@ impl Determinizer {
             };
         }
         let mut exceptions = Vec::new();
-        let rest = if searching {
-            None
-        } else {
-            Some(self.intern(best, false, tracked, Beside::EDGE, &mut Closure::default()))
-        };
+        // The state behind all classes that lead nowhere, if there are any: a state that no text
+        // leads to would count as one.
+        let mut rest = None;
         let mut counts: Vec<(StateKey, usize)> = Vec::new();
         self.steps += self.alphabet.len();
         for class in 0..self.alphabet.len() as u16 {
@@ -417,9 +415,14 @@ impl Determinizer {
                 break;
             }
             let transition = scratch.transition(class);
-            let next = match (rest, transition.judged) {
-                (Some(rest), None) if transition.kernel.is_empty() => rest,
-                (_, judged) => {
+            let next = match transition.judged {
+                None if !searching && transition.kernel.is_empty() => {
+                    *rest.get_or_insert_with(|| {
+                        let nowhere = &mut Closure::default();
+                        self.intern(best, false, tracked, Beside::EDGE, nowhere)
+                    })
+                }
+                judged => {
                     let (best, tracked) = judged.unwrap_or((best, tracked));
                     self.follow(class, best, tracked, searching, scratch)
                 }

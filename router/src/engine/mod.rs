@@ -27,3 +27,8 @@ pub(crate) use shadow::{Shadow, explain, explain_alone};
 pub(crate) use size::bytes;
 pub(crate) use tiers::{Limits, Matcher};
 pub(crate) use words::Words;
+#[cfg(feature = "service")]
+pub(crate) use {
+    dfa::NONE,
+    shadow::{may_meet, takers},
+};

@@ -9,6 +9,7 @@ use super::alphabet::beauty;
 use super::determinize::{Budget, Determinizer, OverBudget};
 use super::dfa::{Dfa, NONE};
 use super::nfa::{Nfa, STATE_STEPS};
+use super::tiers::literal_start;
 
 /// What the construction found out about a pattern.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,8 +18,17 @@ pub(crate) enum Shadow {
     Reachable,
     /// It matches no text at all.
     Impossible,
-    /// Every path it matches is answered by one of `by`; `example` is one.
-    Shadowed { by: Vec<u32>, example: String },
+    /// Every path it matches is answered by one of these, the one with the shortest example first.
+    Shadowed { by: Vec<Taker> },
+}
+
+/// A pattern that takes texts of another one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Taker {
+    /// Its place in the list; [`NONE`] where no pattern in front takes the text.
+    pub(crate) id: u32,
+    /// A shortest text that both match, and that goes to the taker.
+    pub(crate) example: String,
 }
 
 /// Says of a pattern that no state of the construction answers with whether it
@@ -27,35 +37,42 @@ pub(crate) enum Shadow {
 /// Takes the work out of `steps`; where that is not enough, every pattern counts
 /// as reachable.
 pub(crate) fn explain(patterns: &[Cow<'_, Hir>], id: u32, steps: &mut usize) -> Shadow {
-    if explain_alone(patterns, id, steps) == Shadow::Impossible {
-        return Shadow::Impossible;
-    }
     let Some(this) = patterns.get(id as usize) else {
         return Shadow::Reachable;
     };
-    let before: Vec<&Hir> = patterns
-        .iter()
-        .take(id as usize)
-        .map(|hir| &**hir)
-        .collect();
-    let Ok(dfa) = product(&before, this, steps) else {
-        return Shadow::Reachable;
-    };
-    let mut by: Vec<u32> = dfa
-        .states
-        .iter()
-        .filter(|state| state.tracked)
-        .map(|state| state.at_end)
-        .collect();
-    by.sort_unstable();
-    by.dedup();
-    if by.last() == Some(&NONE) {
-        return Shadow::Reachable;
+    let before = patterns.iter().take(id as usize).map(|hir| &**hir);
+    match takers(before, this, steps) {
+        None => Shadow::Reachable,
+        Some(by) if by.is_empty() => Shadow::Impossible,
+        Some(by) if by.iter().any(|taker| taker.id == NONE) => Shadow::Reachable,
+        Some(by) => Shadow::Shadowed { by },
     }
-    Shadow::Shadowed {
-        by,
-        example: example(&dfa),
+}
+
+/// Where the texts of a pattern go, if those in front of it are asked first. `None` where `steps`
+/// do not suffice to tell.
+pub(crate) fn takers<'h>(
+    before: impl Iterator<Item = &'h Hir>,
+    this: &Hir,
+    steps: &mut usize,
+) -> Option<Vec<Taker>> {
+    // Of a thousand routes few begin as this one does.
+    let (ids, before): (Vec<u32>, Vec<&Hir>) = (0..)
+        .zip(before)
+        .filter(|(_, other)| may_meet(this, other))
+        .unzip();
+    let dfa = product(&before, this, steps).ok()?;
+    let mut takers = examples(&dfa);
+    for taker in &mut takers {
+        taker.id = ids.get(taker.id as usize).copied().unwrap_or(NONE);
     }
+    Some(takers)
+}
+
+/// Whether a text may match both, as far as the literal text tells that they begin with.
+pub(crate) fn may_meet(a: &Hir, b: &Hir) -> bool {
+    let start = |hir| literal_start(hir).unwrap_or_default();
+    start(a).starts_with(start(b)) || start(b).starts_with(start(a))
 }
 
 /// Says only whether the pattern could match alone.
@@ -85,15 +102,17 @@ fn product(before: &[&Hir], this: &Hir, steps: &mut usize) -> Result<Dfa, OverBu
     built
 }
 
-/// A shortest text that the tracked pattern matches.
-fn example(dfa: &Dfa) -> String {
+/// A shortest text of the tracked pattern for each pattern that takes some of its texts, the
+/// shortest first.
+fn examples(dfa: &Dfa) -> Vec<Taker> {
     let mut nicest: Vec<u16> = (0..dfa.alphabet.len() as u16).collect();
     nicest.sort_by_key(|&class| std::cmp::Reverse(beauty(dfa.alphabet.sample(class))));
     let mut from = dfa.states.fill(None);
     let mut queue = VecDeque::from([dfa.start]);
+    let mut takers: Vec<Taker> = Vec::new();
     while let Some(id) = queue.pop_front() {
         let state = &dfa.states[id];
-        if state.tracked {
+        if state.tracked && !takers.iter().any(|taker| taker.id == state.at_end) {
             let mut text = Vec::new();
             let mut at = id;
             while at != dfa.start
@@ -102,7 +121,10 @@ fn example(dfa: &Dfa) -> String {
                 text.push(dfa.alphabet.sample(class));
                 at = previous;
             }
-            return text.iter().rev().collect();
+            takers.push(Taker {
+                id: state.at_end,
+                example: text.iter().rev().collect(),
+            });
         }
         for &class in &nicest {
             let next = state.next(class);
@@ -112,5 +134,5 @@ fn example(dfa: &Dfa) -> String {
             }
         }
     }
-    String::new()
+    takers
 }

@@ -225,7 +225,7 @@ impl Alone {
     ) -> Result<Self, Box<meta::BuildError>> {
         let alone = |engine: Late, slow: Option<Slow>| Self {
             id,
-            prefix: prefix(hir).unwrap_or_default().into(),
+            prefix: literal_start(hir).unwrap_or_default().into(),
             engine,
             slow,
         };
@@ -259,7 +259,7 @@ impl Alone {
 }
 
 /// The text that every match begins with, at the start.
-fn prefix(hir: &Hir) -> Option<&str> {
+pub(super) fn literal_start(hir: &Hir) -> Option<&str> {
     let HirKind::Concat(parts) = hir.kind() else {
         return None;
     };

@@ -25,7 +25,7 @@ const SEGMENT: &AsciiSet = &CONTROLS
 const FIRST_SEGMENT: &AsciiSet = &SEGMENT.add(b':');
 
 /// A decoded path as it is sent behind a slash.
-pub(super) fn encode(text: &str) -> String {
+pub(crate) fn encode(text: &str) -> String {
     utf8_percent_encode(text, SEGMENT).to_string()
 }
 

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use percent_encoding::percent_decode_str;
 use regex_syntax::hir::Hir;
 
-use self::encode::{can_be_sent, encode, encode_raw, encode_relative};
+use self::encode::{can_be_sent, encode_raw, encode_relative};
 use self::search::{Goal, Piece, Search};
 use crate::engine::Words;
 use crate::entry::Entry;
@@ -23,7 +23,7 @@ mod written;
 pub use args::{Arg, ArgList, ArgValue, IntoArgs};
 #[cfg(feature = "service")]
 pub(crate) use distance::distance;
-pub(crate) use encode::is_unsafe;
+pub(crate) use encode::{encode, is_unsafe};
 pub(crate) use form::Form;
 
 /// The routes among which a URL has to find its own again.

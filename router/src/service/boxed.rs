@@ -217,6 +217,7 @@ impl<B, E> BoxRouterBuilder<B, E> {
         patch(pattern: impl IntoPattern)
         options(pattern: impl IntoPattern)
         mount(prefix: impl AsRef<str>)
+        mount_with_slash(prefix: impl AsRef<str>)
     }
 
     /// See [`RouterBuilder::methods`].

@@ -1,6 +1,7 @@
 //! Routers while they are written.
 
-use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, OnceLock};
 
 use gateway_core::paths::Prefix;
 use http::Method;
@@ -9,8 +10,10 @@ use regex_syntax::hir::{Hir, HirKind, Look};
 
 use super::Router;
 use super::resolve::{Mount, RouteInfo, Section, Shared};
-use super::sections::{build_section, deny_shadowed};
+use super::sections::build_section;
 use super::settings::{EncodedSlashes, LeadingSlash, OtherSpellings, Settings, TrailingSlash};
+use super::shadow::shadowed;
+use super::warning;
 use crate::builder::UrlMapBuilder;
 use crate::error::BuildError;
 use crate::expression::Expression;
@@ -163,7 +166,7 @@ impl<S> RouterBuilder<S> {
             match prefix {
                 Some(prefix) => {
                     let below = self.below(&prefix, mount.prefix.as_str());
-                    self = self.mount(below, service);
+                    self = self.add_mount(&below, mount.with_slash, service);
                 }
                 None => self.refuse(
                     &written.text,
@@ -198,11 +201,33 @@ impl<S> RouterBuilder<S> {
     /// Serves everything below a literal prefix (`/wiki`) by a service, which
     /// sees the path below it. Mounts go before routes; `/wikipedia` is not
     /// below `/wiki`.
-    pub fn mount(mut self, prefix: impl AsRef<str>, service: S) -> Self {
+    ///
+    /// `/wiki` and `/wiki/` both show the service its `/`, and a client resolves `href="hello/"`
+    /// on the first against `/`, not against `/wiki/`: see
+    /// [`mount_with_slash`](Self::mount_with_slash).
+    pub fn mount(self, prefix: impl AsRef<str>, service: S) -> Self {
+        self.add_mount(prefix.as_ref(), false, service)
+    }
+
+    /// As [`mount`](Self::mount), and GET and HEAD for the prefix alone (`/wiki`) are redirected to
+    /// its slash (`/wiki/`), by 308 and a relative reference, the query kept: `href="hello/"` on the
+    /// front page of the service then leads to `/wiki/hello/`. Other methods are served as they are.
+    pub fn mount_with_slash(self, prefix: impl AsRef<str>, service: S) -> Self {
+        self.add_mount(prefix.as_ref(), true, service)
+    }
+
+    fn add_mount(mut self, prefix: &str, with_slash: bool, service: S) -> Self {
         let section = self.section;
-        match Prefix::new(prefix.as_ref()) {
-            Ok(prefix) => self.mounts.push((Mount { prefix, section }, service)),
-            Err(error) => self.refuse(prefix.as_ref(), error.to_string()),
+        match Prefix::new(prefix) {
+            Ok(prefix) => self.mounts.push((
+                Mount {
+                    prefix,
+                    with_slash,
+                    section,
+                },
+                service,
+            )),
+            Err(error) => self.refuse(prefix, error.to_string()),
         }
         self
     }
@@ -346,8 +371,9 @@ impl<S> RouterBuilder<S> {
         self
     }
 
-    /// Makes a route an error that wins for none of its methods, because mounts and the routes in
-    /// front of it take all its paths. See [`UrlMapBuilder::deny_shadowed`].
+    /// Makes what [`Router::shadowed`] tells of an error: a route that wins for none of its
+    /// methods, because mounts and the routes in front of it take all its paths, and a mount or a
+    /// host that others take all requests from. The error is about the first of them.
     pub fn deny_shadowed(mut self) -> Self {
         self.deny_shadowed = true;
         self
@@ -430,13 +456,6 @@ impl<S> RouterBuilder<S> {
         let mut sections = (0..=self.hosts.len())
             .map(|section| build_section(section, &infos, &mut left, &checked.room))
             .collect::<Result<Box<[Section]>, _>>()?;
-        if self.deny_shadowed {
-            for (own, section) in sections.iter().enumerate() {
-                let mounts = self.mounts.iter().map(|(mount, _)| mount);
-                let mounts = mounts.filter(|mount| mount.section == 0 || mount.section == own);
-                deny_shadowed(section, &infos, mounts, &self.settings, limits)?;
-            }
-        }
         infos
             .iter_mut()
             .for_each(|info: &mut RouteInfo| info.entry.release_tree());
@@ -455,7 +474,19 @@ impl<S> RouterBuilder<S> {
             hosts,
             mounts: mounts.into(),
             settings: self.settings,
+            limits,
+            shadowed: OnceLock::new(),
+            warnings: OnceLock::new(),
+            said_untold: AtomicBool::new(false),
         };
+        if self.deny_shadowed
+            && let Some(first) = shadowed(&shared).first()
+        {
+            return Err(first.error());
+        }
+        if cfg!(debug_assertions) {
+            warning::log(&shared);
+        }
         Ok(Router::new(Arc::new(shared), endpoints.into()))
     }
 }

@@ -13,6 +13,7 @@ use super::answer;
 use super::development::{self, Question};
 use super::resolve::{Mount, Outcome, Shared};
 use super::url_args::{Outside, UrlArgs};
+use super::warning;
 
 /// A request on its way to an endpoint.
 pub(crate) trait IncomingRequest {
@@ -64,6 +65,9 @@ pub(crate) fn dispatch<'s, S>(
 ) -> Dispatch<'s, S> {
     let (routes, mounts) = (shared.routes.len(), shared.mounts.len());
     let target = request.target();
+    if cfg!(debug_assertions) {
+        warning::log_untold_nest(shared, target.extensions, target.path);
+    }
     let (section, host) = if shared.hosts.is_empty() {
         (0, None)
     } else {

@@ -10,8 +10,10 @@ mod call;
 mod development;
 mod dispatch;
 mod future;
+mod page_urls;
 mod parse;
 mod resolve;
+mod rule;
 mod sections;
 #[expect(
     clippy::module_inception,
@@ -19,10 +21,13 @@ mod sections;
 )]
 mod service;
 mod settings;
+mod shadow;
 mod slashes;
+mod table;
 mod text;
 mod url_args;
 mod url_for;
+mod warning;
 
 pub use body::RouterBody;
 #[cfg(feature = "tokio")]
@@ -30,7 +35,9 @@ pub use boxed::AsApplication;
 pub use boxed::{AsService, BoxEndpoint, BoxRouter, BoxRouterBuilder, IntoEndpoint};
 pub use builder::RouterBuilder;
 pub use future::ResponseFuture;
+pub use page_urls::{RequestUrls, with_query};
 pub use parse::ParseError;
+pub use rule::{ExampleRequest, RouterWarning, Rule, ShadowedRule, Taker};
 pub use service::{Router, RouterRoute};
 pub use settings::{EncodedSlashes, LeadingSlash, OtherSpellings, TrailingSlash};
 pub use url_args::{MatchedRoute, RequestUrlArgs, UrlArgs, UrlFor};

@@ -3,14 +3,17 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt;
+use std::sync::OnceLock;
+use std::sync::atomic::AtomicBool;
 
 use gateway_core::paths::{Prefix, Spelling, relative_reference};
 use http::{Method, Uri};
 use percent_encoding::percent_decode_str;
 
+use super::rule::{RouterWarning, ShadowedRule};
 use super::settings::{EncodedSlashes, LeadingSlash, OtherSpellings, Settings};
 use super::slashes;
-use crate::engine::{Matcher, Words};
+use crate::engine::{Limits, Matcher, Words};
 use crate::entry::Entry;
 use crate::url_map::UrlMap;
 
@@ -25,6 +28,13 @@ pub(crate) struct Shared {
     pub(crate) hosts: UrlMap<usize>,
     pub(crate) mounts: Box<[Mount]>,
     pub(crate) settings: Settings,
+    /// What the construction might take.
+    pub(crate) limits: Limits,
+    /// Found when it is first asked for.
+    pub(super) shadowed: OnceLock<Box<[ShadowedRule]>>,
+    pub(super) warnings: OnceLock<Box<[RouterWarning]>>,
+    /// That a nest around is not told was said.
+    pub(super) said_untold: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -35,10 +45,40 @@ pub(crate) struct RouteInfo {
     pub(crate) section: usize,
 }
 
+impl RouteInfo {
+    /// For people.
+    pub(crate) fn methods_text(&self) -> String {
+        let methods: Vec<&str> = self.methods.iter().map(Method::as_str).collect();
+        match methods.as_slice() {
+            [] => "*".to_owned(),
+            methods => methods.join(","),
+        }
+    }
+}
+
 #[derive(Clone, Debug)]
 pub(crate) struct Mount {
     pub(crate) prefix: Prefix,
+    /// GET and HEAD for the prefix alone are redirected to its slash.
+    pub(crate) with_slash: bool,
     pub(crate) section: usize,
+}
+
+impl Mount {
+    /// Where the slash is, if a request for the prefix alone is to be redirected.
+    fn slash(&self, method: &Method, path: &str, query: Option<&str>) -> Option<String> {
+        let followed = matches!(*method, Method::GET | Method::HEAD);
+        let is_bare = || self.prefix.matched_in(path) == Some(path.len());
+        if !self.with_slash || !followed || !is_bare() {
+            return None;
+        }
+        relative_reference(path, &format!("{path}/"), query)
+    }
+
+    /// For people.
+    pub(crate) fn text(&self) -> String {
+        format!("{}/", self.prefix)
+    }
 }
 
 /// The routes of one host pattern.
@@ -62,6 +102,8 @@ pub(crate) struct MethodMap {
     pub(crate) matcher: Matcher,
     /// From the automaton's patterns to the router's routes.
     pub(crate) ids: Box<[u32]>,
+    /// Those of them that others in front take all paths from.
+    pub(crate) unreached: Box<[u32]>,
 }
 
 impl MethodMap {
@@ -74,19 +116,20 @@ impl MethodMap {
 impl Section {
     #[inline]
     pub(crate) fn find(&self, method: &Method, text: &str, words: Words) -> Option<u32> {
-        if *method == Method::HEAD
-            && let Some(found) = self
-                .head
-                .and_then(|map| self.maps.get(map)?.find(text, words))
-        {
-            return Some(found);
-        }
+        self.maps_for(method).find_map(|map| map.find(text, words))
+    }
+
+    /// The automata that are asked for a method, in order.
+    #[inline]
+    pub(crate) fn maps_for(&self, method: &Method) -> impl Iterator<Item = &MethodMap> {
+        let head = self.head.filter(|_| *method == Method::HEAD);
         let listed = self
             .by_method
             .iter()
             .find(|(own, _)| own == method)
             .map(|&(_, map)| map);
-        self.maps.get(listed.or(self.others)?)?.find(text, words)
+        let maps = [head, listed.or(self.others)].into_iter().flatten();
+        maps.filter_map(|map| self.maps.get(map))
     }
 
     /// The methods of all routes that match, as `Allow` lists them.
@@ -173,7 +216,9 @@ impl Shared {
         query: Option<&str>,
     ) -> Outcome<'p> {
         if let Some(index) = self.mounted(section, path) {
-            return Outcome::Mount { index, section };
+            let mount = self.mounts.get(index);
+            let slash = mount.and_then(|mount| mount.slash(method, path, query));
+            return slash.map_or(Outcome::Mount { index, section }, Outcome::Redirect);
         }
         let limited = self.limited(section);
         // `*` and the authority form of CONNECT are no paths.

@@ -15,9 +15,13 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use super::dispatch::{Dispatch, IncomingRequest, Target, dispatch};
-use super::resolve::{self, Mount, Shared};
+use super::resolve::{self, Mount, RouteInfo, Shared};
+use super::rule::{RouterWarning, ShadowedRule};
+use super::shadow::shadowed;
+use super::table::Table;
 use super::url_args::UrlArgs;
 use super::url_for;
+use super::warning::warnings;
 use super::{ResponseFuture, RouterBody};
 use crate::error::UrlForError;
 use crate::reverse::{ArgList, IntoArgs};
@@ -117,7 +121,54 @@ impl<S> Router<S> {
 
     /// All routes in order.
     pub fn routes(&self) -> impl ExactSizeIterator<Item = RouterRoute<'_>> {
-        self.shared.routes.iter().map(|info| RouterRoute { info })
+        let host = |info: &RouteInfo| self.hosts().nth(info.section.checked_sub(1)?);
+        let routes = self.shared.routes.iter();
+        routes.map(move |info| RouterRoute {
+            host: host(info),
+            info,
+        })
+    }
+
+    /// The routes, mounts and hosts that no request reaches, all at once: a route wins for none of
+    /// its methods on none of its hosts, because mounts, hosts and the routes in front of it take
+    /// all its paths. Each is told with what takes its requests, and examples of them.
+    ///
+    /// ```
+    /// # use gateway_core::{Environ, Reply};
+    /// # use router::Router;
+    /// # fn show(_: &mut Environ) -> Reply { Reply::text("") }
+    /// let urls = Router::builder()
+    ///     .mount("/static", show)
+    ///     .get(r"^(\w+)$", show)
+    ///     .get(r"^about$", show)
+    ///     .post(r"^about$", show)
+    ///     .get(r"^static/app\.js$", show)
+    ///     .build()?;
+    /// let told: Vec<String> = urls.shadowed().iter().map(ToString::to_string).collect();
+    /// assert_eq!(told, [
+    ///     r"`GET ^about$` never wins: `GET /about` goes to `GET ^(\w+)$`",
+    ///     r"`GET ^static/app\.js$` never wins: `GET /static/app.js` goes to the mount `/static/`",
+    /// ]);
+    /// # Ok::<(), router::BuildError>(())
+    /// ```
+    ///
+    /// In a build with debug assertions [`build`](super::RouterBuilder::build) logs each by
+    /// `tracing` as a warning, with the [`warnings`](Self::warnings). What is not found out with
+    /// as much work as a build may take ([`work_limit`](super::RouterBuilder::work_limit)) is left
+    /// out.
+    pub fn shadowed(&self) -> &[ShadowedRule] {
+        shadowed(&self.shared)
+    }
+
+    /// Patterns that are probably not meant as they are written: of all routes and hosts, each
+    /// with an example request.
+    pub fn warnings(&self) -> &[RouterWarning] {
+        warnings(&self.shared)
+    }
+
+    /// The patterns of all hosts in order.
+    pub fn hosts(&self) -> impl ExactSizeIterator<Item = &str> {
+        self.shared.hosts.routes().map(|host| host.pattern())
     }
 
     /// The prefixes of all mounts in order.
@@ -170,37 +221,19 @@ impl<S> fmt::Debug for Router<S> {
     }
 }
 
-/// The table of routes, a line each.
+/// The table of routes, a line each, with what [`shadowed`](Router::shadowed) and
+/// [`warnings`](Router::warnings) tell of it.
 impl<S> fmt::Display for Router<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for prefix in self.mounts() {
-            writeln!(f, "*  {prefix}/...")?;
-        }
-        let methods: Vec<String> = self.routes().map(|route| route.methods_text()).collect();
-        let width = methods.iter().map(String::len).max().unwrap_or(0);
-        let patterns = self
-            .routes()
-            .map(|route| route.pattern().chars().count())
-            .max()
-            .unwrap_or(0);
-        for (route, methods) in self.routes().zip(&methods) {
-            match route.name() {
-                Some(name) => writeln!(
-                    f,
-                    "{methods:<width$}  {:<patterns$}  {name}",
-                    route.pattern()
-                )?,
-                None => writeln!(f, "{methods:<width$}  {}", route.pattern())?,
-            }
-        }
-        Ok(())
+        Table::new(&self.shared).fmt(f)
     }
 }
 
 /// One line of a router's list.
 #[derive(Clone, Copy, Debug)]
 pub struct RouterRoute<'r> {
-    info: &'r resolve::RouteInfo,
+    host: Option<&'r str>,
+    info: &'r RouteInfo,
 }
 
 impl<'r> RouterRoute<'r> {
@@ -209,25 +242,24 @@ impl<'r> RouterRoute<'r> {
         &self.info.entry.pattern.source
     }
 
+    /// The pattern of its host, if it is limited to one.
+    pub fn host(&self) -> Option<&'r str> {
+        self.host
+    }
+
     /// The name, if it has one.
     pub fn name(&self) -> Option<&'r str> {
         self.info.entry.name.as_deref()
     }
 
+    /// The names of the groups of its pattern in order.
+    pub fn groups(&self) -> impl ExactSizeIterator<Item = Option<&'r str>> + use<'r> {
+        self.info.entry.pattern.groups.iter().map(Option::as_deref)
+    }
+
     /// The methods that were listed; none means all.
     pub fn methods(&self) -> &'r [Method] {
         &self.info.methods
-    }
-
-    fn methods_text(&self) -> String {
-        match self.info.methods.as_ref() {
-            [] => "*".into(),
-            methods => methods
-                .iter()
-                .map(Method::as_str)
-                .collect::<Vec<_>>()
-                .join(","),
-        }
     }
 }
 

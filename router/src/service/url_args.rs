@@ -334,14 +334,18 @@ impl UrlArgs {
     }
 
     fn url_for_list(&self, name: &str, args: &ArgList) -> Result<String, UrlForError> {
+        behind(self.external_prefix(), &self.inner_url_for(name, args)?)
+    }
+
+    /// Without the prefix that a proxy has stripped.
+    pub(super) fn inner_url_for(&self, name: &str, args: &ArgList) -> Result<String, UrlForError> {
         if self.shared.names.contains_key(name) {
             let path = path_for(&self.shared, self.section(), name, args)?;
             self.comes_back(name, &path)?;
-            let prefix = format!("{}{}", self.external_prefix(), self.script_name());
-            return behind(&prefix, &path);
+            return behind(self.script_name(), &path);
         }
         match self.outer() {
-            Some(outer) => outer.url_for_list(name, args),
+            Some(outer) => outer.inner_url_for(name, args),
             None => Err(UrlForError::UnknownName { name: name.into() }),
         }
     }

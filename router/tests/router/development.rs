@@ -214,3 +214,33 @@ fn many_misses_at_once_are_all_answered() {
         assert_eq!(answered + left, 200);
     });
 }
+
+#[test]
+fn in_development_a_miss_marks_what_never_wins_and_what_is_open() {
+    let router = build(
+        echo()
+            .show_details_if(|_| true)
+            .mount("/static", Echo("m"))
+            .get("^(?<page>[a-z<]+)$", Echo("a"))
+            .get("^about$", Echo("b"))
+            .post("^x", Echo("c"))
+            .host("^admin\\.", |routes| routes.get("^users$", Echo("d"))),
+    );
+    let text = ask(&router, Request::get("/nothing/here")).text;
+    for line in [
+        "mount    /static/\n",
+        "GET      ^about$\n           never wins: `GET x/about` goes to `GET ^(?<page>[a-z<]+)$`\n",
+        "POST     ^x\n           has no `$` and matches every longer path, too: `POST x/x-x`\n",
+        "GET      ^admin\\. ^users$\n",
+    ] {
+        assert!(text.contains(line), "{line}: {text}");
+    }
+    let html = ask(
+        &router,
+        Request::get("/nothing/here").header("accept", "text/html"),
+    )
+    .text;
+    let note = "<code>^about$</code><p class=note>never wins: <code>GET x/about</code> goes to \
+                <code>^(?&lt;page&gt;[a-z&lt;]+)$</code>";
+    assert!(html.contains(note), "{html}");
+}

@@ -15,9 +15,12 @@ mod building;
 mod development;
 mod endpoints;
 mod hosts;
+mod logged;
 mod methods;
 mod mounts;
 mod paths;
+mod shadowed;
+mod sites;
 mod spellings;
 mod urls;
 

@@ -4,11 +4,11 @@ use std::convert::Infallible;
 
 use gateway_core::testing::Client;
 use gateway_core::{Environ, Reply};
-use http::{Request, Response};
+use http::{Method, Request, Response};
 use router::{BoxRouter, BuildError, IntoPattern, RequestUrlArgs, Router};
 use tower::{ServiceExt, service_fn};
 
-use crate::{Echo, build, echo, get};
+use crate::{Echo, ask, build, echo, get};
 
 #[test]
 fn mounts_end_at_the_edge_of_a_segment_and_see_the_rest() {
@@ -151,4 +151,52 @@ async fn the_pattern_below_an_axum_nest_between_two_routers_has_the_nest() {
         let app = app.clone().layer(router::FromAxumLayer::new());
         assert_eq!(ask(app, path).await, pattern, "{path}");
     }
+}
+
+#[test]
+fn a_bare_mount_is_redirected_to_its_slash_where_that_is_set() {
+    let router = build(
+        echo()
+            .mount_with_slash("/wiki", Echo("wiki"))
+            .mount("/plain", Echo("plain"))
+            .mount_with_slash("/", Echo("root")),
+    );
+    for method in [Method::GET, Method::HEAD] {
+        for (path, location) in [
+            ("/wiki", "./wiki/"),
+            ("/wiki?q=1&r", "./wiki/?q=1&r"),
+            ("/w%69ki?", "./wiki/?"),
+        ] {
+            let answer = ask(&router, method.clone(), path);
+            assert_eq!(
+                (answer.status, answer.header("location")),
+                (308, location),
+                "{method} {path}"
+            );
+        }
+    }
+    for (method, path, text) in [
+        (Method::POST, "/wiki", "wiki POST /"),
+        (Method::GET, "/wiki/", "wiki GET /"),
+        (Method::GET, "/wiki/x", "wiki GET /x"),
+        (Method::GET, "/plain", "plain GET /"),
+        (Method::GET, "/wikis", "root GET /wikis"),
+        (Method::GET, "/", "root GET /"),
+    ] {
+        assert_eq!(ask(&router, method, path).text, text, "{path}");
+    }
+}
+
+#[test]
+fn an_included_mount_and_an_application_keep_the_slash() {
+    fn front(_: &mut Environ) -> Reply {
+        Reply::text("front")
+    }
+    let inner = Router::builder().mount_with_slash("/wiki", front);
+    let router = Router::builder().include("^blog/", inner).build().unwrap();
+    let client = Client::new(router);
+    let answer = client.get("/blog/wiki?q").send();
+    answer.assert_status(308);
+    assert_eq!(answer.header("location"), Some("./wiki/?q"));
+    client.get("/blog/wiki/").send().assert_text("front");
 }

@@ -6,6 +6,7 @@ use gateway_core::request::Arrival;
 use gateway_core::testing::Client;
 use gateway_core::{Body, Environ, Reply, RequestExt};
 use http::{Request, Response};
+use router::service::RequestUrls;
 use router::{BoxRouter, IntoPattern, RequestUrlArgs, Router, UrlForError, UrlMap, template};
 use tower::{Service, ServiceExt, service_fn};
 
@@ -391,4 +392,81 @@ fn a_router_behind_the_routes_of_another_knows_the_names_of_that() {
     client.get("/own").send().assert_text(
         "/own; `/top`, made from `own`, would be taken by `a route of the router outside`",
     );
+}
+
+#[test]
+fn a_relative_url_leads_to_the_same_place_behind_a_proxy_that_strips_a_prefix() {
+    let tell = service_fn(async |request: Request<Body>| {
+        let url = |name: &str| request.relative_url_for(name, ()).unwrap();
+        Ok::<_, Infallible>(Response::new(Body::from(
+            [url("here"), url("top")].join(" "),
+        )))
+    });
+    let inner: BoxRouter = BoxRouter::builder()
+        .get("^$", tell)
+        .get("^a/(.*)$", tell)
+        .get("^here/$".named("here"), tell)
+        .build()
+        .unwrap();
+    // What the proxy strips is in front of every URL, but of no relative one.
+    let outer: BoxRouter = BoxRouter::builder()
+        .external_prefix("/stripped")
+        .get("^$".named("top"), Echo("x"))
+        .mount("/wiki", inner)
+        .build()
+        .unwrap();
+    let client = Client::of_service(outer);
+    for page in ["/wiki", "/wiki/", "/wiki/here/", "/wiki/a/b/c?q=/"] {
+        let told = client.get(page).send().text();
+        let full = format!("http://proxy.example/stripped{page}");
+        for (reference, target) in told.split(' ').zip(["/stripped/wiki/here/", "/stripped/"]) {
+            assert_eq!(resolve(&full, reference), target, "{page}: {told}");
+        }
+    }
+}
+
+/// RFC 3986, section 5.2, for a reference that is a relative path.
+fn resolve(base: &str, reference: &str) -> String {
+    let base: http::Uri = base.parse().unwrap();
+    let (directory, _) = base.path().rsplit_once('/').unwrap();
+    let mut segments: Vec<&str> = directory.split('/').skip(1).collect();
+    let mut parts = reference.split('/').peekable();
+    let mut last = "";
+    while let Some(part) = parts.next() {
+        let ends = parts.peek().is_none();
+        match part {
+            "." | "" => {}
+            ".." => {
+                segments.pop();
+            }
+            part if ends => last = part,
+            part => segments.push(part),
+        }
+    }
+    segments.push(last);
+    format!("/{}", segments.join("/"))
+}
+
+#[test]
+fn an_absolute_url_has_the_scheme_and_the_host_of_the_request() {
+    let tell = service_fn(async |request: Request<Body>| {
+        let url = request.absolute_url_for("here", ()).unwrap();
+        Ok::<_, Infallible>(Response::new(Body::from(url)))
+    });
+    let inner: BoxRouter = BoxRouter::builder()
+        .get("^here/$".named("here"), tell)
+        .build()
+        .unwrap();
+    let outer: BoxRouter = BoxRouter::builder()
+        .external_prefix("/stripped")
+        .mount("/wiki", inner)
+        .build()
+        .unwrap();
+    let client = Client::of_service(outer);
+    let answer = client
+        .get("/wiki/here/")
+        .header("host", "shop.example:8080");
+    answer
+        .send()
+        .assert_text("http://shop.example:8080/stripped/wiki/here/");
 }

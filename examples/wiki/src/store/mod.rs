@@ -72,7 +72,7 @@ pub struct Revision {
     pub number: i64,
     /// When it was saved, in seconds since 1970.
     pub time: i64,
-    /// Who saved it, where the gateway said (REMOTE_USER); else empty.
+    /// Who saved it: by the gateway's word (REMOTE_USER), or the author's own; else empty.
     pub author: String,
     /// What the author said about it.
     pub comment: String,
@@ -128,7 +128,7 @@ impl Store {
             "SELECT p.name FROM names n JOIN pages p ON p.id = n.page
              WHERE n.key = ?1 AND NOT p.deleted",
         )?;
-        let mut called = |name| query.query_row([key(name)], |row| row.get(0)).optional();
-        names.map(|name| called(name)).collect()
+        let called = |name| query.query_row([key(name)], |row| row.get(0)).optional();
+        names.map(called).collect()
     }
 }

@@ -2,14 +2,14 @@
 //!
 //! A new file takes every step that an old one takes, so both are the same in the end.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use gateway_core::Error;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 use super::save::{append, index};
 use super::{Change, Edit, Result};
-use crate::name::{PageName, composed, key};
+use crate::name::{PageName, composed, key as name_key};
 
 /// The newest (`PRAGMA user_version`).
 const SCHEMA: i64 = 2;
@@ -72,9 +72,10 @@ fn name_pages(transaction: &Transaction<'_>) -> Result<()> {
             name: row.get(1)?,
             newest: row.get(2)?,
         };
-        spellings.entry(key(&old.name)).or_default().push(old);
+        spellings.entry(name_key(&old.name)).or_default().push(old);
     }
-    for (key, mut pages) in spellings {
+    let mut keys: BTreeSet<String> = spellings.keys().cloned().collect();
+    for (mut key, mut pages) in spellings {
         // What was written last is what the page shows.
         pages.sort_by_key(|old| old.newest);
         let Some(kept) = pages.pop() else { continue };
@@ -85,7 +86,16 @@ fn name_pages(transaction: &Transaction<'_>) -> Result<()> {
             )?;
             transaction.execute("DELETE FROM pages WHERE id = ?1", [other.page])?;
         }
-        let name = composed(&kept.name).into_owned();
+        let mut name = composed(&kept.name).into_owned();
+        if PageName::new(&name).is_err() {
+            // Some letters of India are longer when composed, and then it may be too long.
+            (key, name) = (kept.page..)
+                .map(|number| format!("Page {number}"))
+                .map(|name| (name_key(&name), name))
+                .find(|(key, _)| !keys.contains(key))
+                .unwrap_or_default();
+            keys.insert(key.clone());
+        }
         transaction.execute(
             "UPDATE pages SET name = ?2 WHERE id = ?1",
             (kept.page, &name),

@@ -17,7 +17,7 @@ use crate::wiki::Wiki;
 /// On purpose.
 pub fn broken(environ: &mut Environ) -> Result<Reply, Error> {
     let wiki = Wiki::of(environ)?;
-    if !wiki.setting().development {
+    if !wiki.surroundings().development {
         let text = "The wiki breaks for developers only: start it with --development.";
         return Err(Error::new(StatusCode::NOT_FOUND, text));
     }

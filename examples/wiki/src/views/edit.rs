@@ -157,7 +157,7 @@ impl Draft {
             text => &self.text,
             comment => &self.comment,
             author => author(environ, Some(&self.author)),
-            is_known => environ.var("REMOTE_USER").is_some(),
+            is_known => remote_user(environ).is_some(),
             longest_comment => LONGEST_COMMENT,
             ..more
         };
@@ -174,19 +174,24 @@ fn too_long() -> Error {
 /// Who it is: by the gateway's word (basic authentication of the web server in front, say), or else
 /// by the author's own: as `typed`, or in the cookie.
 pub(super) fn author(environ: &Environ, typed: Option<&str>) -> String {
-    let known = environ.var("REMOTE_USER");
-    let known = known.map(|user| String::from_utf8_lossy(&user).into_owned());
     let own = || match typed {
         Some(typed) => typed.to_owned(),
         None => environ.cookie(AUTHOR).unwrap_or_default().into_owned(),
     };
-    one_line(&known.unwrap_or_else(own), LONGEST_AUTHOR)
+    one_line(&remote_user(environ).unwrap_or_else(own), LONGEST_AUTHOR)
+}
+
+/// Whom the gateway names. Some web servers pass an empty name on where they have asked for none.
+fn remote_user(environ: &Environ) -> Option<String> {
+    let user = environ.var("REMOTE_USER")?;
+    let user = String::from_utf8_lossy(&user).into_owned();
+    Some(user).filter(|user| !user.is_empty())
 }
 
 /// The reply, and the browser remembers what the author is called.
 fn named(environ: &Environ, author: &str, reply: Reply) -> Reply {
     let known = environ.cookie(AUTHOR).unwrap_or_default();
-    if environ.var("REMOTE_USER").is_some() || known == author {
+    if remote_user(environ).is_some() || known == author {
         return reply;
     }
     let cookie = environ.new_cookie(AUTHOR, author);

@@ -58,7 +58,7 @@ pub fn upload(environ: &mut Environ) -> Result<Reply, Error> {
     let again = |status: StatusCode, notice: &str| {
         Ok(shown(environ, &page, Some(notice))?.with_status(status))
     };
-    if !token::accepts(environ, &upload.form().get("token").unwrap_or_default()) {
+    if !token::accepts(environ, upload.form().get("token").unwrap_or_default()) {
         return again(StatusCode::FORBIDDEN, STALE);
     }
     let files: Vec<_> = upload.files().collect();
@@ -124,9 +124,10 @@ pub fn file(environ: &mut Environ) -> Result<Reply, Error> {
             .content_type(HeaderValue::try_from(image)?)
             .inline(),
     };
+    // Downloads have `nosniff`.
     Ok(environ
         .download(download)?
-        .header("x-content-type-options", "nosniff")
+        .header("cache-control", "no-cache")
         .header("content-security-policy", "default-src 'none'; sandbox"))
 }
 

@@ -51,7 +51,7 @@ pub fn served(environ: &mut Environ) -> Result<Reply, Error> {
         application => environ.application_uri(),
         peer => conn.map(|conn| conn.peer().to_string()),
         pattern => environ.url_args().map(|args| args.pattern().to_owned()),
-        stack => Serde(&wiki.setting().stack),
+        stack => Serde(&wiki.surroundings().stack),
         routes => routes.collect::<Vec<_>>(),
         vars,
         pages,

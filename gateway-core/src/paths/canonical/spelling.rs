@@ -137,7 +137,7 @@ impl<'p> Spelling<'p> {
         self.found.stray_percent
     }
 
-    /// The canonical spelling, borrowed where the path has it. It is its own canonical spelling.
+    /// The canonical spelling: borrowed if the path has it already. Its own canonical spelling is the same again.
     ///
     /// Dot segments, empty segments and `%2F` stay: no spelling of them is read in one way only.
     #[must_use]

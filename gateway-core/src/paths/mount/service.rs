@@ -65,7 +65,7 @@ where
     type Future = ResponseFuture<M::Future, S::Future>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        // The request is not known yet, so both have to be ready for it.
+        // Only `call` sees the request, so both services have to be ready for it.
         ready!(self.mounted.poll_ready(context)).map_err(Into::into)?;
         self.otherwise.poll_ready(context)
     }
@@ -79,8 +79,8 @@ where
     }
 }
 
-/// In place of a second service: 404. (No service itself, so that the error type of a [`Mount`]
-/// without one is the mounted service's.)
+/// Stands for the second service where there is none: answers 404. (It is no service itself, so that a [`Mount`]
+/// without a second service has the mounted service's error type.)
 #[derive(Clone, Copy, Debug, Default)]
 pub struct NotFound;
 

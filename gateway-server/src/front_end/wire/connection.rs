@@ -18,10 +18,10 @@ use tower_service::Service;
 use tracing::{debug, error, warn};
 
 use super::codec::{Codec, Event};
+use super::current_request::CurrentRequest;
 use super::errors::ErrorText;
-use super::exchange::{Exchange, Failed};
 use super::output::Output;
-use super::present::Present;
+use super::service_call::{CallFailure, ServiceCall};
 use super::timer::{Timer, Wait};
 use crate::ServerState;
 use crate::cgi_vars::response::encode_head;
@@ -57,8 +57,8 @@ pin_project! {
         // As it was given, never asked whether it is ready.
         fresh: S,
         #[pin]
-        exchange: Exchange<F, B>,
-        request: Present,
+        call: ServiceCall<F, B>,
+        request: CurrentRequest,
         errors: ErrorText,
         settings: Arc<Settings>,
         options: StreamOptions<I>,
@@ -118,8 +118,8 @@ where
             output: Output::default(),
             fresh: service.clone(),
             service,
-            exchange: Exchange::Idle,
-            request: Present::default(),
+            call: ServiceCall::Idle,
+            request: CurrentRequest::default(),
             errors: ErrorText::default(),
             settings,
             options,
@@ -160,11 +160,11 @@ where
         let mut progress = false;
         while self.end == End::Open {
             let this = self.as_mut().project();
-            if this.exchange.is_streaming() {
+            if this.call.is_streaming() {
                 if this.output.len() >= HIGH_WATER {
                     break;
                 }
-                match this.exchange.poll_piece(cx) {
+                match this.call.poll_piece(cx) {
                     Poll::Pending => break,
                     Poll::Ready(Some(Ok(bytes))) => {
                         let this = self.as_mut().project();
@@ -172,7 +172,7 @@ where
                             record.sent(bytes.len());
                         }
                         this.codec.stdout(this.output, bytes);
-                        if this.exchange.is_at_end() {
+                        if this.call.is_at_end() {
                             self.as_mut().complete();
                         }
                     }
@@ -180,10 +180,10 @@ where
                     Poll::Ready(Some(Err(failed))) => self.as_mut().cut_short(&failed),
                 }
             } else {
-                let mut exchange = this.exchange;
-                let response = exchange.as_mut().poll_response(this.service, cx);
+                let mut call = this.call;
+                let response = call.as_mut().poll_response(this.service, cx);
                 if let Some(counted) = &mut this.request.counted {
-                    counted.waits(exchange.is_waiting());
+                    counted.waits(call.is_waiting());
                 }
                 match response {
                     Poll::Pending => break,
@@ -193,7 +193,7 @@ where
             }
             progress = true;
         }
-        if !self.exchange.is_idle() && C::ERRORS {
+        if !self.call.is_idle() && C::ERRORS {
             let this = self.project();
             let text = this.errors.take(cx);
             if !text.is_empty() {
@@ -237,11 +237,11 @@ where
             return self.finish();
         }
         let unsent = Unsent::of(framing.content);
-        this.exchange.set(Exchange::Streaming { body, unsent });
+        this.call.set(ServiceCall::Streaming { body, unsent });
     }
 
     /// The service failed before its response began.
-    fn fail(mut self: Pin<&mut Self>, failed: &Failed) {
+    fn fail(mut self: Pin<&mut Self>, failed: &CallFailure) {
         failed.log();
         if C::ERRORS {
             let this = self.as_mut().project();
@@ -275,7 +275,7 @@ where
 
     /// The body failed after its head went out: the front end must see that something is missing,
     /// so the request is not ended, and the connection is.
-    fn cut_short(mut self: Pin<&mut Self>, failed: &Failed) {
+    fn cut_short(mut self: Pin<&mut Self>, failed: &CallFailure) {
         if failed.is_reported() {
             debug!("the response is cut short: {failed}");
         } else {
@@ -287,7 +287,7 @@ where
             text.extend(format!("the response is cut short: {failed}\n").bytes());
             this.codec.stderr(this.output, &text);
         }
-        *this.request = Present::over(this.request.input_ended);
+        *this.request = CurrentRequest::over(this.request.input_ended);
         *this.end = End::Reset;
         self.clear();
     }
@@ -295,13 +295,13 @@ where
     /// Drops whatever runs.
     fn clear(self: Pin<&mut Self>) {
         let mut this = self.project();
-        if this.exchange.is_waiting() {
+        if this.call.is_waiting() {
             // A service that was asked whether it is ready may hold a place in a queue, or a thread that
             // another request waits for (tower: what is not called has to be dropped).
             let fresh = this.fresh.clone();
             discard(mem::replace(this.service, fresh));
         }
-        this.exchange.as_mut().clear();
+        this.call.as_mut().clear();
     }
 
     /// Ends the request; with it the connection, unless the front end wants to keep it.
@@ -316,14 +316,14 @@ where
         }
         let keep = this.codec.finish(this.output);
         let input_ended = this.request.input_ended;
-        *this.request = Present::default();
+        *this.request = CurrentRequest::default();
         // Closing in the same breath as the end of the response is what races least with a front
         // end that would put the connection back into its pool.
         if !keep || *this.eof || *this.phase > Phase::Serving {
             if keep {
                 (this.options.end_with_last_write)(this.io);
             }
-            *this.request = Present::over(input_ended);
+            *this.request = CurrentRequest::over(input_ended);
             *this.end = End::Flush;
         }
     }
@@ -331,7 +331,7 @@ where
     /// Everything is written: goes on with closing, if that is what comes next.
     fn close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Option<Step> {
         let this = self.project();
-        let idle = this.exchange.is_idle() && !this.request.is_new();
+        let idle = this.call.is_idle() && !this.request.is_new();
         if *this.end == End::Open && idle {
             let unwanted = *this.phase >= Phase::Closing && !this.codec.within_head();
             if unwanted || *this.eof {
@@ -412,12 +412,12 @@ where
             };
             match event {
                 Event::Request(request) => {
-                    *this.request = Present::new(request);
+                    *this.request = CurrentRequest::new(request);
                     let state = this.settings.state.as_ref();
                     this.request.counted = state.map(ServerState::request_began);
                 }
                 Event::Refused(status) => {
-                    *this.request = Present::default();
+                    *this.request = CurrentRequest::default();
                     debug!(status = status.as_u16(), "request refused");
                     self.as_mut().bare(status);
                 }
@@ -462,7 +462,7 @@ where
             .conn()
             .and_then(|conn| Record::begin(request.method(), request.uri(), conn));
         let request = Some(request);
-        this.exchange.set(Exchange::Ready { request });
+        this.call.set(ServiceCall::Ready { request });
     }
 
     /// What is waited for, if not for ever.
@@ -471,14 +471,12 @@ where
         let (wait, patience) = match self.end {
             End::Shut | End::Linger => (Wait::Linger, Some(LINGER)),
             _ if self.output.len() > 0 => (Wait::Write, settings.timeouts.write),
-            _ if self.exchange.is_idle()
-                && (self.codec.within_head() || !self.input.is_empty()) =>
-            {
+            _ if self.call.is_idle() && (self.codec.within_head() || !self.input.is_empty()) => {
                 (Wait::Head, settings.timeouts.head)
             }
-            _ if self.exchange.is_idle() => (Wait::Idle, settings.timeouts.idle),
+            _ if self.call.is_idle() => (Wait::Idle, settings.timeouts.idle),
             _ if self.request.is_wanted() => (Wait::Body, settings.timeouts.body),
-            _ if self.eof && self.exchange.is_silent() => {
+            _ if self.eof && self.call.is_silent() => {
                 (Wait::HalfClosed, settings.timeouts.half_close)
             }
             _ => return None,

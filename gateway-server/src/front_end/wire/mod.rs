@@ -2,9 +2,9 @@
 
 pub(crate) mod codec;
 pub(crate) mod connection;
+mod current_request;
 mod errors;
-mod exchange;
 mod input;
 pub(crate) mod output;
-mod present;
+mod service_call;
 mod timer;

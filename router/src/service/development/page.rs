@@ -1,13 +1,14 @@
 //! The page itself: the routes in the order in which they were tried, and the nearest of them.
 
-use std::borrow::Cow;
+use std::fmt;
 
 use gateway_core::escape;
 use http::Method;
 
 use crate::error::Shown;
 use crate::reverse::distance;
-use crate::service::resolve::{Mount, RouteInfo, Shared};
+use crate::service::resolve::Shared;
+use crate::service::table::{Row, Table};
 
 /// How many routes the page lists. A longer list does not help.
 const SHOWN: usize = 500;
@@ -18,37 +19,8 @@ const LONGEST: usize = 300;
 pub(super) struct Page<'s> {
     title: String,
     asked: String,
-    nearest: Option<Line<'s>>,
-    lines: Vec<Line<'s>>,
-    more: usize,
-}
-
-struct Line<'s> {
-    methods: String,
-    pattern: Cow<'s, str>,
-    name: &'s str,
-}
-
-impl<'s> Line<'s> {
-    fn of_route(info: &'s RouteInfo) -> Self {
-        let methods: Vec<&str> = info.methods.iter().map(Method::as_str).collect();
-        Self {
-            methods: match methods.as_slice() {
-                [] => "*".to_owned(),
-                methods => methods.join(","),
-            },
-            pattern: Cow::Borrowed(&info.entry.pattern.source),
-            name: info.entry.name.as_deref().unwrap_or_default(),
-        }
-    }
-
-    fn of_mount(mount: &Mount) -> Self {
-        Self {
-            methods: "mount".to_owned(),
-            pattern: Cow::Owned(format!("{}/", mount.prefix)),
-            name: "",
-        }
-    }
+    nearest: Option<usize>,
+    table: Table<'s>,
 }
 
 const WHY: &str = "This page is shown to requests from this machine because of";
@@ -62,44 +34,75 @@ impl<'s> Page<'s> {
             Ok("") => "the empty path".to_owned(),
             Ok(text) => Shown(&first(text)).to_string(),
         };
-        let mounts = shared.mounts.iter().map(Line::of_mount);
-        let routes = shared.routes.iter().take(SHOWN).map(Line::of_route);
         Self {
             title: format!("404 Not Found: {method} {}", first(path)),
             asked,
-            nearest: nearest(shared, &text.unwrap_or_default()).map(Line::of_route),
-            lines: mounts.chain(routes).collect(),
-            more: shared.routes.len().saturating_sub(SHOWN),
+            nearest: nearest(shared, &text.unwrap_or_default()),
+            table: Table::new(shared),
         }
     }
 
+    fn rows(&self) -> impl Iterator<Item = &Row<'s>> {
+        let routes = self.table.routes.iter().take(SHOWN);
+        self.table.mounts.iter().chain(routes)
+    }
+
+    fn nearest(&self) -> Option<&Row<'s>> {
+        self.table.routes.get(self.nearest?)
+    }
+
+    fn more(&self) -> usize {
+        self.table.routes.len().saturating_sub(SHOWN)
+    }
+
     pub(super) fn text(&self) -> String {
-        let line = |line: &Line<'_>| {
-            let name = match line.name {
+        let line = |row: &Row<'_>| {
+            let host = match row.host {
+                "" => String::new(),
+                host => format!("{host} "),
+            };
+            let name = match row.name {
                 "" => String::new(),
                 name => format!("  ({name})"),
             };
-            format!("{:<8} {}{name}\n", line.methods, line.pattern)
+            let mut line = format!("{:<8} {host}{}{name}\n", row.methods, row.pattern);
+            if let Some(told) = row.never_wins {
+                line += &format!("{:<8}   never wins: {}\n", "", told.takers());
+            }
+            for warning in &row.warnings {
+                line += &format!("{:<8}   {}", "", warning.reason());
+                if let Some(example) = warning.example() {
+                    line += &format!(": `{example}`");
+                }
+                line.push('\n');
+            }
+            line
         };
         let mut out = format!("{}\nRoutes are asked with: {}\n", self.title, self.asked);
-        if let Some(nearest) = &self.nearest {
+        if let Some(nearest) = self.nearest() {
             out += &format!("The nearest is: {}", line(nearest));
         }
         out += "Tried in this order:\n";
-        out.extend(self.lines.iter().map(line));
-        if self.more > 0 {
-            out += &format!("... and {} more\n", self.more);
+        out.extend(self.rows().map(line));
+        if self.more() > 0 {
+            out += &format!("... and {} more\n", self.more());
         }
         out + WHY + " `.development()`.\n"
     }
 
     pub(super) fn html(&self) -> String {
-        let row = |line: &Line<'_>| {
+        let row = |row: &Row<'_>| {
+            let host = if self.table.has_hosts {
+                format!("<td><code>{}</code>", escape(row.host))
+            } else {
+                String::new()
+            };
             format!(
-                "<tr><td>{}<td><code>{}</code><td>{}\n",
-                escape(&line.methods),
-                escape(&line.pattern),
-                escape(line.name)
+                "<tr><td>{}{host}<td><code>{}</code>{}<td>{}\n",
+                escape(&row.methods),
+                escape(&row.pattern),
+                notes(row),
+                escape(row.name)
             )
         };
         let title = escape(&self.title);
@@ -110,17 +113,38 @@ impl<'s> Page<'s> {
              <p>Routes are asked with: <code>{}</code></p>\n",
             escape(&self.asked)
         );
-        if let Some(nearest) = &self.nearest {
+        if let Some(nearest) = self.nearest() {
             out += &format!("<p>The nearest is:</p>\n<table>{}</table>\n", row(nearest));
         }
         out += "<p>Tried in this order:</p>\n<table>";
-        out.extend(self.lines.iter().map(row));
+        out.extend(self.rows().map(row));
         out += "</table>\n";
-        if self.more > 0 {
-            out += &format!("<p>... and {} more</p>\n", self.more);
+        if self.more() > 0 {
+            out += &format!("<p>... and {} more</p>\n", self.more());
         }
         out + "<p><small>" + WHY + " <code>.development()</code>.</small></p>\n"
     }
+}
+
+/// What is said below a pattern: that it never wins, and what else is told of it.
+fn notes(row: &Row<'_>) -> String {
+    let code = |text: &dyn fmt::Display| format!("<code>{}</code>", escape(&text.to_string()));
+    let mut notes = String::new();
+    if let Some(told) = row.never_wins {
+        let takers = told.by.iter().map(|taker| {
+            let (example, rule) = (code(&taker.example), code(&taker.rule.text()));
+            format!("{example} goes to {rule}")
+        });
+        let takers: Vec<String> = takers.collect();
+        notes += &format!("<p class=note>never wins: {}", takers.join(", "));
+    }
+    for warning in &row.warnings {
+        notes += &format!("<p class=note>{}", escape(warning.reason()));
+        if let Some(example) = warning.example() {
+            notes += &format!(": {}", code(example));
+        }
+    }
+    notes
 }
 
 /// Long patterns break anywhere: a telephone is narrower than most of them.
@@ -131,10 +155,12 @@ const STYLE: &str = ":root{color-scheme:light dark}\
     table{border-collapse:collapse;width:100%}\
     tr{border-top:1px solid #8886}\
     td{padding:.2rem .8rem .2rem 0;vertical-align:top}\
-    td:first-child{width:5rem}";
+    td:first-child{width:5rem}\
+    .note{margin:0 0 0 1rem;font-size:.9rem;color:#c30}\
+    @media(prefers-color-scheme:dark){.note{color:#f96}}";
 
 /// The route that needs the fewest changes to the path, if they are few.
-fn nearest<'s>(shared: &'s Shared, text: &str) -> Option<&'s RouteInfo> {
+fn nearest(shared: &Shared, text: &str) -> Option<usize> {
     if text.chars().count() > LONGEST {
         return None;
     }
@@ -143,9 +169,10 @@ fn nearest<'s>(shared: &'s Shared, text: &str) -> Option<&'s RouteInfo> {
         .routes
         .iter()
         .take(SHOWN)
-        .map(|info| (distance(info.entry.form(), text), info));
+        .map(|info| distance(info.entry.form(), text))
+        .zip(0..);
     distances
         .filter(|(distance, _)| *distance <= most)
         .min_by_key(|(distance, _)| *distance)
-        .map(|(_, info)| info)
+        .map(|(_, index)| index)
 }

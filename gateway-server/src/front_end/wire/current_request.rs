@@ -15,7 +15,7 @@ use crate::state::CountedRequest;
 
 /// The request that is running. Of one that was refused nothing is known, its method neither.
 #[derive(Default)]
-pub(super) struct Present {
+pub(super) struct CurrentRequest {
     pub(super) method: Method,
     /// Not begun yet: what of its body is in the buffer already is looked at first.
     head: Option<Box<(Head, SentVars)>>,
@@ -33,7 +33,7 @@ pub(super) struct Present {
     pub(super) counted: Option<CountedRequest>,
 }
 
-impl Present {
+impl CurrentRequest {
     pub(super) fn new(request: Box<(Head, SentVars)>) -> Self {
         Self {
             method: request.0.method.clone(),

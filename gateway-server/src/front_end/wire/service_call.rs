@@ -17,8 +17,8 @@ use crate::framing::Unsent;
 
 pin_project! {
     /// What runs for the present request.
-    #[project = ExchangeProj]
-    pub(super) enum Exchange<F, B> {
+    #[project = ServiceCallProj]
+    pub(super) enum ServiceCall<F, B> {
         /// Nothing.
         Idle,
         /// The service is not ready for it yet.
@@ -31,12 +31,12 @@ pin_project! {
 
 /// Why there is no response, or not all of it.
 #[derive(Debug)]
-pub(super) enum Failed {
+pub(super) enum CallFailure {
     Error(BoxError),
     Panic(Panicked),
 }
 
-impl Failed {
+impl CallFailure {
     /// The status to answer with where no head has gone out.
     pub(super) fn status(&self) -> StatusCode {
         match self {
@@ -58,7 +58,7 @@ impl Failed {
     }
 }
 
-impl fmt::Display for Failed {
+impl fmt::Display for CallFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Error(error) => error.fmt(f),
@@ -67,13 +67,13 @@ impl fmt::Display for Failed {
     }
 }
 
-impl From<Panicked> for Failed {
+impl From<Panicked> for CallFailure {
     fn from(panicked: Panicked) -> Self {
         Self::Panic(panicked)
     }
 }
 
-impl<F, B> Exchange<F, B> {
+impl<F, B> ServiceCall<F, B> {
     /// Whether the service was asked whether it is ready, and not called yet.
     pub(super) fn is_waiting(&self) -> bool {
         matches!(self, Self::Ready { .. })
@@ -105,16 +105,16 @@ impl<F, B> Exchange<F, B> {
         mut self: Pin<&mut Self>,
         service: &mut S,
         cx: &mut Context<'_>,
-    ) -> Poll<Result<Response<B>, Failed>>
+    ) -> Poll<Result<Response<B>, CallFailure>>
     where
         S: Service<Request<Body>, Response = Response<B>, Future = F, Error: Into<BoxError>>,
         F: Future<Output = Result<Response<B>, S::Error>>,
     {
         loop {
             match self.as_mut().project() {
-                ExchangeProj::Ready { request } => {
+                ServiceCallProj::Ready { request } => {
                     if let Err(error) = ready!(guard(|| service.poll_ready(cx))?) {
-                        return Poll::Ready(Err(Failed::Error(error.into())));
+                        return Poll::Ready(Err(CallFailure::Error(error.into())));
                     }
                     let Some(request) = request.take() else {
                         return Poll::Pending;
@@ -122,11 +122,11 @@ impl<F, B> Exchange<F, B> {
                     let future = guard(|| service.call(request))?;
                     self.set(Self::Calling { future });
                 }
-                ExchangeProj::Calling { future } => {
+                ServiceCallProj::Calling { future } => {
                     let response = ready!(guard(|| future.poll(cx))?);
-                    return Poll::Ready(response.map_err(|error| Failed::Error(error.into())));
+                    return Poll::Ready(response.map_err(|error| CallFailure::Error(error.into())));
                 }
-                ExchangeProj::Idle | ExchangeProj::Streaming { .. } => return Poll::Pending,
+                ServiceCallProj::Idle | ServiceCallProj::Streaming { .. } => return Poll::Pending,
             }
         }
     }
@@ -138,11 +138,11 @@ impl<F, B> Exchange<F, B> {
     pub(super) fn poll_piece(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Bytes, Failed>>>
+    ) -> Poll<Option<Result<Bytes, CallFailure>>>
     where
         B: http_body::Body<Error: Into<BoxError>>,
     {
-        let ExchangeProj::Streaming { mut body, unsent } = self.project() else {
+        let ServiceCallProj::Streaming { mut body, unsent } = self.project() else {
             return Poll::Pending;
         };
         loop {
@@ -156,9 +156,9 @@ impl<F, B> Exchange<F, B> {
             return Poll::Ready(match frame {
                 None => match unsent.end() {
                     Ok(()) => None,
-                    Err(short) => Some(Err(Failed::Error(short.into()))),
+                    Err(short) => Some(Err(CallFailure::Error(short.into()))),
                 },
-                Some(Err(error)) => Some(Err(Failed::Error(error.into()))),
+                Some(Err(error)) => Some(Err(CallFailure::Error(error.into()))),
                 Some(Ok(frame)) => match frame.into_data() {
                     // CGI has no trailers; an empty piece would say nothing.
                     Err(_) => continue,
@@ -169,7 +169,7 @@ impl<F, B> Exchange<F, B> {
                         }
                         Some(match unsent.take(length) {
                             Ok(()) => Ok(data.copy_to_bytes(length)),
-                            Err(long) => Err(Failed::Error(long.into())),
+                            Err(long) => Err(CallFailure::Error(long.into())),
                         })
                     }
                 },

@@ -48,14 +48,14 @@ static ROOMY: LazyLock<Extensions> = LazyLock::new(|| {
 });
 
 /// A connection's service, as hyper calls it.
-pub(crate) struct Exchange<S> {
+pub(crate) struct ConnectionService<S> {
     service: S,
     conn: ConnInfo,
     activity: Arc<SharedActivity>,
     settings: Arc<Settings>,
 }
 
-impl<S> Exchange<S> {
+impl<S> ConnectionService<S> {
     pub(crate) fn new(
         service: S,
         conn: ConnInfo,
@@ -91,7 +91,7 @@ impl<S> Exchange<S> {
         let refusal = self.refusal(&request);
         let has_body = !request.body().is_end_stream();
         self.activity.request_began(has_body && refusal.is_none());
-        let mut around = Around {
+        let mut pending = PendingRequest {
             record: Record::begin(request.method(), request.uri(), &self.conn),
             version: request.version(),
             asked: Asked::from(request.method()),
@@ -107,7 +107,7 @@ impl<S> Exchange<S> {
             }
             return ResponseFuture {
                 state: State::Refused { status },
-                around: Some(around),
+                pending: Some(pending),
             };
         }
         obey_target(&mut request);
@@ -121,7 +121,7 @@ impl<S> Exchange<S> {
             Some(empty) => *empty = arrival,
             None => drop(extensions.insert(arrival)),
         }
-        let upload = &mut around.upload;
+        let upload = &mut pending.upload;
         let waits = !request.body().is_end_stream() && request.headers().contains_key(EXPECT);
         let watched = |incoming: Incoming| {
             // Mostly there is no body, and then nothing is allocated for it.
@@ -129,7 +129,7 @@ impl<S> Exchange<S> {
                 return Body::empty();
             }
             let end_by = match incoming.size_hint().exact() {
-                _ if is_two(around.version) => EndBy::Stream,
+                _ if is_two(pending.version) => EndBy::Stream,
                 Some(_) if waits => EndBy::Withheld,
                 Some(_) => EndBy::Length,
                 None => EndBy::Chunked,
@@ -149,7 +149,7 @@ impl<S> Exchange<S> {
                 service: self.service.clone(),
                 request: Some(request.map(watched)),
             },
-            around: Some(around),
+            pending: Some(pending),
         }
     }
 }
@@ -169,7 +169,7 @@ fn is_two(version: Version) -> bool {
     version == Version::HTTP_2
 }
 
-impl<S: HttpService> hyper::service::Service<Request<Incoming>> for Exchange<S> {
+impl<S: HttpService> hyper::service::Service<Request<Incoming>> for ConnectionService<S> {
     type Response = Response<ResponseBody<S::ResponseBody>>;
     type Error = Infallible;
     type Future = ResponseFuture<S>;
@@ -180,7 +180,7 @@ impl<S: HttpService> hyper::service::Service<Request<Incoming>> for Exchange<S> 
 }
 
 /// What is kept of a request until its answer has gone out.
-struct Around {
+struct PendingRequest {
     // Only where the access log is read.
     record: Option<Box<Record>>,
     version: Version,
@@ -195,7 +195,7 @@ pin_project! {
     pub(crate) struct ResponseFuture<S: HttpService> {
         #[pin]
         state: State<S>,
-        around: Option<Around>,
+        pending: Option<PendingRequest>,
     }
 }
 
@@ -250,15 +250,15 @@ impl<S: HttpService> Future for ResponseFuture<S> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        if let Some(upload) = this.around.as_ref().and_then(|it| it.upload.as_deref()) {
-            upload.settle(cx);
+        if let Some(upload) = this.pending.as_ref().and_then(|it| it.upload.as_deref()) {
+            upload.polled_by_connection(cx);
         }
         // A service may panic before it returns a future, too. The state of one that did is not
         // looked at again.
         let mut state = this.state;
         let polled = guard(|| state.as_mut().poll_answer(cx));
-        if let Some(around) = this.around
-            && let Some(counted) = &mut around.guard.counted
+        if let Some(pending) = this.pending
+            && let Some(counted) = &mut pending.guard.counted
         {
             counted.waits(matches!(polled, Ok(Poll::Pending)) && state.is_asking());
         }
@@ -272,20 +272,20 @@ impl<S: HttpService> Future for ResponseFuture<S> {
                 (Err(StatusCode::INTERNAL_SERVER_ERROR), false)
             }
         };
-        let Some(around) = this.around.take() else {
+        let Some(pending) = this.pending.take() else {
             return Poll::Pending; // polled again after it was ready
         };
         // What became of the body explains the answer better than what the service made of it.
-        let upload = around.upload.as_deref();
+        let upload = pending.upload.as_deref();
         let body_failure = upload.and_then(Upload::failure);
         let closing = refused
-            || around.guard.activity.is_draining()
+            || pending.guard.activity.is_draining()
             || upload.is_some_and(Upload::ends_connection);
         let response = match body_failure {
             Some(status) => Err(status),
             None => response,
         };
-        Poll::Ready(Ok(finish(response, closing, around)))
+        Poll::Ready(Ok(finish(response, closing, pending)))
     }
 }
 
@@ -293,9 +293,9 @@ impl<S: HttpService> Future for ResponseFuture<S> {
 fn finish<B: http_body::Body>(
     response: Result<Response<B>, StatusCode>,
     closing: bool,
-    around: Around,
+    pending: PendingRequest,
 ) -> Response<ResponseBody<B>> {
-    let judged = response.and_then(|response| match around.judge(&response) {
+    let judged = response.and_then(|response| match pending.judge(&response) {
         Ok(framing) => Ok((response.map(Some), framing)),
         Err(unsendable) => {
             let status = response.status().as_u16();
@@ -312,10 +312,10 @@ fn finish<B: http_body::Body>(
         Err(status) => {
             let mut response = Response::new(None);
             *response.status_mut() = status;
-            (response, Framing::of_bare(around.asked, status))
+            (response, Framing::of_bare(pending.asked, status))
         }
     };
-    let is_two = is_two(around.version);
+    let is_two = is_two(pending.version);
     if !is_two {
         // hyper writes what an application says here, such as a proxy the version of its backend.
         *response.version_mut() = Version::HTTP_11;
@@ -323,27 +323,27 @@ fn finish<B: http_body::Body>(
     obey(response.headers_mut(), framing);
     let status = response.status();
     let upgrades = status == StatusCode::SWITCHING_PROTOCOLS
-        || (around.asked == Asked::Connect && status.is_success());
+        || (pending.asked == Asked::Connect && status.is_success());
     // Over HTTP/2, GOAWAY says that a connection closes, and the stream's own task that it is a tunnel.
     if !is_two {
-        around.guard.activity.answer_began();
+        pending.guard.activity.answer_began();
         if upgrades {
-            around.guard.activity.on(Event::Upgraded);
+            pending.guard.activity.on(Event::Upgraded);
         } else if closing {
             let close = HeaderValue::from_static("close");
             response.headers_mut().insert(CONNECTION, close);
         }
     }
-    let record = around.record.map(|record| {
+    let record = pending.record.map(|record| {
         let body = response.body().as_ref();
         let has_body =
             framing.content != Content::Nothing && body.is_some_and(|body| !body.is_end_stream());
         record.answered(status, has_body)
     });
-    response.map(|body| ResponseBody::new(body, framing, around.version, record, around.guard))
+    response.map(|body| ResponseBody::new(body, framing, pending.version, record, pending.guard))
 }
 
-impl Around {
+impl PendingRequest {
     fn judge<B: http_body::Body>(&self, response: &Response<B>) -> Result<Framing, Unsendable> {
         let body = response.body();
         let exact = if body.is_end_stream() {

@@ -21,7 +21,7 @@ use crate::{
 
 /// The error as a report tells it.
 #[derive(Default)]
-pub(crate) struct Told {
+pub(crate) struct Described {
     pub(crate) type_name: Option<String>,
     /// What its `Debug` begins with, where that is not the type: mostly the variant of an enum.
     pub(crate) variant: Option<String>,
@@ -33,18 +33,19 @@ pub(crate) struct Told {
     pub(crate) backtrace: Option<String>,
 }
 
-impl Told {
+impl Described {
     pub(crate) fn of_error(error: &AnyError, type_name: Option<String>, current: &Current) -> Self {
-        let mut told = Self {
+        let mut described = Self {
             type_name,
             ..Self::default()
         };
-        if let Err(caught) = guard(|| told.describe(error, current)) {
+        if let Err(caught) = guard(|| described.describe(error, current)) {
             discard(caught.payload);
-            told.message
+            described
+                .message
                 .push_str(" [the error panicked when it was asked for more]");
         }
-        told
+        described
     }
 
     fn describe(&mut self, held: &AnyError, current: &Current) {
@@ -338,9 +339,9 @@ mod tests {
         }
         impl Error for Counting {}
         let error = AnyError::from(Counting);
-        let told = Told::of_error(&error, None, &Current::default());
-        assert_eq!(told.message, "counted");
-        assert_eq!(told.variant.as_deref(), Some("Counting"));
+        let described = Described::of_error(&error, None, &Current::default());
+        assert_eq!(described.message, "counted");
+        assert_eq!(described.variant.as_deref(), Some("Counting"));
         assert_eq!(CALLS.get(), (1, 1));
     }
 

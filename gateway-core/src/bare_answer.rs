@@ -1,19 +1,28 @@
-//! The bare answer to an error: the status and its name, nothing of the error itself.
+//! Bare answers: a status and its name, which a site's error pages may replace. For the crates of this workspace: no part of the
+//! contract.
 
-use http::{HeaderValue, header};
+use http::{HeaderValue, StatusCode, header};
 
 use crate::error::status_of;
-use crate::{Body, BoxError, FailedBy, Response};
+use crate::{BoxError, FailedBy, Response};
 
-pub(crate) fn bare(error: BoxError) -> Response {
-    let status = status_of(&*error);
+/// A status alone.
+#[must_use]
+pub fn of_status<B: From<String>>(status: StatusCode) -> http::Response<B> {
     let text = format!("{}\n", status.canonical_reason().unwrap_or("Error"));
-    let mut response = Response::new(Body::from(text));
+    let mut response = http::Response::new(text.into());
     *response.status_mut() = status;
     let plain = HeaderValue::from_static("text/plain; charset=utf-8");
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, plain);
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    FailedBy::bare().attach(response)
+}
+
+/// The status of an error, and nothing of the error itself but what [`FailedBy`] carries.
+#[must_use]
+pub fn of_error(error: BoxError) -> Response {
+    let response = of_status(status_of(&*error));
     FailedBy::bare_with(error).attach(response)
 }
 
@@ -34,7 +43,7 @@ pub(crate) fn bare(error: BoxError) -> Response {
 #[cfg(feature = "axum")]
 impl axum_core::response::IntoResponse for crate::Error {
     fn into_response(self) -> axum_core::response::Response {
-        bare(self.into()).map(axum_core::body::Body::new)
+        of_error(self.into()).map(axum_core::body::Body::new)
     }
 }
 
