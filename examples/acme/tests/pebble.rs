@@ -76,7 +76,7 @@ fn the_server_gets_a_certificate_by_itself() {
                 "-http01",
                 "",
             ])
-            .args(["-https01", "", "-tlsalpn01", "", "-doh", ""])
+            .args(["-https01", "", "-tlsalpn01", ""])
             .args(["-dns01", &format!("127.0.0.1:{names}")])
             .args(["-management", &format!("127.0.0.1:{}", port())])
             .stdout(Stdio::null())
