@@ -101,7 +101,8 @@ async fn a_text_that_only_looks_like_unwraps_leads_nowhere() {
         black_box(Err::<(), _>(failed)).expect("no such order");
     };
     ask(layer(), handler, "*/*").await;
-    assert!(log.only().await.contains("Caused by the panic of task "));
+    let record = log.only().await;
+    assert!(record.contains("Caused by the panic of task "), "{record}");
 }
 
 fn panic_with(text: &str) {
