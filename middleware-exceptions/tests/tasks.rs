@@ -81,6 +81,8 @@ async fn in_every_format_the_task_has_a_traceback_of_its_own() {
 #[tokio::test]
 async fn a_text_that_only_looks_like_unwraps_leads_nowhere() {
     let log = Log::new();
+    // The hook is there before the task panics, as in a program.
+    let exceptions = layer();
     let failed = tokio::spawn(async { boom(8) }).await.unwrap_err();
     let quoted = format!("{failed:?}");
     assert!(quoted.starts_with("JoinError::Panic(Id("));
@@ -89,7 +91,7 @@ async fn a_text_that_only_looks_like_unwraps_leads_nowhere() {
         "no such order: ",
     ] {
         let text = format!("{before}{quoted}");
-        ask(layer(), async move || panic_with(&text), "*/*").await;
+        ask(exceptions.clone(), async move || panic_with(&text), "*/*").await;
         let record = log.only().await;
         assert!(record.contains("boom 8"), "{record}");
         assert!(!record.contains("Caused by"), "{record}");
@@ -100,8 +102,9 @@ async fn a_text_that_only_looks_like_unwraps_leads_nowhere() {
         let failed = failed.lock().unwrap().take().unwrap();
         black_box(Err::<(), _>(failed)).expect("no such order");
     };
-    ask(layer(), handler, "*/*").await;
-    assert!(log.only().await.contains("Caused by the panic of task "));
+    ask(exceptions.clone(), handler, "*/*").await;
+    let record = log.only().await;
+    assert!(record.contains("Caused by the panic of task "), "{record}");
 }
 
 fn panic_with(text: &str) {

@@ -365,7 +365,7 @@ impl Determinizer {
         let mut at_end = (best, tracked);
         if looks {
             let end = self.close_looks(ids, before, Beside::EDGE);
-            at_end = self.judge(best, tracked, &end);
+            at_end = self.best_after(best, tracked, &end);
             // What an assertion lets through may depend on the next character.
             let mut sides: Vec<(Beside, Closure)> = Vec::new();
             for class in 0..self.alphabet.len() as u16 {
@@ -387,9 +387,9 @@ impl Determinizer {
                         }
                     }
                     if !closure.matched.is_empty() {
-                        let now = self.judge(best, tracked, closure);
+                        let now = self.best_after(best, tracked, closure);
                         if now != (best, tracked) {
-                            scratch.judge(class, now);
+                            scratch.decide(class, now);
                         }
                     }
                 }
@@ -415,15 +415,15 @@ impl Determinizer {
                 break;
             }
             let transition = scratch.transition(class);
-            let next = match transition.judged {
+            let next = match transition.decided {
                 None if !searching && transition.kernel.is_empty() => {
                     *rest.get_or_insert_with(|| {
                         let nowhere = &mut Closure::default();
                         self.intern(best, false, tracked, Beside::EDGE, nowhere)
                     })
                 }
-                judged => {
-                    let (best, tracked) = judged.unwrap_or((best, tracked));
+                decided => {
+                    let (best, tracked) = decided.unwrap_or((best, tracked));
                     self.follow(class, best, tracked, searching, scratch)
                 }
             };
@@ -461,7 +461,7 @@ impl Determinizer {
         closure
     }
 
-    fn judge(&self, best: u32, tracked: bool, closure: &Closure) -> (u32, bool) {
+    fn best_after(&self, best: u32, tracked: bool, closure: &Closure) -> (u32, bool) {
         let best = closure
             .matched
             .iter()

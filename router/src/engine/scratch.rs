@@ -24,7 +24,7 @@ pub(super) struct Transition {
     /// Where the states of the set go.
     pub(super) kernel: Vec<StateId>,
     /// What has matched in front of the character.
-    pub(super) judged: Option<(u32, bool)>,
+    pub(super) decided: Option<(u32, bool)>,
 }
 
 #[expect(
@@ -45,7 +45,7 @@ impl Scratch {
         for class in self.touched.drain(..) {
             let transition = &mut self.transitions[usize::from(class)];
             transition.kernel.clear();
-            transition.judged = None;
+            transition.decided = None;
         }
         self.memo.clear();
     }
@@ -65,8 +65,8 @@ impl Scratch {
         }
     }
 
-    pub(super) fn judge(&mut self, class: u16, now: (u32, bool)) {
+    pub(super) fn decide(&mut self, class: u16, now: (u32, bool)) {
         self.touched.push(class);
-        self.transitions[usize::from(class)].judged = Some(now);
+        self.transitions[usize::from(class)].decided = Some(now);
     }
 }

@@ -11,7 +11,7 @@ use http::{Extensions, Method, Response};
 
 use super::answer;
 use super::development::{self, Question};
-use super::resolve::{Mount, Outcome, Shared};
+use super::resolve::{Mount, Resolution, Shared};
 use super::url_args::{Outside, UrlArgs};
 use super::warning;
 
@@ -76,7 +76,7 @@ pub(crate) fn dispatch<'s, S>(
     let outcome = shared.resolve(section, host, target.method, target.path, target.query);
     let outside = || Outside::new(target.extensions, target.script_name);
     match outcome {
-        Outcome::Route(found) => {
+        Resolution::Route(found) => {
             let Some(endpoint) = endpoints.get(found.id as usize) else {
                 return Dispatch::Answer(answer::not_found());
             };
@@ -88,7 +88,7 @@ pub(crate) fn dispatch<'s, S>(
             request.insert_args(args);
             Dispatch::Endpoint(endpoint)
         }
-        Outcome::Mount { index, section } => {
+        Resolution::Mount { index, section } => {
             let (Some(endpoint), Some(mount)) =
                 (endpoints.get(routes + index), shared.mounts.get(index))
             else {
@@ -99,7 +99,7 @@ pub(crate) fn dispatch<'s, S>(
             request.insert_args(args);
             Dispatch::Endpoint(endpoint)
         }
-        Outcome::Miss { fallback, section } => {
+        Resolution::Miss { fallback, section } => {
             let Some(endpoint) = fallback.and_then(|index| endpoints.get(routes + mounts + index))
             else {
                 return miss(shared, &target, request);
@@ -108,10 +108,10 @@ pub(crate) fn dispatch<'s, S>(
             request.insert_args(args);
             Dispatch::Endpoint(endpoint)
         }
-        Outcome::Redirect(location) => Dispatch::Answer(answer::redirect(&location)),
-        Outcome::MethodNotAllowed(allow) => Dispatch::Answer(answer::method_not_allowed(&allow)),
-        Outcome::Options(allow) => Dispatch::Answer(answer::options(&allow)),
-        Outcome::BadPath => Dispatch::Answer(answer::not_utf8()),
+        Resolution::Redirect(location) => Dispatch::Answer(answer::redirect(&location)),
+        Resolution::MethodNotAllowed(allow) => Dispatch::Answer(answer::method_not_allowed(&allow)),
+        Resolution::Options(allow) => Dispatch::Answer(answer::options(&allow)),
+        Resolution::BadPath => Dispatch::Answer(answer::not_utf8()),
     }
 }
 

@@ -150,7 +150,7 @@ impl Section {
 
 /// What becomes of a request.
 #[derive(Debug)]
-pub(crate) enum Outcome<'p> {
+pub(crate) enum Resolution<'p> {
     Route(Found<'p>),
     Mount {
         index: usize,
@@ -214,11 +214,11 @@ impl Shared {
         method: &Method,
         path: &'p str,
         query: Option<&str>,
-    ) -> Outcome<'p> {
+    ) -> Resolution<'p> {
         if let Some(index) = self.mounted(section, path) {
             let mount = self.mounts.get(index);
             let slash = mount.and_then(|mount| mount.slash(method, path, query));
-            return slash.map_or(Outcome::Mount { index, section }, Outcome::Redirect);
+            return slash.map_or(Resolution::Mount { index, section }, Resolution::Redirect);
         }
         let limited = self.limited(section);
         // `*` and the authority form of CONNECT are no paths.
@@ -228,7 +228,7 @@ impl Shared {
         let spelling = Spelling::of(path);
         let (text, words) = match self.read(path, spelling) {
             Ok(read) => read,
-            Err(Unread::NotUtf8) => return Outcome::BadPath,
+            Err(Unread::NotUtf8) => return Resolution::BadPath,
             Err(Unread::DotSegment | Unread::EncodedSlash) => {
                 return self.miss(section);
             }
@@ -238,7 +238,7 @@ impl Shared {
         match found {
             None => self.missed(method, section, &text, path, query),
             Some(_) if self.redirects(spelling) => self.to_canonical(section, spelling, query),
-            Some(id) => Outcome::Route(Found {
+            Some(id) => Resolution::Route(Found {
                 id,
                 text,
                 words,
@@ -256,7 +256,7 @@ impl Shared {
         text: &str,
         path: &str,
         query: Option<&str>,
-    ) -> Outcome<'p> {
+    ) -> Resolution<'p> {
         let limited = self.limited(section);
         let sections = || limited.into_iter().chain(self.sections.first());
         let mut methods = Vec::new();
@@ -274,9 +274,9 @@ impl Shared {
             let allow: Vec<&str> = methods.iter().map(Method::as_str).collect();
             let allow = allow.join(", ");
             return if *method == Method::OPTIONS {
-                Outcome::Options(allow)
+                Resolution::Options(allow)
             } else {
-                Outcome::MethodNotAllowed(allow)
+                Resolution::MethodNotAllowed(allow)
             };
         }
         let merged = || {
@@ -307,7 +307,7 @@ impl Shared {
             });
         target
             .and_then(|target| relative_reference(path, &target, query))
-            .map_or_else(|| self.miss(section), Outcome::Redirect)
+            .map_or_else(|| self.miss(section), Resolution::Redirect)
     }
 
     /// Whether a route that matches is asked for in another spelling than it should be.
@@ -323,10 +323,10 @@ impl Shared {
         section: usize,
         spelling: Spelling<'_>,
         query: Option<&str>,
-    ) -> Outcome<'p> {
+    ) -> Resolution<'p> {
         spelling
             .location(query)
-            .map_or_else(|| self.miss(section), Outcome::Redirect)
+            .map_or_else(|| self.miss(section), Resolution::Redirect)
     }
 
     /// The path with its other end, if the policy would rather have that.
@@ -421,12 +421,12 @@ impl Shared {
         limited.or_else(|| of(0))
     }
 
-    fn miss(&self, section: usize) -> Outcome<'static> {
+    fn miss(&self, section: usize) -> Resolution<'static> {
         let mut sections = self
             .limited(section)
             .into_iter()
             .chain(self.sections.first());
-        Outcome::Miss {
+        Resolution::Miss {
             fallback: sections.find_map(|section| section.fallback),
             section,
         }

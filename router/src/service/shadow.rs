@@ -7,7 +7,7 @@ use http::uri::PathAndQuery;
 use http::{HeaderValue, Method};
 use regex_syntax::hir::Hir;
 
-use super::resolve::{Mount, Outcome, RouteInfo, Shared};
+use super::resolve::{Mount, Resolution, RouteInfo, Shared};
 use super::rule::{ExampleRequest, Rule, ShadowedRule, Taker};
 use super::settings::{EncodedSlashes, LeadingSlash, Settings};
 use crate::engine::{self, Limits, Matcher, NONE, Room};
@@ -395,11 +395,11 @@ impl<'s> Analysis<'s> {
         let shared = self.shared;
         let (section, host) = shared.host_section(class.example.as_deref());
         let rule = match shared.resolve(section, host, &method, &path, None) {
-            Outcome::Route(found) => {
+            Resolution::Route(found) => {
                 let index = found.id as usize;
                 route_rule(index, shared.routes.get(index)?)
             }
-            Outcome::Mount { index, .. } => mount_rule(index, shared.mounts.get(index)?),
+            Resolution::Mount { index, .. } => mount_rule(index, shared.mounts.get(index)?),
             _ => return None,
         };
         let host = class.example.clone();

@@ -10,7 +10,7 @@ use http::uri::PathAndQuery;
 use http::{Extensions, Method, Request};
 use percent_encoding::percent_decode_str;
 
-use super::resolve::{Found, Outcome, Shared};
+use super::resolve::{Found, Resolution, Shared};
 use super::text::Text;
 use super::url_for::{behind, path_for, taken_by_mount, taken_outside};
 use crate::capture::{Position, Slots};
@@ -362,9 +362,9 @@ impl UrlArgs {
         let path = format!("{between}{path}");
         let shared = &outer.shared;
         match shared.resolve(outer.section(), None, &Method::GET, &path, None) {
-            Outcome::Mount { index, .. } if outer.place == Place::Mount(index as u32) => {}
-            Outcome::Miss { .. } if outer.place == Place::Fallback => {}
-            Outcome::Mount { index, .. } => return Err(taken_by_mount(shared, index, &path)),
+            Resolution::Mount { index, .. } if outer.place == Place::Mount(index as u32) => {}
+            Resolution::Miss { .. } if outer.place == Place::Fallback => {}
+            Resolution::Mount { index, .. } => return Err(taken_by_mount(shared, index, &path)),
             _ => return Err(taken_outside(name, &path)),
         }
         outer.comes_back(name, &path)

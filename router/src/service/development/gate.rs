@@ -17,7 +17,7 @@ pub(crate) struct Gate {
 
 type AllowedFn = dyn Fn(&Parts) -> bool + Send + Sync;
 
-pub(super) enum Judged {
+pub(super) enum Access {
     Shown,
     Withheld,
     /// By what is known of the client.
@@ -29,13 +29,13 @@ impl Gate {
         !self.developer && self.allowed.is_none()
     }
 
-    pub(super) fn judge(&self, parts: &Parts) -> Judged {
+    pub(super) fn access(&self, parts: &Parts) -> Access {
         match &self.allowed {
-            Some(allowed) if allowed(parts) => Judged::Shown,
+            Some(allowed) if allowed(parts) => Access::Shown,
             None if self.developer => {
-                Judged::By(Facts::of(parts).with_trusted_users(Arc::clone(&self.users)))
+                Access::By(Facts::of(parts).with_trusted_users(Arc::clone(&self.users)))
             }
-            _ => Judged::Withheld,
+            _ => Access::Withheld,
         }
     }
 }

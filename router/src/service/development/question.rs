@@ -13,7 +13,7 @@ use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, VARY};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode};
 
-use super::gate::Judged;
+use super::gate::Access;
 use super::page::Page;
 use crate::service::resolve::Shared;
 
@@ -36,10 +36,10 @@ enum Asked {
 
 /// `None` for a client that may not see the routes: it gets a bare 404.
 pub(crate) fn question(shared: &Arc<Shared>, parts: &Parts, path: &str) -> Option<Question> {
-    let asked = match shared.settings.development.judge(parts) {
-        Judged::Shown => Asked::Shown,
-        Judged::Withheld => return None,
-        Judged::By(facts) => match judge(&facts) {
+    let asked = match shared.settings.development.access(parts) {
+        Access::Shown => Asked::Shown,
+        Access::Withheld => return None,
+        Access::By(facts) => match judge(&facts) {
             Ok(()) => Asked::Shown,
             Err(Reason::Unasked) => Asked::ButForTheOwner(facts),
             Err(Reason::NoPeer) if is_all_that_is_missing(facts) => Asked::NoPeer,
