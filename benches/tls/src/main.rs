@@ -181,8 +181,10 @@ impl Server {
     /// nginx that speaks TLS in front of our plain server, with one worker; `None` where there is no nginx.
     fn nginx(dir: &str) -> Option<Self> {
         let mut server = Self::start("plain", dir);
-        let port = std::net::TcpListener::bind("127.0.0.1:0").ok()?;
-        let port = port.local_addr().ok()?.port();
+        let port = {
+            let listener = std::net::TcpListener::bind("127.0.0.1:0").ok()?;
+            listener.local_addr().ok()?.port()
+        };
         let plain = &server.addr;
         let config = format!(
             "daemon off; master_process off; worker_processes 1; pid {dir}/pid; error_log {dir}/log;\n\
