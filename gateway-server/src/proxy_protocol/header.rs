@@ -11,6 +11,8 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 /// header of version 1, `PROXY UNKNOWN` and its line's end, has 15 bytes.
 const FIRST: usize = 12;
 const SIGNATURE: [u8; FIRST] = *b"\r\n\r\n\0\r\nQUIT\n";
+/// Version 2 and the command LOCAL.
+const LOCAL: u8 = 0x20;
 /// Section 2.1: the longest line.
 const LONGEST_LINE: usize = 107;
 /// Of version 2, addresses and extensions. Nothing that is in use comes near to this: certificates are not sent, only names.
@@ -88,6 +90,10 @@ fn text(line: &[u8]) -> io::Result<Said> {
 
 /// Version 2.
 fn binary(header: &[u8]) -> io::Result<Said> {
+    // Section 2.2: a LOCAL connection is the balancer's own, and the rest of its header is not looked at, whatever it is.
+    if header.get(FIRST) == Some(&LOCAL) {
+        return Ok(Said::default());
+    }
     let header = v2::Header::try_from(header).map_err(malformed)?;
     let mut said = Said::default();
     for extension in header.tlvs() {
@@ -96,10 +102,6 @@ fn binary(header: &[u8]) -> io::Result<Said> {
             // PP2_CLIENT_SSL, section 2.2.6.
             said.is_tls = extension.value.first().is_some_and(|flags| flags & 1 != 0);
         }
-    }
-    // Section 2.2: of a LOCAL connection the addresses are not looked at.
-    if header.command == v2::Command::Local {
-        return Ok(Said::default());
     }
     if header.protocol == v2::Protocol::Datagram {
         return Err(refused("is of a datagram"));
@@ -211,6 +213,10 @@ mod tests {
             // A health check, whatever else it says.
             (version_2(0x20, 0x11, &V4), None, false),
             (version_2(0x20, 0, &[]), None, false),
+            // A family that there is not, addresses that are missing, an extension that goes beyond the end.
+            (version_2(0x20, 0xf1, &V4), None, false),
+            (version_2(0x20, 0x11, &[]), None, false),
+            (version_2(0x20, 0, &[4, 0xff, 0xff, 0]), None, false),
             (version_2(0x21, 0, &[]), None, false),
             (
                 version_2(0x21, 0x31, &[7; 216]),
