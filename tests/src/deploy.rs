@@ -481,6 +481,21 @@ pub fn haproxy(folder: &Folder, port: u16, conf: &str) -> Running {
     running
 }
 
+/// Caddy with this configuration, its own listener for commands off, once it answers on `port`.
+#[must_use]
+pub fn caddy(folder: &Folder, port: u16, conf: &str) -> Running {
+    let main = format!("{{\n\tadmin off\n\tauto_https off\n}}\n{conf}");
+    let path = folder.write("Caddyfile", &main);
+    let mut command = Command::new("caddy");
+    command
+        .args(["run", "--adapter", "caddyfile", "--config"])
+        .arg(&path)
+        .env("HOME", folder.path("home"));
+    let running = Running::start(&mut command);
+    wait_for_port(port);
+    running
+}
+
 /// Debian's servers are in `sbin`, which is not in every user's path.
 fn search_path() -> String {
     format!(
