@@ -55,14 +55,14 @@ pub struct Counts {
     pub connections: u64,
     /// The places there are: `max_connections` of the servers that serve. What finds none waits in the kernel's queue.
     pub places: u64,
-    /// Connections that were accepted.
+    /// Connections that were accepted, those that were then refused among them.
     pub connections_total: u64,
     /// Connections that were closed at once, since their client had as many as one client may have.
     pub connections_refused_total: u64,
     /// Connections that were ended in the middle of a request: their client took nothing for too long, or a shutdown came
     /// to its deadline.
     pub cut_total: u64,
-    /// Requests that are not answered to the end.
+    /// Requests that are not answered to the end: the body has more to give. What it gave may still be on its way.
     pub requests: u64,
     /// Of these, the ones that queue: the service is not ready to take them, as where all threads of a pool are busy.
     pub requests_waiting: u64,

@@ -9,6 +9,9 @@
 //! choose from. Connections over Unix sockets have no address and are not counted; nor are requests, unless a proxy
 //! layer says for whom they are.
 //!
+//! Behind a balancer that forwards bytes the PROXY header tells whose a connection is, so one too many is closed
+//! only once it has been read, and the handshake of TLS behind it is over.
+//!
 //! Behind a reverse proxy all connections are the proxy's:
 //! [`uncounted_peers`](crate::Server::uncounted_peers) names it, and its requests are counted by the client that it names, where
 //! the layer is below a [`ProxyLayer`](gateway_core::proxy::ProxyLayer) that trusts it.

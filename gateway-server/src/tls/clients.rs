@@ -16,7 +16,8 @@ use super::pem;
 /// What is asked of clients about themselves: a certificate (RFC 8446 section 4.3.2).
 ///
 /// A request tells it as [`ConnInfo::client_certificate`](gateway_core::request::ConnInfo::client_certificate), and in
-/// the variables `SSL_CLIENT_CERT` and `SSL_CLIENT_VERIFY`.
+/// the variables `SSL_CLIENT_CERT` and `SSL_CLIENT_VERIFY`. Certificates have to be of X.509 version 3, as all that browsers and
+/// authorities make are; `openssl x509 -req` makes version 1 unless it is given extensions (`-extfile`).
 #[must_use]
 #[derive(Clone, Debug)]
 pub struct ClientCertificates {
@@ -44,7 +45,7 @@ impl ClientCertificates {
         Self::new(authorities, Demand::Optional)
     }
 
-    /// Clients may have any certificate, or none: whether one of the authorities in this PEM file has signed it,
+    /// Clients may have any certificate of version 3, or none: whether one of the authorities in this PEM file has signed it,
     /// [`is_verified`](gateway_core::request::ClientCertificate::is_verified) tells. For applications that know certificates one by one, or
     /// that explain on a page what is wrong. That a client has the key of its certificate is always checked.
     pub fn unverified(authorities: impl Into<PathBuf>) -> Self {

@@ -116,7 +116,11 @@ impl<L: Listener> Listener for TlsListener<L> {
         let accepted = self.inner.accept().await?;
         let shared = Arc::clone(&self.shared);
         let peer = L::peer(&accepted).cloned();
-        Ok(BoxHandshake::new(peer, shared.shake_hands(accepted)))
+        let number = shared.half_open().number();
+        Ok(BoxHandshake::new(
+            peer,
+            shared.shake_hands(number, accepted),
+        ))
     }
 
     fn peer(handshake: &Self::Handshake) -> Option<&Addr> {
@@ -160,6 +164,7 @@ impl Shared {
 
     async fn shake_hands<T>(
         self: Arc<Self>,
+        number: u64,
         accepted: impl Future<Output = io::Result<(T, ConnInfo)>>,
     ) -> Shaken<T>
     where
@@ -167,7 +172,7 @@ impl Shared {
     {
         let (io, conn) = accepted.await?;
         let (give_way, given_way) = oneshot::channel();
-        let _place = self.place(conn.peer(), give_way);
+        let _place = self.place(number, conn.peer(), give_way);
         tokio::select! {
             biased;
             shaken = tokio::time::timeout(self.timeout, self.begin(io, conn)) => {
@@ -181,8 +186,8 @@ impl Shared {
     }
 
     /// A place among the handshakes until it is dropped. Another may have to give way for it.
-    fn place(&self, peer: &Addr, give_way: oneshot::Sender<()>) -> Place<'_> {
-        let (number, oldest) = self.half_open().begin(peer.owner(), give_way);
+    fn place(&self, number: u64, peer: &Addr, give_way: oneshot::Sender<()>) -> Place<'_> {
+        let oldest = self.half_open().begin(number, peer.owner(), give_way);
         if let Some(oldest) = oldest {
             let _ = oldest.send(());
         }
