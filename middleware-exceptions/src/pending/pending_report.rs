@@ -168,7 +168,7 @@ impl PendingReport {
         }
     }
 
-    /// The response for a client that may not see details. The body is `None` for HEAD.
+    /// The response in place of the program's own. The body is `None` for HEAD.
     pub(crate) fn response(&self) -> Response<Option<Bytes>> {
         let response = match &self.report {
             None => render::plain(self.status),

@@ -98,7 +98,7 @@ fn relative(
     name: &str,
     own: impl IntoArgs,
 ) -> Result<String, UrlForError> {
-    // What a proxy has stripped is in front of both.
+    // Both paths begin with what the proxy stripped.
     let url = known(args, name)?.inner_url_for(name, &own.into_args())?;
     let page = if page.is_empty() { "/" } else { page };
     relative_reference(page, &url, None).ok_or(UrlForError::Unsafe { url })
