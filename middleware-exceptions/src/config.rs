@@ -1,4 +1,4 @@
-//! What the user has configured, summed up: every part of the crate takes its own of it.
+//! The settings of the layer, from which each part of the crate takes what it needs.
 
 use std::{sync::Arc, time::Duration};
 

@@ -46,7 +46,7 @@ pin_project! {
 
     impl<F, B> PinnedDrop for ResponseFuture<F, B> {
         fn drop(this: Pin<&mut Self>) {
-            // It was taken when it was ready.
+            // The future took it when it was ready.
             if this.inner.is_some() {
                 this.drop_early();
             }
@@ -61,7 +61,7 @@ enum State<B> {
     Failed(Box<PendingResponse<B>>),
 }
 
-/// A failure that is being reported, and what is answered then.
+/// A failure that is being reported, and the response that follows.
 struct PendingResponse<B> {
     pending: PendingReport,
     /// The program's own response to it. `None`: ours, and ours again if it is polled once more.
@@ -78,7 +78,7 @@ impl<F, B> ResponseFuture<F, B> {
         }
     }
 
-    /// Of a request whose handler will not run.
+    /// For a request whose handler will not run.
     pub(crate) fn failed(
         classified: impl Into<Classified>,
         stage: Stage,
@@ -149,7 +149,7 @@ fn unboxed<B>(answer: Poll<Box<Response<ResponseBody<B>>>>) -> Poll<Answer<B>> {
     answer.map(|response| Ok(*response))
 }
 
-/// How it failed before the head went out.
+/// How the request failed before the head was sent.
 enum FailureSource<E, B> {
     Handler(E),
     Body(B),
@@ -191,7 +191,7 @@ impl<F, B> ResponseFutureProjection<'_, F, B> {
         let parts = ManuallyDrop::new(parts);
         // Before its body is polled, as without this layer.
         if let Err(payload) = guard.catch(|| self.inner.set(None)) {
-            // The response is complete, whatever the handler's leavings did.
+            // The response is complete, even if dropping the handler's future panicked.
             pending_report::report_in_background(
                 guard.caught(payload),
                 Stage::FutureDrop,
@@ -218,7 +218,7 @@ impl<F, B> ResponseFutureProjection<'_, F, B> {
             }
             Ok(Err(error)) => {
                 let failed = FailureSource::<Infallible, B::Error>::Body(error);
-                // What its drop has to say adds nothing to the first failure.
+                // A panic in its drop is not reported: only the first failure is.
                 discard((ManuallyDrop::into_inner(parts), body));
                 return unboxed(self.answer_failure(failed, Stage::BodyStart, cx));
             }
@@ -325,7 +325,7 @@ impl<F, B> ResponseFutureProjection<'_, F, B> {
         R: Into<BoxError> + 'static,
     {
         self.answer_if_asked();
-        // A second panic, of the drop, adds nothing to the first.
+        // Ignore a second panic, in the drop: only the first is reported.
         if let Err(second) = guard(|| self.inner.set(None)) {
             discard(second.payload);
         }
@@ -362,7 +362,7 @@ impl<B> PendingResponse<B> {
             let (mut parts, body) = own.into_parts();
             discard(body);
             render::replace_content(&mut parts.headers, page.headers);
-            // What a developer reads is not bare, whatever it took the place of.
+            // A page for a developer is no bare answer, even where it replaces one.
             parts.extensions.remove::<FailedBy>();
             own = Response::from_parts(parts, ResponseBody::whole(content));
         }

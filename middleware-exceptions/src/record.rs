@@ -1,4 +1,4 @@
-//! What is remembered of a request while it is handled: little in production, where it must cost nothing.
+//! What the layer remembers of a request while it is handled: little in production, to keep requests cheap.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use crate::{
     text::shown,
 };
 
-/// Of one request: what has to be known should it fail.
+/// What a report needs to know of one request.
 #[derive(Clone)]
 pub(crate) struct RequestRecord {
     pub(crate) line: RequestLine,
@@ -101,7 +101,7 @@ impl RequestLine {
         path.len() <= SHORT
     }
 
-    /// A path that there is no room for is left out.
+    /// Omits a path that does not fit.
     #[inline(always)]
     pub(crate) fn new(method: KnownMethod, path: &str) -> Self {
         let mut line = Self {

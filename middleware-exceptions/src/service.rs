@@ -37,7 +37,7 @@ pub struct Exceptions<S> {
 /// Whether `poll_ready` has failed, and what a report of that needs.
 struct Readiness {
     shared: Arc<SharedRecord>,
-    /// The call that follows answers for it.
+    /// The next call answers with this failure.
     failed: Option<Classified>,
     /// Nothing has failed, and nothing is to be shown: little is remembered of a request.
     is_quick: bool,
@@ -91,7 +91,7 @@ where
 
     #[inline(always)]
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        // Nothing more may be asked of a service whose `poll_ready` has failed.
+        // Do not call a service whose `poll_ready` has failed.
         if self.readiness.failed.is_some() {
             return Poll::Ready(Ok(()));
         }
@@ -158,7 +158,7 @@ impl<S> Exceptions<S> {
         match self.readiness.failed.take() {
             Some(unready) => {
                 self.readiness.is_quick = self.readiness.shared.config.gate.is_off();
-                // Its drop may panic; the failure that is told of is the first.
+                // Its drop may panic; only the first failure is reported.
                 discard(request);
                 ResponseFuture::failed(unready, Stage::Ready, &RequestRecord { line, shared })
             }

@@ -1,4 +1,4 @@
-//! PieceSink of a body from a thread that may block to a task that polls.
+//! Hands a body from a thread that may block to a task that polls.
 //!
 //! One bounded queue for both kinds of producer. An iterator is *parked* when the queue is full:
 //! its thread goes away, and one comes back when there is room. A writer cannot be parked in the
@@ -85,7 +85,7 @@ pub(crate) trait HeldHead: Send + Sync {
     /// Lets the head go out.
     fn release(&self);
 
-    /// The body failed before it began: the failure is the answer, and there is no such head.
+    /// The body failed before it began: discards the head, because the failure becomes the response.
     fn replace(&self, failed: BodyFailure);
 }
 
@@ -117,7 +117,7 @@ impl State {
     }
 }
 
-/// What became of a producer's turn.
+/// The result of a producer's turn.
 pub(crate) struct Produced {
     /// How often the application's code was called.
     steps: usize,
@@ -224,7 +224,7 @@ impl Receiver {
         }
     }
 
-    /// Lets the producer know that there is room, once it is worth its while.
+    /// Tells the producer that there is room, once there is enough for a turn.
     fn make_room(&self, mut state: MutexGuard<'_, State>) {
         let handoff = &self.handoff;
         let queued = state.queued;
@@ -454,7 +454,7 @@ impl Handoff {
 
     fn end(&self, failed: Option<BodyFailure>) {
         let mut state = self.lock();
-        // A first piece would have released it.
+        // The first piece would have released the head.
         let head = state.head.take();
         match (failed, head) {
             (Some(failed), Some(head)) => {
@@ -503,7 +503,7 @@ impl Handoff {
     }
 }
 
-/// From the writer's thread.
+/// Called on the writer's thread.
 impl PieceSink for Handoff {
     fn copied(&self, written: &[u8]) -> Bytes {
         let recycled = self.recycled(written);

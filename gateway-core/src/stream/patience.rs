@@ -162,16 +162,16 @@ mod tests {
     #[test]
     fn a_client_is_waited_for_as_long_as_its_bytes_are_worth() {
         for (every, bytes, lasting) in [
-            // As fast as it has to be, or faster.
+            // At the required rate or faster: no limit.
             (1, 500, 10_000),
             (20, 10_000, 10_000),
             (29, 1_000_000, 10_000),
             // It does not move.
             (31, 1_000_000, 30),
-            // A byte now and then is as good as none.
+            // A byte now and then hardly extends the wait.
             (5, 1, 30),
             (1, 0, 30),
-            // Too slow by a fifth: five times as long.
+            // A fifth too slow: the client gets five times the limit.
             (1, 400, 146),
         ] {
             let lasted = lasts(&mut with_rate(), every * SECOND, bytes);

@@ -14,7 +14,7 @@ pub(super) enum Producer<S, F> {
     Running,
     /// A thread waits for the client to take some.
     WaitsForRoom,
-    /// At its end. `Some`: it failed, and the reader has yet to hear of it.
+    /// It has ended. `Some`: it failed, and the reader has yet to take the failure.
     Ended(Option<F>),
     /// The reader is gone. `Some`: a thread has yet to drop the source.
     Abandoned(Option<S>),
@@ -47,7 +47,7 @@ pub(super) enum Effect<S, F> {
     Nothing,
     /// Find a thread for the source at once.
     Schedule,
-    /// Find a thread that is awake: there is some left to send meanwhile.
+    /// Find a thread that is awake: the reader still has pieces to send.
     ScheduleSoon,
     /// The reader waits for a thread that was asked for.
     Hurry,

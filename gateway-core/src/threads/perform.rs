@@ -62,7 +62,7 @@ impl Pool {
     }
 }
 
-/// What came of an event.
+/// The result of an event.
 pub(super) struct Done {
     pub(super) granted: bool,
     pub(super) ticket: Option<u64>,
@@ -71,7 +71,7 @@ pub(super) struct Done {
     pub(super) next: Next<Work>,
 }
 
-/// By the timer.
+/// Called by the timer.
 impl Wake for Pool {
     fn wake(self: Arc<Self>) {
         self.on(Event::RoomTimer);

@@ -108,7 +108,7 @@ impl<J: Same> Places<J> {
 
     /// The next waiting job for which a place is free: it has the place now.
     pub(super) fn admit(&mut self) -> Option<(J, Place)> {
-        // Thousands may wait: not to look at each while all places are taken.
+        // Thousands may wait, so do not search them while all places are taken.
         if self.is_full() || !(self.reading.may_admit() || self.writing.may_admit()) {
             return None;
         }

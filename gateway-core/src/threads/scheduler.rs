@@ -24,9 +24,9 @@ pub(super) struct Scheduler<J, T, W> {
     pace: Pace,
     /// Threads of the pool: awake, idle, or spawned and not yet here.
     workers: usize,
-    /// Those that were unparked and are not back yet.
+    /// Threads that were unparked and have not reported back yet.
     called: usize,
-    /// Those that the runtime was asked for and has not sent yet.
+    /// Threads that were spawned and have not started yet.
     spawned: usize,
     /// A thread has just run out of jobs and looks for more before it parks.
     looking: bool,
@@ -125,7 +125,7 @@ pub(super) struct Actions<J, T, W> {
     pub(super) wake_all: BTreeMap<u64, W>,
     /// Send [`Event::RoomTimer`] after a while.
     pub(super) set_timer: bool,
-    /// To be dropped.
+    /// Drop this.
     pub(super) replaced: Option<W>,
     /// What the thread that sent the event does next.
     pub(super) next: Next<J>,
@@ -462,7 +462,7 @@ impl<J: Same, T: Same + Clone, W> Scheduler<J, T, W> {
         let watches = others && !self.watched;
         if watches {
             self.watched = true;
-            // The last one to be called: another would have to watch.
+            // The watching thread should be called last, because another thread would have to replace it.
             self.idle.insert(0, thread.clone());
         } else {
             self.idle.push(thread.clone());
@@ -540,15 +540,15 @@ impl<J: Same, T: Same + Clone, W> Scheduler<J, T, W> {
     }
 }
 
-/// What a thread that rested has found.
+/// What a thread finds after a rest.
 enum Found {
-    /// There are some, or it was called.
+    /// There are jobs, or another thread called it.
     Jobs,
-    /// There were none for long enough.
+    /// There were no jobs for long enough: it leaves.
     Nothing,
     /// Its tenure is over.
     TenureOver,
-    /// The others do what there is: it rests on.
+    /// The other threads do the jobs: it rests again.
     Progress,
 }
 

@@ -132,7 +132,7 @@ impl Worker {
             let rested = matches!(event, Event::Woke { .. });
             next = pool.on(event).next;
             if rested && !matches!(next, Next::Rest { .. }) {
-                // Called just when it gave up, perhaps.
+                // Another thread may have called it just as it gave up.
                 parker.forget();
             }
         }

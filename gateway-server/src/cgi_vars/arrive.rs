@@ -1,4 +1,4 @@
-//! A head becomes the request that an application sees.
+//! Turns a head into the request that an application sees.
 
 use std::sync::Arc;
 

@@ -109,7 +109,7 @@ pub struct Head {
     pub(super) split: usize,
 }
 
-/// Why a set of variables is no request.
+/// Why a set of variables was refused as a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Refused {

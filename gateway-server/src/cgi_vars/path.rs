@@ -19,7 +19,7 @@ pub(crate) struct SplitPath {
     pub(crate) split: usize,
 }
 
-/// What the front end said about the path; what it did not say is empty.
+/// What the front end said about the path. Missing variables are empty.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Said<'a> {
     /// The path of REQUEST_URI, raw, without its query.

@@ -24,10 +24,10 @@ pub(crate) struct Activity {
     streams: u32,
     /// The kernel takes no more bytes, and holds so many.
     blocked: Option<usize>,
-    /// Bytes of the next request came while this one was being answered.
+    /// Bytes of the next request arrived during the present one.
     is_next_begun: bool,
     client: Client,
-    /// The head of the present answer is out.
+    /// The head of the present answer was sent.
     is_answering: bool,
     /// What the clock runs for.
     running: Option<Timeout>,
@@ -53,7 +53,7 @@ pub(crate) enum Stage {
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum UploadState {
-    /// There is none, or all of it has come.
+    /// The request has no body, or all of it has arrived.
     #[default]
     Complete,
     /// The service does not wait for it right now.
@@ -67,7 +67,7 @@ enum UploadState {
 enum Client {
     #[default]
     Sends,
-    /// It is closed, and HTTP has not been told yet.
+    /// The client has closed it, and hyper has not been told yet.
     HalfClosed,
     /// HTTP reads the end, or will at its next read; `half_closed` if the client has closed.
     EndRead { half_closed: bool },
@@ -85,14 +85,14 @@ pub(crate) enum Timeout {
     Linger,
 }
 
-/// What becomes of the clock.
+/// What to do with the clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Clock {
-    /// It goes on as it does, or stands still as it does.
+    /// Leave the clock as it is, running or stopped.
     Keep,
-    /// It starts from zero, for this.
+    /// Start it from zero, for this timeout.
     Restart(Timeout),
-    /// It stands still.
+    /// Stop it.
     Stop,
 }
 
@@ -143,7 +143,7 @@ pub(crate) enum Event {
     PieceWritten,
     /// An HTTP/2 response gave a piece that the client's window has to make room for.
     PieceGiven,
-    /// It was asked for the next one.
+    /// The response was asked for its next piece.
     PieceGone,
 }
 
@@ -178,7 +178,7 @@ impl Activity {
         }
     }
 
-    /// Takes note of `event`.
+    /// Updates the state by `event`.
     #[inline(always)]
     pub(crate) fn on(&mut self, event: Event) -> Clock {
         let restarts = self.apply(event);

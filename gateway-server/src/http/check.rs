@@ -4,7 +4,7 @@
 use http::uri::Authority;
 use http::{HeaderValue, Method, Request, StatusCode, Uri, Version, header};
 
-/// The status a request is refused with, if it is.
+/// The status to refuse the request with, or `None` to accept it.
 pub(crate) fn refusal<B>(request: &Request<B>, most_fields: usize) -> Option<StatusCode> {
     let version = request.version();
     let headers = request.headers();
@@ -167,7 +167,7 @@ fn is_encoded_reg_name(mut name: &[u8]) -> bool {
 }
 
 fn is_unreserved_or_sub_delim(byte: u8) -> bool {
-    // A table: every request is asked for every byte of its Host.
+    // A table, because every byte of every request's Host is checked.
     const TABLE: [bool; 256] = {
         let mut table = [false; 256];
         let mut byte = 0;

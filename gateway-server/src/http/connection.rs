@@ -128,7 +128,7 @@ pin_project! {
 }
 
 enum Protocol<T, S: HttpService> {
-    /// Nothing came yet, or nothing for a while: no buffers are held.
+    /// No bytes arrived yet, or none for a while: the connection holds no buffers.
     Quiet {
         io: Io<T>,
         service: ConnectionService<S>,
@@ -137,7 +137,7 @@ enum Protocol<T, S: HttpService> {
     },
     One(Box<One<T, S>>),
     Two(Pin<Box<Two<T, S>>>),
-    /// A last word, and then nothing more.
+    /// Sends the last bytes, then closes.
     Farewell {
         io: Io<T>,
         unsent: Bytes,
@@ -200,7 +200,7 @@ where
                 ),
                 seen: Vec::new(),
             },
-            // Not in the wheel before it is polled.
+            // The runtime does not see the timer before its first poll.
             sleep: sleep(protocols.look),
             protocols,
             activity,
@@ -452,7 +452,7 @@ fn log(ended: &hyper::Result<()>) {
     }
 }
 
-/// Why the timer calls.
+/// What is due when the timer fires.
 #[derive(Debug)]
 enum Due {
     Over(Timeout),

@@ -1,4 +1,4 @@
-//! Files that the kernel sends: their bytes never come here.
+//! Files that the kernel sends: their bytes never enter this process.
 //!
 //! hyper is generic over the data of a body and asks it for nothing but slices. The data of a range of a file is a slice
 //! of a buffer that stands for any file's bytes: the [`MARK`]. The range itself waits in the connection's [`Outbox`]. When hyper
@@ -63,7 +63,7 @@ thread_local! {
 /// Polls a connection of HTTP/1. Bodies that it polls may put ranges into `outbox`, and no other body may:
 /// HTTP/2 polls its bodies elsewhere.
 pub(crate) fn lend<T>(outbox: &Arc<Outbox>, poll: impl FnOnce() -> T) -> T {
-    /// Takes it back, also when the poll panics.
+    /// Resets the outbox, even if the poll panics.
     struct Lent(Option<Arc<Outbox>>);
     impl Drop for Lent {
         fn drop(&mut self) {

@@ -1,4 +1,4 @@
-//! What must happen when a response is over, complete or not.
+//! Runs the clean-up when a response ends, complete or not.
 
 use std::sync::Arc;
 

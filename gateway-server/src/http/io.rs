@@ -270,7 +270,7 @@ impl<T: AsyncWrite + AsyncRead + Unpin> AsyncWrite for Io<T> {
                     let mut buf = ReadBuf::new(&mut scratch);
                     let read = match Pin::new(&mut this.stream).poll_read(cx, &mut buf) {
                         Poll::Ready(Ok(())) => buf.filled().len(),
-                        // Gone: the answer is not read any more.
+                        // The client is gone and reads no more of the answer.
                         Poll::Ready(Err(_)) => 0,
                         Poll::Pending if this.activity.expects_more() => {
                             if !this.activity.is_lingering() {

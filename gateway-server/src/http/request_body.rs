@@ -44,7 +44,7 @@ pub(crate) struct Upload {
     // The connection's task, once it has polled the service's future.
     home: OnceLock<Waker>,
     failure: AtomicU8,
-    // It came to its end, which cannot be taken for anything else.
+    // The body has ended, and its end is unambiguous.
     finished: AtomicBool,
     dropped: AtomicBool,
 }

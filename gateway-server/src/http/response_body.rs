@@ -110,7 +110,7 @@ where
             Ok(polled) => polled,
             Err(panicked) => {
                 panicked.log();
-                // An end would look like all of it.
+                // A normal end would make the body look complete.
                 return this.delivery.fail("the response body panicked".into(), cx);
             }
         };
@@ -186,7 +186,7 @@ impl Delivery {
         self.unsent.is_short()
     }
 
-    /// Takes a frame off what is still to come.
+    /// Subtracts a frame from the length that remains.
     fn count<D: Buf>(&mut self, frame: &Frame<D>) -> Result<(), WrongLength> {
         match frame.data_ref() {
             Some(data) => self.unsent.take(data.remaining()),
@@ -194,7 +194,7 @@ impl Delivery {
         }
     }
 
-    /// The rest of the connection would be read as something else than it is.
+    /// Ends a response whose length is wrong: the client would misread the rest of the connection.
     fn mislead<T>(
         &mut self,
         misled: WrongLength,

@@ -70,7 +70,7 @@ impl<S> ConnectionService<S> {
         }
     }
 
-    /// The status the request is refused with before the service is asked.
+    /// The status to refuse the request with before the service is called.
     fn refusal(&self, request: &Request<Incoming>) -> Option<StatusCode> {
         if let Some(status) = check::refusal(request, self.settings.head_fields) {
             return Some(status);
@@ -179,7 +179,7 @@ impl<S: HttpService> hyper::service::Service<Request<Incoming>> for ConnectionSe
     }
 }
 
-/// What is kept of a request until its answer has gone out.
+/// What is kept of a request until its answer was sent.
 struct PendingRequest {
     // Only where the access log is read.
     record: Option<Box<Record>>,
@@ -238,9 +238,9 @@ type Answer<S> = Result<
     Refusal<<S as Service<Request<Body>>>::Error>,
 >;
 
-/// Why there is no answer of the service.
+/// Why the service gave no answer.
 enum Refusal<E> {
-    /// It was not asked.
+    /// The service was not called.
     Here(StatusCode),
     Service(E),
 }

@@ -22,7 +22,7 @@ use crate::{Listener, ServerState};
 
 /// The pause after the first error of the listening socket.
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
-/// The pause that a row of errors grows to.
+/// The longest pause between errors.
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 /// What a connection holds for as long as it lives: its place under the limit, and its place in
@@ -113,7 +113,7 @@ impl Admission {
         }
     }
 
-    /// Whether a shutdown has cut what was still open.
+    /// Whether a shutdown has dropped the open connections.
     #[cfg(feature = "_wire")]
     pub(crate) fn is_cut(&self) -> bool {
         self.shutdown().phase() == Phase::Cut
@@ -186,7 +186,7 @@ pub(crate) async fn accept<L, S, F>(
     }
     listener.last_call();
     while let Ok(permit) = Arc::clone(limit).try_acquire_owned() {
-        // Ready at once or not at all. A budget: a flood must not keep us here.
+        // Take only what is ready at once, up to a budget: a flood of connections must not delay the end.
         let mut accepted = pin!(tokio::task::unconstrained(listener.accept()));
         match poll_fn(|cx| Poll::Ready(accepted.as_mut().poll(cx))).await {
             Poll::Ready(Ok(handshake)) => start(handshake, permit),

@@ -50,7 +50,7 @@ pub trait Listener: Send + 'static {
     /// [`Ready`](std::future::Ready) where there is nothing to do.
     type Handshake: Future<Output = io::Result<(Self::Io, ConnInfo)>> + Send + 'static;
 
-    /// The next connection. Must lose none when it is dropped before it is ready.
+    /// Waits for the next connection. Dropping this future before it is ready must lose none.
     ///
     /// # Errors
     ///
@@ -77,7 +77,7 @@ pub trait Listener: Send + 'static {
     ///
     /// # Errors
     ///
-    /// The socket has none to tell.
+    /// The socket has no address.
     fn local_addr(&self) -> io::Result<Addr>;
 
     /// How many bytes the kernel has taken for `io` that the peer has not acknowledged, if that
@@ -225,7 +225,7 @@ impl<T> StreamOptions<T> {
 pub struct Both<L, M> {
     first: L,
     second: M,
-    // Whose turn it is to be asked first, so that none starves the other.
+    // Which listener to poll first, so that neither starves the other.
     second_first: bool,
 }
 

@@ -59,7 +59,7 @@ fn send(socket: &impl Socket, head: &[u8], range: &FileRange) -> io::Result<usiz
     if sent < head.len() {
         return Ok(sent);
     }
-    // An error is for the next call: the head has left.
+    // The head was sent, so return the error from the next call.
     Ok(sent + send_range(socket, range).unwrap_or(0))
 }
 

@@ -36,7 +36,7 @@ const BACKLOG: i32 = 4096;
 pub struct Sockets {
     bound: Vec<Bound>,
     live: Vec<Live>,
-    // Where the next look begins, so that a busy socket does not starve those behind it.
+    // The socket to poll first next time, so that a busy one does not starve the others.
     next: usize,
     // As `Listener::last_call`.
     last_call: bool,
@@ -323,7 +323,7 @@ impl Listener for Sockets {
     }
 }
 
-/// A connection of [`Sockets`], which shakes no hands: ready at once.
+/// A connection of [`Sockets`]: it has no handshake, so it is ready at once.
 #[derive(Debug)]
 pub struct Accepted(Option<(Stream, ConnInfo)>);
 
@@ -357,7 +357,7 @@ impl Live {
         }
     }
 
-    /// Asks the kernel, whether or not the runtime has heard of anything.
+    /// Calls `accept` even if the runtime has reported no event.
     #[cfg(unix)]
     fn accept_now(&self) -> Poll<io::Result<(Stream, ConnInfo)>> {
         let accepted = match self {
@@ -418,7 +418,7 @@ fn listens(socket: &Socket) -> bool {
 /// Of a socket that listens: each connection has it from there, at no cost of its own.
 fn keep_alive(listener: &std::net::TcpListener, idle: Option<Duration>) {
     let socket = SockRef::from(listener);
-    // One that refuses goes without: that is no reason not to serve.
+    // Serve even if the option cannot be set.
     let _ = match idle {
         // Four questions, in as long as it was silent before the first. Whole seconds, one at least.
         Some(idle) => socket.set_tcp_keepalive(&probes(idle.max(Duration::from_secs(1)))),
@@ -501,7 +501,7 @@ impl Stream {
     /// As [`Listener::reset_on_close`]: of effect for TCP; Unix sockets have no such thing.
     pub fn reset_on_close(&self) {
         if let Kind::Tcp(stream) = &self.kind {
-            // One that refuses is gone already.
+            // If the option cannot be set, the connection is gone already.
             let _ = SockRef::from(stream).set_linger(Some(Duration::ZERO));
         }
     }

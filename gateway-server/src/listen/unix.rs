@@ -12,7 +12,7 @@ use socket2::{Domain, SockAddr, Socket, Type};
 pub(crate) struct UnixSocket {
     listener: UnixListener,
     path: Option<PathBuf>,
-    // Set where the file is ours to remove.
+    // Set if this process has to remove the file.
     made: Option<FileId>,
 }
 
@@ -93,7 +93,7 @@ fn remove_stale(path: &Path) -> io::Result<()> {
     match UnixStream::connect(path) {
         Err(error) if error.kind() == ErrorKind::ConnectionRefused => fs::remove_file(path),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
-        // It answers, or is too busy to (EAGAIN), or is not ours to ask.
+        // A server answers, or is too busy (EAGAIN), or we lack the permission to connect.
         Ok(_) => Err(in_use()),
         Err(error) if error.kind() == ErrorKind::WouldBlock => Err(in_use()),
         Err(error) => Err(error),

@@ -6,7 +6,7 @@
 //!                     accepted; answers   close; running        is dropped
 //!                     say `close`         requests go on
 //! ```
-//! It is over as soon as no connection is left, whichever phase that happens in.
+//! The shutdown ends as soon as no connection is left, in any phase.
 
 mod alarm;
 mod outcome;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::signals::Signal;
 
-/// What came of a shutdown.
+/// The outcome of a shutdown.
 ///
 /// Returned from `main`, it becomes the exit code: 0 where every connection was finished, 1 where
 /// the deadline cut some, 130 or 143 where a second signal did.
@@ -17,7 +17,7 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    /// How many of the connections that were open when the shutdown began came to their end.
+    /// How many of the connections that were open when the shutdown began were finished.
     #[must_use]
     pub fn finished(&self) -> usize {
         self.finished

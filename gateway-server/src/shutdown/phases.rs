@@ -36,13 +36,13 @@ impl Default for Plan {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 pub(crate) enum Phase {
-    /// Business as usual.
+    /// The server accepts and serves connections.
     Serving,
-    /// Answer what comes in, and say that the connection closes.
+    /// Answer requests, and say in each response that the connection closes.
     Draining,
-    /// Close what is idle, finish what is running.
+    /// Close idle connections and finish running requests.
     Closing,
-    /// Drop everything.
+    /// Drop all connections.
     Cut,
 }
 
@@ -55,13 +55,13 @@ pub(crate) struct Shutdown {
 #[derive(Debug)]
 struct Inner {
     phase: AtomicU8,
-    // Told at every change of phase.
+    // Notified at every change of phase.
     advanced: Arc<Notify>,
-    // Connections that are waited for.
+    // Connections that the shutdown waits for.
     open: AtomicUsize,
     // Connections dropped by the cut.
     cut: AtomicUsize,
-    // Told when `open` falls to zero.
+    // Notified when `open` falls to zero.
     emptied: Notify,
 }
 
@@ -87,7 +87,7 @@ impl Shutdown {
         }
     }
 
-    /// Moves on to `phase`; never back.
+    /// Moves forward to `phase`, never back.
     pub(crate) fn advance(&self, phase: Phase) {
         self.inner.phase.fetch_max(phase as u8, Ordering::AcqRel);
         self.inner.advanced.notify_waiters();
@@ -120,7 +120,7 @@ impl Shutdown {
     async fn emptied(&self) {
         loop {
             let mut emptied = pin!(self.inner.emptied.notified());
-            // Listen first, then look: what falls to zero in between is not missed.
+            // Register before reading the count, so that a change in between is not missed.
             emptied.as_mut().enable();
             if self.open() == 0 {
                 return;
@@ -129,7 +129,7 @@ impl Shutdown {
         }
     }
 
-    /// Whether no connection is left before `patience` is over.
+    /// Waits for up to `patience`, and returns whether no connection is left.
     async fn emptied_within(&self, patience: Duration) -> bool {
         tokio::select! {
             biased;

@@ -1,4 +1,4 @@
-//! A body that has failed after the head was sent, on its way to a visible end.
+//! A body that failed after the head was sent: it waits for the report, then ends in an error.
 
 use std::{
     mem,
@@ -12,7 +12,7 @@ use http_body::Frame;
 
 use crate::{failure::body_error::BodyError, pending::pending_report::PendingReport};
 
-/// A body that has failed, on its way to its end.
+/// A body that has failed and has yet to end.
 pub(crate) struct Failing {
     pub(crate) pending: PendingReport,
     pub(crate) error: Option<BodyError>,
@@ -22,7 +22,7 @@ pub(crate) struct Failing {
 }
 
 impl Failing {
-    /// Pending until the failure is reported and the pieces before it had the time to be sent.
+    /// Pending until the failure is reported and the earlier pieces had time to be sent.
     pub(crate) fn poll_frame(
         &mut self,
         cx: &mut Context<'_>,

@@ -67,7 +67,7 @@ impl<B> ResponseBody<B> {
         }
     }
 
-    /// Drops the inner body, once, whatever its `Drop` does, and has nothing more to say.
+    /// Drops the inner body once, even if its `Drop` panics, and ends this body.
     fn end(&mut self) {
         let State::Streaming { inner, stream } = mem::replace(&mut self.state, State::Whole(None))
         else {
@@ -97,7 +97,7 @@ where
         else {
             return Poll::Ready(None);
         };
-        // The inner body first: its drop belongs to this failure, and adds nothing to it.
+        // Drop the inner body first: a panic in its drop is part of this failure and is not reported apart.
         discard(inner);
         let record = match &stream.record {
             Some(record) if !stream.hint_failed.get() => record,
@@ -111,7 +111,7 @@ where
             }
         };
         let classified = match failed {
-            // A layer further in has said all, and waited long enough.
+            // An inner layer has reported the failure and waited for the pieces to be sent.
             Ok(error) if is_reported(&*error) => {
                 return Poll::Ready(Some(Err(BodyError {
                     id: None,
@@ -239,7 +239,7 @@ where
         }
     }
 
-    /// What is broken goes on no further. It was reported when the hint panicked.
+    /// Ends the body after its `size_hint` or `is_end_stream` panicked. The panic was reported then.
     fn cut(&mut self) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         self.end();
         Poll::Ready(Some(Err(BodyError {

@@ -1,4 +1,4 @@
-//! What travels with a response body that is not whole: one pointer.
+//! The state of a response body that is streamed, behind one pointer.
 //!
 //! Responses are moved a dozen times on their way through a server, and every byte of
 //! them costs. So this is boxed, and the boxes are used again: a thread that has served a
@@ -17,7 +17,7 @@ use http_body::{Body, Frame, SizeHint};
 
 use crate::{body::failing::Failing, record::RequestRecord};
 
-/// So many boxes wait on a thread. More bodies than that at once allocate.
+/// How many unused boxes a thread keeps. Bodies beyond that allocate.
 const KEPT: u32 = 256;
 
 thread_local! {
@@ -25,9 +25,9 @@ thread_local! {
 }
 
 pub(crate) struct StreamState {
-    /// `None` only of a body that no request is known of.
+    /// `None` only for a body that belongs to no known request.
     pub(crate) record: Option<RequestRecord>,
-    /// What the body's first poll gave, before the head went out.
+    /// The result of the first poll, made before the head was sent.
     pub(crate) first: FirstFrame,
     /// The size while `first` waits: that of before the poll, and so what it still is. Asked
     /// again, an inner body may know more than before (a chunked response would turn into one with
@@ -37,7 +37,7 @@ pub(crate) struct StreamState {
     pub(crate) may_append: bool,
     /// A panic in `size_hint` or `is_end_stream`, which return no errors: the next poll does.
     pub(crate) hint_failed: Cell<bool>,
-    /// Whether there is something to be sent before the body may fail.
+    /// Whether the server has yet to send something before the body may fail.
     pub(crate) flush: FlushPause,
     /// The failure of the body.
     pub(crate) failing: Option<Box<Failing>>,
@@ -53,11 +53,11 @@ pub(crate) enum FirstFrame {
     End,
 }
 
-/// What the first poll gave, before the head went out.
+/// The result of the first poll, made before the head was sent.
 pub(crate) enum FirstPoll {
-    /// Everything, and the size of it was known.
+    /// The whole body, of a known size.
     Whole(Bytes),
-    /// The rest is to come.
+    /// The first frame; more follow.
     Streaming(Box<StreamState>),
 }
 
@@ -92,11 +92,11 @@ where
 }
 
 impl FirstFrame {
-    /// Of a frame that is no data.
+    /// For a frame that is not data.
     pub(crate) fn of_other(frame: Frame<Bytes>) -> Self {
         match frame.into_trailers() {
             Ok(trailers) => Self::Trailers(Box::new(trailers)),
-            // There is no third kind.
+            // A frame is data or trailers.
             Err(_) => Self::Nothing,
         }
     }
@@ -119,7 +119,7 @@ impl StreamState {
             next: None,
             waiting: 0,
         };
-        // An error: the thread is ending.
+        // The access fails when the thread is ending.
         match FREE.try_with(Cell::take).ok().flatten() {
             Some(mut free) => {
                 let next = free.next.take();

@@ -1,4 +1,4 @@
-//! What a body ends in that has failed after its head was sent.
+//! The error that ends a body which failed after its head was sent.
 
 use std::{error::Error, fmt};
 

@@ -1,4 +1,4 @@
-//! From a caught panic or a returned error to what can be said of it.
+//! Turns a caught panic or a returned error into the facts of a report.
 
 use std::{
     any::type_name,
@@ -24,7 +24,7 @@ use crate::{
     text::shown::{self, MESSAGE},
 };
 
-/// All of a [`Report`](crate::Report) that does not need the request.
+/// The parts of a [`Report`](crate::Report) that do not depend on the request.
 pub(crate) struct Cause {
     pub(crate) kind: Kind,
     /// Of the error, where it is known without asking it.
@@ -36,9 +36,9 @@ pub(crate) struct Cause {
     spans: Vec<SpanSummary>,
     pub(crate) status: StatusCode,
     pub(crate) trace: Trace,
-    /// Of a panic that was reported before, on its way here.
+    /// The id under which an inner layer already reported this panic.
     pub(crate) first_id: Option<ErrorId>,
-    /// The tasks whose panics are behind it, the nearest first.
+    /// The tasks whose panics caused it, nearest first.
     pub(crate) awaited: Vec<Awaited>,
     error: Option<Contained<AnyError>>,
     /// Where the error came out.
@@ -56,10 +56,10 @@ pub(crate) struct Awaited {
     pub(crate) is_by_text: bool,
 }
 
-/// Tasks that await tasks are followed so far.
+/// How many tasks that await other tasks are followed.
 const TASKS: usize = 8;
 
-/// What comes of an error.
+/// How an error is handled.
 pub(crate) enum Classified {
     /// No failure of ours (a 404 by way of an error): answered, and asked for nothing that no report needs.
     NoFailure(StatusCode),
@@ -74,7 +74,7 @@ impl Cause {
         let Caught { payload, capture } = caught;
         let mut cause = Self::of_capture(capture);
         match payload.downcast::<BoxError>() {
-            // It is asked later.
+            // Its text is read later.
             Ok(error) => cause.error = Some(Contained(Some(AnyError::Boxed(*error)))),
             Err(payload) => {
                 if let Some(message) = payload_str(&*payload) {
@@ -197,7 +197,7 @@ impl Cause {
         self.error.as_ref().and_then(Contained::get)
     }
 
-    /// What it says of itself. Asked for the first time, it runs the program's code.
+    /// The error's description. The first call runs the program's code.
     pub(crate) fn described(&self) -> &Described {
         self.described.get_or_init(|| match self.error() {
             Some(error) => Described::of_error(error, self.type_name.clone(), &self.current_span),

@@ -121,14 +121,14 @@ fn printed(error: &anyhow::Error) -> Option<String> {
     (backtrace.status() == std::backtrace::BacktraceStatus::Captured).then(|| backtrace.to_string())
 }
 
-/// What is looked for in a `Debug`.
+/// What to look for in the output of `Debug`.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Wanted {
     /// The type of a boxed error cannot be asked for, but a derived `Debug` begins with its name.
     Name,
     /// An error of anyhow's or eyre's in a box prints its backtrace in `{:?}`, and has no other way to it.
     NameAndBacktrace,
-    /// All of it: eyre has no other way to it.
+    /// The whole output: eyre offers no other access.
     Backtrace,
 }
 
@@ -227,7 +227,7 @@ impl Write for Debugged<'_> {
                 return Ok(());
             }
             if !self.reads_on() {
-                // What a deaf formatter still writes has no room.
+                // A `Debug` that ignores our error may write on; drop that.
                 self.limit = 0;
                 return Err(fmt::Error);
             }

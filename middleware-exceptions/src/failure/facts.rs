@@ -1,4 +1,4 @@
-//! The words in which a failure is told.
+//! The public types that describe a failure.
 
 use std::{fmt, panic::Location};
 
@@ -14,7 +14,7 @@ pub enum Kind {
     Error,
 }
 
-/// How far the request had come.
+/// Where in the handling of the request it failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Stage {

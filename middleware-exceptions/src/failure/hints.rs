@@ -1,4 +1,4 @@
-//! What to do about the commonest panics: data, and how a message is looked up in it.
+//! Hints for the commonest panics: a table, and the look-up of a message in it.
 
 const HINTS: &str = include_str!("hints.txt");
 

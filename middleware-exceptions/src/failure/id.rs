@@ -9,7 +9,7 @@ use std::{
     },
 };
 
-/// Sixteen hexadecimal digits that say nothing: not how many failures there were, not when.
+/// Sixteen hexadecimal digits that reveal neither how many failures there were nor when.
 ///
 /// A client may quote it, and cannot guess another's.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -32,7 +32,7 @@ impl ErrorId {
         self.0
     }
 
-    /// From what another report has left with a panic.
+    /// The id that an earlier report stored with a panic.
     pub(crate) fn of_mark(mark: u64) -> Self {
         Self(mark)
     }

@@ -1,4 +1,4 @@
-//! What is known of a failure, before anything is said about it.
+//! The facts of a failure, before a report is rendered.
 
 pub(crate) mod body_error;
 pub(crate) mod cause;

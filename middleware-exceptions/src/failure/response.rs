@@ -4,14 +4,14 @@ use gateway_core::FailedBy;
 use gateway_core::error::Reported;
 use http::{Extensions, StatusCode};
 
-/// What is left to do about a response.
+/// What the layer has to do with a response.
 #[derive(Debug)]
 pub(crate) enum Explanation<'a> {
     /// It is no failure, was reported already, or is an overload (503), of which there are many at once.
     NotNeeded,
     /// The error behind it.
     Given(&'a FailedBy),
-    /// The server failed, and nothing says why.
+    /// The status says that the server failed, but no error is attached.
     Missing,
 }
 

@@ -10,7 +10,7 @@ use crate::{
     text::shown,
 };
 
-/// So many spans are listed.
+/// How many spans are listed.
 #[cfg(feature = "tracing-error")]
 const DEPTH: usize = 32;
 
@@ -42,7 +42,7 @@ pub(crate) fn of_panic(context: Option<Box<dyn Any + Send>>) -> Vec<SpanSummary>
 pub(crate) struct Current(Option<Contained<Span>>);
 
 impl Current {
-    /// Here and now: where it is listed, others are open.
+    /// Captured now, because other spans are open by the time the report is made.
     pub(crate) fn new() -> Self {
         let span = guard(Span::current).map_err(|caught| discard(caught.payload));
         Self(span.ok().map(|span| Contained(Some(span))))

@@ -1,4 +1,4 @@
-//! An error or a panic as it came, with what its frames can be had from.
+//! The original error or panic, with the source of its frames.
 
 use std::{error::Error, sync::Arc};
 
@@ -9,16 +9,16 @@ use panic_capture::{Missing, discard, guard};
 /// So many causes are followed: enough for any honest chain, few enough for one without end.
 pub(crate) const DEPTH: usize = 32;
 
-/// From what the frames can be had, later.
+/// Where the frames come from when they are resolved later.
 pub(crate) enum Trace {
     /// A panic whose stack the hook walked.
     Addresses {
         frames: Box<[usize]>,
         truncated: bool,
-        /// Why they are not all, or not surely these.
+        /// Why the frames may be incomplete or wrong.
         doubt: Option<Missing>,
     },
-    /// A panic without.
+    /// A panic without a stack.
     Missing(Missing),
     /// An error, which may carry a backtrace.
     Error,

@@ -1,4 +1,4 @@
-//! What is said of the frames one after another.
+//! Folds a list of frames: other crates' frames together, recursions once.
 
 use std::sync::Arc;
 
@@ -7,15 +7,15 @@ use crate::frames::frame::Frame;
 /// What is said of the frames one after another: one of yours, several of others', or what repeats itself.
 #[derive(Debug)]
 pub enum Folded<'a> {
-    /// Yours.
+    /// A frame of the program.
     Frame(&'a Frame),
-    /// Those of others, together.
+    /// Consecutive frames of other crates.
     Others(&'a [Arc<Frame>]),
-    /// A recursion: the frames just before, over and over.
+    /// A recursion: the frames just before repeat.
     Repeated {
         /// The frames that repeat, once.
         frames: &'a [Arc<Frame>],
-        /// So many times more.
+        /// How many more times they repeat.
         times: usize,
     },
 }
@@ -23,7 +23,7 @@ pub enum Folded<'a> {
 /// So many calls may lie between a function and itself: those of a library that calls back, too.
 const PERIOD: usize = 24;
 
-/// Once is told, twice may be chance.
+/// Fewer repetitions than this are listed in full, because they may be chance.
 const LEAST: usize = 3;
 
 pub(crate) fn folded(frames: &[Arc<Frame>]) -> Vec<Folded<'_>> {
@@ -46,7 +46,7 @@ pub(crate) fn folded(frames: &[Arc<Frame>]) -> Vec<Folded<'_>> {
     parts
 }
 
-/// Yours one by one, those of others together.
+/// Lists the program's frames one by one and those of other crates together.
 fn plain(frames: &[Arc<Frame>]) -> impl Iterator<Item = Folded<'_>> {
     let runs = frames.chunk_by(|a, b| !a.is_yours() && !b.is_yours());
     runs.map(|run| match run {

@@ -25,7 +25,7 @@ pub struct Frame {
 }
 
 impl Frame {
-    /// What to call it: `load_row`, `async show_order`, `closure in main`.
+    /// The name to show: `load_row`, `async show_order`, `closure in main`.
     #[must_use]
     pub fn title(&self) -> String {
         let place = || {

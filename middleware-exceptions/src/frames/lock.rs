@@ -49,7 +49,7 @@ fn dependencies(lock: &str) -> HashSet<String> {
         };
         packages.insert(name);
     }
-    // Of two versions of a name one may be yours.
+    // If two versions share a name, one may be the program's own.
     foreign.retain(|name| !own.contains(name));
     foreign
 }

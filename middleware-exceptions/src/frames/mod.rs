@@ -1,4 +1,4 @@
-//! The stack at a failure, as people read it.
+//! The stack at a failure, in readable form.
 
 pub(crate) mod built;
 pub(crate) mod elf;
@@ -42,7 +42,7 @@ pub enum Note {
     TooMany,
     /// The panic hook did not run for this panic.
     Unseen,
-    /// More than one panic could be meant: there is what all of them have in common.
+    /// The error may stem from several panics: the frames are those that all of them share.
     Ambiguous,
     /// The error carries no backtrace, and knows no place.
     NoBacktrace,

@@ -158,7 +158,7 @@ mod linux {
     }
 
     fn open(path: &str) -> Option<Elf> {
-        // Before it is opened: what stands there by now may be a pipe.
+        // Check before the open, because the path may name a pipe by now.
         if !fs::metadata(path).ok()?.is_file() {
             return None;
         }

@@ -1,4 +1,4 @@
-//! Whose a frame is, and what to call it.
+//! Decides which crate a frame belongs to, and the name to show.
 
 use std::{path::Path, sync::OnceLock};
 
@@ -120,7 +120,7 @@ fn vendored(file: &Path) -> Option<String> {
             continue;
         }
         let package = folder.join(parts.peek()?);
-        // Of sources that are not at hand there is the shape of the path.
+        // Without the source files, judge by the shape of the path.
         let mut below = parts.clone().skip(1);
         let has_shape = below.next().is_some_and(|next| next.as_os_str() == "src");
         if package.join(".cargo-checksum.json").is_file() || (has_shape && !package.is_dir()) {

@@ -13,12 +13,12 @@ use crate::frames::{
     source::workspace_of,
 };
 
-/// So many functions are looked at for one of the program's own.
+/// How many functions are searched for one of the program's own.
 const DEEP: usize = 64;
 
 static BUILDER: OnceLock<Box<[usize]>> = OnceLock::new();
 
-/// Notes who builds the first layer: among those who call is the program.
+/// Records the call stack that builds the first layer: the program is among the callers.
 pub(crate) fn note_builder() {
     BUILDER.get_or_init(|| {
         let mut addresses = Vec::with_capacity(DEEP);

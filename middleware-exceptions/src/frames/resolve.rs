@@ -1,4 +1,4 @@
-//! From a trace to the traceback that people read.
+//! Turns a trace into a readable traceback.
 
 use std::{
     collections::HashMap,
@@ -77,7 +77,7 @@ impl Traceback {
         }
     }
 
-    /// The frames of another language, which were foreign_traceback with the exception.
+    /// The frames of another language, recorded with the exception.
     fn foreign(foreign: &Foreign) -> Self {
         let frames = foreign.frames().iter();
         Self {
@@ -186,7 +186,7 @@ fn cut(frames: &mut Vec<Arc<Frame>>) {
     if let Some(end) = end {
         frames.drain(..=end);
     }
-    // What is left of raising: says nothing that the line does not.
+    // Frames of raising the panic tell nothing that the line does not.
     let raising = [
         "rust_begin_unwind",
         "core::panicking::panic_fmt",
@@ -204,7 +204,7 @@ fn cut(frames: &mut Vec<Arc<Frame>>) {
     if let Some(start) = start {
         frames.truncate(start);
     }
-    // `catch_unwind` and what it calls us through.
+    // `catch_unwind` and the functions through which it calls us.
     let is_catching = |frame: &Arc<Frame>| {
         [
             "__rust_try",

@@ -15,7 +15,7 @@ use crate::{frames::built::is_newer, text::shown};
 const FILE: u64 = 2 * 1024 * 1024;
 /// In characters.
 const LINE: usize = 200;
-/// So many lines before and after the one that is meant.
+/// How many lines are shown before and after the line.
 const AROUND: u32 = 5;
 
 static ROOT: Mutex<Option<PathBuf>> = Mutex::new(None);
@@ -190,7 +190,7 @@ fn read(path: &Path, root: &Path) -> Option<Source> {
     if !real.starts_with(fs::canonicalize(root).ok()?) {
         return None;
     }
-    // Before it is opened: to open a FIFO is to wait for its writer.
+    // Check before the open, because opening a FIFO waits for its writer.
     let found = fs::metadata(&real).ok()?;
     if !found.is_file() || found.len() > FILE {
         return None;

@@ -1,4 +1,4 @@
-//! From addresses to frames: slow the first time, a look-up from then on.
+//! Turns addresses into frames: slow the first time, then a look-up.
 
 use std::{
     collections::HashMap,
@@ -15,7 +15,7 @@ use crate::frames::{
     source::Sources,
 };
 
-/// So many addresses are remembered. A program has only so many that panics pass.
+/// How many addresses are cached. A program has few that panics pass through.
 const CACHE: usize = 16 * 1024;
 
 /// The frames at one address: more than one where functions were inlined, the innermost first.

@@ -1,8 +1,8 @@
-//! How much of a storm is dealt with in full.
+//! Limits how many failures are handled in full when many come at once.
 
 use std::time::Instant;
 
-/// A token bucket: so many at once, and so many a second.
+/// A token bucket: a burst, and a rate per second.
 pub(crate) struct Budget {
     burst: f64,
     per_second: f64,
@@ -20,7 +20,7 @@ impl Budget {
         }
     }
 
-    /// Takes one. Tells how many were refused since the last one, or refuses this one, too.
+    /// Takes a token and returns how many calls were refused since the last one; `None` refuses this call, too.
     pub(crate) fn take(&mut self, now: Instant) -> Option<u64> {
         let (tokens, at) = self.left.unwrap_or((self.burst, now));
         let refill = now.saturating_duration_since(at).as_secs_f64() * self.per_second;
@@ -49,7 +49,7 @@ mod tests {
         assert_eq!(taken, [Some(0), Some(0), None, None, None]);
         assert_eq!(budget.take(start + Duration::from_secs(1)), Some(3));
         assert_eq!(budget.take(start + Duration::from_secs(1)), None);
-        // No more than the burst is saved up.
+        // The bucket holds no more than the burst.
         let later = start + Duration::from_secs(1000);
         let taken: Vec<_> = (0..3).map(|_| budget.take(later)).collect();
         assert_eq!(taken, [Some(1), Some(0), None]);

@@ -15,18 +15,18 @@ use crate::{
     render::text::Log, report::Report, text::clean::OneLine,
 };
 
-/// Where the log is.
+/// Where the log record goes.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Destination {
     Tracing,
     /// There is no subscriber, or the filter is closed and there is no observer: an id that a client quotes
     /// must be found somewhere.
     Stderr,
-    /// The program's filter leaves it out, and its observers have it.
+    /// The program's filter drops the record, but its observers get the report.
     Nowhere,
 }
 
-/// Whether the report goes anywhere at all.
+/// Whether any observer or log receives the report.
 pub(crate) fn goes_anywhere(config: &Config) -> bool {
     !config.observers.is_empty()
         || config.recent.is_some()
@@ -74,7 +74,7 @@ fn destination(config: &Config) -> Destination {
     }
 }
 
-/// Logs a response that says a server failed and not why, below a budget for all of them.
+/// Logs a response that says that a server failed but not why. One budget limits all such records.
 pub(crate) fn emit_unexplained(record: &RequestRecord, status: StatusCode) {
     /// At once, and per second.
     static BUDGET: Mutex<Budget> = Mutex::new(Budget::new(20.0, 1.0));
@@ -107,7 +107,7 @@ pub(crate) fn emit_unexplained(record: &RequestRecord, status: StatusCode) {
     }
 }
 
-/// `None` of what panics.
+/// Returns `None` if the closure panics.
 fn contained<T>(run: impl FnOnce() -> T) -> Option<T> {
     guard(run).map_err(|caught| discard(caught.payload)).ok()
 }
@@ -132,7 +132,7 @@ fn to_tracing(report: &Report) {
     );
 }
 
-/// The same, in one write. What cannot be written is lost.
+/// Writes the same record to standard error in one write, and ignores write errors.
 fn to_stderr(report: &Report) {
     let record = format!(
         "ERROR middleware_exceptions: {}: {} id={} request={} {}{}\n",

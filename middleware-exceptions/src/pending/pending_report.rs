@@ -1,4 +1,4 @@
-//! What is done with every failure, once: frames, observers, log, response.
+//! Handles each failure once: resolves frames, calls the observers, logs, and makes the response.
 
 use std::{
     fmt,
@@ -37,7 +37,7 @@ use crate::{
     },
 };
 
-/// A failure that is being reported. Dropped before it is through, it goes on elsewhere.
+/// A failure that is being reported. If it is dropped before it is done, the report goes on in the background.
 pub(crate) struct PendingReport {
     /// `None` of what is answered and not reported.
     report: Option<Arc<Report>>,
@@ -82,7 +82,7 @@ impl PendingReport {
         self.report.as_ref().map(|report| report.id())
     }
 
-    /// Ready when the observers and the log have it.
+    /// Ready when the observers and the log have the report.
     pub(crate) fn poll_emitted(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if self.emitted {
             return Poll::Ready(());
@@ -108,7 +108,7 @@ impl PendingReport {
         Poll::Ready(())
     }
 
-    /// Ready when the verdict is final.
+    /// Ready when it is decided whether the client may see details.
     fn poll_owner(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if let Judged::ButForTheOwner(facts) = &self.judged {
             let owner_look_up = (self.owner_look_up)
@@ -119,7 +119,7 @@ impl PendingReport {
         Poll::Ready(())
     }
 
-    /// Nothing of it will be shown: the head is out, and there is no text to append to.
+    /// Shows the client nothing: the head was sent, and the body is no text that a report could be appended to.
     pub(crate) fn for_the_log_alone(mut self) -> Self {
         self.judged = Judged::Finally(Verdict::Production);
         self
@@ -133,7 +133,7 @@ impl PendingReport {
     fn verdict(&self) -> Verdict {
         match &self.judged {
             Judged::Finally(verdict) => verdict.clone(),
-            // Not reported, so not asked either.
+            // This failure is not reported, so there is nothing to show.
             Judged::ButForTheOwner(_) => Verdict::Production,
         }
     }
@@ -168,7 +168,7 @@ impl PendingReport {
         }
     }
 
-    /// The clean response, where one is still possible. `None` is the content of one to HEAD.
+    /// The response in place of the program's own. The body is `None` for HEAD.
     pub(crate) fn response(&self) -> Response<Option<Bytes>> {
         let response = match &self.report {
             None => render::plain(self.status),
@@ -197,7 +197,7 @@ impl PendingReport {
 pub(crate) enum OwnBody {
     /// Empty, or a component's name of the status.
     Bare,
-    /// It says something.
+    /// It has content of its own.
     Text,
 }
 
@@ -227,7 +227,7 @@ pub(crate) fn report_in_background(caught: Caught, stage: Stage, record: Option<
     report_detached(ErrorId::new(), cause, stage, &record);
 }
 
-/// Reports what no client waits for.
+/// Reports a failure that no client waits for.
 pub(crate) fn report_detached(id: ErrorId, cause: Cause, stage: Stage, record: &RequestRecord) {
     let report = Report::with_id(id, cause, stage, record.summary());
     emit_in_background(&Arc::new(report), record.config());

@@ -23,15 +23,15 @@ const PER_SECOND: f64 = 64.0;
 const QUEUE: usize = 4096;
 
 pub(crate) enum Prepared {
-    /// Everything is at hand.
+    /// The report is prepared.
     Now,
-    /// It will be.
+    /// The thread is preparing it.
     When(Arc<Signal>),
-    /// Not for this one.
+    /// The report is made without them.
     Never,
 }
 
-/// Prepares the report, so that to read it costs little and runs none of the program's code.
+/// Prepares the report, so that reading it is cheap and runs none of the program's code.
 pub(crate) fn prepare(report: &Arc<Report>) -> Prepared {
     if report.has_frames() && report.is_described() {
         return Prepared::Now;
@@ -57,7 +57,7 @@ pub(crate) fn prepare_and(report: &Arc<Report>, then: impl FnOnce() + Send + 'st
     })
 }
 
-/// On the thread. The names may be known by now, and then cost nothing.
+/// Runs on the thread. By now the names may be cached.
 fn name(report: &Report) {
     if report.has_frames() || take_token() {
         report.prepare();
@@ -75,7 +75,7 @@ pub(crate) fn warm() {
     });
 }
 
-/// What an attacker can make us do is bounded: the rest of a storm gets the place only.
+/// Bounds the work that an attacker can cause: failures beyond the budget get only their place.
 fn take_token() -> bool {
     static BUDGET: Mutex<Budget> = Mutex::new(Budget::new(BURST, PER_SECOND));
     let mut budget = BUDGET.lock().unwrap_or_else(PoisonError::into_inner);

@@ -59,7 +59,7 @@ pub(crate) fn run(queue: usize, job: impl FnOnce() + Send + 'static) -> bool {
     sent
 }
 
-/// As [`run`], with a signal for when it is done.
+/// Like [`run`], but also returns a signal that fires when the job is done.
 pub(crate) fn run_and_signal(
     queue: usize,
     job: impl FnOnce() + Send + 'static,

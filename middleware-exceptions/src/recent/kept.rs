@@ -1,4 +1,4 @@
-//! What is kept of the last failures.
+//! Keeps the last failures.
 
 use std::{
     collections::VecDeque,
@@ -8,16 +8,16 @@ use std::{
 
 use crate::{render::text::heading, report::Report, text::shown::truncated};
 
-/// Of the text of one failure so much is kept, in bytes.
+/// How many bytes of one failure's text are kept.
 const TEXT: usize = 16 * 1024;
 
-/// The last so many failures.
+/// The last failures, up to a limit.
 pub(crate) struct Kept {
     limit: usize,
     failures: Mutex<VecDeque<Arc<Failure>>>,
 }
 
-/// What is kept of a report. Its error is the program's, and goes its way.
+/// The kept part of a report. It does not keep the program's error value alive.
 #[derive(Debug)]
 pub(crate) struct Failure {
     pub(crate) at: SystemTime,

@@ -7,7 +7,7 @@ use gateway_core::developer::{self, Facts, judge};
 use http::request::Parts;
 use ipnet::IpNet;
 
-/// Who may see details, and how that is found out.
+/// Who may see details, and how the layer decides it.
 #[derive(Clone, Default)]
 pub(crate) struct Gate {
     pub(crate) details: Details,
@@ -97,7 +97,7 @@ impl Gate {
     }
 }
 
-/// The program's own code says nothing if it panics.
+/// If the program's closure panics, the client sees no details.
 fn contained<T>(ask: impl FnOnce() -> T) -> Option<T> {
     match panic_capture::guard(ask) {
         Ok(said) => Some(said),
@@ -126,7 +126,7 @@ impl From<Result<(), developer::Reason>> for Verdict {
     }
 }
 
-/// Why, and what mends it.
+/// Says why, and how to change it.
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

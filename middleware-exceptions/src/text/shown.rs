@@ -6,7 +6,7 @@ use gateway_core::secrets::{Kind, without_secrets};
 
 use crate::text::clean::escaped;
 
-/// Of a message so much is shown, in bytes.
+/// How many bytes of a message are shown.
 pub(crate) const MESSAGE: usize = 8 * 1024;
 
 /// A text as a report shows it: without secrets, clean of what moves the cursor or hides text, and cut at 8 KiB.
@@ -25,7 +25,7 @@ pub fn redacted(text: &str) -> String {
     self::text(text, MESSAGE)
 }
 
-/// A text that is at hand, perhaps of several lines.
+/// Cleans a text that may have several lines.
 pub(crate) fn text(text: &str, limit: usize) -> String {
     of_kind(text, Kind::Text, limit)
 }

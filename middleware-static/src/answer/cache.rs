@@ -84,7 +84,7 @@ impl Key {
         let mut bytes = [0; Self::LONGEST];
         let (place, rest) = bytes.get_mut(..length)?.split_at_mut_checked(path.len())?;
         place.copy_from_slice(path);
-        // No path has a NUL, so no path with a code is another path.
+        // Paths hold no NUL, so a path with a code never equals another path.
         let [high, low] = preference.code().to_be_bytes();
         rest.copy_from_slice(&[0, high, low]);
         Some(Self { bytes, length })
@@ -252,7 +252,7 @@ impl Cache {
         }
     }
 
-    /// Closes everything, since descriptors are needed elsewhere.
+    /// Closes all files, because other code needs the descriptors.
     pub(crate) fn clear(&self) {
         for shard in &self.shards {
             self.keep_if(
@@ -324,7 +324,7 @@ fn sweep_from_now_on(cache: &Arc<Cache>) {
 fn sweep_until_empty() {
     loop {
         thread::sleep(SWEEP_EVERY);
-        // Not under the lock: closing a file may take its time.
+        // Sweep outside the list's lock: closing a file may be slow.
         let caches: Vec<_> = swept().iter().filter_map(Weak::upgrade).collect();
         let empty: Vec<_> = caches.into_iter().filter(|cache| cache.sweep()).collect();
         let mut caches = swept();

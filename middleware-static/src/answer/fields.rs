@@ -1,4 +1,4 @@
-//! The fields that the user set, on answers that are files and on all others.
+//! Sets the user's header fields on answers, whether or not they are files.
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 

@@ -81,11 +81,11 @@ impl Prepared<'_> {
             return Selection::Whole;
         }
         let mut lines = request.headers.get_all(header::RANGE).iter();
-        // Two lines: it is unclear which of them is meant.
+        // The field is there twice, and it is unclear which line counts.
         let (Some(range), None) = (lines.next(), lines.next()) else {
             return Selection::Whole;
         };
-        // The client guards its range by a date that proves nothing.
+        // `If-Unmodified-Since` guards the range, but this file's date is too weak a validator for that.
         let guarded = request.headers.contains_key(header::IF_UNMODIFIED_SINCE);
         if guarded && !self.representation.dated_strongly() {
             return Selection::Whole;

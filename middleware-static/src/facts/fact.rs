@@ -53,7 +53,7 @@ const MOST: usize = 8;
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Findings(Vec<(Fact, Finding)>);
 
-/// Nothing has been found out for a new request.
+/// The findings of a new request: none yet.
 pub(crate) static NO_FINDINGS: Findings = Findings(Vec::new());
 
 impl Findings {

@@ -22,7 +22,7 @@ pub(super) struct Id(u64);
 
 struct Job<K, W, P> {
     key: K,
-    /// `None` once it runs.
+    /// `None` once the work runs.
     work: Option<W>,
     waiters: P,
     waiting: usize,

@@ -98,7 +98,7 @@ impl Content {
         None
     }
 
-    /// What a descriptor says of its file now; `None` where there is no descriptor.
+    /// Asks the descriptor for the file's present metadata; `None` if there is no descriptor.
     pub(crate) fn stamp(&self) -> Option<io::Result<Stamp>> {
         match self {
             Self::Handle(handle) => Some(handle.stamp()),

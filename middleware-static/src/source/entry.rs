@@ -1,4 +1,4 @@
-//! What a directory holds.
+//! The entries of a directory.
 
 use std::ffi::OsString;
 use std::time::SystemTime;

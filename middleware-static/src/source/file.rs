@@ -1,4 +1,4 @@
-//! A file and what is known of it.
+//! A file and its metadata.
 
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -15,7 +15,7 @@ use crate::EntityTag;
 pub struct File {
     pub(crate) metadata: Metadata,
     pub(crate) content: Content,
-    /// What the descriptor said when it was opened, where there is one.
+    /// What the descriptor reported at the open, if there is a descriptor.
     pub(crate) stamp: Option<Stamp>,
 }
 

@@ -15,7 +15,7 @@ use super::links::{Listed, Symlinks};
 use super::opened::Opened;
 use super::{Entry, Stamp, Wait, from_epoch};
 
-/// What this kernel can do, asked once.
+/// What this kernel supports, probed once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kernel {
     /// `openat2` with `RESOLVE_CACHED`: 5.12 and later.

@@ -57,7 +57,7 @@ pub(crate) fn fill(
     Ok(Bytes::from_owner(buffer))
 }
 
-/// Whether one more piece may be a large one: then it is counted, until its buffer is dropped.
+/// Whether another piece may be large. If so, it counts until its buffer is dropped.
 fn may_be_large() -> bool {
     let one_more = |used| (used < LARGE_ONES).then_some(used + 1);
     LARGE_IN_USE

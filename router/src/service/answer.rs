@@ -1,4 +1,4 @@
-//! What the router answers by itself: a line of text or nothing.
+//! The router's own responses: a line of text or an empty body.
 //!
 //! Answers of status 4xx carry the mark of a bare answer, which a site's error pages may replace.
 

@@ -41,7 +41,7 @@ impl<B> RouterBody<B> {
         }
     }
 
-    /// The body of the service, if it was one that answered.
+    /// The body of the service, if a service answered.
     pub fn into_inner(self) -> Option<B> {
         match self.kind {
             Kind::Inner { body } => Some(body),

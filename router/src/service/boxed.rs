@@ -334,7 +334,7 @@ where
     RB: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
 {
     fn answer(&self, request: Request<B>) -> Answer<E> {
-        // A future that need not wait is boxed without the room for a request.
+        // If the service is ready at once, the boxed future needs no room for a request.
         match Call::new(self.0.clone(), request) {
             Call::Called { future } => Box::pin(Answering::new(future)),
             waiting => Box::pin(Answering::new(waiting)),

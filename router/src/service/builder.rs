@@ -1,4 +1,4 @@
-//! Routers while they are written.
+//! Builds routers.
 
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock};
@@ -281,7 +281,7 @@ impl<S> RouterBuilder<S> {
         self
     }
 
-    /// What is done about a slash too many or too few at the end of a path.
+    /// Sets the policy for a missing or extra slash at the end of a path.
     pub fn trailing_slash(mut self, trailing: TrailingSlash) -> Self {
         self.settings.trailing = trailing;
         self
@@ -416,7 +416,7 @@ impl<S> RouterBuilder<S> {
 
         let limits = self.map.limits;
         let mut left = limits;
-        // One method's routes after the other share what is left of the budget.
+        // The methods' routes are compiled in turn and share one budget.
         let checked = self.map.check(&mut left)?;
         let mut infos = Vec::with_capacity(checked.entries.len());
         let mut endpoints = Vec::with_capacity(checked.entries.len());
@@ -491,7 +491,7 @@ impl<S> RouterBuilder<S> {
     }
 }
 
-/// The text of a prefix that is nothing but text, from the start on.
+/// Returns the text of a prefix that is literal and anchored at the start.
 fn literal(prefix: &Hir) -> Option<String> {
     let parts = match prefix.kind() {
         HirKind::Look(_) => std::slice::from_ref(prefix),

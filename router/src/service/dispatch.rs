@@ -23,7 +23,7 @@ pub(crate) trait IncomingRequest {
     /// What decides as well, if there are host patterns.
     fn host(&self) -> Option<Cow<'_, str>>;
 
-    /// Its head, which few answers need.
+    /// The request's head, which few answers need.
     fn head(&self) -> Parts;
 
     /// Moves the prefix of a mount from the path to SCRIPT_NAME.
@@ -33,7 +33,7 @@ pub(crate) trait IncomingRequest {
     fn insert_args(&mut self, args: UrlArgs);
 }
 
-/// What of a request decides where it goes.
+/// The parts of a request that decide where it goes.
 pub(crate) struct Target<'r> {
     pub(crate) method: &'r Method,
     /// Below the present mount, as the client encoded it.
@@ -50,9 +50,9 @@ pub(crate) struct Target<'r> {
 pub(crate) enum Dispatch<'s, S> {
     /// To this endpoint, for which the request is made ready.
     Endpoint(&'s S),
-    /// Nowhere: the router answers by itself.
+    /// To no endpoint: the router answers.
     Answer(Response<Bytes>),
-    /// Nowhere, and the answer depends on the client.
+    /// To no endpoint: the router answers, and the answer depends on the client.
     Question(Question),
 }
 

@@ -1,4 +1,4 @@
-//! One request on its way through a router.
+//! The future of one request to a router.
 
 use std::fmt;
 use std::future::Future;

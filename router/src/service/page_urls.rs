@@ -100,7 +100,7 @@ fn relative(
     name: &str,
     own: impl IntoArgs,
 ) -> Result<String, UrlForError> {
-    // What a proxy has stripped is in front of both.
+    // A proxy strips the same prefix from both URLs, so it does not matter here.
     let url = known(args, name)?.inner_url_for(name, &own.into_args())?;
     let page = if page.is_empty() { "/" } else { page };
     relative_reference(page, &url, None).ok_or(UrlForError::Unsafe { url })

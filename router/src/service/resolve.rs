@@ -17,7 +17,7 @@ use crate::engine::{Limits, Matcher, Words};
 use crate::entry::Entry;
 use crate::url_map::UrlMap;
 
-/// All of a router but its services.
+/// A router without its services.
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) routes: Box<[RouteInfo]>,
@@ -148,7 +148,7 @@ impl Section {
     }
 }
 
-/// What becomes of a request.
+/// Where a request goes.
 #[derive(Debug)]
 pub(crate) enum Resolution<'p> {
     Route(Found<'p>),
@@ -171,7 +171,7 @@ pub(crate) enum Resolution<'p> {
     },
 }
 
-/// Why patterns are not asked.
+/// Why no pattern is matched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Unread {
     NotUtf8,

@@ -13,7 +13,7 @@ use crate::error::BuildError;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ShadowedRule {
-    /// What is not reached.
+    /// The rule that no request reaches.
     pub rule: Rule,
     /// What takes the requests in its place, each with an example.
     pub by: Vec<Taker>,
@@ -213,7 +213,7 @@ impl RouterWarning {
         }
     }
 
-    /// A request that shows what may be not meant.
+    /// An example request that the pattern probably should not match.
     pub fn example(&self) -> Option<&ExampleRequest> {
         match self {
             Self::OpenEnd { example, .. } => example.as_ref(),

@@ -2,7 +2,7 @@
 
 use super::development::Gate;
 
-/// What is done about the slash that every path begins with.
+/// How patterns treat the slash that every path begins with.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum LeadingSlash {
     /// One slash is taken off, as in the article and in Django: `^hello/` matches `/hello/`.
