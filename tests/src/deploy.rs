@@ -460,14 +460,20 @@ pub fn lighttpd(folder: &Folder, port: u16, conf: &str) -> Running {
 /// HAProxy as a user of its own, with `conf`: what follows `mode` in its only section.
 #[must_use]
 pub fn haproxy(folder: &Folder, port: u16, conf: &str) -> Running {
+    let listen = format!("listen app\n  bind 127.0.0.1:{port}\n  mode {conf}\n");
+    haproxy_with(folder, port, &listen)
+}
+
+/// The same with `conf`, all its sections but `global` and `defaults`.
+#[must_use]
+pub fn haproxy_with(folder: &Folder, port: u16, conf: &str) -> Running {
     let user = if is_root() {
         "user haproxy\n  group haproxy"
     } else {
         ""
     };
     let main = format!(
-        "global\n  {user}\ndefaults\n  timeout connect 5s\n  timeout client 30s\n  timeout server 30s\n\
-         listen app\n  bind 127.0.0.1:{port}\n  mode {conf}\n"
+        "global\n  {user}\ndefaults\n  timeout connect 5s\n  timeout client 30s\n  timeout server 30s\n{conf}"
     );
     let path = folder.write("haproxy.cfg", &main);
     let mut command = Command::new("haproxy");
@@ -481,16 +487,19 @@ pub fn haproxy(folder: &Folder, port: u16, conf: &str) -> Running {
     running
 }
 
-/// Caddy with this configuration, its own listener for commands off, once it answers on `port`.
+/// Caddy with the sites of `conf`, in `folder`.
 #[must_use]
 pub fn caddy(folder: &Folder, port: u16, conf: &str) -> Running {
-    let main = format!("{{\n\tadmin off\n\tauto_https off\n}}\n{conf}");
-    let path = folder.write("Caddyfile", &main);
+    let options = "{\n\tadmin off\n\tauto_https off\n}\n";
+    let path = folder.write("Caddyfile", &format!("{options}{conf}"));
     let mut command = Command::new("caddy");
     command
         .args(["run", "--adapter", "caddyfile", "--config"])
         .arg(&path)
-        .env("HOME", folder.path("home"));
+        // Where it saves its state, and its log of JSON.
+        .env("HOME", folder.text())
+        .stderr(fs::File::create(folder.path("caddy.log")).unwrap())
+        .env("PATH", search_path());
     let running = Running::start(&mut command);
     wait_for_port(port);
     running

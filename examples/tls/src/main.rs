@@ -3,13 +3,14 @@
 #![expect(clippy::print_stdout, reason = "programs print; libraries do not")]
 
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use command_line::Certificate;
 use gateway_core::{Environ, Error, Reply, application};
 use gateway_server::http::Server;
 use gateway_server::tls::Tls;
-use gateway_server::tls::rustls::ServerConfig;
 use gateway_server::tls::rustls::pki_types::PrivateKeyDer;
+use gateway_server::tls::rustls::{ServerConfig, crypto};
 
 fn main() -> ExitCode {
     command_line::run_with_tls("127.0.0.1:8443", |address, certificate| {
@@ -34,6 +35,10 @@ fn hello(environ: &mut Environ) -> Reply {
 fn self_signed() -> Result<ServerConfig, Error> {
     let made = rcgen::generate_simple_self_signed(["localhost".to_owned()])?;
     let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).map_err(Error::msg)?;
-    let config = ServerConfig::builder().with_no_client_auth();
+    // Named, because features may have brought a second one.
+    let provider = Arc::new(crypto::ring::default_provider());
+    let config =
+        ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
+    let config = config.with_no_client_auth();
     Ok(config.with_single_cert(vec![made.cert.der().clone()], key)?)
 }

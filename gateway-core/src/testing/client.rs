@@ -6,6 +6,8 @@ use http_body::Body as HttpBody;
 use tower_service::Service;
 
 use crate::threads::block_on::block_on_future;
+#[cfg(feature = "tokio")]
+use crate::threads::workers::do_not_linger;
 use crate::{Application, Body, BoxError, Environ, Error};
 
 use super::request::{Answerer, RequestBuilder};
@@ -135,6 +137,7 @@ where
     let run = move || {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
+            .on_thread_start(do_not_linger)
             .build();
         match runtime {
             Ok(runtime) => runtime.block_on(work()),

@@ -29,4 +29,4 @@ pub(crate) mod runtime;
 mod scheduler;
 pub(crate) mod timer;
 pub(crate) mod work;
-mod workers;
+pub(crate) mod workers;

@@ -1,5 +1,6 @@
 //! The life of a thread of the pool: jobs, a look for more, rest, and back to the runtime.
 
+use std::cell::Cell;
 use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -17,6 +18,24 @@ use super::work::{Holding, Origin, Turn, Work};
 ///
 /// Also the longest that an idle service can delay the shutdown of a runtime it outlives.
 const LINGER: Duration = Duration::from_millis(100);
+
+thread_local! {
+    static LINGERS: Cell<bool> = const { Cell::new(true) };
+}
+
+/// From now on this thread goes back to its runtime as soon as it finds no work: for the threads of a runtime that
+/// lasts for a single request, as in tests, where a thread that waits for the next one only delays the shutdown.
+#[cfg(feature = "tokio")]
+pub(crate) fn do_not_linger() {
+    LINGERS.set(false);
+}
+
+fn linger() -> Duration {
+    match LINGERS.get() {
+        true => LINGER,
+        false => Duration::ZERO,
+    }
+}
 
 /// How long a thread works for the pool before it queues again behind the runtime's other work: neither
 /// may a runtime with few threads be monopolised, nor one that shuts down be kept by another's work.
@@ -94,7 +113,7 @@ impl Worker {
                     }
                 }
                 Next::Rest { watches } => {
-                    let called = parker.wait(if watches { WATCH } else { LINGER });
+                    let called = parker.wait(if watches { WATCH } else { linger() });
                     Event::Woke {
                         thread,
                         tenure: tenure(Instant::now()),
@@ -208,5 +227,29 @@ impl Turn for JobTurn<'_> {
         };
         let place = &mut self.place;
         self.pool.on(Event::Hold { place, to }).granted
+    }
+}
+
+#[cfg(all(test, feature = "tokio"))]
+mod tests {
+    use super::*;
+    use crate::testing::Client;
+    use crate::{Application, Environ, Reply};
+
+    #[test]
+    fn only_a_runtime_of_one_request_has_threads_that_do_not_linger() {
+        let application = |_: &mut Environ| Reply::text(format!("{:?}", linger()));
+        let service = application.into_service();
+        let tested = Client::of_service(service.clone()).get("/").send();
+        assert_eq!(tested.text(), format!("{:?}", Duration::ZERO));
+
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        let lingers = runtime.block_on(async {
+            let request = http::Request::new(crate::Body::empty());
+            let response = tower::ServiceExt::oneshot(service, request).await.unwrap();
+            let body = http_body_util::BodyExt::collect(response.into_body()).await;
+            String::from_utf8(body.unwrap().to_bytes().to_vec()).unwrap()
+        });
+        assert_eq!(lingers, format!("{LINGER:?}"));
     }
 }
