@@ -202,7 +202,8 @@ every request that no route takes. A service in either place that reads paths in
 //! | feature | what it adds |
 //! |---|---|
 //! | `tokio` (default) | functions over `Environ` beside tower services in one `BoxRouter`; includes `service` |
-//! | `service` | the router: `http`, `http-body`, `tower-service`, `tower-layer`, `serde`, `serde_html_form`, `tracing`, `gateway-core` without tokio |
+//! | `service` | the router: `http`, `http-body`, `tower-service`, `tower-layer`, `serde`, `tracing`, `gateway-core` without tokio |
+//! | `query` | `service::with_query`: queries of URLs from what serde serializes |
 //! | `axum` | `FromAxumLayer`: put outermost, it tells the router what axum knows: the path before a `nest`, the nest's pattern, the peer for the development page |
 //!
 //! Without features the map remains, on `regex-automata` and `regex-syntax`.

@@ -1,9 +1,8 @@
 //! The command line that most examples share: `[--bind ADDRESS]`, `[--help]`; and for some `--tls-cert` with `--tls-key`.
 
-#![expect(clippy::print_stdout, reason = "programs print; libraries do not")]
-
 use std::ffi::OsString;
 use std::fmt::Display;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{ExitCode, Termination};
 
@@ -110,7 +109,8 @@ where
             Termination::report,
         ),
         Ok(Asked::Help) => {
-            println!("{usage}\n\n{}", offers.help(default));
+            // `println` would panic where the reader goes away early: `--help | head -1`.
+            _ = writeln!(io::stdout(), "{usage}\n\n{}", offers.help(default));
             ExitCode::SUCCESS
         }
         Err(wrong) => {

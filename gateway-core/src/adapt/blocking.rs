@@ -155,7 +155,9 @@ impl<A: Application> BlockingService<A> {
     /// The time that reads or writes have waited adds up to `stall_timeout` at most, or to a third
     /// of it while others wait for a held thread; so many bytes take a second off again. Only the
     /// waits count: not the time in which the application works, nor the time in which a body
-    /// arrives ahead of it. Asynchronous bodies, which hold no thread, have no such limit.
+    /// arrives ahead of it: what fits into [`input_buffer`](Self::input_buffer) holds no thread, and may come
+    /// as slowly as the gateway allows. So an upload of 20 bytes a second fills 64 KiB in 55 minutes, and is cut
+    /// 31 seconds after that. Asynchronous bodies, which hold no thread either, have no such limit.
     #[must_use]
     pub fn minimum_rate(self, bytes_per_second: u32) -> Self {
         self.set(|settings| settings.minimum_rate = bytes_per_second)

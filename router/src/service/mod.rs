@@ -35,7 +35,9 @@ pub use boxed::AsApplication;
 pub use boxed::{AsService, BoxEndpoint, BoxRouter, BoxRouterBuilder, IntoEndpoint};
 pub use builder::RouterBuilder;
 pub use future::ResponseFuture;
-pub use page_urls::{RequestUrls, with_query};
+pub use page_urls::RequestUrls;
+#[cfg(feature = "query")]
+pub use page_urls::with_query;
 pub use parse::ParseError;
 pub use rule::{ExampleRequest, RouterWarning, Rule, ShadowedRule, Taker};
 pub use service::{Router, RouterRoute};

@@ -4,6 +4,7 @@ use gateway_core::paths::relative_reference;
 use gateway_core::{Environ, RequestExt};
 use http::Request;
 use http::request::Parts;
+#[cfg(feature = "query")]
 use serde::Serialize;
 
 use super::url_args::{RequestUrlArgs, UrlArgs};
@@ -71,6 +72,7 @@ pub trait RequestUrls {
 /// # Errors
 ///
 /// If the query is not a list of names and values, such as a struct inside of a struct.
+#[cfg(feature = "query")]
 pub fn with_query(
     url: impl Into<String>,
     query: &(impl Serialize + ?Sized),
