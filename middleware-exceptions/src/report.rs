@@ -123,13 +123,17 @@ impl Report {
             .get_or_init(|| Traceback::resolve(&self.cause))
     }
 
-    /// Of all the failure there is the place.
+    /// Of the failure there is the place; so it is of its tasks, but for those whose frames have their names already.
     pub(crate) fn give_frames_up(&self) {
         _ = self
             .traceback
             .set(Traceback::without(self.location(), Note::TooMany));
         for task in &self.tasks {
-            task.give_frames_up();
+            if task.has_frames() {
+                _ = task.frames();
+            } else {
+                task.give_frames_up();
+            }
         }
     }
 

@@ -175,8 +175,11 @@ async fn of_a_thousand_tasks_at_once_each_report_has_the_frames_or_says_why_not(
     assert_eq!(ids.len(), COUNT);
     let messages: HashSet<_> = seen.iter().map(|(_, panic)| &panic.message).collect();
     assert_eq!(messages.len(), COUNT, "no two are of one task");
-    let whole = seen.iter().filter(|(_, panic)| panic.note.is_none());
-    assert!(whole.count() > COUNT / 2);
+    let whole = seen
+        .iter()
+        .filter(|(_, panic)| panic.note.is_none())
+        .count();
+    assert!(whole > COUNT / 2, "{whole} of {COUNT}");
 }
 
 #[derive(Debug)]
