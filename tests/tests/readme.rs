@@ -50,3 +50,15 @@ fn a_crate_brings_along_as_many_as_the_readme_says() {
     assert!(wrong.is_empty(), "{wrong:?}");
     assert_eq!(rows().count(), 7);
 }
+
+#[test]
+fn the_page_on_telemetry_shows_the_programs_that_are_run() {
+    let page = include_str!("../../docs/telemetry.md");
+    for program in [
+        include_str!("../recipes/sentry.rs"),
+        include_str!("../recipes/opentelemetry.rs"),
+    ] {
+        let (_, shown) = program.split_once("\n\n").unwrap();
+        assert!(page.contains(shown), "the page differs from: {shown}");
+    }
+}
