@@ -46,7 +46,7 @@ pub struct Brake {
 }
 
 impl Brake {
-    /// Lets a client do `at_once` things, and one more after each `interval`.
+    /// Lets a client do `at_once` things, and one more after each `interval`, which is a year at the most.
     #[must_use]
     pub fn new(at_once: u32, interval: Duration) -> Self {
         let clients = Clients {
@@ -54,7 +54,10 @@ impl Brake {
             swept: None,
         };
         Self {
-            rate: Rate { at_once, interval },
+            rate: Rate {
+                at_once,
+                interval: interval.min(LONGEST),
+            },
             clients: Arc::new(Mutex::new(clients)),
         }
     }
@@ -63,8 +66,8 @@ impl Brake {
     /// seconds, and [bare](FailedBy::bare), so that a site's error pages show it. What is refused does not count.
     #[must_use]
     pub fn refusal(&self, environ: &Environ) -> Option<Response> {
-        let peer = environ.conn().and_then(|conn| conn.peer().ip());
-        let wait = self.count(Key::of(peer), Instant::now()).err()?;
+        let client = environ.conn().and_then(|conn| conn.peer().owner());
+        let wait = self.count(client, Instant::now()).err()?;
         let mut response = FailedBy::bare().attach(Response::default());
         *response.status_mut() = StatusCode::TOO_MANY_REQUESTS;
         // Rounded up: who comes a moment too early is refused again.
@@ -125,32 +128,17 @@ impl Clients {
             self.swept = Some(now);
             self.due.retain(|_, due| *due > now);
         }
-        if self.due.len() < MOST {
-            key
-        } else {
-            Key::Others
-        }
+        if self.due.len() < MOST { key } else { OTHERS }
     }
 }
 
-/// Who is counted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Key {
-    V4(u32),
-    /// The network's half of the address.
-    V6(u64),
-    Others,
-}
+/// Who is counted: an [owner](gateway_core::request::Addr::owner) of addresses, or all others.
+type Key = Option<IpAddr>;
 
-impl Key {
-    fn of(peer: Option<IpAddr>) -> Self {
-        match peer {
-            Some(IpAddr::V4(ip)) => Self::V4(ip.to_bits()),
-            Some(IpAddr::V6(ip)) => Self::V6((ip.to_bits() >> 64) as u64),
-            None => Self::Others,
-        }
-    }
-}
+const OTHERS: Key = None;
+
+/// The longest interval. A client's room is then back after fewer years than a clock can count.
+const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 impl fmt::Debug for Brake {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -162,12 +150,20 @@ impl fmt::Debug for Brake {
 
 #[cfg(test)]
 mod tests {
+    use std::net::{Ipv4Addr, SocketAddr};
+
+    use gateway_core::request::Addr;
+
     use super::*;
 
     const SECOND: Duration = Duration::from_secs(1);
 
     fn key(ip: &str) -> Key {
-        Key::of(Some(ip.parse().unwrap()))
+        Addr::Ip(SocketAddr::new(ip.parse().unwrap(), 80)).owner()
+    }
+
+    fn ipv4(bits: u32) -> Key {
+        Some(Ipv4Addr::from_bits(bits).into())
     }
 
     #[test]
@@ -204,11 +200,11 @@ mod tests {
         let now = Instant::now();
         let most = u32::try_from(MOST).unwrap();
         let refused = |from: u32, now: Instant| {
-            let keys = (from..from + 10).map(Key::V4);
+            let keys = (from..from + 10).map(ipv4);
             keys.filter(|key| brake.count(*key, now).is_err()).count()
         };
         for ip in 0..most {
-            assert!(brake.count(Key::V4(ip), now).is_ok());
+            assert!(brake.count(ipv4(ip), now).is_ok());
         }
         assert_eq!(refused(most, now), 9, "all others are one");
         assert_eq!(refused(0, now), 10, "those that are known stay known");
@@ -217,8 +213,18 @@ mod tests {
     }
 
     #[test]
+    fn no_interval_is_too_long_for_the_clock() {
+        let brake = Brake::new(u32::MAX, Duration::MAX);
+        let now = Instant::now();
+        assert!((0..100).all(|_| brake.count(OTHERS, now).is_ok()));
+        let brake = Brake::new(1, Duration::MAX);
+        assert_eq!(brake.count(OTHERS, now), Ok(()));
+        assert_eq!(brake.count(OTHERS, now), Err(LONGEST));
+    }
+
+    #[test]
     fn a_brake_that_lets_nothing_through_says_so() {
         let brake = Brake::new(0, SECOND);
-        assert_eq!(brake.count(Key::Others, Instant::now()), Err(SECOND));
+        assert_eq!(brake.count(OTHERS, Instant::now()), Err(SECOND));
     }
 }
